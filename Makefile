@@ -1,0 +1,60 @@
+# Everything runs from .venv, which is made from the hash-locked requirements; nothing is installed system-wide.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fmt bench soak down lock
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install -qq --disable-pip-version-check --no-input
+
+help: ## show these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/.stamp ## start the real servers and play the story (ONCE=1: exit instead of staying up)
+	@$(BIN)/python -m demo
+
+test: .venv/.stamp ## run every test, on real Postgres, broker and bitcoind (ARGS="-k name" to choose)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.stamp ## format, lint, types, import contracts, compose schema, architecture tests
+	@$(BIN)/ruff format --check --quiet . || { echo "error: format: run make fmt"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@said=$$($(BIN)/lint-imports --no-logo) && echo "$$said" | tail -n 1 || { echo "$$said"; exit 1; }
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(BIN)/python -m pytest --durations=1 tests/architecture
+
+fmt: .venv/.stamp ## format and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/.stamp ## measure ours beside the peers in one run, printed as ratios
+	@$(BIN)/python -m benchmarks
+
+soak: .venv/.stamp ## play the road again and again, killing workers (MINUTES=10)
+	@$(BIN)/python -m demo.soak
+
+down: ## stop a demo that stays up
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo.supervisor down; else echo "nothing is running"; fi
+
+# A universal lock holds for every Python we accept and every platform, so one file serves all machines.
+COMPILE := ../$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links -q
+
+lock: .venv/.stamp ## compile the locks from requirements/*.in (UPGRADE=--upgrade for newer versions)
+	@cd requirements && $(COMPILE) $(UPGRADE) build.in -o build.txt
+	@cd requirements && $(COMPILE) $(UPGRADE) cosigner.in build.in -o cosigner.txt
+	@cd requirements && $(COMPILE) $(UPGRADE) cosigner.in daemon.in build.in -o daemon.txt
+	@cd requirements && $(COMPILE) $(UPGRADE) cosigner.in daemon.in build.in dev.in -o dev.txt
+
+# embit comes as source: without the locked build tools and --no-build-isolation, pip would fetch an unlocked one.
+.venv/.stamp: requirements/build.txt requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: python: no $(PYTHON) found (Debian/Ubuntu: apt install python3 python3-venv; macOS: brew install python; or set PYTHON)" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: python: $(PYTHON) is older than 3.11; set PYTHON to a newer one" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: python: the venv module is missing (Debian/Ubuntu: apt install python3-venv)" >&2; exit 2; }
+	@began=$$(date +%s); echo "  making .venv and installing the locked dependencies"; \
+	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv; \
+	$(PIP) --require-hashes -r requirements/build.txt && \
+	$(PIP) --no-build-isolation --require-hashes -r requirements/dev.txt && \
+	$(PIP) --no-build-isolation --no-deps -e . && \
+	echo "  $$(( $$(date +%s) - began )) s    .venv is ready"
+	@touch $@

@@ -1,0 +1,71 @@
+"""Units of work. Doors and tasks open one; operations receive it and never commit.
+
+``Unit.now`` is the database's clock (UTC), read once when the unit opens: windows and expiries use one
+clock. A test may shift it by ``clock_offset``, which comes from the process environment and is refused
+where a mainnet is configured (config.settings), never from the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from custody.kernel.errors import Conflict, Unavailable
+
+
+class DatabaseUnavailable(Unavailable):
+    """Postgres does not answer."""
+
+    code = "database-unavailable"
+
+
+class UnitConflict(Conflict):
+    """Two units met (deadlock or serialization failure); run the whole unit again."""
+
+    code = "unit-conflict"
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One open unit: a session bound to one transaction, and the time it began."""
+
+    session: Session
+    now: datetime
+
+
+class Database:
+    """The engine of one process. ``url`` is ``postgresql+psycopg://…`` for the application's role."""
+
+    def __init__(self, url: str, *, pool_size: int = 5, clock_offset: timedelta = timedelta(0)) -> None:
+        self.engine = create_engine(url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, future=True)
+        self._offset = clock_offset
+
+    @contextmanager
+    def unit(self) -> Iterator[Unit]:
+        """Open a unit, commit on leaving it, roll back on any error.
+
+        Raises ``DatabaseUnavailable`` when Postgres is gone and ``UnitConflict`` (retryable) on 40001/40P01.
+        """
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+                yield Unit(session, moment.astimezone(UTC) + self._offset)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) in ("40001", "40P01"):
+                raise UnitConflict("two units met; run it again") from error
+            raise DatabaseUnavailable("Postgres does not answer") from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise DatabaseUnavailable("Postgres does not answer") from error
+            raise
+
+    def dispose(self) -> None:
+        """Close every pooled connection (before a fork, at shutdown)."""
+        self.engine.dispose()

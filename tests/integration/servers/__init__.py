@@ -1,0 +1,1 @@
+"""The servers themselves keep what they promise."""
