@@ -1,0 +1,1 @@
+"""Settings and the tables that ship with the daemon. Imports nothing of the rest of the house."""

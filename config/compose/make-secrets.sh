@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Write ./secrets for docker-compose.yml: random passwords and the files made from them. What exists is kept.
+#   config/compose/make-secrets.sh [FOLDER]          CUSTODY_NETWORK chooses the chain (default regtest)
+set -euo pipefail
+
+folder=${1:-secrets}
+network=${CUSTODY_NETWORK:-regtest}
+# The node has its own names for the chains.
+case $network in
+  mainnet) chain=main ;;
+  testnet) chain=test ;;
+  signet | regtest) chain=$network ;;
+  *) echo "error: CUSTODY_NETWORK: accepted is mainnet, testnet, signet, regtest" >&2; exit 2 ;;
+esac
+
+mkdir -p "$folder"
+# Only you can enter the folder; containers see single files of it, under accounts of their own, so those are readable.
+chmod 700 "$folder"
+cd "$folder"
+
+random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
+keep() { if [ ! -e "$1" ]; then cat >"$1"; chmod 444 "$1"; else cat >/dev/null; fi; }
+
+for name in postgres_password owner_password app_password broker_password bitcoin_password seal_key; do
+  random | keep "$name"
+done
+printf 'postgresql+psycopg://custody_owner:%s@postgres:5432/custody' "$(cat owner_password)" | keep owner_database_url
+printf 'postgresql+psycopg://custody_app:%s@postgres:5432/custody' "$(cat app_password)" | keep database_url
+printf 'redis://:%s@valkey:6379/0' "$(cat broker_password)" | keep broker_url
+printf 'http://custody:%s@bitcoind:8332' "$(cat bitcoin_password)" | keep bitcoin_rpc_url
+
+keep broker_conf <<CONF
+bind * -::*
+port 6379
+requirepass $(cat broker_password)
+save ""
+appendonly no
+maxmemory-policy noeviction
+CONF
+
+keep bitcoin_conf <<CONF
+chain=$chain
+[$chain]
+server=1
+txindex=0
+rpcuser=custody
+rpcpassword=$(cat bitcoin_password)
+rpcbind=0.0.0.0
+rpcallowip=0.0.0.0/0
+rpcport=8332
+zmqpubhashblock=tcp://0.0.0.0:28332
+zmqpubrawtx=tcp://0.0.0.0:28332
+zmqpubsequence=tcp://0.0.0.0:28332
+CONF
+
+# Nobody may call the API before you name the callers and their tokens here.
+echo '{"callers": []}' | keep api_tokens
+echo "secrets are in $folder; now name the API's callers in $folder/api_tokens"

@@ -1,0 +1,1 @@
+"""Addresses: derived ahead of need by two independent routes, sealed, handed out once, watched for ever."""

@@ -1,0 +1,35 @@
+"""The address row."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from custody.db import Base
+
+
+class AddressRow(Base):
+    """One script of a vault. ``seal`` proves that two derivations agreed on it."""
+
+    __tablename__ = "addresses"
+    __table_args__ = (
+        UniqueConstraint("vault_id", "change", "index"),
+        CheckConstraint("state IN ('stock', 'issued', 'burned')", name="state"),
+        CheckConstraint("state <> 'issued' OR change OR client_id IS NOT NULL", name="owner"),
+        Index("ix_addresses_stock", "vault_id", "change", "index", postgresql_where=text("state = 'stock'")),
+        Index("ix_addresses_client_id", "client_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    vault_id: Mapped[str]
+    change: Mapped[bool]
+    index: Mapped[int]
+    script_pubkey: Mapped[bytes] = mapped_column(unique=True)
+    address: Mapped[str]
+    state: Mapped[str]
+    client_id: Mapped[str | None]
+    seal: Mapped[bytes]
+    derived_at: Mapped[datetime]
+    issued_at: Mapped[datetime | None]

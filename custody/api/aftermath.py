@@ -1,0 +1,52 @@
+"""What a failed call leaves behind, in a unit of its own because the call's was rolled back."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from custody.addresses import operations as addresses
+from custody.approvals.operations import IdempotencyMismatch
+from custody.audit import operations as audit
+from custody.bootstrap import Runtime
+from custody.db import Unit
+from custody.kernel.errors import Broken, CustodyError
+from custody.vaults.queries import KeysetTampered
+
+
+def leave_behind(runtime: Runtime, error: CustodyError, *, where: str, actor: str, correlation_id: str) -> None:
+    """Page for what is broken, record a key used for another body, ask for the stock that ran out.
+
+    ``where`` is the method and the route's template. Raises what the unit raises.
+    """
+    if not isinstance(error, (Broken, IdempotencyMismatch, addresses.StockEmpty)):
+        return
+    with runtime.database.unit() as unit:
+        if isinstance(error, (addresses.AddressTampered, KeysetTampered)):
+            addresses.record_tampering(unit.session, error=error, actor=actor, now=unit.now)
+        elif isinstance(error, Broken):
+            _page(unit, error, where)
+        elif isinstance(error, IdempotencyMismatch):
+            _record_mismatch(unit, error, actor, correlation_id)
+        else:
+            _restock(unit.session, unit, error)
+
+
+def _page(unit: Unit, error: Broken, where: str) -> None:
+    subject = str(next(iter(error.facts.values()), where))[:200]
+    audit.raise_alarm(unit.session, kind=error.code, subject=subject, step=where, why=str(error), now=unit.now)
+
+
+def _record_mismatch(unit: Unit, error: IdempotencyMismatch, actor: str, correlation_id: str) -> None:
+    audit.record(
+        unit.session,
+        event="intent.key_reused",
+        subject=str(error.facts["digest"]),
+        actor=actor,
+        now=unit.now,
+        correlation_id=correlation_id,
+        facts={"field": error.field or ""},
+    )
+
+
+def _restock(session: Session, unit: Unit, error: CustodyError) -> None:
+    addresses.request_restock(session, vault=str(error.facts["vault"]), now=unit.now)

@@ -1,0 +1,110 @@
+"""The application: routes, the one place where errors become answers, and nothing that decides anything."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio.to_thread
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from custody.api.aftermath import leave_behind
+from custody.api.auth import Callers
+from custody.api.problems import problem, problem_of
+from custody.api.routes import bundles, clients, intents, status, withdrawals
+from custody.api.tracing import RequestIds
+from custody.bootstrap import Runtime
+from custody.kernel.errors import CustodyError
+
+POOL_SIZE: Final = 10
+THREADS: Final = POOL_SIZE + 5
+"""As many calls at once as there are database connections: a further one waits for a thread, not for a timeout."""
+
+log = structlog.get_logger("custody.api")
+
+
+def application(runtime: Runtime, callers: Callers) -> ASGIApp:
+    """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
+    app.state.runtime, app.state.callers = runtime, callers
+    for routes in (status, clients, withdrawals, intents, bundles):
+        app.include_router(routes.router)
+    app.add_exception_handler(CustodyError, _ours)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _parameters)
+    app.add_exception_handler(Exception, _unknown)
+    return RequestIds(app)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
+    app.state.runtime.database.dispose()
+
+
+def _ours(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CustodyError)
+    request_id: str = request.state.request_id
+    log.info("refused", code=error.code, field=error.field, **_plain(error))
+    try:
+        leave_behind(
+            request.app.state.runtime,
+            error,
+            where=_where(request),
+            actor=getattr(request.state, "caller", "nobody"),
+            correlation_id=request_id,
+        )
+    except CustodyError as failed:
+        log.exception("nothing left behind", code=failed.code, after=error.code)
+    return problem_of(error, request_id=request_id)
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = {404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+    return problem(
+        status=error.status_code,
+        code=code,
+        detail="this API has no such route" if error.status_code == 404 else "not possible on this route",
+        request_id=request.state.request_id,
+        headers=dict(error.headers or {}),
+    )
+
+
+def _parameters(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    where = error.errors()[0]["loc"]
+    field = ".".join(str(part) for part in where[1:]) or str(where[0])
+    return problem(
+        status=422,
+        code="invalid-input",
+        detail="missing or not of its kind",
+        field=field,
+        request_id=request.state.request_id,
+    )
+
+
+def _unknown(request: Request, _error: Exception) -> JSONResponse:
+    """Starlette raises it again after this answer, and the server logs it with its trace."""
+    return problem(
+        status=500,
+        code="internal",
+        detail="something went wrong here; the request id finds it in the log",
+        request_id=request.state.request_id,
+    )
+
+
+def _where(request: Request) -> str:
+    route = request.scope.get("route")
+    return f"{request.method} {getattr(route, 'path', 'unknown')}"
+
+
+def _plain(error: CustodyError) -> dict[str, str | int]:
+    return {f"fact_{name}": value for name, value in error.facts.items() if isinstance(value, (str, int))}

@@ -1,0 +1,42 @@
+"""Reading bodies: bounded while they arrive, then strict JSON (no duplicate keys, no fractions)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Request
+
+from custody.api.problems import BodyTooLarge
+from custody.evidence import fields
+from custody.kernel.canonical import parse_json
+
+ORDINARY_BYTES: Final = 64_000
+BUNDLE_BYTES: Final = 3_000_000
+"""A PSBT carries whole previous transactions."""
+
+
+def reader(limit_bytes: int) -> Callable[[Request], Awaitable[bytes]]:
+    """A dependency that reads at most ``limit_bytes`` of the body. Raises ``BodyTooLarge`` without reading on."""
+
+    async def read(request: Request) -> bytes:
+        declared = request.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > limit_bytes:
+            raise BodyTooLarge(f"accepted are at most {limit_bytes} bytes", field="body")
+        chunks = bytearray()
+        async for chunk in request.stream():
+            chunks += chunk
+            if len(chunks) > limit_bytes:
+                raise BodyTooLarge(f"accepted are at most {limit_bytes} bytes", field="body")
+        return bytes(chunks)
+
+    return read
+
+
+Body = Annotated[bytes, Depends(reader(ORDINARY_BYTES))]
+BundleBody = Annotated[bytes, Depends(reader(BUNDLE_BYTES))]
+
+
+def json_object(body: bytes, *keys: str) -> Mapping[str, Any]:
+    """``body`` as a JSON object with exactly ``keys``. Raises ``InvalidInput`` naming the odd one."""
+    return fields.exact_object(parse_json(body, field="body", limit_bytes=BUNDLE_BYTES), keys, field="body")

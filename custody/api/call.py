@@ -1,0 +1,67 @@
+"""One HTTP call: who calls, under which request id, and the unit its domain call runs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Final, TypeVar
+
+import structlog
+from fastapi import Depends, Request
+
+from custody.api.auth import Caller, Callers, Role
+from custody.api.problems import RoleRefused
+from custody.bootstrap import Runtime
+from custody.db import Unit
+from custody.db.unit import UnitConflict
+from custody.trust.operations import InForce, in_force
+
+TRIES: Final = 3
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Call:
+    """What an endpoint works with."""
+
+    runtime: Runtime
+    caller: Caller
+    request_id: str
+
+    def unit(self, work: Callable[[Unit], Result]) -> Result:
+        """Run ``work`` in one unit and commit; the whole unit again, at most three times, where two units met."""
+        for left in reversed(range(TRIES)):
+            try:
+                with self.runtime.database.unit() as unit:
+                    return work(unit)
+            except UnitConflict:
+                if not left:
+                    raise
+        raise AssertionError("the loop returns or raises")
+
+    def trusting(self, work: Callable[[Unit, InForce], Result]) -> Result:
+        """As ``unit``, with the trust root in force."""
+        return self.unit(lambda unit: work(unit, in_force(unit.session)))
+
+
+def admit(*roles: Role) -> Callable[[Request], Call]:
+    """A dependency that lets callers of ``roles`` in. Raises ``Unauthenticated`` or ``RoleRefused``."""
+
+    def enter(request: Request) -> Call:
+        callers: Callers = request.app.state.callers
+        caller = callers.identify(request.headers.get("authorization"))
+        request.state.caller = caller.name
+        structlog.contextvars.bind_contextvars(caller=caller.name)
+        if caller.role not in roles:
+            raise RoleRefused(f"not for a {caller.role}; accepted are callers who are {' or '.join(roles)}")
+        return Call(request.app.state.runtime, caller, request.state.request_id)
+
+    return enter
+
+
+AsReader = Annotated[Call, Depends(admit(*Role))]
+AsRequester = Annotated[Call, Depends(admit(Role.REQUESTER))]
+AsOperator = Annotated[Call, Depends(admit(Role.OPERATOR))]
+AsCosigner = Annotated[Call, Depends(admit(Role.COSIGNER))]
+AsRequesterOrOperator = Annotated[Call, Depends(admit(Role.REQUESTER, Role.OPERATOR))]

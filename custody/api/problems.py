@@ -1,0 +1,95 @@
+"""Errors as problem documents (RFC 9457). One table from families to statuses; nothing of the input is repeated."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from starlette.responses import JSONResponse
+
+from custody.approvals.operations import IdempotencyMismatch
+from custody.kernel.errors import Broken, Conflict, CustodyError, InvalidInput, NotFound, Refused, Unavailable
+from custody.ledger.operations import IdempotencyMismatch as LedgerMismatch
+
+
+class Unauthenticated(Refused):
+    """No bearer token, or one that is nobody's. HTTP 401."""
+
+    code = "unauthenticated"
+
+
+class RoleRefused(Refused):
+    """The caller is known, and this is not its to do. HTTP 403."""
+
+    code = "role-refused"
+
+
+class BodyTooLarge(Refused):
+    """More was sent than this route reads. HTTP 413."""
+
+    code = "body-too-large"
+
+
+STATUSES: Final[tuple[tuple[type[CustodyError], int], ...]] = (
+    (Unauthenticated, 401),
+    (BodyTooLarge, 413),
+    (IdempotencyMismatch, 422),
+    (LedgerMismatch, 422),
+    (InvalidInput, 422),
+    (NotFound, 404),
+    (Refused, 403),
+    (Conflict, 409),
+    (Unavailable, 503),
+    (Broken, 500),
+)
+"""The first class an error is of decides."""
+
+RETRY_AFTER_SECONDS: Final = 1
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+def status_of(error: CustodyError) -> int:
+    """The HTTP status of an error of ours."""
+    return next((status for family, status in STATUSES if isinstance(error, family)), 500)
+
+
+def problem_of(error: CustodyError, *, request_id: str) -> JSONResponse:
+    """The answer to an error of ours: which field, what is wrong, what is accepted, whether to try again."""
+    status = status_of(error)
+    headers = {}
+    if error.retryable:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(
+        status=status,
+        code=error.code,
+        detail=error.message,
+        field=error.field,
+        retryable=error.retryable,
+        request_id=request_id,
+        headers=headers,
+    )
+
+
+def problem(
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    request_id: str,
+    field: str | None = None,
+    retryable: bool = False,
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """A problem document. ``type`` is stable per ``code``; ``detail`` never holds what was sent."""
+    document: dict[str, Any] = {
+        "type": f"/problems/{code}",
+        "title": code.replace("-", " ").capitalize(),
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "field": field,
+        "retryable": retryable,
+        "request_id": request_id,
+    }
+    return JSONResponse(document, status_code=status, headers=headers, media_type=MEDIA_TYPE)

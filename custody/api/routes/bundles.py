@@ -1,0 +1,90 @@
+"""Bundles for cosigners, and their answers. A cosigner speaks for itself only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from starlette.responses import JSONResponse
+
+from custody.api.body import Body, BundleBody, json_object
+from custody.api.call import AsCosigner, Call
+from custody.api.problems import RoleRefused
+from custody.api.views import answer_view
+from custody.db import Unit
+from custody.evidence import fields
+from custody.evidence.bundle import Refusal
+from custody.kernel.crash import crash_point
+from custody.kernel.errors import InvalidInput
+from custody.kernel.ids import expect_id
+from custody.signing import operations
+from custody.signing.operations import Answer
+from custody.trust.operations import InForce
+
+router = APIRouter(prefix="/v1/bundles")
+
+
+@router.get("")
+def give_out(call: AsCosigner, cosigner: str) -> Response:
+    """Every open bundle this cosigner has not answered; from now on each may have been signed."""
+    _expect_itself(call, cosigner)
+    bundles = call.trusting(lambda unit, trust: _give_out(unit, trust, call))
+    crash_point("api.bundle.given")
+    return JSONResponse({"bundles": bundles})
+
+
+@router.post("/{bundle}/signatures")
+def sign(call: AsCosigner, bundle: str, body: BundleBody) -> Response:
+    """Take a cosigner's PSBT. One that does not verify is recorded, and then refused."""
+    name = expect_id(bundle, "bnd", field="bundle")
+    found = json_object(body, "cosigner", "psbt")
+    _expect_itself(call, found["cosigner"])
+    answer = call.unit(lambda unit: _sign(unit, call, name, found["psbt"]))
+    crash_point("api.signature.added")
+    if answer.refused is not None:
+        raise answer.refused
+    return JSONResponse(answer_view(answer))
+
+
+@router.post("/{bundle}/refusals")
+def refuse(call: AsCosigner, bundle: str, body: Body) -> Response:
+    """Take a cosigner's signed refusal, which it keeps to."""
+    name = expect_id(bundle, "bnd", field="bundle")
+    found = json_object(body, "refusal", "signature")
+    refusal = Refusal.parse(found["refusal"])
+    signature = fields.hexadecimal(found["signature"], field="signature")
+    _expect_itself(call, refusal.cosigner)
+    if refusal.bundle != name:
+        raise InvalidInput("is for another bundle than the address says", field="refusal.bundle")
+    answer = call.unit(
+        lambda unit: operations.add_refusal(
+            unit.session, refusal=refusal, signature=signature, correlation_id=call.request_id, now=unit.now
+        )
+    )
+    return JSONResponse(answer_view(answer))
+
+
+def _expect_itself(call: Call, cosigner: object) -> None:
+    if cosigner != call.caller.name:
+        raise RoleRefused("a cosigner speaks for itself only", field="cosigner")
+
+
+def _give_out(unit: Unit, trust: InForce, call: Call) -> list[dict[str, Any]]:
+    me = call.caller.name
+    mine = [keyset.id for keyset in trust.root.keysets if keyset.cosigner(me) is not None]
+    bundles = operations.give_out(unit.session, cosigner=me, keysets=mine, now=unit.now)
+    crash_point("api.bundle.before_commit")
+    return bundles
+
+
+def _sign(unit: Unit, call: Call, bundle: str, psbt: object) -> Answer:
+    answer = operations.add_signature(
+        unit.session,
+        bundle=bundle,
+        cosigner=call.caller.name,
+        psbt=psbt,
+        correlation_id=call.request_id,
+        now=unit.now,
+    )
+    crash_point("api.signature.before_commit")
+    return answer

@@ -1,0 +1,133 @@
+"""Clients: the keysets they can be opened on, opening them, their money, their addresses, their deposits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from sqlalchemy.orm import Session
+from starlette.responses import JSONResponse
+
+from custody.addresses import operations as addresses
+from custody.addresses import queries as address_queries
+from custody.addresses.model import DepositAddress
+from custody.api import views
+from custody.api.body import Body, json_object
+from custody.api.call import AsReader, AsRequester, Call
+from custody.approvals import queries as intents
+from custody.clients import queries
+from custody.db import Unit
+from custody.deposits import queries as deposits
+from custody.evidence import fields
+from custody.evidence.keysets import Keyset
+from custody.evidence.requests import ClientOpeningRequest
+from custody.evidence.signatures import Signature
+from custody.ledger import queries as ledger
+from custody.openings import operations as openings
+from custody.trust.operations import InForce
+from custody.vaults import queries as vaults
+from custody.vaults.model import POOL
+
+router = APIRouter(prefix="/v1")
+
+
+@router.get("/keysets")
+def keysets(call: AsReader) -> Response:
+    """The keysets of the trust root, each with the next branch nobody has or has asked for."""
+    found = call.trusting(lambda unit, trust: [_keyset(unit.session, keyset) for keyset in trust.root.keysets])
+    return JSONResponse({"keysets": found})
+
+
+@router.post("/clients")
+def open_client(call: AsRequester, body: Body) -> Response:
+    """Ask for a client to be opened: 201 opened, 202 when people must agree first, 200 if asked before."""
+    found = json_object(body, "request", "signature")
+    asked = ClientOpeningRequest.parse(found["request"])
+    signature = Signature.parse(found["signature"], field="signature")
+
+    def work(unit: Unit, trust: InForce) -> openings.Opening:
+        return openings.request_opening(unit.session, request=asked, signature=signature, trust=trust, now=unit.now)
+
+    opening = call.trusting(work)
+    headers = {"Location": f"/v1/intents/{opening.digest}"}
+    if opening.replayed:
+        return JSONResponse(views.opening_view(opening), headers=headers | {"Idempotency-Replayed": "true"})
+    return JSONResponse(
+        views.opening_view(opening), status_code=201 if opening.state == "approved" else 202, headers=headers
+    )
+
+
+@router.get("/clients")
+def every(call: AsReader) -> Response:
+    """All clients, oldest first."""
+    found = call.unit(lambda unit: queries.every(unit.session))
+    return JSONResponse({"clients": [views.client_view(client) for client in found]})
+
+
+@router.get("/clients/{client}")
+def one(call: AsReader, client: str) -> Response:
+    """One client with its balances, vault and addresses."""
+    name = fields.name(client, field="client")
+    return JSONResponse(call.unit(lambda unit: _whole_client(unit.session, call, name)))
+
+
+@router.post("/clients/{client}/addresses")
+def new_address(call: AsRequester, client: str) -> Response:
+    """Hand the client its next deposit address: 201; 503 while the stock is being filled."""
+    name = fields.name(client, field="client")
+    address = call.unit(lambda unit: _allocate(unit, call, name))
+    return JSONResponse(views.address_view(address), status_code=201)
+
+
+@router.get("/clients/{client}/deposits")
+def client_deposits(call: AsReader, client: str) -> Response:
+    """Every deposit to the client's addresses, oldest first."""
+    name = fields.name(client, field="client")
+
+    def work(unit: Unit) -> list[dict[str, Any]]:
+        queries.get(unit.session, client=name)
+        asset = call.runtime.network.asset
+        return [views.deposit_view(item, asset) for item in deposits.of_client(unit.session, client=name)]
+
+    return JSONResponse({"deposits": call.unit(work)})
+
+
+def _keyset(session: Session, keyset: Keyset) -> dict[str, Any]:
+    opened = [vault for vault in vaults.every(session) if vault.keyset == keyset.id]
+    asked = [
+        filed.intent.vault.branch
+        for filed in intents.waiting(session)
+        if filed.intent.kind == ClientOpeningRequest.kind and filed.intent.vault.keyset == keyset.id
+    ]
+    return {
+        "id": keyset.id,
+        "chain": keyset.chain,
+        "threshold": keyset.threshold,
+        "cosigners": [cosigner.id for cosigner in keyset.cosigners],
+        "next_branch": max([vault.branch for vault in opened] + asked, default=-1) + 1,
+        "pools": sorted(vault.branch for vault in opened if vault.kind == POOL),
+    }
+
+
+def _allocate(unit: Unit, call: Call, client: str) -> DepositAddress:
+    queries.get(unit.session, client=client)
+    vault = vaults.vault_of(unit.session, client=client, chain=call.runtime.chain)
+    return addresses.allocate(
+        unit.session,
+        vault=vault.id,
+        client=client,
+        seal_key=call.runtime.seal_key,
+        low_mark=call.runtime.settings.stock_low_mark,
+        actor=call.caller.name,
+        now=unit.now,
+    )
+
+
+def _whole_client(session: Session, call: Call, name: str) -> dict[str, Any]:
+    client, asset = queries.get(session, client=name), call.runtime.network.asset
+    given = address_queries.of_client(session, client=name, seal_key=call.runtime.seal_key)
+    return views.client_view(client) | {
+        "vault": views.vault_view(vaults.vault_of(session, client=name, chain=call.runtime.chain)),
+        "balances": [views.balance_view(balance, asset) for balance in ledger.balances(session, client=name)],
+        "addresses": [views.address_view(address) for address in given],
+    }

@@ -1,0 +1,69 @@
+"""Intents that wait for people, and the verdicts people give on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+from starlette.responses import JSONResponse
+
+from custody.api.body import Body, json_object
+from custody.api.call import AsOperator, AsReader, Call
+from custody.api.standing import whole_intent
+from custody.approvals import operations, queries
+from custody.db import Unit
+from custody.evidence import fields
+from custody.evidence.approvals import Approval
+from custody.kernel.crash import crash_point
+from custody.trust.operations import InForce
+
+router = APIRouter(prefix="/v1/intents")
+
+
+@router.get("")
+def waiting(call: AsReader, state: str = "pending") -> Response:
+    """Intents that wait for people, oldest first."""
+    fields.one_of(state, ("pending",), field="state")
+
+    def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
+        asset = call.runtime.network.asset
+        found = queries.waiting(unit.session)
+        return [whole_intent(unit.session, filed, root=trust.root, asset=asset) for filed in found]
+
+    return JSONResponse({"intents": call.trusting(work)})
+
+
+@router.get("/{digest}")
+def one(call: AsReader, digest: str) -> Response:
+    """One intent: its document, words and code, what the policy said, who has spoken."""
+    name = fields.hexadecimal(digest, field="digest", length=32)
+
+    def work(unit: Unit, trust: InForce) -> dict[str, Any]:
+        filed = queries.get(unit.session, digest=name)
+        return whole_intent(unit.session, filed, root=trust.root, asset=call.runtime.network.asset)
+
+    return JSONResponse(call.trusting(work))
+
+
+@router.post("/{digest}/approvals")
+def give(call: AsOperator, digest: str, body: Body) -> Response:
+    """Record one person's signed verdict; the answer is where the intent stands after it: 201."""
+    name = fields.hexadecimal(digest, field="digest", length=32)
+    approval = Approval.parse(dict(json_object(body, "statement", "signature")))
+    view = call.trusting(lambda unit, trust: _give(unit, trust, call, name, approval))
+    crash_point("api.approval.given")
+    return JSONResponse(view, status_code=201)
+
+
+def _give(unit: Unit, trust: InForce, call: Call, digest: str, approval: Approval) -> dict[str, Any]:
+    filed = operations.give(
+        unit.session,
+        digest=digest,
+        approval=approval,
+        root=trust.root,
+        correlation_id=call.request_id,
+        now=unit.now,
+    )
+    view = whole_intent(unit.session, filed, root=trust.root, asset=call.runtime.network.asset)
+    crash_point("api.approval.before_commit")
+    return view

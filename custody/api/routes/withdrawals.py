@@ -1,0 +1,117 @@
+"""Withdrawals: ask for one, look at them, cancel one, ask for a higher fee."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Response
+from starlette.responses import JSONResponse
+
+from custody.api.body import Body, json_object
+from custody.api.call import AsOperator, AsReader, AsRequester, AsRequesterOrOperator, Call
+from custody.api.standing import whole_withdrawal
+from custody.api.views import withdrawal_view
+from custody.db import Unit
+from custody.evidence import fields
+from custody.evidence.requests import WithdrawalRequest
+from custody.evidence.signatures import Signature
+from custody.kernel.crash import crash_point
+from custody.kernel.ids import expect_id
+from custody.trust.operations import InForce
+from custody.withdrawals import operations, queries
+from custody.withdrawals.states import State
+
+REPLAYED: Final = {"Idempotency-Replayed": "true"}
+HIGHEST_RATE_SAT_VB: Final = 10_000
+"""What a Bitcoin node itself takes for a mistake."""
+
+router = APIRouter(prefix="/v1/withdrawals")
+
+
+@router.post("")
+def request(call: AsRequester, body: Body) -> Response:
+    """Ask for a withdrawal: 201, also where policy denies it; 200 with ``Idempotency-Replayed`` if asked before."""
+    found = json_object(body, "request", "signature")
+    asked = WithdrawalRequest.parse(found["request"])
+    signature = Signature.parse(found["signature"], field="signature")
+    view, replayed = call.trusting(lambda unit, trust: _request(unit, trust, call, asked, signature))
+    crash_point("api.withdrawal.requested")
+    headers = {"Location": f"/v1/withdrawals/{view['id']}", **(REPLAYED if replayed else {})}
+    return JSONResponse(view, status_code=200 if replayed else 201, headers=headers)
+
+
+@router.get("")
+def every(call: AsReader, client: str | None = None, state: str | None = None) -> Response:
+    """All withdrawals, oldest first; of one client, or in one state, where asked."""
+    whose = None if client is None else fields.name(client, field="client")
+    states = () if state is None else (State(fields.one_of(state, tuple(State), field="state")),)
+    found = call.unit(lambda unit: queries.every(unit.session, client=whose, states=states))
+    asset = call.runtime.network.asset
+    return JSONResponse({"withdrawals": [withdrawal_view(item, asset) for item in found]})
+
+
+@router.get("/{withdrawal}")
+def one(call: AsReader, withdrawal: str) -> Response:
+    """One withdrawal with its steps, attempts and money."""
+    return JSONResponse(_shown(call, withdrawal))
+
+
+@router.post("/{withdrawal}/cancel")
+def cancel(call: AsRequesterOrOperator, withdrawal: str) -> Response:
+    """Cancel what no cosigner can have signed; doing it again changes nothing."""
+    name = expect_id(withdrawal, "wdr", field="withdrawal")
+
+    def work(unit: Unit, trust: InForce) -> dict[str, Any]:
+        found = operations.cancel(unit.session, withdrawal=name, actor=call.caller.name, now=unit.now)
+        return whole_withdrawal(unit.session, found, root=trust.root, asset=call.runtime.network.asset)
+
+    return JSONResponse(call.trusting(work))
+
+
+@router.post("/{withdrawal}/replacements")
+def replace(call: AsOperator, withdrawal: str, body: Body) -> Response:
+    """Ask for a replacement at a higher fee rate (sat/vB) of a payment that is stuck: 202."""
+    name = expect_id(withdrawal, "wdr", field="withdrawal")
+    found = json_object(body, "fee_rate_sat_vb")
+    rate = fields.whole_number(found["fee_rate_sat_vb"], field="fee_rate_sat_vb", low=1, high=HIGHEST_RATE_SAT_VB)
+    call.unit(
+        lambda unit: operations.request_replacement(
+            unit.session,
+            withdrawal=name,
+            fee_rate_sat_kvb=rate * 1000,
+            actor=call.caller.name,
+            correlation_id=call.request_id,
+            now=unit.now,
+        )
+    )
+    return JSONResponse(
+        {"withdrawal": name, "fee_rate_sat_vb": rate},
+        status_code=202,
+        headers={"Location": f"/v1/withdrawals/{name}"},
+    )
+
+
+def _request(
+    unit: Unit, trust: InForce, call: Call, asked: WithdrawalRequest, signature: Signature
+) -> tuple[dict[str, Any], bool]:
+    done = operations.request(
+        unit.session,
+        request=asked,
+        signature=signature,
+        trust=trust,
+        correlation_id=call.request_id,
+        now=unit.now,
+    )
+    view = whole_withdrawal(unit.session, done.withdrawal, root=trust.root, asset=call.runtime.network.asset)
+    crash_point("api.withdrawal.before_commit")
+    return view, done.replayed
+
+
+def _shown(call: Call, withdrawal: str) -> dict[str, Any]:
+    name = expect_id(withdrawal, "wdr", field="withdrawal")
+
+    def work(unit: Unit, trust: InForce) -> dict[str, Any]:
+        found = queries.get(unit.session, withdrawal=name)
+        return whole_withdrawal(unit.session, found, root=trust.root, asset=call.runtime.network.asset)
+
+    return call.trusting(work)

@@ -1,0 +1,219 @@
+"""What callers are shown. Amounts are decimal strings with base units beside them; times are UTC with ``Z``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from custody.addresses.model import DepositAddress
+from custody.approvals.queries import FiledIntent
+from custody.clients.queries import Client
+from custody.deposits.model import Deposit
+from custody.evidence.approvals import Approval
+from custody.evidence.words import digest_code, say
+from custody.kernel.clock import rfc3339
+from custody.kernel.errors import Broken
+from custody.kernel.money import Asset, format_decimal
+from custody.ledger.queries import ClientBalance
+from custody.openings.operations import Opening
+from custody.signing.operations import Answer
+from custody.spends.model import Attempt
+from custody.vaults.model import Vault
+from custody.withdrawals.model import NEXT_ACTOR, Step, Withdrawal
+from policies.decision import Decision, explain
+from policies.tally import Tally
+
+
+class AssetUnknown(Broken):
+    """The books hold an asset this API has no decimals for."""
+
+    code = "asset-unknown"
+
+
+def money(units: int, asset: Asset) -> dict[str, str]:
+    """``{"decimal": "0.25000000", "base_units": "25000000"}``."""
+    return {"decimal": format_decimal(units, asset), "base_units": str(units)}
+
+
+def asset_view(asset: Asset) -> dict[str, Any]:
+    """Name, short code and decimals."""
+    return {"id": asset.id, "code": asset.code, "decimals": asset.decimals}
+
+
+def expect_asset(asset_id: str, asset: Asset) -> Asset:
+    """``asset`` if it is the one of that id. Raises ``AssetUnknown``."""
+    if asset_id != asset.id:
+        raise AssetUnknown("an asset of another chain", asset=asset_id)
+    return asset
+
+
+def when(moment: datetime | None) -> str | None:
+    """RFC 3339 or null."""
+    return None if moment is None else rfc3339(moment)
+
+
+def client_view(client: Client) -> dict[str, Any]:
+    """Who it is and whether it may act."""
+    return {
+        "id": client.id,
+        "name": client.name,
+        "segregation": client.segregation,
+        "status": client.status,
+        "status_reason": client.status_reason,
+        "opening": client.opening,
+        "opened_at": rfc3339(client.opened_at),
+    }
+
+
+def balance_view(balance: ClientBalance, asset: Asset) -> dict[str, Any]:
+    """One asset of one client."""
+    expect_asset(balance.asset, asset)
+    parts = ("available", "held", "pledged", "receivable", "total")
+    return {"asset": asset_view(asset)} | {part: money(getattr(balance, part), asset) for part in parts}
+
+
+def address_view(address: DepositAddress) -> dict[str, Any]:
+    """A deposit address and its place in the vault."""
+    return {
+        "address": address.address,
+        "client": address.client,
+        "vault": address.vault,
+        "index": address.index,
+        "issued_at": when(address.issued_at),
+    }
+
+
+def vault_view(vault: Vault) -> dict[str, Any]:
+    """A vault and whether it may spend."""
+    return {
+        "id": vault.id,
+        "chain": vault.chain,
+        "kind": vault.kind,
+        "frozen_reason": vault.frozen_reason,
+        "reconciled_height": vault.reconciled_height,
+        "reconciled_at": when(vault.reconciled_at),
+    }
+
+
+def deposit_view(deposit: Deposit, asset: Asset) -> dict[str, Any]:
+    """One deposit: what arrived, where, and how far it has got."""
+    return {
+        "id": deposit.id,
+        "client": deposit.client,
+        "vault": deposit.vault,
+        "chain": deposit.chain,
+        "txid": deposit.txid,
+        "vout": deposit.vout,
+        "asset": asset_view(expect_asset(deposit.asset, asset)),
+        "amount": money(deposit.units, asset),
+        "status": deposit.state.value,
+        "reason": deposit.reason,
+        "required_confirmations": deposit.required_depth,
+        "height": deposit.height,
+        "first_seen_at": rfc3339(deposit.first_seen_at),
+        "booked_at": when(deposit.booked_at),
+    }
+
+
+def opening_view(opening: Opening) -> dict[str, Any]:
+    """Where a client's opening stands, and the code people compare."""
+    return {
+        "client": opening.client,
+        "state": opening.state,
+        "digest": opening.digest,
+        "code": digest_code(opening.digest),
+    }
+
+
+def withdrawal_view(withdrawal: Withdrawal, asset: Asset) -> dict[str, Any]:
+    """What, whose, where it stands: everything that is in its row."""
+    fee = withdrawal.fee_units
+    return {
+        "id": withdrawal.id,
+        "client": withdrawal.client,
+        "vault": withdrawal.vault,
+        "chain": withdrawal.chain,
+        "asset": asset_view(expect_asset(withdrawal.asset, asset)),
+        "amount": money(withdrawal.units, asset),
+        "destination": withdrawal.destination,
+        "max_fee": money(withdrawal.max_fee_units, asset),
+        "fee": None if fee is None else money(fee, asset),
+        "status": withdrawal.state.value,
+        "next_actor": NEXT_ACTOR.get(withdrawal.state, "nobody"),
+        "waiting_for": withdrawal.waiting_for,
+        "intent_digest": withdrawal.digest,
+        "digest_code": digest_code(withdrawal.digest),
+        "txid": withdrawal.txid,
+        "requested_at": rfc3339(withdrawal.requested_at),
+        "status_since": rfc3339(withdrawal.state_since),
+    }
+
+
+def attempt_view(attempt: Attempt, asset: Asset) -> dict[str, Any]:
+    """One transaction of a withdrawal; all of them spend a common coin."""
+    return {
+        "id": attempt.id,
+        "sequence": attempt.sequence,
+        "state": attempt.state,
+        "txid": attempt.txid,
+        "fee": money(attempt.fee_sat, asset),
+        "vsize": attempt.vsize,
+        "sent_at": when(attempt.sent_at),
+        "confirmed_height": attempt.confirmed_height,
+    }
+
+
+def step_view(step: Step) -> dict[str, Any]:
+    """One move of the state."""
+    return {
+        "step": step.step,
+        "from": step.from_state,
+        "to": step.to_state,
+        "event": step.event,
+        "actor": step.actor,
+        "at": rfc3339(step.at),
+    }
+
+
+def intent_view(filed: FiledIntent, *, given: Sequence[Approval], tally: Tally, asset: Asset) -> dict[str, Any]:
+    """Everything a person needs to decide: the document to hash again, its words, the decision, who has spoken."""
+    known = asset if getattr(filed.intent.request, "asset", None) == asset.id else None
+    return {
+        "digest": filed.digest,
+        "code": digest_code(filed.digest),
+        "kind": filed.intent.kind,
+        "state": filed.state,
+        "client": filed.client,
+        "document": filed.intent.to_json(),
+        "request_signature": filed.request_signature.to_json(),
+        "words": say(filed.intent, asset=known),
+        "decision": decision_view(filed.decision),
+        "tally": {"approved": list(tally.approved), "missing": dict(tally.missing), "met": tally.met},
+        "approvals": [_spoken(approval) for approval in given],
+        "not_before": when(filed.not_before),
+        "not_after": rfc3339(filed.not_after),
+        "created_at": rfc3339(filed.created_at),
+    }
+
+
+def decision_view(decision: Decision) -> dict[str, Any]:
+    """What the policy said, and why in words."""
+    return {
+        "outcome": decision.outcome.value,
+        "approvals": dict(decision.obligations.approvals),
+        "delay_seconds": decision.obligations.delay_seconds,
+        "rules": [{"kind": rule.kind, "title": rule.title} for rule in decision.rules],
+        "explanation": explain(decision),
+        "document_hash": decision.document_hash,
+    }
+
+
+def answer_view(answer: Answer) -> dict[str, Any]:
+    """Where a bundle stands after an answer."""
+    return {"bundle": answer.bundle, "state": answer.state, "signed_by": list(answer.signed_by)}
+
+
+def _spoken(approval: Approval) -> dict[str, str]:
+    statement = approval.statement
+    return {"approver": statement.approver, "verdict": statement.verdict, "given_at": rfc3339(statement.given_at)}

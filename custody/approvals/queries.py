@@ -1,0 +1,113 @@
+"""Reading intents: what they say, what the policy said, who has spoken and who is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.approvals.tables import ApprovalRow, IntentRow
+from custody.evidence.approvals import Approval
+from custody.evidence.bundle import ProvenIntent
+from custody.evidence.intents import Intent
+from custody.evidence.signatures import Signature
+from custody.evidence.trust_root import TrustRoot
+from custody.kernel.errors import Broken, NotFound
+from policies.decision import Decision, Outcome
+from policies.tally import Tally, satisfied
+
+
+class UnknownIntent(NotFound):
+    """No intent of that digest."""
+
+    code = "unknown-intent"
+
+
+class IntentTampered(Broken):
+    """A stored intent no longer has the digest it is filed under (P-043)."""
+
+    code = "intent-tampered"
+
+
+@dataclass(frozen=True, slots=True)
+class FiledIntent:
+    """An intent as it is stored; ``intent`` was re-read from the document and its digest checked."""
+
+    digest: str
+    intent: Intent
+    request_signature: Signature
+    request_hash: str
+    decision: Decision
+    state: str
+    client: str
+    not_after: datetime
+    not_before: datetime | None
+    created_at: datetime
+
+
+def get(session: Session, *, digest: str, lock: bool = False) -> FiledIntent:
+    """The intent of that digest. Raises ``UnknownIntent``; ``IntentTampered`` if the row was altered."""
+    query = select(IntentRow).where(IntentRow.digest == digest)
+    row = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    if row is None:
+        raise UnknownIntent("no such intent", field="digest")
+    return _view(row)
+
+
+def by_key(session: Session, *, requester: str, idempotency_key: str) -> FiledIntent | None:
+    """What this requester asked for under this key, if anything."""
+    row = session.execute(
+        select(IntentRow).where(IntentRow.requester == requester, IntentRow.idempotency_key == idempotency_key)
+    ).scalar_one_or_none()
+    return _view(row) if row else None
+
+
+def waiting(session: Session, *, limit: int = 200) -> list[FiledIntent]:
+    """Intents that wait for people, oldest first."""
+    rows = session.execute(
+        select(IntentRow).where(IntentRow.state == "pending").order_by(IntentRow.created_at).limit(limit)
+    ).scalars()
+    return [_view(row) for row in rows]
+
+
+def given(session: Session, *, digest: str) -> list[Approval]:
+    """Every verdict given on ``digest``, oldest first."""
+    rows = session.execute(
+        select(ApprovalRow.document).where(ApprovalRow.digest == digest).order_by(ApprovalRow.id)
+    ).scalars()
+    return [Approval.parse(document) for document in rows]
+
+
+def proven(session: Session, *, digest: str) -> ProvenIntent:
+    """The intent with everything that proves it: what goes into a bundle."""
+    filed = get(session, digest=digest)
+    return ProvenIntent(filed.intent, filed.request_signature, tuple(given(session, digest=digest)))
+
+
+def tally(decision: Decision, approvals: Sequence[Approval], *, root: TrustRoot, requester: str) -> Tally:
+    """Who counts, who is missing, whether it is met: each human once, never the requester (I8)."""
+    who = [item.statement.approver for item in approvals if item.statement.verdict == "approve"]
+    if decision.outcome is Outcome.DENY:
+        return Tally(approved=(), missing={}, met=False)
+    return satisfied(decision.obligations, root.groups, who, initiator=requester)
+
+
+def _view(row: IntentRow) -> FiledIntent:
+    intent = Intent.parse(row.document)
+    if intent.digest != row.digest:
+        raise IntentTampered("a stored intent does not match its digest", field="digest", digest=row.digest)
+    return FiledIntent(
+        digest=row.digest,
+        intent=intent,
+        request_signature=Signature.parse(row.request_signature, field="request_signature"),
+        request_hash=row.request_hash,
+        decision=Decision.from_json(row.decision),
+        state=row.state,
+        client=row.client_id,
+        not_after=row.not_after,
+        not_before=row.not_before,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,56 @@
+"""Intents as they were asked for, and the approvals given on them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from custody.db.base import Base
+
+
+class IntentRow(Base):
+    """One intent. Only ``decision``, ``state`` and its times ever change (a trigger says so)."""
+
+    __tablename__ = "intents"
+    __table_args__ = (
+        UniqueConstraint("requester", "idempotency_key"),
+        CheckConstraint("state IN ('pending', 'approved', 'rejected', 'denied', 'expired', 'withdrawn')", name="state"),
+        Index("ix_intents_pending", "not_after", postgresql_where=text("state = 'pending'")),
+    )
+
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    request_hash: Mapped[str]
+    request_signature: Mapped[dict[str, Any]]
+    requester: Mapped[str]
+    idempotency_key: Mapped[str]
+    client_id: Mapped[str]
+    decision: Mapped[dict[str, Any]]
+    state: Mapped[str]
+    not_after: Mapped[datetime]
+    not_before: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    decided_at: Mapped[datetime | None]
+
+
+class ApprovalRow(Base):
+    """One person's verdict on one digest, whole."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        UniqueConstraint("digest", "approver"),
+        UniqueConstraint("approver", "nonce"),
+        CheckConstraint("verdict IN ('approve', 'reject')", name="verdict"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    digest: Mapped[str] = mapped_column(ForeignKey("intents.digest"))
+    approver: Mapped[str]
+    verdict: Mapped[str]
+    nonce: Mapped[str]
+    document: Mapped[dict[str, Any]]
+    given_at: Mapped[datetime]

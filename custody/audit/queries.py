@@ -1,0 +1,56 @@
+"""Reading the audit log: its head, its proof, the alarms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.audit.operations import GENESIS, event_hash
+from custody.audit.tables import AlarmRow, AuditRow
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last link: what can be anchored outside the database."""
+
+    sequence: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm as raised."""
+
+    kind: str
+    subject: str
+    step: str
+    raised_at: datetime
+    why: str
+
+
+def head(session: Session) -> Head:
+    """The newest link, or the genesis value of an empty log."""
+    row = session.execute(
+        select(AuditRow.sequence, AuditRow.hash).order_by(AuditRow.sequence.desc()).limit(1)
+    ).one_or_none()
+    return Head(row.sequence, row.hash) if row else Head(0, GENESIS)
+
+
+def first_bad_record(session: Session) -> int | None:
+    """Walk the whole chain; the sequence of the first altered, missing or reordered record, or None (I11)."""
+    sequence, previous = 0, GENESIS
+    for row in session.execute(select(AuditRow).order_by(AuditRow.sequence)).scalars():
+        sequence += 1
+        if row.sequence != sequence or row.previous_hash != previous or event_hash(row) != row.hash:
+            return sequence
+        previous = row.hash
+    return None
+
+
+def alarms(session: Session) -> list[Alarm]:
+    """Every alarm, oldest first."""
+    rows = session.execute(select(AlarmRow).order_by(AlarmRow.id)).scalars()
+    return [Alarm(row.kind, row.subject, row.step, row.raised_at, row.why) for row in rows]

@@ -1,0 +1,95 @@
+"""The composition root: settings in, a ``Runtime`` out. The only place that knows which parts are real."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+from config import settings as configuration
+from config.chains import ChainConfig
+from config.logging import configure
+from config.settings import Settings
+from custody.chains.bitcoin.offline.fees import FeeCaps
+from custody.chains.bitcoin.offline.network import Network, network
+from custody.chains.port import ChainNode
+from custody.chains.registry import NodeAddress, open_chain
+from custody.db import Database
+from custody.deposits.model import DepositRules, Tier
+from custody.reconciliation.stuck import Deadlines
+from custody.spends.model import SpendRules
+
+CANNOT_USE_NODE_IN_TIME = 10.0
+"""Seconds a node may take for an ordinary question before it counts as silent."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Runtime:
+    """Everything one process works with. Has no readable ``repr``: its settings hold passwords."""
+
+    settings: Settings
+    database: Database
+    node: ChainNode
+    network: Network
+    spend_rules: SpendRules
+    deposit_rules: DepositRules
+    deadlines: Deadlines
+
+    @property
+    def chain(self) -> str:
+        """CAIP-2 id of the one chain this runtime serves."""
+        return self.network.chain
+
+    @property
+    def seal_key(self) -> bytes:
+        """The key under which addresses are sealed; it is not in the database."""
+        return self.settings.seal_key
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a message may be on the broker before it is published again."""
+        return timedelta(seconds=self.settings.lease_seconds)
+
+
+def start(*, process: str, pool_size: int = 5) -> Runtime:
+    """Read the settings, configure logging and put the parts together. Raises ``ConfigError``."""
+    settings = configuration.load()
+    configure(settings.log_format, process=process)
+    return assemble(settings, pool_size=pool_size)
+
+
+def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
+    """The parts for ``settings``; nothing is connected to yet."""
+    where = network(settings.network)
+    return Runtime(
+        settings=settings,
+        database=Database(settings.database_url, pool_size=pool_size, clock_offset=settings.clock_offset),
+        node=open_chain(where.chain, NodeAddress(settings.bitcoin_rpc_url, timeout_seconds=CANNOT_USE_NODE_IN_TIME)),
+        network=where,
+        spend_rules=spend_rules(settings.chain, stock_low_mark=settings.stock_low_mark),
+        deposit_rules=deposit_rules(settings.chain, asset=where.asset.id),
+        deadlines=Deadlines(**asdict(settings.chain.deadlines)),
+    )
+
+
+def spend_rules(chain: ChainConfig, *, stock_low_mark: int) -> SpendRules:
+    """The chain's block as spends reads it."""
+    return SpendRules(
+        caps=FeeCaps(chain.caps.absolute_sat, chain.caps.rate_sat_kvb, chain.caps.share_bps),
+        target_blocks=chain.fee.target_blocks,
+        floor_sat_kvb=chain.fee.floor_sat_kvb,
+        cap_sat_kvb=chain.fee.cap_sat_kvb,
+        fallback_sat_kvb=chain.fee.fallback_sat_kvb,
+        coinbase_maturity=chain.coinbase_maturity,
+        tiers=tuple((tier.below_sat, tier.confirmations) for tier in chain.tiers),
+        stock_low_mark=stock_low_mark,
+    )
+
+
+def deposit_rules(chain: ChainConfig, *, asset: str) -> DepositRules:
+    """The chain's block as deposits reads it."""
+    return DepositRules(
+        asset=asset,
+        dust_units=chain.dust_sat,
+        coinbase_maturity=chain.coinbase_maturity,
+        tiers=tuple(Tier(tier.below_sat, tier.confirmations) for tier in chain.tiers),
+    )

@@ -1,0 +1,1 @@
+"""Bitcoin: descriptors, transactions and PSBTs (``offline``), and the node that knows the chain."""

@@ -1,0 +1,224 @@
+"""A Bitcoin node as the port's ``ChainNode``. Needs neither a wallet nor a transaction index, and keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+from itertools import islice
+from typing import Any, Final
+
+from custody.chains.bitcoin.answers import (
+    read_block,
+    read_feerate,
+    read_hash,
+    read_height,
+    read_transaction,
+    read_unspents,
+)
+from custody.chains.bitcoin.offline.network import Network
+from custody.chains.bitcoin.offline.transaction import MalformedTransaction, txid_of
+from custody.chains.bitcoin.rpc import Rpc, expecting
+from custody.chains.port import (
+    Block,
+    BlockNotFound,
+    BroadcastOutcome,
+    BroadcastResult,
+    ChainTransaction,
+    NodeNotReady,
+    NodeRefused,
+    NodeStatus,
+    NodeUnavailable,
+    TransactionNotFound,
+    Unspent,
+    UtxoSnapshot,
+    WrongNetwork,
+)
+
+SCRIPTS_PER_SCAN: Final = 200_000
+"""A request of more would pass the node's limit of 32 MiB."""
+
+TRANSACTIONS_PER_BATCH: Final = 100
+SCAN_ATTEMPTS: Final = 5
+
+# Numbers of the node's RPC protocol (bitcoin/src/rpc/protocol.h).
+NO_SUCH_THING: Final = -5
+BAD_PARAMETER: Final = -8
+DOES_NOT_DECODE: Final = -22
+NOT_VALID_NOW: Final = -25
+NOT_ACCEPTED: Final = -26
+IN_CHAIN_ALREADY: Final = -27
+
+_KNOWN_WORDS: Final = ("txn-already-in-mempool", "txn-already-known", "txn-same-nonwitness-data-in-mempool")
+_MISSING_WORDS: Final = ("missingorspent", "missing-inputs")
+
+
+class BitcoinAdapter:
+    """One node of one network."""
+
+    def __init__(self, rpc: Rpc, *, network: Network, scan_timeout_seconds: float = 900.0) -> None:
+        self._rpc = rpc
+        self._network = network
+        self._scan_timeout_seconds = scan_timeout_seconds
+
+    @property
+    def chain(self) -> str:
+        """CAIP-2 id of the network expected at the node."""
+        return self._network.chain
+
+    def status(self) -> NodeStatus:
+        """Tip, headers and identity as the node gives them now. On regtest an old tip alone counts as syncing."""
+        genesis = read_hash(self._rpc.call("getblockhash", 0), "getblockhash")
+        info = self._rpc.call("getblockchaininfo")
+        with expecting("getblockchaininfo"):
+            height, headers = read_height(info["blocks"], "blocks"), read_height(info["headers"], "headers")
+            return NodeStatus(
+                chain=self.chain,
+                height=height,
+                hash=read_hash(info["bestblockhash"], "bestblockhash"),
+                headers=headers,
+                synced=info["initialblockdownload"] is False and height >= headers,
+                genesis_ok=genesis == self._network.genesis_hash,
+            )
+
+    def require_ready(self) -> NodeStatus:
+        """The status of a node that may be believed. Raises ``WrongNetwork`` or ``NodeNotReady``."""
+        status = self.status()
+        if not status.genesis_ok:
+            raise WrongNetwork(f"the node's genesis block is not that of {self._network.name}", chain=self.chain)
+        if not status.synced:
+            raise NodeNotReady(
+                f"the node is syncing: block {status.height} of {status.headers} headers", chain=self.chain
+            )
+        return status
+
+    def block_hash(self, height: int) -> str | None:
+        """The best chain's block at ``height``, ``None`` above the tip."""
+        try:
+            return read_hash(self._rpc.call("getblockhash", height), "getblockhash")
+        except NodeRefused as refusal:
+            if refusal.facts["rpc_code"] == BAD_PARAMETER:
+                return None
+            raise
+
+    def block(self, block_hash: str) -> Block:
+        """The block with its inputs' scripts and amounts, of the best chain or off it. Raises ``BlockNotFound``."""
+        try:
+            return read_block(self._rpc.call("getblock", block_hash, 3))
+        except NodeRefused as refusal:
+            if refusal.facts["rpc_code"] == NO_SUCH_THING:
+                raise BlockNotFound(f"the node has no block {block_hash}", chain=self.chain) from None
+            raise
+
+    def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:
+        """At most ``limit`` unconfirmed transactions not in ``known``; one that leaves meanwhile is left out."""
+        listed = self._rpc.call("getrawmempool")
+        with expecting("getrawmempool"):
+            unseen = sorted(txid for txid in listed if txid not in known)[:limit]
+        return [
+            read_transaction(answer)
+            for answer in self._each("getrawtransaction", [[txid, 1] for txid in unseen])
+            if answer is not None
+        ]
+
+    def in_mempool(self, txids: Iterable[str]) -> set[str]:
+        """Those of ``txids`` that wait in this node's mempool."""
+        asked = sorted(set(txids))
+        answers = self._each("getmempoolentry", [[txid] for txid in asked])
+        return {txid for txid, answer in zip(asked, answers, strict=True) if answer is not None}
+
+    def scan_scripts(self, scripts: Iterable[bytes]) -> UtxoSnapshot:
+        """The coins of exactly these scripts. The node walks its whole UTXO set: seconds to minutes, one at a time."""
+        return self._scan([f"raw({script.hex()})" for script in sorted(set(scripts))])
+
+    def scan_ranges(self, ranges: Sequence[tuple[str, int]]) -> UtxoSnapshot:
+        """The coins of each descriptor's indexes 0 to last, which the node derives; a multipath one is both chains."""
+        return self._scan([{"desc": text, "range": [0, last_index]} for text, last_index in ranges])
+
+    def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
+        """Bytes whose txid was checked, from the mempool or the block named. Raises ``TransactionNotFound``."""
+        place = [] if block_hash is None else [block_hash]
+        try:
+            answer = self._rpc.call("getrawtransaction", txid, 0, *place)
+        except NodeRefused as refusal:
+            if refusal.facts["rpc_code"] == NO_SUCH_THING:
+                where = f"block {block_hash}" if block_hash else "its mempool"
+                raise TransactionNotFound(f"the node has no transaction {txid} in {where}", chain=self.chain) from None
+            raise
+        with expecting("getrawtransaction"):
+            raw = bytes.fromhex(answer)
+            if txid_of(raw) != txid:
+                raise ValueError("another transaction")
+            return raw
+
+    def fee_rate_sat_kvb(self, *, target_blocks: int) -> int | None:
+        """``estimatesmartfee`` as the node gives it; ``None`` when it has none, as on a young chain."""
+        return read_feerate(self._rpc.call("estimatesmartfee", target_blocks))
+
+    def broadcast(self, raw: bytes) -> BroadcastOutcome:
+        """Send and say what is known. A transaction the node held before, waiting or confirmed, is ``ALREADY_KNOWN``.
+
+        Inputs it cannot find are ``UNKNOWN``: it says so as well of a confirmed transaction with every output spent.
+        """
+        try:
+            txid = txid_of(raw)
+        except MalformedTransaction as malformed:
+            return BroadcastOutcome(BroadcastResult.REJECTED, f"no transaction: {malformed}")
+        try:
+            held_before = txid in self.in_mempool([txid])
+            answer = self._rpc.call("sendrawtransaction", raw.hex())
+        except NodeUnavailable as silent:
+            return BroadcastOutcome(BroadcastResult.UNKNOWN, silent.message)
+        except NodeRefused as refusal:
+            return _outcome_of(refusal)
+        if answer != txid:
+            return BroadcastOutcome(BroadcastResult.UNKNOWN, "the node answered with another txid")
+        return BroadcastOutcome(BroadcastResult.ALREADY_KNOWN if held_before else BroadcastResult.ACCEPTED)
+
+    def _each(self, method: str, calls: list[list[str | int]]) -> list[Any]:
+        """One result per call in batches, ``None`` where the node has no such thing."""
+        results: list[Any] = []
+        remaining = iter(calls)
+        while chunk := list(islice(remaining, TRANSACTIONS_PER_BATCH)):
+            for result in self._rpc.batch(method, chunk):
+                if isinstance(result, NodeRefused) and result.facts["rpc_code"] != NO_SUCH_THING:
+                    raise result
+                results.append(None if isinstance(result, NodeRefused) else result)
+        return results
+
+    def _scan(self, objects: Sequence[str | dict[str, Any]]) -> UtxoSnapshot:
+        if not objects:
+            status = self.status()
+            return UtxoSnapshot(status.height, status.hash, ())
+        for _ in range(SCAN_ATTEMPTS):
+            answers = [
+                self._scan_once(objects[start : start + SCRIPTS_PER_SCAN])
+                for start in range(0, len(objects), SCRIPTS_PER_SCAN)
+            ]
+            tips = {(height, block_hash) for height, block_hash, _ in answers}
+            if len(tips) == 1:
+                ((height, block_hash),) = tips
+                found = {(coin.txid, coin.vout): coin for _, _, coins in answers for coin in coins}
+                return UtxoSnapshot(height, block_hash, tuple(found[outpoint] for outpoint in sorted(found)))
+        raise NodeUnavailable("the tip moved during every attempt to scan in parts")
+
+    def _scan_once(self, objects: Sequence[str | dict[str, Any]]) -> tuple[int, str, list[Unspent]]:
+        try:
+            answer = self._rpc.call("scantxoutset", "start", list(objects), timeout_seconds=self._scan_timeout_seconds)
+        except NodeRefused as refusal:
+            if "already in progress" in refusal.message:
+                raise NodeUnavailable("the node is busy with another scan") from None
+            raise
+        with expecting("scantxoutset"):
+            if answer["success"] is not True:
+                raise NodeUnavailable("the scan was aborted")
+            tip = read_height(answer["height"], "scantxoutset"), read_hash(answer["bestblock"], "scantxoutset")
+            return (*tip, read_unspents(answer["unspents"]))
+
+
+def _outcome_of(refusal: NodeRefused) -> BroadcastOutcome:
+    code, reason = refusal.facts["rpc_code"], refusal.facts["rpc_message"]
+    if code == IN_CHAIN_ALREADY or any(word in reason for word in _KNOWN_WORDS):
+        return BroadcastOutcome(BroadcastResult.ALREADY_KNOWN, reason)
+    missing = any(word in reason for word in _MISSING_WORDS)
+    if missing or code not in (DOES_NOT_DECODE, NOT_VALID_NOW, NOT_ACCEPTED):
+        return BroadcastOutcome(BroadcastResult.UNKNOWN, reason)
+    return BroadcastOutcome(BroadcastResult.REJECTED, reason)

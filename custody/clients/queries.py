@@ -1,0 +1,51 @@
+"""Reading clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.clients.tables import ClientRow
+from custody.kernel.errors import NotFound
+
+
+class UnknownClient(NotFound):
+    """No client of that id."""
+
+    code = "unknown-client"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client as other rooms see it."""
+
+    id: str
+    name: str
+    segregation: str
+    status: str
+    status_reason: str | None
+    opening: str
+    opened_at: datetime
+
+
+def get(session: Session, *, client: str, lock: bool = False) -> Client:
+    """The client of that id; ``lock`` holds its row to the unit's end. Raises ``UnknownClient``."""
+    query = select(ClientRow).where(ClientRow.id == client)
+    row = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    if row is None:
+        raise UnknownClient("no such client", field="client")
+    return _view(row)
+
+
+def every(session: Session) -> list[Client]:
+    """All clients, oldest first."""
+    return [
+        _view(row) for row in session.execute(select(ClientRow).order_by(ClientRow.opened_at, ClientRow.id)).scalars()
+    ]
+
+
+def _view(row: ClientRow) -> Client:
+    return Client(row.id, row.name, row.segregation, row.status, row.status_reason, row.opening, row.opened_at)

@@ -1,0 +1,146 @@
+"""One bundle in, one lasting answer out: signatures, a signed refusal, or nothing yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from custody.chains.bitcoin.offline.psbt import parse_psbt
+from custody.cosigner.enrolment import myself
+from custody.cosigner.keys import CosignerKey
+from custody.cosigner.limits import Limits
+from custody.cosigner.memory import Memory
+from custody.cosigner.reasons import UNSIGNED, CosignerRefusal, Reason
+from custody.cosigner.verify import PinnedRoot, Verdict, verify
+from custody.evidence.bundle import Bundle, Refusal
+from custody.kernel.errors import InvalidInput, Refused
+
+
+class NothingPinned(Refused):
+    """No trust root is pinned, so nothing can be verified."""
+
+    code = "nothing-pinned"
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A yes: the PSBT (base64) with our signatures."""
+
+    bundle: str
+    txid: str
+    psbt: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRefusal:
+    """A lasting no, signed."""
+
+    refusal: Refusal
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Neither yes nor a lasting no."""
+
+    bundle: str
+    why: str
+
+
+Answer = Signed | SignedRefusal | Waiting
+Confirm = Callable[[Verdict], bool | None]
+"""Shows a verdict to the person: yes, no, or ``None`` for not now."""
+
+
+class Desk:
+    """Where bundles are answered, with one opened key."""
+
+    def __init__(self, key: CosignerKey, memory: Memory, limits: Limits) -> None:
+        pinned = memory.pinned()
+        if pinned is None:
+            raise NothingPinned("pin one first", field="trust_root")
+        self._key = key
+        self._memory = memory
+        self._limits = limits
+        self._pinned: PinnedRoot = pinned
+        self._me = myself(key)
+
+    @property
+    def name(self) -> str:
+        """The cosigner who answers here."""
+        return self._me.name
+
+    def check(self, bundle: Bundle, *, now: datetime) -> Verdict:
+        """Verify only. Raises ``CosignerRefusal``."""
+        return verify(bundle, pinned=self._pinned, memory=self._memory, limits=self._limits, me=self._me, now=now)
+
+    def answer(self, bundle: Bundle, *, confirm: Confirm, clock: Callable[[], datetime]) -> Answer:
+        """Answer ``bundle``; the same bundle always gets the same answer. Recorded before it is returned."""
+        given = self._given(bundle)
+        if given is not None:
+            return given
+        try:
+            agreed = confirm(self.check(bundle, now=clock()))
+            if agreed is None:
+                return Waiting(bundle.id, "nobody confirmed it yet")
+            if not agreed:
+                raise CosignerRefusal(Reason.PERSON_DECLINED, "the keyholder declined")
+            return self._sign(bundle, clock())
+        except CosignerRefusal as refusal:
+            return self._refuse(bundle, refusal, clock())
+
+    def _given(self, bundle: Bundle) -> Answer | None:
+        refused = self._memory.refusal_of(bundle.digest)
+        if refused is not None:
+            return SignedRefusal(*refused)
+        txid = _txid(bundle)
+        answer = self._memory.answer_of(txid) if txid else None
+        return Signed(bundle.id, txid, answer) if txid and answer else None
+
+    def _sign(self, bundle: Bundle, now: datetime) -> Answer:
+        # Verified again under the lock: between the question and the yes, another process may have signed.
+        with self._memory.exclusive():
+            verdict = self.check(bundle, now=now)
+            signed = self._key.sign(verdict.effect.psbt, verdict.inputs)
+            self._memory.record_signature(
+                verdict.memory, openings=verdict.openings, nonces=verdict.nonces, answer=signed.base64
+            )
+        return Signed(bundle.id, signed.txid, signed.base64)
+
+    def _refuse(self, bundle: Bundle, refusal: CosignerRefusal, now: datetime) -> Answer:
+        if refusal.waiting:
+            self._memory.note_seen(refusal.waiting, now=now)
+        if refusal.reason in UNSIGNED:
+            return Waiting(bundle.id, f"{refusal.reason.value}: {refusal.explanation}")
+        with self._memory.exclusive():
+            given = self._given(bundle)
+            if given is not None:
+                return given
+            if self._memory.signed_bundle(bundle.id, bundle.attempt) is not None:
+                return Waiting(bundle.id, f"{Reason.BUNDLE_ALTERED.value}: another transaction of it was signed")
+            return self._record_refusal(bundle, refusal, now)
+
+    def _record_refusal(self, bundle: Bundle, refusal: CosignerRefusal, now: datetime) -> SignedRefusal:
+        statement = Refusal(
+            bundle=bundle.id,
+            bundle_digest=bundle.digest,
+            cosigner=self._me.name,
+            reason=refusal.reason.value,
+            explanation=_printable(refusal.explanation),
+            at=now,
+        )
+        signature = self._key.sign_statement(statement.message)
+        self._memory.record_refusal(statement, signature=signature, txid=_txid(bundle))
+        return SignedRefusal(statement, signature)
+
+
+def _txid(bundle: Bundle) -> str | None:
+    try:
+        return parse_psbt(bundle.psbt).txid
+    except InvalidInput:
+        return None
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text).strip()[:500] or "refused"

@@ -1,0 +1,260 @@
+"""Is each payment asked for, permitted and agreed to? Authors, policy evaluated here, people, delays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from custody.chains.bitcoin.offline.address import Destination, parse_address
+from custody.chains.bitcoin.offline.network import Network
+from custody.cosigner.ownership import Owners, verdict_of_people
+from custody.cosigner.reasons import CosignerRefusal, Reason
+from custody.cosigner.remembered import KnownOpening, MemoryView, PaidIntent, SignedTransaction
+from custody.evidence.approvals import ApprovalRefused, check_approval
+from custody.evidence.bundle import Bundle, Payment
+from custody.evidence.check import RequestRefused, check_request
+from custody.evidence.intents import Intent
+from custody.evidence.requests import WithdrawalRequest, request_message
+from custody.evidence.trust_root import TrustRoot
+from custody.kernel.errors import InvalidInput
+from custody.kernel.money import Asset
+from policies.decision import Decision, stricter
+from policies.document import Document
+from policies.engine import evaluate
+from policies.facts import Facts, Usage, UsageTotals
+from policies.windows import PastRequest, measure
+
+LONGEST_WINDOW: Final = timedelta(days=366)
+"""How far back this program's own memory is counted for a policy's limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPayment:
+    """A payment that may be made, and where it goes."""
+
+    intent: Intent
+    request: WithdrawalRequest
+    opening: KnownOpening
+    destination: Destination
+    decision: Decision
+    facts: Facts
+    asset: Asset
+    """The registered asset, for words."""
+    nonces: tuple[tuple[str, str, str], ...]
+    """Approver, nonce and statement (hex) of every approval that was counted."""
+
+    @property
+    def paid(self) -> PaidIntent:
+        """As the memory keeps it."""
+        return PaidIntent(
+            digest=self.intent.digest,
+            request_digest=request_message(self.request).hex(),
+            amount_sat=self.request.amount,
+            facts=self.facts.to_json(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Court:
+    """What every payment of one bundle is judged with."""
+
+    bundle: Bundle
+    root: TrustRoot
+    document: Document
+    owners: Owners
+    memory: MemoryView
+    network: Network
+    now: datetime
+
+
+def check_authors(bundle: Bundle, *, root: TrustRoot, network: Network, now: datetime) -> tuple[WithdrawalRequest, ...]:
+    """Each payment is a withdrawal of this chain's bitcoin, signed by its requester. Raises ``CosignerRefusal``."""
+    if not bundle.payments:
+        raise CosignerRefusal(Reason.NOTHING_TO_PAY, "the bundle pays nobody")
+    requests = tuple(_check_author(payment, bundle.chain, root, network, now) for payment in bundle.payments)
+    intents = {payment.proven.intent.digest for payment in bundle.payments}
+    if len(intents) != len(requests) or len({request_message(request) for request in requests}) != len(requests):
+        raise CosignerRefusal(Reason.INTENT_TWICE, "one request stands in the bundle twice")
+    return requests
+
+
+def judge_payments(court: Court, requests: Sequence[WithdrawalRequest]) -> tuple[JudgedPayment, ...]:
+    """Policy, approvals and delay of every payment, each counted with those before it. Raises ``CosignerRefusal``."""
+    judged: list[JudgedPayment] = []
+    for payment, request in zip(court.bundle.payments, requests, strict=True):
+        judged.append(_judge(court, payment, request, judged))
+    used: set[tuple[str, str]] = set()
+    for approver, nonce in (use[:2] for each in judged for use in each.nonces):
+        if (approver, nonce) in used:
+            raise CosignerRefusal(Reason.APPROVAL_INVALID, f"{approver} used one nonce twice")
+        used.add((approver, nonce))
+    return tuple(judged)
+
+
+def expect_delays_over(memory: MemoryView, delays: Mapping[str, int], now: datetime) -> None:
+    """Every intent in ``delays`` (digest to seconds) was first seen here so long ago. Raises ``CosignerRefusal``.
+
+    The refusal names the intents that wait, so that the program can note when it first saw them.
+    """
+    left = {digest: _left(memory, digest, seconds, now) for digest, seconds in delays.items() if seconds}
+    waiting = {digest: rest for digest, rest in left.items() if rest > timedelta(0)}
+    if waiting:
+        longest = int(max(waiting.values()).total_seconds())
+        why = f"the delay that policy requires has {longest} s left"
+        raise CosignerRefusal(Reason.DELAY_NOT_OVER, why, waiting=tuple(waiting))
+
+
+def _left(memory: MemoryView, digest: str, seconds: int, now: datetime) -> timedelta:
+    return (memory.first_seen(digest) or now) + timedelta(seconds=seconds) - now
+
+
+def _check_author(payment: Payment, chain: str, root: TrustRoot, network: Network, now: datetime) -> WithdrawalRequest:
+    intent = payment.proven.intent
+    request = intent.request
+    if not isinstance(request, WithdrawalRequest):
+        raise CosignerRefusal(Reason.NOTHING_TO_PAY, f"a {request.kind} pays nobody")
+    if intent.chain != chain:
+        raise CosignerRefusal(Reason.WRONG_CHAIN, f"the intent is for {intent.chain}")
+    if request.asset != network.asset.id or root.asset(request.asset) != network.asset:
+        raise CosignerRefusal(Reason.ASSET_UNKNOWN, f"{request.asset} is not the trust root's bitcoin of this chain")
+    try:
+        check_request(request, payment.proven.request_signature, root=root, now=now)
+    except RequestRefused as error:
+        raise CosignerRefusal(Reason.REQUEST_NOT_PROVEN, str(error)) from error
+    return request
+
+
+def _judge(
+    court: Court, payment: Payment, request: WithdrawalRequest, before: Iterable[JudgedPayment]
+) -> JudgedPayment:
+    intent = payment.proven.intent
+    opening = court.owners.of_client(intent)
+    destination = _destination(request, court.network)
+    stored = _stored_decision(payment, court.document)
+    facts = _facts(court, request, opening, destination, stored.facts)
+    decision = _decide(court, intent.digest, facts, stored, before)
+    nonces = _hear_people(court, payment, request, decision)
+    return JudgedPayment(intent, request, opening, destination, decision, facts, court.network.asset, nonces)
+
+
+def _destination(request: WithdrawalRequest, network: Network) -> Destination:
+    try:
+        return parse_address(request.destination, network=network, field="request.destination")
+    except InvalidInput as error:
+        raise CosignerRefusal(Reason.DESTINATION_INVALID, str(error)) from error
+
+
+def _stored_decision(payment: Payment, document: Document) -> Decision:
+    try:
+        stored = Decision.from_json(payment.decision)
+        Facts.from_json(stored.facts)
+    except (InvalidInput, AttributeError) as error:
+        raise CosignerRefusal(Reason.DECISION_UNREADABLE, "the daemon's decision cannot be read") from error
+    if stored.document_hash != document.hash:
+        raise CosignerRefusal(Reason.DECISION_UNREADABLE, "the daemon's decision is of another policy")
+    return stored
+
+
+def _facts(
+    court: Court,
+    request: WithdrawalRequest,
+    opening: KnownOpening,
+    destination: Destination,
+    told: Mapping[str, str],
+) -> Facts:
+    age = told.get("books_age_seconds")
+    return Facts(
+        kind=request.kind,
+        requester=request.requester,
+        now=court.now,
+        client=request.client,
+        client_status=told.get("client_status"),
+        segregation=opening.segregation,
+        asset=court.network.asset.code,
+        decimals=court.network.asset.decimals,
+        chain=court.bundle.chain,
+        destination="new",
+        destination_text=destination.address,
+        amount_units=request.amount,
+        vault_break=told.get("vault_break"),
+        books_age_seconds=None if age is None else int(age),
+    )
+
+
+def _decide(court: Court, digest: str, facts: Facts, stored: Decision, before: Iterable[JudgedPayment]) -> Decision:
+    """The strictest of: the daemon's answer, ours with its word on what only it knows, ours with the best such word.
+
+    So what the daemon says of a client's status, a break or the books can tighten the answer and never loosen it.
+    """
+    past = [*_past(court, digest), *(PastRequest(each.facts, court.now, released=False) for each in before)]
+    told = evaluate(court.document, facts, _usage(court.document, facts, past, stored))
+    best = replace(facts, client_status="active", vault_break="none", books_age_seconds=0)
+    untold = evaluate(court.document, best, _usage(court.document, best, past, stored))
+    return stricter(stricter(stored, told), untold)
+
+
+def _past(court: Court, digest: str) -> Iterable[PastRequest]:
+    latest: dict[str, tuple[PaidIntent, SignedTransaction]] = {}
+    for signed in court.memory.signed_since(court.now - LONGEST_WINDOW):
+        for intent in signed.intents:
+            latest[intent.digest] = (intent, signed)
+    for intent, signed in (entry for found, entry in latest.items() if found != digest):
+        yield PastRequest(Facts.from_json(intent.facts), signed.at, released=False)
+
+
+def _usage(document: Document, facts: Facts, past: list[PastRequest], stored: Decision) -> Usage:
+    ours = measure(document, facts, past)
+    told = {
+        (read.rule, read.per, read.window_seconds): None if read.count is None else (read.amount_units, read.count)
+        for read in stored.usage
+    }
+
+    def larger(rule_id: str, per: str, window_seconds: int, /) -> UsageTotals | None:
+        own, asked = ours(rule_id, per, window_seconds), (rule_id, per, window_seconds)
+        if own is None or asked not in told:
+            return own
+        word = told[asked]
+        return None if word is None else own.larger(UsageTotals(*word))
+
+    return larger
+
+
+def _hear_people(
+    court: Court, payment: Payment, request: WithdrawalRequest, decision: Decision
+) -> tuple[tuple[str, str, str], ...]:
+    digest, said = payment.proven.intent.digest, dict[str, set[str]](approve=set(), reject=set())
+    nonces: list[tuple[str, str, str]] = []
+    for approval in payment.proven.approvals:
+        try:
+            person = check_approval(
+                approval,
+                digest=digest,
+                requester=request.requester,
+                request_not_after=request.not_after,
+                root=court.root,
+                now=court.now,
+            )
+        except ApprovalRefused as error:
+            raise CosignerRefusal(Reason.APPROVAL_INVALID, str(error)) from error
+        statement = approval.statement
+        said[statement.verdict].add(person)
+        nonces.append((person, statement.nonce, statement.message.hex()))
+    _expect_new_nonces(court.memory, nonces)
+    _expect_agreement(court, said, request, decision)
+    return tuple(nonces)
+
+
+def _expect_agreement(court: Court, said: dict[str, set[str]], request: WithdrawalRequest, decision: Decision) -> None:
+    refusal = verdict_of_people(
+        decision, court.document, court.root, said["approve"], said["reject"], request.requester
+    )
+    if refusal is not None:
+        raise CosignerRefusal(*refusal)
+
+
+def _expect_new_nonces(memory: MemoryView, nonces: Iterable[tuple[str, str, str]]) -> None:
+    for person, nonce, statement in nonces:
+        if memory.nonce_use(person, nonce) not in (None, statement):
+            raise CosignerRefusal(Reason.APPROVAL_INVALID, f"{person} used one nonce for two statements")

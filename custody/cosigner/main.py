@@ -1,0 +1,118 @@
+"""``custody-cosigner``: a keyholder makes a key, joins a keyset, reads what will happen, and signs or refuses.
+
+Exit codes: 0 done, 1 refused, 2 wrong usage or input, 5 the API does not answer, 8 nothing to do yet. Secrets
+are read from files, the terminal or standard input, never from arguments or the environment, and never shown
+unless asked for at a terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from custody.kernel.errors import Broken, CustodyError, InvalidInput, NotFound, Unavailable
+
+DONE, REFUSED, INVALID, UNREACHABLE, WAITING = 0, 1, 2, 5, 8
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are one line on standard error."""
+    arguments = _parser().parse_args(argv)
+    # Imported here, so that --help and mistakes in usage do not wait for the Bitcoin libraries.
+    from custody.cosigner import commands
+
+    try:
+        code: int = getattr(commands, arguments.command)(arguments)
+        return code
+    except CustodyError as error:
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        return _exit_code(error)
+    except KeyboardInterrupt:
+        return DONE
+    except BrokenPipeError:
+        return REFUSED
+
+
+def _exit_code(error: CustodyError) -> int:
+    if isinstance(error, Unavailable):
+        return UNREACHABLE
+    if isinstance(error, (InvalidInput, NotFound)):
+        return INVALID
+    assert isinstance(error, (Broken, CustodyError))
+    return REFUSED
+
+
+def _one_line(error: CustodyError) -> str:
+    return " ".join(str(error).split())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="custody-cosigner", description="A keyholder's own program.")
+    parser.add_argument("--home", type=Path, required=True, help="directory of this keyholder (0700)")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_init(commands)
+    _add_enrolment(commands)
+    _add_signing(commands)
+    limits = commands.add_parser("limits", help="show or set the keyholder's own limits")
+    limits.add_argument("--set", metavar="NAME=NUMBER,…", help="per_tx_sat, per_day_sat, max_fee_sat, …")
+    commands.add_parser("log", help="print the log of signatures and refusals, checked")
+    return parser
+
+
+def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    init = commands.add_parser("init", help="make a key, encrypted at rest")
+    init.add_argument("--name", required=True, help="this cosigner's name in keysets")
+    init.add_argument("--network", required=True, help="mainnet, testnet, signet or regtest")
+    init.add_argument("--mnemonic-file", type=Path, help="restore these BIP-39 words instead of making new ones")
+    init.add_argument("--backup-file", type=Path, help="write the new words to this file (0600)")
+    init.add_argument("--show-mnemonic", action="store_true", help="show the new words once, on a terminal")
+    init.add_argument("--scrypt-log2n", type=int, help="cost of guessing the passphrase, 12 to 20 (15)")
+    _add_passphrase(init)
+
+
+def _add_enrolment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    _add_passphrase(commands.add_parser("record", help="round one: print the key record with its proof"))
+    consent = commands.add_parser("consent", help="round two: check a trust root and sign its keyset and hash")
+    consent.add_argument("--root", type=Path, required=True, help="trust root, signed or not")
+    consent.add_argument("--records", type=Path, required=True, help="every cosigner's key record, as a JSON array")
+    _add_passphrase(consent)
+    pin = commands.add_parser("pin", help="pin a trust root after comparing its code with the others")
+    pin.add_argument("--root", type=Path, required=True, help="signed trust root")
+    pin.add_argument("--fingerprint", required=True, metavar="CODE", help="the code that was read aloud")
+
+
+def _add_signing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    show = commands.add_parser("show", help="verify a bundle and say what it would do")
+    show.add_argument("bundle", help="file, or - for standard input")
+    sign = commands.add_parser("sign", help="verify a bundle and sign or refuse it")
+    sign.add_argument("bundle", help="file, or - for standard input")
+    sign.add_argument("--out", type=Path, help="write the answer here instead of to standard output")
+    fetch = commands.add_parser("fetch", help="fetch bundles from the API and answer them")
+    fetch.add_argument("--api", required=True, metavar="URL")
+    fetch.add_argument("--token-file", type=Path, required=True)
+    how = fetch.add_mutually_exclusive_group()
+    how.add_argument("--once", action="store_true", help="answer what is there and stop (the default)")
+    how.add_argument("--watch", action="store_true", help="keep looking until interrupted")
+    fetch.add_argument("--interval", type=_seconds, default=5.0, metavar="S", help="seconds between looks (5)")
+    for command in (sign, fetch):
+        command.add_argument("--yes", action="store_true", help="do not ask a person")
+        _add_passphrase(command)
+
+
+def _add_passphrase(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--passphrase-file", default="prompt", metavar="FILE", help="file, - for standard input, or prompt"
+    )
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.05 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError("accepted is 0.05 to 3600")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

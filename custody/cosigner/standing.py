@@ -1,0 +1,118 @@
+"""First rules: is this bundle for us, of our time, under the trust root and the policy we pinned?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from custody.chains.bitcoin.offline.descriptor import open_descriptor
+from custody.chains.bitcoin.offline.keys import AccountKey
+from custody.chains.bitcoin.offline.network import Network
+from custody.cosigner.limits import Limits
+from custody.cosigner.reasons import CosignerRefusal, Reason
+from custody.evidence.bundle import Bundle
+from custody.evidence.keysets import Keyset
+from custody.evidence.trust_root import TrustRoot, TrustRootRefused, check_ceremony
+from custody.kernel.errors import InvalidInput
+from policies.document import Document, PolicyError, document_hash, load_document
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedRoot:
+    """The trust root a person compared and pinned, by its hash (hex)."""
+
+    hash: str
+    pinned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Myself:
+    """Who this program signs as: its name in keysets, its account key with origin, its network."""
+
+    name: str
+    account_key: AccountKey
+    network: Network
+
+
+class KeysetContradicts(InvalidInput):
+    """A keyset's parts contradict each other, or it does not hold our key exactly once."""
+
+    code = "keyset-contradicts"
+
+
+def check_standing(
+    bundle: Bundle, *, pinned: PinnedRoot, limits: Limits, me: Myself, now: datetime
+) -> tuple[TrustRoot, Document]:
+    """The pinned trust root and policy that judge ``bundle``. Raises ``CosignerRefusal``."""
+    if bundle.chain != me.network.chain:
+        raise CosignerRefusal(Reason.WRONG_CHAIN, f"the bundle is for {bundle.chain}, this key for {me.network.chain}")
+    _check_times(bundle, limits, now)
+    root = _check_root(bundle, pinned, now)
+    for keyset in (keyset for keyset in root.keysets if keyset.chain == bundle.chain):
+        _check_keyset(keyset, me)
+    return root, _check_policy(bundle.policy, root)
+
+
+def account_keys(keyset: Keyset, network: Network) -> tuple[AccountKey, ...]:
+    """The keyset's account keys in its order, each agreeing with the public key beside it, and the open descriptor.
+
+    Raises ``KeysetContradicts``: an xpub replaced under a kept fingerprint or public key ends here.
+    """
+    if keyset.chain != network.chain:
+        raise KeysetContradicts(f"is for {keyset.chain}, this key for {network.chain}", field="keyset.chain")
+    keys = tuple(
+        AccountKey.parse(cosigner.account_key, network=network, field=f"keyset.{cosigner.id}.account_key")
+        for cosigner in keyset.cosigners
+    )
+    for key, cosigner in zip(keys, keyset.cosigners, strict=True):
+        if key.public_key.hex() != cosigner.public_key:
+            raise KeysetContradicts("is not the point in the xpub", field=f"keyset.{cosigner.id}.public_key")
+    if open_descriptor(threshold=keyset.threshold, keys=keys) != keyset.descriptor:
+        raise KeysetContradicts("is not built from the threshold and keys", field="keyset.descriptor")
+    return keys
+
+
+def expect_ours(keyset: Keyset, me: Myself) -> None:
+    """Our key stands in ``keyset`` exactly once, under our name. Raises ``KeysetContradicts``."""
+    ours = [cosigner.id for cosigner in keyset.cosigners if cosigner.account_key == me.account_key.text]
+    if ours != [me.name]:
+        raise KeysetContradicts(f"does not hold our key exactly once as {me.name}", field="keyset.cosigners")
+
+
+def _check_times(bundle: Bundle, limits: Limits, now: datetime) -> None:
+    ahead = bundle.created_at - now
+    if ahead > timedelta(seconds=limits.clock_skew_seconds):
+        raise CosignerRefusal(Reason.CLOCKS_DIFFER, f"the bundle was made {int(ahead.total_seconds())} s in our future")
+    if now > bundle.not_after:
+        raise CosignerRefusal(Reason.BUNDLE_EXPIRED, "the bundle is past its time")
+    if now - bundle.created_at > timedelta(seconds=limits.bundle_age_seconds):
+        raise CosignerRefusal(Reason.BUNDLE_EXPIRED, "the bundle is older than our limit")
+
+
+def _check_root(bundle: Bundle, pinned: PinnedRoot, now: datetime) -> TrustRoot:
+    if bundle.trust_root.root.hash != pinned.hash:
+        raise CosignerRefusal(Reason.ROOT_NOT_PINNED, "the trust root is not the one pinned here")
+    try:
+        return check_ceremony(bundle.trust_root, now=now)
+    except TrustRootRefused as error:
+        raise CosignerRefusal(Reason.ROOT_NOT_IN_FORCE, str(error)) from error
+
+
+def _check_keyset(keyset: Keyset, me: Myself) -> None:
+    try:
+        account_keys(keyset, me.network)
+    except InvalidInput as error:
+        raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
+
+
+def _check_policy(text: str, root: TrustRoot) -> Document:
+    if document_hash(text) != root.policy_hash:
+        raise CosignerRefusal(Reason.POLICY_NOT_PINNED, "the policy text is not the trust root's")
+    try:
+        return _load(text)
+    except PolicyError as error:
+        raise CosignerRefusal(Reason.POLICY_NOT_PINNED, f"the policy cannot be read: {error}") from error
+
+
+_load = lru_cache(maxsize=4)(load_document)

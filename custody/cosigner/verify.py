@@ -1,0 +1,96 @@
+"""Whether this program signs a bundle, and why not: every rule in order, values in, verdict out.
+
+Nothing here reads a file, a clock or a socket. The order: standing (time, trust root, policy), openings, authors,
+judgement (policy, people, delays), the transaction's effect, the memory of what was signed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from custody.cosigner.consistency import check_consistency
+from custody.cosigner.effect import Effect, SigningInput, check_effect, read_transaction
+from custody.cosigner.judgement import Court, JudgedPayment, check_authors, expect_delays_over, judge_payments
+from custody.cosigner.limits import Limits
+from custody.cosigner.ownership import check_openings
+from custody.cosigner.reasons import CosignerRefusal, Reason
+from custody.cosigner.remembered import KnownOpening, MemoryView, PaidIntent, SignedTransaction
+from custody.cosigner.screen import describe
+from custody.cosigner.standing import Myself, PinnedRoot, check_standing
+from custody.evidence.bundle import Bundle
+
+__all__ = ["CosignerRefusal", "Limits", "Myself", "PinnedRoot", "Reason", "Verdict", "verify"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A yes: what will be signed, what it does, and what has to be remembered before a signature leaves."""
+
+    bundle: Bundle
+    effect: Effect
+    payments: tuple[JudgedPayment, ...]
+    openings: tuple[KnownOpening, ...]
+    at: datetime
+
+    @property
+    def inputs(self) -> tuple[SigningInput, ...]:
+        """Per input: our public key and the path of its private half."""
+        return self.effect.inputs
+
+    @property
+    def intents(self) -> tuple[PaidIntent, ...]:
+        """Which intents the transaction pays."""
+        return tuple(payment.paid for payment in self.payments)
+
+    @property
+    def nonces(self) -> tuple[tuple[str, str, str], ...]:
+        """Approver, nonce, statement of every approval that was counted."""
+        return tuple(nonce for payment in self.payments for nonce in payment.nonces)
+
+    @property
+    def words(self) -> list[str]:
+        """What will happen, one sentence a line."""
+        return describe(self.effect, self.payments)
+
+    @property
+    def memory(self) -> SignedTransaction:
+        """As the memory keeps it."""
+        return SignedTransaction(
+            txid=self.effect.psbt.txid,
+            bundle=self.bundle.id,
+            attempt=self.bundle.attempt,
+            bundle_digest=self.bundle.digest,
+            at=self.at,
+            inputs={entry.outpoint: entry.amount_sat for entry in self.inputs},
+            outputs=tuple((output.script_pubkey.hex(), output.amount_sat) for output in self.effect.psbt.outputs),
+            fee_sat=self.effect.fee_sat,
+            intents=self.intents,
+        )
+
+
+def verify(
+    bundle: Bundle, *, pinned: PinnedRoot, memory: MemoryView, limits: Limits, me: Myself, now: datetime
+) -> Verdict:
+    """Prove that signing ``bundle`` carries out exactly what its authors asked and people approved.
+
+    ``now`` is the keyholder's own clock. Raises ``CosignerRefusal`` with the first rule that is broken.
+    """
+    root, document = check_standing(bundle, pinned=pinned, limits=limits, me=me, now=now)
+    requests = check_authors(bundle, root=root, network=me.network, now=now)
+    owners = check_openings(bundle, root=root, document=document, memory=memory, now=now)
+    court = Court(bundle, root, document, owners, memory, me.network, now)
+    payments = judge_payments(court, requests)
+    delays = {payment.intent.digest: payment.decision.obligations.delay_seconds for payment in payments}
+    expect_delays_over(memory, {**owners.delays, **delays}, now)
+    effect = check_effect(read_transaction(bundle.psbt, me), payments, root=root, limits=limits, me=me)
+    _expect_unaltered(bundle, effect, memory)
+    intents = [payment.paid for payment in payments]
+    check_consistency(effect, intents, memory=memory, limits=limits, now=now)
+    return Verdict(bundle, effect, payments, owners.openings, now)
+
+
+def _expect_unaltered(bundle: Bundle, effect: Effect, memory: MemoryView) -> None:
+    earlier = memory.signed_bundle(bundle.id, bundle.attempt)
+    if earlier is not None and earlier.txid != effect.psbt.txid:
+        raise CosignerRefusal(Reason.BUNDLE_ALTERED, f"bundle {bundle.id} or its attempt was signed as {earlier.txid}")

@@ -1,0 +1,98 @@
+"""What a deposit is, the rules it waits by, and whose it becomes. Amounts are base units of the chain's asset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from custody.addresses.model import OwnedScript
+from custody.deposits.states import DepositState
+
+UNATTRIBUTED: Final = "unattributed"
+CHANGE_ADDRESS: Final = "paid-to-change"
+DUST: Final = "dust"
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Deposits below ``below_units`` (None: all the rest) wait for ``confirmations`` blocks."""
+
+    below_units: int | None
+    confirmations: int
+
+
+@dataclass(frozen=True, slots=True)
+class DepositRules:
+    """One chain's rules, from config."""
+
+    asset: str
+    """CAIP-19 id of what its outputs hold."""
+    tiers: Sequence[Tier]
+    """Ascending; the last has no bound."""
+    dust_units: int
+    """Less than this is nobody's deposit: it goes to the vault's suspense account."""
+    coinbase_maturity: int
+
+    def __post_init__(self) -> None:
+        bounds = [tier.below_units for tier in self.tiers]
+        finite = [bound for bound in bounds[:-1] if bound is not None]
+        if not bounds or bounds[-1] is not None or len(finite) != len(bounds) - 1 or finite != sorted(set(finite)):
+            raise ValueError("tiers ascend and the last has no bound")
+        if any(tier.confirmations < 1 for tier in self.tiers):
+            raise ValueError("a deposit waits for one block at least")
+
+    def required_depth(self, *, units: int, coinbase: bool) -> int:
+        """How many blocks deep it must be (1: in the newest block)."""
+        depth = next(tier.confirmations for tier in self.tiers if tier.below_units is None or units < tier.below_units)
+        return max(depth, self.coinbase_maturity) if coinbase else depth
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """A deposit as other rooms see it."""
+
+    id: str
+    chain: str
+    txid: str
+    vout: int
+    vault: str
+    client: str | None
+    address_id: int
+    asset: str
+    units: int
+    coinbase: bool
+    state: DepositState
+    required_depth: int
+    height: int | None
+    block_hash: str | None
+    reason: str | None
+    """Why it goes to suspense: ``unattributed``, ``paid-to-change``, ``dust``; None: it is the client's. Fixed
+    when the deposit is first seen, whatever the rules become."""
+    occurrence: int
+    is_unbacked: bool
+    """A reorg removed it and the ledger cannot reverse it before a payment that spent it is reversed."""
+    first_seen_at: datetime
+    booked_at: datetime | None
+
+    def depth_at(self, tip_height: int) -> int:
+        """Confirmations with the tip at ``tip_height``; 0 while in no block."""
+        return 0 if self.height is None else max(0, tip_height - self.height + 1)
+
+
+def owner_of(script: OwnedScript, *, units: int, rules: DepositRules) -> tuple[str | None, str | None]:
+    """(client, reason for suspense). What nobody was given is nobody's.
+
+    A closed or frozen client still owns what arrives at its addresses: they are watched for ever.
+    """
+    if script.change:
+        return None, CHANGE_ADDRESS
+    if script.client is None:
+        return None, UNATTRIBUTED
+    return script.client, DUST if units < rules.dust_units else None
+
+
+def is_deposit(*, change: bool, own_spend: bool, units: int) -> bool:
+    """Change of a vault's own payment is no deposit, and an output of nothing is none."""
+    return units > 0 and not (change and own_spend)

@@ -1,0 +1,139 @@
+"""From movements to deposits to the books, for one chain, in one unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from custody.addresses import queries as addresses
+from custody.addresses.model import OwnedScript
+from custody.deposits.model import DepositRules, is_deposit
+from custody.deposits.operations.booking import book, unbook
+from custody.deposits.operations.rows import known, lock_chain, move, open_deposit
+from custody.deposits.states import BOOKED, DepositEvent, DepositState
+from custody.deposits.tables import DepositProgressRow, DepositRow
+from custody.kernel.crash import crash_point
+from custody.movements import queries as movements
+from custody.movements.model import Movement
+
+_PAGE: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What one advance did, by deposit id."""
+
+    mined: tuple[str, ...]
+    booked: tuple[str, ...]
+    removed: tuple[str, ...]
+    """Left the best chain: booked ones were reversed, or wait for it as unbacked."""
+
+
+def advance(session: Session, *, chain: str, config: DepositRules, actor: str, now: datetime) -> Advanced:
+    """Take up every movement recorded since the last time, then book what is deep enough.
+
+    A movement is taken up once; an outpoint has one deposit for ever. Run it after each ``movements.advanced``
+    and ``movements.reorganised``; running it again, or twice at once, changes nothing more. The stored tip
+    cannot move meanwhile.
+    """
+    progress = lock_chain(session, chain)
+    tip = movements.tip(session, chain=chain, hold=True)
+    run = _Run(session, chain, config, actor, now)
+    run.take_up_all(progress)
+    crash_point("deposits.taken_up")
+    run.reverse_unbacked()
+    if tip is not None:
+        run.book_due(tip.height)
+    session.flush()
+    crash_point("deposits.booked")
+    return Advanced(tuple(run.mined), tuple(run.booked), tuple(run.removed))
+
+
+class _Run:
+    def __init__(self, session: Session, chain: str, rules: DepositRules, actor: str, now: datetime) -> None:
+        self.session, self.chain, self.rules, self.actor, self.now = session, chain, rules, actor, now
+        self.mined: list[str] = []
+        self.booked: list[str] = []
+        self.removed: list[str] = []
+
+    def take_up_all(self, progress: DepositProgressRow) -> None:
+        while changes := movements.changes(self.session, chain=self.chain, after=progress.change_id, limit=_PAGE):
+            self._take_up([item for item in changes if _concerns(item)])
+            progress.change_id = changes[-1].change_id
+            self.session.flush()
+
+    def reverse_unbacked(self) -> None:
+        for row in self._rows(DepositRow.unbacked.is_(True)):
+            unbook(self.session, row, actor=self.actor, now=self.now)
+
+    def book_due(self, tip_height: int) -> None:
+        due = self._rows(
+            DepositRow.state == DepositState.CONFIRMING.value,
+            DepositRow.height + DepositRow.required_depth - 1 <= tip_height,
+        )
+        for row in due:
+            book(self.session, row, actor=self.actor, now=self.now)
+            self.booked.append(row.id)
+
+    def _take_up(self, changes: Sequence[Movement]) -> None:
+        rows = known(self.session, self.chain, ((item.txid, item.vout) for item in changes))
+        owners = addresses.by_ids(self.session, {item.address_id for item in changes if not item.removed})
+        for item in changes:
+            row = rows.get((item.txid, item.vout))
+            if item.removed:
+                self._remove(item, row)
+            elif row is None:
+                rows[(item.txid, item.vout)] = self._open(item, owners[item.address_id])
+            else:
+                self._mine(item, row)
+
+    def _open(self, item: Movement, owner: OwnedScript) -> DepositRow:
+        row = open_deposit(
+            self.session,
+            chain=self.chain,
+            outpoint=(item.txid, item.vout),
+            owner=owner,
+            units=item.units,
+            coinbase=item.coinbase,
+            event=DepositEvent.MINED,
+            block=(item.height, item.block_hash),
+            rules=self.rules,
+            actor=self.actor,
+            now=self.now,
+        )
+        self.mined.append(row.id)
+        return row
+
+    def _mine(self, item: Movement, row: DepositRow) -> None:
+        if row.block_hash == item.block_hash and not row.unbacked:
+            return
+        row.height, row.block_hash = item.height, item.block_hash
+        if row.unbacked:
+            row.unbacked = False
+            return
+        move(self.session, row, DepositEvent.MINED, actor=self.actor, now=self.now)
+        self.mined.append(row.id)
+
+    def _remove(self, item: Movement, row: DepositRow | None) -> None:
+        if row is None or row.block_hash != item.block_hash or row.unbacked:
+            return
+        self.removed.append(row.id)
+        if row.state in BOOKED:
+            unbook(self.session, row, actor=self.actor, now=self.now)
+            return
+        row.height = row.block_hash = None
+        move(self.session, row, DepositEvent.REMOVED, actor=self.actor, now=self.now)
+
+    def _rows(self, *conditions: ColumnElement[bool]) -> Sequence[DepositRow]:
+        query = select(DepositRow).where(DepositRow.chain == self.chain, *conditions)
+        ordered = query.order_by(DepositRow.height, DepositRow.txid, DepositRow.vout)
+        return self.session.execute(ordered).scalars().all()
+
+
+def _concerns(item: Movement) -> bool:
+    return item.direction == "in" and is_deposit(change=item.change, own_spend=item.own_spend, units=item.units)

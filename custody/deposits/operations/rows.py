@@ -1,0 +1,120 @@
+"""Deposit rows: finding, opening and moving them, each move with its transition row and audit event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from custody.addresses.model import OwnedScript
+from custody.audit import operations as audit
+from custody.deposits.model import DepositRules, owner_of
+from custody.deposits.states import FIRST, NEW, DepositEvent, DepositState, advance
+from custody.deposits.tables import DepositProgressRow, DepositRow, DepositTransitionRow
+from custody.kernel.ids import new_id
+
+Outpoint = tuple[str, int]
+
+
+def lock_chain(session: Session, chain: str) -> DepositProgressRow:
+    """Hold the chain's deposits to the unit's end: whoever comes second waits here."""
+    session.execute(insert(DepositProgressRow).values(chain=chain, change_id=0).on_conflict_do_nothing())
+    return session.execute(
+        select(DepositProgressRow)
+        .where(DepositProgressRow.chain == chain)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one()
+
+
+def known(session: Session, chain: str, outpoints: Iterable[Outpoint]) -> dict[Outpoint, DepositRow]:
+    """The deposits there are for these outpoints."""
+    wanted = sorted(set(outpoints))
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(DepositRow)
+        .where(DepositRow.chain == chain, tuple_(DepositRow.txid, DepositRow.vout).in_(wanted))
+        .execution_options(populate_existing=True)
+    ).scalars()
+    return {(row.txid, row.vout): row for row in rows}
+
+
+def open_deposit(
+    session: Session,
+    *,
+    chain: str,
+    outpoint: Outpoint,
+    owner: OwnedScript,
+    units: int,
+    coinbase: bool,
+    event: DepositEvent,
+    block: tuple[int, str] | None,
+    rules: DepositRules,
+    actor: str,
+    now: datetime,
+) -> DepositRow:
+    """Write a deposit first seen now, and whose it is for good."""
+    client, reason = owner_of(owner, units=units, rules=rules)
+    height, block_hash = block if block else (None, None)
+    row = DepositRow(
+        id=new_id("dep", now),
+        chain=chain,
+        txid=outpoint[0],
+        vout=outpoint[1],
+        vault_id=owner.vault,
+        client_id=client,
+        address_id=owner.address_id,
+        asset=rules.asset,
+        units=units,
+        coinbase=coinbase,
+        state=FIRST[event].value,
+        step=1,
+        occurrence=0,
+        required_depth=rules.required_depth(units=units, coinbase=coinbase),
+        height=height,
+        block_hash=block_hash,
+        reason=reason,
+        unbacked=False,
+        first_seen_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    _note(session, row, NEW, event, actor, now)
+    return row
+
+
+def move(session: Session, row: DepositRow, event: DepositEvent, *, actor: str, now: datetime) -> None:
+    """Move the deposit on. Raises ``ForbiddenMove``."""
+    before = row.state
+    row.state = advance(DepositState(before), event).value
+    row.step += 1
+    row.updated_at = now
+    _note(session, row, before, event, actor, now)
+
+
+def _note(session: Session, row: DepositRow, before: str, event: DepositEvent, actor: str, now: datetime) -> None:
+    session.add(
+        DepositTransitionRow(
+            subject=row.id,
+            step=row.step,
+            from_state=before,
+            to_state=row.state,
+            event=event.value,
+            actor=actor,
+            at=now,
+        )
+    )
+    facts = {
+        "from": before,
+        "outpoint": f"{row.txid}:{row.vout}",
+        "vault": row.vault_id,
+        "client": row.client_id or "",
+        "units": str(row.units),
+        "reason": row.reason or "",
+    }
+    audit.record(session, event=f"deposit.{row.state}", subject=row.id, actor=actor, now=now, facts=facts)

@@ -1,0 +1,169 @@
+"""Reading deposits: a client's, those on their way, sums, and what stands between chain and ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from custody.deposits.model import Deposit
+from custody.deposits.states import BOOKED, DepositState
+from custody.deposits.tables import DepositRow, DepositTransitionRow
+from custody.kernel.errors import NotFound
+
+
+class UnknownDeposit(NotFound):
+    """No deposit of that id."""
+
+    code = "unknown-deposit"
+
+
+@dataclass(frozen=True, slots=True)
+class DepositTotal:
+    """Sums of what stands on the books, per client and vault; ``client`` is None for what is nobody's."""
+
+    client: str | None
+    vault: str
+    asset: str
+    credited: int
+    dust: int
+    quarantined: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One move of one deposit."""
+
+    step: int
+    from_state: str
+    to_state: str
+    event: str
+    actor: str
+
+
+def by_id(session: Session, *, deposit: str) -> Deposit:
+    """The deposit of that id. Raises ``UnknownDeposit``."""
+    row = session.execute(select(DepositRow).where(DepositRow.id == deposit)).scalar_one_or_none()
+    if row is None:
+        raise UnknownDeposit("no such deposit", field="deposit")
+    return _view(row)
+
+
+def by_outpoint(session: Session, *, chain: str, txid: str, vout: int) -> Deposit | None:
+    """The deposit of that outpoint, or None."""
+    found = _deposits(session, DepositRow.chain == chain, DepositRow.txid == txid, DepositRow.vout == vout)
+    return found[0] if found else None
+
+
+def of_client(session: Session, *, client: str) -> list[Deposit]:
+    """Every deposit to the client's addresses, oldest first."""
+    return _deposits(session, DepositRow.client_id == client)
+
+
+def every(session: Session) -> list[Deposit]:
+    """All deposits, oldest first."""
+    return _deposits(session)
+
+
+def pending(session: Session, *, chain: str) -> list[Deposit]:
+    """Those seen or confirming, oldest first."""
+    waiting = (DepositState.SEEN.value, DepositState.CONFIRMING.value)
+    return _deposits(session, DepositRow.chain == chain, DepositRow.state.in_(waiting))
+
+
+def credited_outpoints(session: Session, *, vault: str) -> set[tuple[str, int]]:
+    """(txid, vout) of every deposit the books credited to somebody: coins that may be spent for them."""
+    rows = session.execute(
+        select(DepositRow.txid, DepositRow.vout).where(
+            DepositRow.vault_id == vault,
+            DepositRow.state == DepositState.CREDITED.value,
+            DepositRow.unbacked.is_(False),
+        )
+    )
+    return {(row.txid, row.vout) for row in rows}
+
+
+def unconfirmed(session: Session, *, chain: str) -> set[str]:
+    """Transactions of deposits that are only seen: what to ask the mempool about."""
+    rows = session.execute(
+        select(DepositRow.txid).where(DepositRow.chain == chain, DepositRow.state == DepositState.SEEN.value)
+    )
+    return set(rows.scalars())
+
+
+def transitions(session: Session, *, deposit: str) -> list[Transition]:
+    """Every move of the deposit, first to last."""
+    rows = session.execute(
+        select(DepositTransitionRow).where(DepositTransitionRow.subject == deposit).order_by(DepositTransitionRow.step)
+    ).scalars()
+    return [Transition(row.step, row.from_state, row.to_state, row.event, row.actor) for row in rows]
+
+
+def totals(session: Session) -> list[DepositTotal]:
+    """What the books hold of deposits, by client and vault."""
+    key = (DepositRow.client_id, DepositRow.vault_id, DepositRow.asset)
+    rows = session.execute(
+        select(*key, *(_sum(state) for state in (DepositState.CREDITED, DepositState.DUST, DepositState.QUARANTINED)))
+        .where(DepositRow.state.in_([state.value for state in BOOKED]))
+        .group_by(*key)
+        .order_by(*key)
+    )
+    return [DepositTotal(client, vault, asset, int(c), int(d), int(q)) for client, vault, asset, c, d, q in rows]
+
+
+def in_flight(session: Session, *, vault: str, height: int) -> list[Deposit]:
+    """On the chain at ``height`` and not in the ledger: what explains more coins than the books know.
+
+    Movements nobody took up yet are not here: advance first.
+    """
+    return _deposits(
+        session,
+        DepositRow.vault_id == vault,
+        DepositRow.state == DepositState.CONFIRMING.value,
+        DepositRow.height <= height,
+    )
+
+
+def ahead_of(session: Session, *, vault: str, height: int) -> list[Deposit]:
+    """In the ledger and not on the chain at ``height``: booked from later blocks, or unbacked after a reorg."""
+    return _deposits(
+        session,
+        DepositRow.vault_id == vault,
+        DepositRow.state.in_([state.value for state in BOOKED]),
+        (DepositRow.height > height) | DepositRow.unbacked.is_(True),
+    )
+
+
+def _sum(state: DepositState) -> Any:
+    return func.coalesce(func.sum(case((DepositRow.state == state.value, DepositRow.units))), 0)
+
+
+def _deposits(session: Session, *conditions: Any) -> list[Deposit]:
+    query = select(DepositRow).where(*conditions).order_by(DepositRow.id)
+    return [_view(row) for row in session.execute(query.execution_options(populate_existing=True)).scalars()]
+
+
+def _view(row: DepositRow) -> Deposit:
+    return Deposit(
+        id=row.id,
+        chain=row.chain,
+        txid=row.txid,
+        vout=row.vout,
+        vault=row.vault_id,
+        client=row.client_id,
+        address_id=row.address_id,
+        asset=row.asset,
+        units=row.units,
+        coinbase=row.coinbase,
+        state=DepositState(row.state),
+        required_depth=row.required_depth,
+        height=row.height,
+        block_hash=row.block_hash,
+        reason=row.reason,
+        occurrence=row.occurrence,
+        is_unbacked=row.unbacked,
+        first_seen_at=row.first_seen_at,
+        booked_at=row.booked_at,
+    )

@@ -1,0 +1,183 @@
+"""The bundle: everything a cosigner needs to verify one Bitcoin transaction offline, and its answers to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from custody.evidence import fields
+from custody.evidence.approvals import Approval
+from custody.evidence.intents import Intent
+from custody.evidence.requests import FORMAT
+from custody.evidence.signatures import Signature
+from custody.evidence.trust_root import SignedTrustRoot
+from custody.kernel.canonical import canonical_json, digest, digest_bytes
+from custody.kernel.clock import parse_rfc3339, rfc3339
+
+BITCOIN: Final = "bitcoin"
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenIntent:
+    """An intent, its requester's signature, and the approvals given on its digest."""
+
+    intent: Intent
+    request_signature: Signature
+    approvals: tuple[Approval, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object ``parse`` reads."""
+        return {
+            "intent": self.intent.to_json(),
+            "request_signature": self.request_signature.to_json(),
+            "approvals": [approval.to_json() for approval in self.approvals],
+        }
+
+    @classmethod
+    def parse(cls, value: object, *, field: str) -> ProvenIntent:
+        """Read it. Raises ``InvalidInput``."""
+        found = fields.exact_object(value, ("intent", "request_signature", "approvals"), field=field)
+        approvals = fields.array(found["approvals"], field=f"{field}.approvals", limit=100)
+        return cls(
+            intent=Intent.parse(found["intent"], field=f"{field}.intent"),
+            request_signature=Signature.parse(found["request_signature"], field=f"{field}.request_signature"),
+            approvals=tuple(Approval.parse(item, field=f"{field}.approvals") for item in approvals),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A withdrawal to be paid and what only the daemon can say of it, which may tighten a verdict only."""
+
+    proven: ProvenIntent
+    decision: dict[str, Any]
+    """The stored decision as policies write it: facts with sources, window usage, obligations."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The object ``parse`` reads."""
+        return {**self.proven.to_json(), "decision": self.decision}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """One attempt's transaction (PSBT version 0, base64) and the evidence for every output that pays somebody."""
+
+    id: str
+    chain: str
+    attempt: str
+    created_at: datetime
+    not_after: datetime
+    psbt: str
+    payments: tuple[Payment, ...]
+    openings: tuple[ProvenIntent, ...]
+    """Whose the vaults are: ``client_opening`` intents of every client concerned."""
+    policy: str
+    """The policy document's exact text; its hash stands in the trust root."""
+    trust_root: SignedTrustRoot
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of the whole bundle, as logs and refusals name it."""
+        return digest("bundle", self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The file or HTTP body a cosigner reads."""
+        return {
+            "format": FORMAT,
+            "kind": BITCOIN,
+            "id": self.id,
+            "chain": self.chain,
+            "attempt": self.attempt,
+            "created_at": rfc3339(self.created_at),
+            "not_after": rfc3339(self.not_after),
+            "psbt": self.psbt,
+            "payments": [payment.to_json() for payment in self.payments],
+            "openings": [opening.to_json() for opening in self.openings],
+            "policy": self.policy,
+            "trust_root": self.trust_root.to_json(),
+        }
+
+    @classmethod
+    def parse(cls, value: object, *, field: str = "bundle") -> Bundle:
+        """Read a bundle. Shape only: nothing in it is believed yet. Raises ``InvalidInput``."""
+        keys = (
+            *("format", "kind", "id", "chain", "attempt", "created_at", "not_after", "psbt"),
+            *("payments", "openings", "policy", "trust_root"),
+        )
+        found = fields.exact_object(value, keys, field=field)
+        fields.whole_number(found["format"], field=f"{field}.format", low=FORMAT, high=FORMAT)
+        fields.one_of(found["kind"], (BITCOIN,), field=f"{field}.kind")
+        payments = fields.array(found["payments"], field=f"{field}.payments", limit=200)
+        openings = fields.array(found["openings"], field=f"{field}.openings", limit=200)
+        return cls(
+            id=fields.name(found["id"], field=f"{field}.id"),
+            chain=fields.name(found["chain"], field=f"{field}.chain"),
+            attempt=fields.name(found["attempt"], field=f"{field}.attempt"),
+            created_at=parse_rfc3339(found["created_at"], field=f"{field}.created_at"),
+            not_after=parse_rfc3339(found["not_after"], field=f"{field}.not_after"),
+            psbt=fields.text(found["psbt"], field=f"{field}.psbt", limit=2_800_000),
+            payments=tuple(_parse_payment(item, f"{field}.payments") for item in payments),
+            openings=tuple(ProvenIntent.parse(item, field=f"{field}.openings") for item in openings),
+            policy=_policy_text(found["policy"], f"{field}.policy"),
+            trust_root=SignedTrustRoot.parse(found["trust_root"], field=f"{field}.trust_root"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A cosigner's signed "no": it keeps to it, so the daemon may count it (domain.md, withdrawal states)."""
+
+    bundle: str
+    bundle_digest: str
+    cosigner: str
+    reason: str
+    explanation: str
+    at: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """The canonical object that is signed."""
+        return {
+            "format": FORMAT,
+            "bundle": self.bundle,
+            "bundle_digest": self.bundle_digest,
+            "cosigner": self.cosigner,
+            "reason": self.reason,
+            "explanation": self.explanation,
+            "at": rfc3339(self.at),
+        }
+
+    @property
+    def message(self) -> bytes:
+        """The 32 bytes the cosigner's account key signs."""
+        return digest_bytes("refusal", canonical_json(self.to_json()))
+
+    @classmethod
+    def parse(cls, value: object, *, field: str = "refusal") -> Refusal:
+        """Read a refusal. Raises ``InvalidInput``."""
+        keys = ("format", "bundle", "bundle_digest", "cosigner", "reason", "explanation", "at")
+        found = fields.exact_object(value, keys, field=field)
+        fields.whole_number(found["format"], field=f"{field}.format", low=FORMAT, high=FORMAT)
+        return cls(
+            bundle=fields.name(found["bundle"], field=f"{field}.bundle"),
+            bundle_digest=fields.hexadecimal(found["bundle_digest"], field=f"{field}.bundle_digest", length=32),
+            cosigner=fields.name(found["cosigner"], field=f"{field}.cosigner"),
+            reason=fields.name(found["reason"], field=f"{field}.reason"),
+            explanation=fields.text(found["explanation"], field=f"{field}.explanation", limit=500),
+            at=parse_rfc3339(found["at"], field=f"{field}.at"),
+        )
+
+
+def _parse_payment(value: object, field: str) -> Payment:
+    found = fields.exact_object(value, ("intent", "request_signature", "approvals", "decision"), field=field)
+    proven = {key: item for key, item in found.items() if key != "decision"}
+    decision = found["decision"]
+    if not isinstance(decision, dict):
+        decision = fields.exact_object(decision, (), field=f"{field}.decision")
+    return Payment(proven=ProvenIntent.parse(proven, field=field), decision=dict(decision))
+
+
+def _policy_text(value: object, field: str) -> str:
+    if not isinstance(value, str) or len(value) > 200_000:
+        fields.text(value, field=field)
+    return str(value)

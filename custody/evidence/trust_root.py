@@ -1,0 +1,216 @@
+"""The trust root: whose keys count. Signers pin it; the daemon can only carry it.
+
+Version 1 is made in a ceremony before any vault exists: every operator and every cosigner signs the same
+hash, and each cosigner pins that hash after a person compared its fingerprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from custody.evidence import fields
+from custody.evidence.keysets import Keyset
+from custody.evidence.requests import FORMAT
+from custody.evidence.signatures import PublicKey, Signature, find_key
+from custody.kernel.canonical import digest
+from custody.kernel.clock import parse_rfc3339, rfc3339
+from custody.kernel.errors import InvalidInput, Refused
+from custody.kernel.money import Asset
+
+
+class TrustRootRefused(Refused):
+    """A trust root is not the pinned one, lacks a signature, or has expired."""
+
+    code = "trust-root-refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An operator or a requester and the keys that speak for it."""
+
+    id: str
+    keys: tuple[PublicKey, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object in the trust root."""
+        return {"id": self.id, "keys": [key.to_json() for key in self.keys]}
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRoot:
+    """One version of the trust root document."""
+
+    version: int
+    name: str
+    created_at: datetime
+    expires_at: datetime
+    assets: tuple[Asset, ...]
+    operators: tuple[Person, ...]
+    requesters: tuple[Person, ...]
+    groups: Mapping[str, tuple[str, ...]]
+    keysets: tuple[Keyset, ...]
+    policy_hash: str
+
+    @property
+    def hash(self) -> str:
+        """Hex digest that every operator and cosigner signs and every cosigner pins."""
+        return digest("trust-root", self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """The canonical document."""
+        return {
+            "format": FORMAT,
+            "version": self.version,
+            "name": self.name,
+            "created_at": rfc3339(self.created_at),
+            "expires_at": rfc3339(self.expires_at),
+            "assets": [
+                {"id": asset.id, "code": asset.code, "decimals": asset.decimals, "chain": asset.chain}
+                for asset in self.assets
+            ],
+            "operators": [person.to_json() for person in self.operators],
+            "requesters": [person.to_json() for person in self.requesters],
+            "groups": {group: list(members) for group, members in sorted(self.groups.items())},
+            "keysets": [keyset.to_json() for keyset in self.keysets],
+            "policy_hash": self.policy_hash,
+        }
+
+    @classmethod
+    def parse(cls, value: object, *, field: str = "trust_root") -> TrustRoot:
+        """Read a trust root document. Raises ``InvalidInput`` naming the field."""
+        keys = (
+            *("format", "version", "name", "created_at", "expires_at", "assets", "operators", "requesters"),
+            *("groups", "keysets", "policy_hash"),
+        )
+        found = fields.exact_object(value, keys, field=field)
+        fields.whole_number(found["format"], field=f"{field}.format", low=FORMAT, high=FORMAT)
+        root = cls(
+            version=fields.whole_number(found["version"], field=f"{field}.version", low=1),
+            name=fields.text(found["name"], field=f"{field}.name"),
+            created_at=parse_rfc3339(found["created_at"], field=f"{field}.created_at"),
+            expires_at=parse_rfc3339(found["expires_at"], field=f"{field}.expires_at"),
+            assets=tuple(_parse_asset(item, f"{field}.assets") for item in _list(found, "assets", field)),
+            operators=_parse_people(found, "operators", field),
+            requesters=_parse_people(found, "requesters", field),
+            groups=_parse_groups(found["groups"], f"{field}.groups"),
+            keysets=tuple(Keyset.parse(item, field=f"{field}.keysets") for item in _list(found, "keysets", field)),
+            policy_hash=fields.hexadecimal(found["policy_hash"], field=f"{field}.policy_hash", length=32),
+        )
+        root._check_names(field)
+        return root
+
+    def operator_key(self, operator: str, key_id: str) -> PublicKey | None:
+        """The key ``key_id`` of ``operator``, or None."""
+        return _key_of(self.operators, operator, key_id)
+
+    def requester_key(self, requester: str, key_id: str) -> PublicKey | None:
+        """The key ``key_id`` of ``requester`` (a back end, or an operator asking for something), or None."""
+        return _key_of((*self.requesters, *self.operators), requester, key_id)
+
+    def keyset(self, keyset_id: str) -> Keyset | None:
+        """The keyset of that id, or None."""
+        return next((keyset for keyset in self.keysets if keyset.id == keyset_id), None)
+
+    def asset(self, asset_id: str) -> Asset | None:
+        """The registered asset of that CAIP-19 id, or None."""
+        return next((asset for asset in self.assets if asset.id == asset_id), None)
+
+    def _check_names(self, field: str) -> None:
+        people = [person.id for person in (*self.operators, *self.requesters)]
+        keys = [key.public_key for person in (*self.operators, *self.requesters) for key in person.keys]
+        if len(set(people)) != len(people):
+            raise InvalidInput("one name stands for two people", field=f"{field}.operators")
+        if len(set(keys)) != len(keys):
+            raise InvalidInput("one key stands for two people", field=f"{field}.operators")
+        known = {person.id for person in self.operators}
+        for group, members in self.groups.items():
+            if not set(members) <= known:
+                raise InvalidInput("a member is not an operator", field=f"{field}.groups.{group}")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTrustRoot:
+    """A trust root and the signatures of its ceremony: operators' Ed25519, cosigners' account keys (ECDSA)."""
+
+    root: TrustRoot
+    signatures: tuple[Signature, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The file of the ceremony."""
+        return {"document": self.root.to_json(), "signatures": [item.to_json() for item in self.signatures]}
+
+    @classmethod
+    def parse(cls, value: object, *, field: str = "trust_root") -> SignedTrustRoot:
+        """Read the file of the ceremony. Raises ``InvalidInput``."""
+        found = fields.exact_object(value, ("document", "signatures"), field=field)
+        return cls(
+            root=TrustRoot.parse(found["document"], field=f"{field}.document"),
+            signatures=tuple(
+                Signature.parse(item, field=f"{field}.signatures")
+                for item in fields.array(found["signatures"], field=f"{field}.signatures")
+            ),
+        )
+
+
+def check_ceremony(signed: SignedTrustRoot, *, now: datetime) -> TrustRoot:
+    """Version 1 in force: signed by every operator and every cosigner, not expired. Raises ``TrustRootRefused``."""
+    root, message = signed.root, bytes.fromhex(signed.root.hash)
+    if now > root.expires_at:
+        raise TrustRootRefused("has expired", field="trust_root.expires_at")
+    if root.version != 1:
+        raise TrustRootRefused("only version 1 is known", field="trust_root.version")
+    given = {item.key: item.signature for item in signed.signatures}
+    for operator in root.operators:
+        if not any(key.id in given and key.verifies(message, given[key.id]) for key in operator.keys):
+            raise TrustRootRefused(f"operator {operator.id} has not signed", field="trust_root.signatures")
+    for keyset in root.keysets:
+        for cosigner in keyset.cosigners:
+            if cosigner.id not in given or not cosigner.verifies(message, given[cosigner.id]):
+                raise TrustRootRefused(f"cosigner {cosigner.id} has not signed", field="trust_root.signatures")
+    return root
+
+
+def _key_of(people: tuple[Person, ...], person_id: str, key_id: str) -> PublicKey | None:
+    person = next((person for person in people if person.id == person_id), None)
+    return find_key(person.keys, key_id) if person else None
+
+
+def _list(found: Mapping[str, Any], key: str, field: str) -> list[Any]:
+    return fields.array(found[key], field=f"{field}.{key}")
+
+
+def _parse_people(found: Mapping[str, Any], key: str, field: str) -> tuple[Person, ...]:
+    return tuple(_parse_person(item, f"{field}.{key}") for item in _list(found, key, field))
+
+
+def _parse_person(value: object, field: str) -> Person:
+    found = fields.exact_object(value, ("id", "keys"), field=field)
+    keys = fields.array(found["keys"], field=f"{field}.keys", limit=20)
+    return Person(
+        id=fields.name(found["id"], field=f"{field}.id"),
+        keys=tuple(PublicKey.parse(item, field=f"{field}.keys") for item in keys),
+    )
+
+
+def _parse_groups(value: object, field: str) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, Mapping):
+        raise InvalidInput("not an object", field=field)
+    return {
+        fields.name(group, field=field): tuple(
+            fields.name(member, field=f"{field}.{group}") for member in fields.array(members, field=f"{field}.{group}")
+        )
+        for group, members in value.items()
+    }
+
+
+def _parse_asset(value: object, field: str) -> Asset:
+    found = fields.exact_object(value, ("id", "code", "decimals", "chain"), field=field)
+    return Asset(
+        id=fields.name(found["id"], field=f"{field}.id"),
+        code=fields.name(found["code"], field=f"{field}.code"),
+        decimals=fields.whole_number(found["decimals"], field=f"{field}.decimals", high=77),
+        chain=fields.name(found["chain"], field=f"{field}.chain"),
+    )

@@ -1,0 +1,50 @@
+"""The one renderer of intents in plain words, and of digests as a short code people can compare by eye."""
+
+from __future__ import annotations
+
+from custody.evidence.intents import Intent
+from custody.evidence.requests import ClientOpeningRequest, WithdrawalRequest
+from custody.kernel.clock import rfc3339
+from custody.kernel.ids import base32
+from custody.kernel.money import Asset, format_decimal
+
+
+def digest_code(digest: str) -> str:
+    """The first 80 bits of a hex digest as four groups of Crockford base 32: ``7K2M 9QXD 4HTW 0ZRB``."""
+    code = base32(int(digest[:20], 16), 16)
+    return " ".join(code[place : place + 4] for place in range(0, 16, 4))
+
+
+def amount_in_words(units: int, asset: Asset) -> str:
+    """``0.25000000 BTC``."""
+    return f"{format_decimal(units, asset)} {asset.code}"
+
+
+def say(intent: Intent, *, asset: Asset | None = None) -> list[str]:
+    """What will happen if this intent is carried out, one sentence a line."""
+    request = intent.request
+    if isinstance(request, ClientOpeningRequest):
+        return _say_opening(intent, request)
+    return _say_withdrawal(intent, request, asset)
+
+
+def _say_withdrawal(intent: Intent, request: WithdrawalRequest, asset: Asset | None) -> list[str]:
+    amount = amount_in_words(request.amount, asset) if asset else f"{request.amount} base units of {request.asset}"
+    fee = amount_in_words(request.max_fee, asset) if asset else f"{request.max_fee} base units"
+    return [
+        f"Pay {amount} to {request.destination}",
+        f"out of the money of client {request.client}, vault {intent.vault}, on {intent.chain}",
+        f"network fee at most {fee}; purpose: {request.purpose}",
+        f"asked for by {request.requester}, good until {rfc3339(request.not_after)}",
+        f"code {digest_code(intent.digest)}",
+    ]
+
+
+def _say_opening(intent: Intent, request: ClientOpeningRequest) -> list[str]:
+    whose = "its own vault" if request.segregation == "segregated" else "the pool it shares"
+    return [
+        f"Open client {request.name} ({request.client}), {request.segregation}",
+        f"vault {intent.vault} on {intent.chain} is {whose} from now on",
+        f"asked for by {request.requester}, good until {rfc3339(request.not_after)}",
+        f"code {digest_code(intent.digest)}",
+    ]

@@ -1,0 +1,51 @@
+"""Everything that changes the books. No operation commits; a refusal ends the unit it was called in."""
+
+from custody.ledger.operations.deposits import (
+    DepositNotCredited,
+    DepositReversed,
+    DepositStillCredited,
+    credit_deposit,
+    reverse_deposit,
+    reverse_suspense,
+    to_suspense,
+)
+from custody.ledger.operations.holds import (
+    HoldEnded,
+    HoldExceeded,
+    HoldNotFound,
+    HoldNotSettled,
+    hold,
+    reverse_settlement,
+    settle_hold,
+    void_hold,
+)
+from custody.ledger.operations.posting import (
+    IdempotencyMismatch,
+    InsufficientFunds,
+    VaultOverdrawn,
+    post,
+    post_batch,
+)
+
+__all__ = [
+    "DepositNotCredited",
+    "DepositReversed",
+    "DepositStillCredited",
+    "HoldEnded",
+    "HoldExceeded",
+    "HoldNotFound",
+    "HoldNotSettled",
+    "IdempotencyMismatch",
+    "InsufficientFunds",
+    "VaultOverdrawn",
+    "credit_deposit",
+    "hold",
+    "post",
+    "post_batch",
+    "reverse_deposit",
+    "reverse_settlement",
+    "reverse_suspense",
+    "settle_hold",
+    "to_suspense",
+    "void_hold",
+]

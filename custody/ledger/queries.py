@@ -1,0 +1,227 @@
+"""Reads of the books. All sums are taken in the database; every int is base units.
+
+"Natural" means as people say it: what a vault holds and what a client owes are positive too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, case, func, select
+from sqlalchemy.orm import Session
+
+from custody.kernel.money import Amount
+from custody.ledger.model import AccountKind, AccountRef, Hold, HoldState, Posting, Reason
+from custody.ledger.reasons import CLIENT_KINDS
+from custody.ledger.tables import HoldRow, JournalEntryRow, LedgerAccountRow, PostingRow
+
+_ACCOUNTS = LedgerAccountRow.__table__.c
+_POSTINGS = PostingRow.__table__.c
+
+
+@dataclass(frozen=True, slots=True)
+class ClientBalance:
+    """What one client has of one asset. ``total`` is available + held + pledged (I3); ``receivable`` it owes."""
+
+    client: str
+    asset: str
+    available: int
+    held: int
+    pledged: int
+    receivable: int
+
+    @property
+    def total(self) -> int:
+        """What the custodian owes the client: available + held + pledged."""
+        return self.available + self.held + self.pledged
+
+
+@dataclass(frozen=True, slots=True)
+class VaultTotal:
+    """What the books say one vault (or relayer) holds of one asset, and how much of it is nobody's yet."""
+
+    vault: str
+    asset: str
+    onchain: int
+    suspense: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLine:
+    """One kind of account over all owners. Debits equal credits per asset when the books balance."""
+
+    asset: str
+    kind: AccountKind
+    debit: int
+    credit: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBalance:
+    """One account with its signed (credit-positive) balance and how many postings made it."""
+
+    account: AccountRef
+    balance: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostedEntry:
+    """One entry as it was posted."""
+
+    id: int
+    key: str
+    reason: Reason
+    subject: str
+    actor: str
+    authorised_by: Mapping[str, str]
+    posted_at: datetime
+    reverses: int | None
+    postings: tuple[Posting, ...]
+
+
+def balances(session: Session, *, client: str) -> list[ClientBalance]:
+    """Every asset the client ever had, by asset."""
+    return _client_balances(session, client)
+
+
+def client_totals(session: Session) -> list[ClientBalance]:
+    """Every client and asset, in that order."""
+    return _client_balances(session, None)
+
+
+def account_balance(session: Session, *, account: AccountRef) -> int:
+    """The natural balance of one account (0 where it was never used)."""
+    found = session.execute(
+        select(_ACCOUNTS.balance * _ACCOUNTS.sign).where(
+            _ACCOUNTS.owner == account.owner,
+            _ACCOUNTS.asset == account.asset,
+            _ACCOUNTS.kind == account.kind.value,
+            _ACCOUNTS.pledge == account.pledge,
+        )
+    ).scalar_one_or_none()
+    return int(found or 0)
+
+
+def vault_totals(session: Session) -> list[VaultTotal]:
+    """Per vault and asset, in that order: natural ``onchain`` and ``suspense``."""
+    rows = session.execute(
+        select(
+            _ACCOUNTS.owner,
+            _ACCOUNTS.asset,
+            _natural(AccountKind.ONCHAIN),
+            _natural(AccountKind.SUSPENSE),
+        )
+        .where(_ACCOUNTS.kind.in_([AccountKind.ONCHAIN.value, AccountKind.SUSPENSE.value]))
+        .group_by(_ACCOUNTS.owner, _ACCOUNTS.asset)
+        .order_by(_ACCOUNTS.owner, _ACCOUNTS.asset)
+    )
+    return [VaultTotal(vault, asset, int(onchain), int(suspense)) for vault, asset, onchain, suspense in rows]
+
+
+def trial_balance(session: Session) -> list[TrialLine]:
+    """Per asset and kind: the sum of debit balances (assets, costs) and of credit balances (liabilities)."""
+    rows = session.execute(
+        select(_ACCOUNTS.asset, _ACCOUNTS.kind, func.sum(_ACCOUNTS.balance))
+        .group_by(_ACCOUNTS.asset, _ACCOUNTS.kind)
+        .order_by(_ACCOUNTS.asset, _ACCOUNTS.kind)
+    )
+    return [
+        TrialLine(asset, AccountKind(kind), debit=max(0, -int(total)), credit=max(0, int(total)))
+        for asset, kind, total in rows
+    ]
+
+
+def accounts(session: Session) -> list[AccountBalance]:
+    """Every account with its signed balance, by name: for state dumps and comparisons (I14)."""
+    rows = session.execute(
+        select(
+            _ACCOUNTS.kind, _ACCOUNTS.owner, _ACCOUNTS.asset, _ACCOUNTS.pledge, _ACCOUNTS.balance, _ACCOUNTS.version
+        ).order_by(_ACCOUNTS.owner, _ACCOUNTS.asset, _ACCOUNTS.kind, _ACCOUNTS.pledge)
+    )
+    return [
+        AccountBalance(AccountRef(AccountKind(kind), owner, asset, pledge), int(balance), version)
+        for kind, owner, asset, pledge, balance, version in rows
+    ]
+
+
+def find_hold(session: Session, *, hold_id: str) -> Hold | None:
+    """The hold with this id, or None."""
+    row = session.execute(select(HoldRow.__table__).where(HoldRow.id == hold_id)).one_or_none()
+    return None if row is None else hold_from_row(row)
+
+
+def entry_by_key(session: Session, *, key: str) -> PostedEntry | None:
+    """The entry posted under this idempotency key, or None."""
+    found = _entries(session, JournalEntryRow.key == key)
+    return found[0] if found else None
+
+
+def entries_of(session: Session, *, subject: str) -> list[PostedEntry]:
+    """Every entry about ``subject``, oldest first."""
+    return _entries(session, JournalEntryRow.subject == subject)
+
+
+def hold_from_row(row: Row[Any]) -> Hold:
+    """The value of one row of ``holds``."""
+    return Hold(
+        id=row.id,
+        client=row.client,
+        amount=Amount(row.asset, row.units),
+        ceiling=Amount(row.asset, row.ceiling),
+        subject=row.subject,
+        state=HoldState(row.state),
+        settlements=row.settlements,
+        settled=None if row.settled_units is None else Amount(row.asset, row.settled_units),
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+    )
+
+
+def _client_balances(session: Session, client: str | None) -> list[ClientBalance]:
+    statement = (
+        select(
+            _ACCOUNTS.owner,
+            _ACCOUNTS.asset,
+            _natural(AccountKind.AVAILABLE),
+            _natural(AccountKind.HELD),
+            _natural(AccountKind.PLEDGED),
+            _natural(AccountKind.RECEIVABLE),
+        )
+        .where(_ACCOUNTS.kind.in_([kind.value for kind in CLIENT_KINDS]))
+        .group_by(_ACCOUNTS.owner, _ACCOUNTS.asset)
+        .order_by(_ACCOUNTS.owner, _ACCOUNTS.asset)
+    )
+    if client is not None:
+        statement = statement.where(_ACCOUNTS.owner == client)
+    return [
+        ClientBalance(owner, asset, int(available), int(held), int(pledged), int(receivable))
+        for owner, asset, available, held, pledged, receivable in session.execute(statement)
+    ]
+
+
+def _natural(kind: AccountKind) -> Any:
+    return func.coalesce(func.sum(case((_ACCOUNTS.kind == kind.value, _ACCOUNTS.balance * _ACCOUNTS.sign))), 0)
+
+
+def _entries(session: Session, condition: Any) -> list[PostedEntry]:
+    heads = session.execute(select(JournalEntryRow.__table__).where(condition).order_by(JournalEntryRow.id)).all()
+    lines: dict[int, list[Posting]] = {head.id: [] for head in heads}
+    rows = session.execute(
+        select(_POSTINGS.entry_id, _ACCOUNTS.kind, _ACCOUNTS.owner, _ACCOUNTS.asset, _ACCOUNTS.pledge, _POSTINGS.units)
+        .join(LedgerAccountRow.__table__, _ACCOUNTS.id == _POSTINGS.account_id)
+        .where(_POSTINGS.entry_id.in_(lines))
+        .order_by(_POSTINGS.entry_id, _POSTINGS.leg)
+    )
+    for entry_id, kind, owner, asset, pledge, units in rows:
+        lines[entry_id].append(Posting(AccountRef(AccountKind(kind), owner, asset, pledge), int(units)))
+    return [
+        PostedEntry(
+            head.id, head.key, Reason(head.reason), head.subject, head.actor, head.authorised_by, head.posted_at,
+            head.reverses, tuple(lines[head.id]),
+        )
+        for head in heads
+    ]  # fmt: skip

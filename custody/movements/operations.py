@@ -1,0 +1,174 @@
+"""Recording blocks and undoing them. Whoever moves the tip compares and sets it: nobody moves it twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from custody.addresses import operations as addresses
+from custody.addresses.model import AddressState
+from custody.addresses.queries import by_scripts
+from custody.audit import operations as audit
+from custody.chains.port import Block, ChainTransaction
+from custody.kernel.crash import crash_point
+from custody.kernel.errors import Broken, Conflict
+from custody.movements import queries, statements
+from custody.movements.model import Arrival, Matches, Tip, arrivals_in, match_block, rows_of, scripts_in
+from custody.movements.tables import BlockRow, CoinRow, ProgressRow
+from custody.outbox import operations as outbox
+
+
+class TipMoved(Conflict):
+    """The stored tip is not the one this was read against: somebody else scanned on, or the chain changed."""
+
+    code = "tip-moved"
+
+
+class UnknownBlock(Broken):
+    """There is no stored block to go back to."""
+
+    code = "unknown-block"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRecorded:
+    """What one block brought."""
+
+    tip: Tip
+    arrivals: int
+    departures: int
+
+
+def record_block(
+    session: Session, *, chain: str, block: Block, expected_tip: Tip | None, now: datetime
+) -> BlockRecorded:
+    """Append ``block`` to what was read, with all it did to our vaults, and emit ``movements.advanced``.
+
+    ``expected_tip`` is the tip this was read against (None: nothing read yet). The number of statements does not
+    depend on how many addresses were issued. Raises ``TipMoved``, before anything is written.
+    """
+    if expected_tip is not None and (block.parent, block.height) != (expected_tip.hash, expected_tip.height + 1):
+        raise TipMoved("the block does not follow the tip", chain=chain, height=block.height)
+    tip = Tip(block.height, block.hash)
+    _move_tip(session, chain, expected_tip, tip, now)
+    row = {"chain": chain, "height": block.height, "hash": block.hash, "parent": block.parent, "scanned_at": now}
+    session.execute(insert(BlockRow).values(row))
+    matches = _apply(session, chain, block, now)
+    crash_point("movements.block_recording")
+    _emit(session, "movements.advanced", chain, tip, now)
+    return BlockRecorded(tip, len(matches.arrivals), len(matches.departures))
+
+
+def rescan_block(session: Session, *, chain: str, block: Block, now: datetime) -> BlockRecorded:
+    """Match a block already read once more: addresses stored since then are found. Raises ``TipMoved``.
+
+    Without anything new it changes nothing.
+    """
+    stored = session.execute(
+        select(ProgressRow.height).where(ProgressRow.chain == chain).with_for_update()
+    ).scalar_one_or_none()
+    if stored is None or queries.stored_hash(session, chain=chain, height=block.height) != block.hash:
+        raise TipMoved("the block is not one that was read", chain=chain, height=block.height)
+    matches = _apply(session, chain, block, now)
+    return BlockRecorded(Tip(block.height, block.hash), len(matches.arrivals), len(matches.departures))
+
+
+def disconnect(session: Session, *, chain: str, to_height: int, expected_tip: Tip, now: datetime) -> tuple[int, ...]:
+    """Undo every block above ``to_height``, emit ``movements.reorganised``; returns the heights undone.
+
+    Coins made there vanish, coins spent there are unspent again, movements are marked removed. Raises
+    ``TipMoved`` and ``UnknownBlock`` (the block at ``to_height`` was never read).
+    """
+    ancestor = queries.stored_hash(session, chain=chain, height=to_height)
+    if ancestor is None:
+        raise UnknownBlock(f"no block was read at height {to_height}", chain=chain, height=to_height)
+    _move_tip(session, chain, expected_tip, Tip(to_height, ancestor), now)
+    session.execute(statements.REMOVE_MOVEMENTS, {"chain": chain, "height": to_height, "now": now})
+    session.execute(delete(CoinRow).where(CoinRow.chain == chain, CoinRow.created_height > to_height))
+    session.execute(
+        update(CoinRow)
+        .where(CoinRow.chain == chain, CoinRow.spent_height > to_height)
+        .values(spent_by=None, spent_height=None, spent_hash=None)
+    )
+    removed = session.execute(
+        delete(BlockRow).where(BlockRow.chain == chain, BlockRow.height > to_height).returning(BlockRow.height)
+    ).scalars()
+    heights = tuple(sorted(removed))
+    facts = {"from": expected_tip.height, "to": to_height, "was": expected_tip.hash}
+    audit.record(session, event="chain.reorganised", subject=chain, actor="scan", now=now, facts=facts)
+    crash_point("movements.disconnecting")
+    _emit(session, "movements.reorganised", chain, Tip(to_height, ancestor), now)
+    return heights
+
+
+def seen_in_mempool(session: Session, *, chain: str, transactions: Sequence[ChainTransaction]) -> tuple[Arrival, ...]:
+    """Which unconfirmed outputs are ours. Two statements; writes nothing: nothing in a mempool has happened."""
+    owned = by_scripts(session, {output.script_pubkey for item in transactions for output in item.outputs})
+    ours = [item for item in transactions if any(output.script_pubkey in owned for output in item.outputs)]
+    if not ours:
+        return ()
+    rows = [
+        {"txid": spent.txid, "vout": spent.vout, "spender": transaction.txid}
+        for transaction in ours
+        for spent in transaction.inputs
+    ]
+    spending: dict[str, set[str]] = {}
+    for row in session.execute(statements.SPENT_VAULTS, {"chain": chain, "rows": json.dumps(rows)}):
+        spending.setdefault(row.spender, set()).add(row.vault_id)
+    return tuple(
+        arrival
+        for transaction in ours
+        for arrival in arrivals_in(transaction, owned, frozenset(spending.get(transaction.txid, ())))
+    )
+
+
+def _move_tip(session: Session, chain: str, expected: Tip | None, new: Tip, now: datetime) -> None:
+    values = {"height": new.height, "hash": new.hash, "updated_at": now}
+    if expected is None:
+        statement: Any = insert(ProgressRow).values(chain=chain, **values).on_conflict_do_nothing()
+    else:
+        statement = (
+            update(ProgressRow)
+            .where(ProgressRow.chain == chain, ProgressRow.height == expected.height, ProgressRow.hash == expected.hash)
+            .values(**values)
+        )
+    if session.execute(statement.returning(ProgressRow.chain)).scalar_one_or_none() is None:
+        raise TipMoved("the tip is another one now", chain=chain, height=new.height)
+
+
+def _apply(session: Session, chain: str, block: Block, now: datetime) -> Matches:
+    matches = match_block(block, by_scripts(session, scripts_in(block)))
+    arrivals, departures = rows_of(matches)
+    where = {"chain": chain, "height": block.height, "hash": block.hash}
+    session.execute(statements.CREATE_COINS, {**where, "rows": json.dumps(arrivals)})
+    spent = session.execute(statements.SPEND_COINS, {**where, "rows": json.dumps(departures)}).all()
+    rows = {**where, "rows": json.dumps(arrivals + departures), "now": now}
+    session.execute(statements.ADD_MOVEMENTS, rows)
+    _retire_unissued(session, matches)
+    for row in spent:
+        if row.created_height is None:
+            _alarm_unknown(session, row.vault_id, f"{row.txid}:{row.vout}", now)
+    return matches
+
+
+def _retire_unissued(session: Session, matches: Matches) -> None:
+    paid = {arrival.owner.address_id for arrival in matches.arrivals if arrival.owner.state is AddressState.STOCK}
+    if paid:
+        addresses.retire(session, address_ids=paid)
+
+
+def _alarm_unknown(session: Session, vault: str, outpoint: str, now: datetime) -> None:
+    why = "a coin of ours was spent whose arrival was never seen; scan from before it"
+    audit.raise_alarm(session, kind="unknown-coin-spent", subject=vault, step=outpoint, why=why, now=now)
+
+
+def _emit(session: Session, topic: str, chain: str, tip: Tip, now: datetime) -> None:
+    payload = {"chain": chain, "height": tip.height}
+    outbox.emit(session, topic=topic, payload=payload, correlation_id=f"block:{tip.hash}", now=now)

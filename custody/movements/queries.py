@@ -1,0 +1,174 @@
+"""Reading what the chain did: tip, coins, movements. Heights are of the best chain as far as it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Select, case, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from custody.movements.model import Coin, Movement, Tip
+from custody.movements.tables import BlockRow, CoinRow, MovementRow, ProgressRow
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """Where a transaction of ours stands in the chain."""
+
+    height: int
+    block_hash: str
+
+
+def tip(session: Session, *, chain: str, hold: bool = False) -> Tip | None:
+    """The newest block read, or None before the first. ``hold``: no scanner moves it before this unit ends."""
+    query = select(ProgressRow.height, ProgressRow.hash).where(ProgressRow.chain == chain)
+    row = session.execute(query.with_for_update(read=True) if hold else query).one_or_none()
+    return Tip(row.height, row.hash) if row else None
+
+
+def stored_hash(session: Session, *, chain: str, height: int) -> str | None:
+    """The hash of the block read at ``height``, or None."""
+    return session.execute(
+        select(BlockRow.hash).where(BlockRow.chain == chain, BlockRow.height == height)
+    ).scalar_one_or_none()
+
+
+def stored_below(session: Session, *, chain: str, height: int, limit: int) -> list[Tip]:
+    """Up to ``limit`` blocks read at ``height`` or below, newest first."""
+    rows = session.execute(
+        select(BlockRow.height, BlockRow.hash)
+        .where(BlockRow.chain == chain, BlockRow.height <= height)
+        .order_by(BlockRow.height.desc())
+        .limit(limit)
+    )
+    return [Tip(row.height, row.hash) for row in rows]
+
+
+def coins_of(session: Session, *, vault: str) -> list[Coin]:
+    """The vault's unspent coins on the best chain, oldest first. Reservations are the spender's to subtract."""
+    return _coins(session, select(CoinRow).where(CoinRow.vault_id == vault, CoinRow.spent_by.is_(None)))
+
+
+def coins(session: Session, *, chain: str, outpoints: Iterable[tuple[str, int]]) -> list[Coin]:
+    """Those of ``outpoints`` (txid, vout) that are unspent coins of ours."""
+    wanted = sorted(set(outpoints))
+    if not wanted:
+        return []
+    query = select(CoinRow).where(
+        CoinRow.chain == chain, tuple_(CoinRow.txid, CoinRow.vout).in_(wanted), CoinRow.spent_by.is_(None)
+    )
+    return _coins(session, query)
+
+
+def coins_at(session: Session, *, vault: str, height: int) -> list[Coin]:
+    """The coins the vault had after the block at ``height``."""
+    query = select(CoinRow).where(
+        CoinRow.vault_id == vault,
+        CoinRow.created_height <= height,
+        or_(CoinRow.spent_height.is_(None), CoinRow.spent_height > height),
+    )
+    return _coins(session, query)
+
+
+def balance_at(session: Session, *, vault: str, height: int) -> int:
+    """What came in less what went out, over all movements up to ``height``."""
+    signed = case((MovementRow.direction == "in", MovementRow.units), else_=-MovementRow.units)
+    total = session.execute(
+        select(func.coalesce(func.sum(signed), 0)).where(
+            MovementRow.vault_id == vault, MovementRow.height <= height, MovementRow.removed_at.is_(None)
+        )
+    ).scalar_one()
+    return int(total)
+
+
+def confirmation(session: Session, *, chain: str, txid: str) -> Confirmation | None:
+    """The block in which ``txid`` spent coins of ours, or None while it has not."""
+    row = session.execute(
+        select(MovementRow.height, MovementRow.block_hash)
+        .where(MovementRow.chain == chain, MovementRow.spent_by == txid, MovementRow.removed_at.is_(None))
+        .limit(1)
+    ).one_or_none()
+    return Confirmation(row.height, row.block_hash) if row else None
+
+
+def confirmed_spends(session: Session, *, chain: str, txids: Iterable[str]) -> dict[str, int]:
+    """Those of ``txids`` that spent coins of ours on the best chain, with the height each is at."""
+    wanted = sorted(set(txids))
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(MovementRow.spent_by, MovementRow.height)
+        .where(MovementRow.chain == chain, MovementRow.spent_by.in_(wanted), MovementRow.removed_at.is_(None))
+        .distinct()
+    )
+    return {row.spent_by: row.height for row in rows if row.spent_by is not None}
+
+
+def spender_of(session: Session, *, chain: str, txid: str, vout: int) -> str | None:
+    """The transaction that spent this outpoint of ours on the best chain, or None."""
+    return session.execute(
+        select(CoinRow.spent_by).where(CoinRow.chain == chain, CoinRow.txid == txid, CoinRow.vout == vout)
+    ).scalar_one_or_none()
+
+
+def changes(session: Session, *, chain: str, after: int, limit: int) -> list[Movement]:
+    """What was recorded or removed since change ``after``, in the order it was committed, at most ``limit``."""
+    return _movements(
+        session,
+        select(MovementRow)
+        .where(MovementRow.chain == chain, MovementRow.change_id > after)
+        .order_by(MovementRow.change_id)
+        .limit(limit),
+    )
+
+
+def movements_of(session: Session, *, vault: str, up_to_height: int | None = None) -> list[Movement]:
+    """The vault's movements that stand, in chain order."""
+    query = select(MovementRow).where(MovementRow.vault_id == vault, MovementRow.removed_at.is_(None))
+    if up_to_height is not None:
+        query = query.where(MovementRow.height <= up_to_height)
+    return _movements(session, query.order_by(MovementRow.height, MovementRow.id))
+
+
+def _movements(session: Session, query: Select[MovementRow]) -> list[Movement]:
+    return [
+        Movement(
+            change_id=row.change_id,
+            chain=row.chain,
+            direction=row.direction,
+            vault=row.vault_id,
+            address_id=row.address_id,
+            change=row.change,
+            own_spend=row.own_spend,
+            coinbase=row.coinbase,
+            txid=row.txid,
+            vout=row.vout,
+            spent_by=row.spent_by,
+            units=row.units,
+            height=row.height,
+            block_hash=row.block_hash,
+            removed=row.removed_at is not None,
+        )
+        for row in session.execute(query.execution_options(populate_existing=True)).scalars()
+    ]
+
+
+def _coins(session: Session, query: Select[CoinRow]) -> list[Coin]:
+    ordered = query.order_by(CoinRow.created_height, CoinRow.txid, CoinRow.vout)
+    return [
+        Coin(
+            chain=row.chain,
+            txid=row.txid,
+            vout=row.vout,
+            vault=row.vault_id,
+            address_id=row.address_id,
+            change=row.change,
+            script_pubkey=row.script_pubkey,
+            units=row.units,
+            coinbase=row.coinbase,
+            height=row.created_height,
+            block_hash=row.created_hash,
+        )
+        for row in session.execute(ordered.execution_options(populate_existing=True)).scalars()
+    ]

@@ -1,0 +1,73 @@
+"""The set-based statements of a block: their number does not depend on how much of the block is ours."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import TextClause, text
+
+_ROWS: Final = """
+    jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
+      txid text, vout integer, vault_id text, address_id bigint, change boolean, script text, units numeric,
+      coinbase boolean, own_spend boolean, spent_by text)
+"""
+
+
+def _over_rows(statement: str) -> TextClause:
+    return text(statement.replace("<rows>", _ROWS))
+
+
+CREATE_COINS: Final = _over_rows(
+    """
+    INSERT INTO coins (chain, txid, vout, vault_id, address_id, change, script_pubkey, units, coinbase,
+      created_height, created_hash)
+    SELECT :chain, r.txid, r.vout, r.vault_id, r.address_id, r.change, decode(r.script, 'hex'), r.units, r.coinbase,
+      :height, :hash
+    FROM <rows>
+    ON CONFLICT (chain, txid, vout) DO UPDATE
+      SET created_height = excluded.created_height, created_hash = excluded.created_hash,
+          coinbase = excluded.coinbase
+      WHERE coins.created_height IS NULL
+    """
+)
+"""A coin known only from its spending learns here where it came from."""
+
+SPEND_COINS: Final = _over_rows(
+    """
+    INSERT INTO coins (chain, txid, vout, vault_id, address_id, change, script_pubkey, units, coinbase,
+      spent_by, spent_height, spent_hash)
+    SELECT :chain, r.txid, r.vout, r.vault_id, r.address_id, r.change, decode(r.script, 'hex'), r.units, false,
+      r.spent_by, :height, :hash
+    FROM <rows>
+    ON CONFLICT (chain, txid, vout) DO UPDATE
+      SET spent_by = excluded.spent_by, spent_height = excluded.spent_height, spent_hash = excluded.spent_hash
+    RETURNING txid, vout, vault_id, created_height
+    """
+)
+"""A coin we never saw arrive is written as spent: the caller raises the alarm."""
+
+ADD_MOVEMENTS: Final = _over_rows(
+    """
+    INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, vout, spent_by,
+      units, height, block_hash, seen_at)
+    SELECT :chain, CASE WHEN r.spent_by IS NULL THEN 'in' ELSE 'out' END, r.vault_id, r.address_id, r.change,
+      r.own_spend, r.coinbase, r.txid, r.vout, r.spent_by, r.units, :height, :hash, :now
+    FROM <rows>
+    ON CONFLICT (chain, direction, txid, vout) WHERE removed_at IS NULL DO NOTHING
+    """
+)
+
+REMOVE_MOVEMENTS: Final = text(
+    """
+    UPDATE movements SET removed_at = :now, change_id = nextval('movement_changes')
+    WHERE chain = :chain AND height > :height AND removed_at IS NULL
+    """
+)
+
+SPENT_VAULTS: Final = text(
+    """
+    SELECT r.txid, r.spender, coins.vault_id
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (txid text, vout integer, spender text)
+    JOIN coins ON coins.chain = :chain AND coins.txid = r.txid AND coins.vout = r.vout
+    """
+)

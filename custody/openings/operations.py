@@ -1,0 +1,119 @@
+"""Asking for a client to be opened, and opening it once the policy's people agreed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from custody.addresses import operations as addresses
+from custody.approvals import operations as approvals
+from custody.approvals import queries as intents
+from custody.clients import operations as clients
+from custody.evidence.check import check_request
+from custody.evidence.intents import Intent, VaultName
+from custody.evidence.requests import ClientOpeningRequest
+from custody.evidence.signatures import Signature
+from custody.kernel.errors import InvalidInput, Refused
+from custody.trust.operations import InForce
+from custody.vaults import operations as vaults
+from policies.decision import Decision
+from policies.engine import evaluate
+from policies.facts import Facts, nothing_used
+
+POOL: Final = {"segregated": "segregated", "omnibus": "pool"}
+
+
+class OpeningDenied(Refused):
+    """The policy does not permit this client to be opened."""
+
+    code = "opening-denied"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where an opening stands."""
+
+    digest: str
+    state: str
+    client: str
+    replayed: bool
+
+
+def request_opening(
+    session: Session,
+    *,
+    request: ClientOpeningRequest,
+    signature: Signature,
+    trust: InForce,
+    now: datetime,
+) -> Opening:
+    """File the intent to open a client. Opens it at once where the policy asks for nobody.
+
+    Raises ``RequestRefused``, ``InvalidInput`` (unknown keyset), ``OpeningDenied``, ``IdempotencyMismatch``.
+    """
+    check_request(request, signature, root=trust.root, now=now)
+    before = approvals.earlier(session, request=request)
+    if before is not None:
+        return Opening(before.digest, before.state, before.client, replayed=True)
+    keyset = trust.root.keyset(request.keyset)
+    if keyset is None:
+        raise InvalidInput("not a keyset of the trust root", field="request.keyset")
+    intent = Intent(request=request, chain=keyset.chain, vault=VaultName(request.keyset, request.branch))
+    decision = evaluate(trust.policy, opening_facts(request, keyset.chain, now), nothing_used)
+    state = approvals.file_intent(
+        session, intent=intent, signature=signature, decision=decision, client=request.client, now=now
+    )
+    if state == "denied":
+        raise OpeningDenied(_because(decision), field="request")
+    if state == "approved":
+        complete(session, digest=intent.digest, now=now)
+    return Opening(intent.digest, state, request.client, replayed=False)
+
+
+def complete(session: Session, *, digest: str, now: datetime) -> None:
+    """Open the client and its vault, and ask for a stock of addresses. Doing it again changes nothing."""
+    filed = intents.get(session, digest=digest, lock=True)
+    request = filed.intent.request
+    if filed.state != "approved" or not isinstance(request, ClientOpeningRequest):
+        return
+    if clients.exists(session, client=request.client, opening=digest):
+        return
+    clients.open_client(
+        session,
+        client=request.client,
+        name=request.name,
+        segregation=request.segregation,
+        opening=digest,
+        actor=request.requester,
+        now=now,
+    )
+    vault = vaults.open_vault(
+        session,
+        keyset_id=request.keyset,
+        branch=request.branch,
+        kind=POOL[request.segregation],
+        client=request.client,
+        actor=request.requester,
+        now=now,
+    )
+    addresses.request_restock(session, vault=vault.id, now=now)
+
+
+def opening_facts(request: ClientOpeningRequest, chain: str, now: datetime) -> Facts:
+    """What the policy sees of an opening; the cosigner builds the same facts from the same signed request."""
+    return Facts(
+        kind=request.kind,
+        requester=request.requester,
+        now=now,
+        client=request.client,
+        segregation=request.segregation,
+        chain=chain,
+    )
+
+
+def _because(decision: Decision) -> str:
+    forbids = [rule.title for rule in decision.rules if rule.kind == "forbid"]
+    return f"forbidden by {', '.join(forbids)}" if forbids else "nothing in the policy permits it"

@@ -1,0 +1,40 @@
+"""Every base unit in a vault is a client's or stands in the vault's suspense account (I4).
+
+A segregated client is compared with its own vaults, a pool with all its clients; clients and vaults that are
+joined by membership are one group, compared as a whole.
+"""
+
+from __future__ import annotations
+
+from custody.reconciliation.model import Break, Snapshot, VaultTruth
+
+
+def every_unit_is_somebodys(snapshot: Snapshot) -> list[Break]:
+    """A break per vault of each group whose clients and suspense do not add up to what the vaults hold."""
+    return [found for group in groups(snapshot) for found in _compare(snapshot, group)]
+
+
+def groups(snapshot: Snapshot) -> list[list[VaultTruth]]:
+    """Vaults that share a client, directly or through others, in the snapshot's order."""
+    found: list[tuple[set[str], list[VaultTruth]]] = []
+    for vault in snapshot.vaults:
+        clients, members = set(vault.clients), [vault]
+        apart = []
+        for others, theirs in found:
+            if others & clients:
+                clients, members = clients | others, theirs + members
+            else:
+                apart.append((others, theirs))
+        found = [*apart, (clients, members)]
+    return [members for _, members in found]
+
+
+def _compare(snapshot: Snapshot, group: list[VaultTruth]) -> list[Break]:
+    clients = {client for vault in group for client in vault.clients}
+    owed = sum(snapshot.owed.get(client, 0) for client in clients)
+    expected = owed + sum(vault.suspense + vault.in_flight_units for vault in group)
+    held = sum(vault.chain_units for vault in group)
+    if held == expected:
+        return []
+    said = f"clients have {owed}, suspense and items in flight {expected - owed}, the node holds {held}"
+    return [Break(vault.vault, "every-unit-is-somebodys", expected, held, said) for vault in group]

@@ -1,0 +1,162 @@
+"""I5, I6, I7 and I16: what was composed and signed is one payment per withdrawal, exactly what its intent says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from custody.chains.bitcoin.offline.address import parse_address
+from custody.chains.bitcoin.offline.fees import FeeCaps, FeeOverCap, check_fee
+from custody.chains.bitcoin.offline.network import network
+from custody.chains.bitcoin.offline.psbt import Psbt, parse_psbt
+from custody.chains.bitcoin.offline.transaction import MalformedTransaction, Transaction, parse_transaction
+from custody.kernel.errors import CustodyError
+
+
+def one_payment_each(session: Session) -> Iterator[str]:
+    """I6: at most one attempt of a withdrawal is on the chain, and any two share an input."""
+    yield from session.execute(_CONFIRMED_TWICE).scalars()
+    yield from session.execute(_DISJOINT).scalars()
+
+
+def keysets_share_a_cosigner(session: Session) -> Iterator[str]:
+    """I6: two quorums of a keyset have a cosigner in common (2m > n)."""
+    yield from session.execute(_QUORUMS).scalars()
+
+
+def payments_stay_in_their_vault(session: Session) -> Iterator[str]:
+    """I5: every input of an attempt is a coin of the withdrawal's vault, and the vault is its client's."""
+    yield from session.execute(_FOREIGN).scalars()
+
+
+def payments_are_intents(session: Session) -> Iterator[str]:
+    """I7: every attempt pays what its intent says to whom it says, and the rest is the vault's own change."""
+    own = _change_scripts(session)
+    for row in session.execute(_ATTEMPTS):
+        try:
+            yield from _differences(row, own)
+        except (MalformedTransaction, CustodyError) as error:
+            yield f"attempt {row.id} cannot be read: {error}"
+
+
+def fees_are_under_caps(session: Session, caps: FeeCaps | None) -> Iterator[str]:
+    """I16: the fee of every attempt is what its inputs leave over, and under every cap."""
+    for row in session.execute(_ATTEMPTS):
+        if row.fee_units > row.max_fee_units:
+            yield f"attempt {row.id} costs {row.fee_units}, more than its ceiling {row.max_fee_units}"
+        if caps is None:
+            continue
+        try:
+            check_fee(
+                fee_sat=int(row.fee_units),
+                vsize=parse_transaction(bytes(row.final)).vsize if row.final else row.vsize,
+                paid_sat=int(row.units),
+                caps=caps,
+                ceiling_sat=int(row.max_fee_units),
+            )
+        except FeeOverCap as error:
+            yield f"attempt {row.id}: {error.message}"
+
+
+def _differences(row: Row[Any], own: dict[str, set[bytes]]) -> Iterator[str]:
+    psbt = parse_psbt(row.psbt)
+    composed = parse_transaction(psbt.unsigned_transaction, witness=False)
+    request = row.document["request"]
+    target = parse_address(request["destination"], network=network(row.chain)).script_pubkey
+    yield from _wrong_outputs(row, composed, (int(request["amount"]), target), own.get(row.vault_id, set()))
+    yield from _wrong_inputs(row, composed, psbt)
+    if row.final is not None:
+        final = parse_transaction(bytes(row.final))
+        if final.txid != row.txid or final.stripped != composed.stripped:
+            yield f"attempt {row.id}: what was signed is not what was composed"
+
+
+def _wrong_outputs(row: Row[Any], paid: Transaction, wanted: tuple[int, bytes], own: set[bytes]) -> Iterator[str]:
+    outputs = [(output.amount_sat, output.script_pubkey) for output in paid.outputs]
+    if wanted not in outputs:
+        yield f"attempt {row.id} does not pay what its intent says"
+        return
+    outputs.remove(wanted)
+    if any(script not in own for _, script in outputs):
+        yield f"attempt {row.id} pays somebody its intent does not name"
+
+
+def _wrong_inputs(row: Row[Any], paid: Transaction, psbt: Psbt) -> Iterator[str]:
+    stored = _outpoints(row.inputs)
+    if sorted((entry.txid, entry.vout) for entry in paid.inputs) != sorted(stored) or paid.txid != row.txid:
+        yield f"attempt {row.id} spends other coins than it names"
+    if psbt.fee_sat != int(row.fee_units):
+        yield f"attempt {row.id} costs another fee than it names"
+
+
+def _outpoints(inputs: Sequence[Any]) -> list[tuple[str, int]]:
+    return [(item["txid"], item["vout"]) for item in inputs]
+
+
+def _change_scripts(session: Session) -> dict[str, set[bytes]]:
+    found: dict[str, set[bytes]] = {}
+    for row in session.execute(_CHANGE):
+        found.setdefault(row.vault_id, set()).add(bytes(row.script_pubkey))
+    return found
+
+
+_ATTEMPTS: Final = text(
+    """
+    SELECT a.id, a.chain, a.vault_id, a.psbt, a.inputs, a.final, a.txid, a.fee_units, a.vsize,
+      w.units, w.max_fee_units, i.document
+    FROM attempts a JOIN withdrawals w ON w.id = a.withdrawal_id JOIN intents i ON i.digest = w.digest
+    ORDER BY a.id
+    """
+)
+
+_CHANGE: Final = text("SELECT vault_id, script_pubkey FROM addresses WHERE change AND state = 'issued'")
+
+_CONFIRMED_TWICE: Final = text(
+    """
+    SELECT 'withdrawal ' || a.withdrawal_id || ' is paid by ' || count(*) || ' transactions' FROM attempts a
+    WHERE EXISTS (SELECT FROM movements m WHERE m.chain = a.chain AND m.spent_by = a.txid AND m.removed_at IS NULL)
+    GROUP BY a.withdrawal_id HAVING count(*) > 1
+    UNION ALL
+    SELECT 'withdrawal ' || w.id || ' ended unpaid and is paid' FROM withdrawals w
+    JOIN attempts a ON a.withdrawal_id = w.id
+    WHERE w.state IN ('denied', 'rejected', 'expired', 'cancelled', 'failed') AND EXISTS (
+      SELECT FROM movements m WHERE m.chain = a.chain AND m.spent_by = a.txid AND m.removed_at IS NULL)
+    """
+)
+
+_DISJOINT: Final = text(
+    """
+    SELECT 'attempts ' || a.id || ' and ' || b.id || ' of one withdrawal share no input'
+    FROM attempts a JOIN attempts b ON b.withdrawal_id = a.withdrawal_id AND b.sequence > a.sequence
+    WHERE a.state <> 'abandoned' AND b.state <> 'abandoned' AND NOT EXISTS (
+      SELECT FROM jsonb_to_recordset(a.inputs) AS x (txid text, vout integer)
+      JOIN jsonb_to_recordset(b.inputs) AS y (txid text, vout integer) ON x.txid = y.txid AND x.vout = y.vout)
+    """
+)
+
+_QUORUMS: Final = text(
+    """
+    SELECT 'keyset ' || id || ': two quorums need not share a cosigner' FROM keysets
+    WHERE 2 * threshold <= jsonb_array_length(document -> 'cosigners')
+      OR threshold <> (document ->> 'threshold')::integer
+    """
+)
+
+_FOREIGN: Final = text(
+    """
+    SELECT 'attempt ' || a.id || ' spends ' || x.txid || ':' || x.vout || ', which is not its vault''s'
+    FROM attempts a CROSS JOIN LATERAL jsonb_to_recordset(a.inputs) AS x (txid text, vout integer)
+    JOIN coins c ON c.chain = a.chain AND c.txid = x.txid AND c.vout = x.vout
+    WHERE c.vault_id <> a.vault_id
+    UNION ALL
+    SELECT 'withdrawal ' || w.id || ' is paid out of a vault that is not its client''s' FROM withdrawals w
+    WHERE NOT EXISTS (SELECT FROM vault_members m WHERE m.vault_id = w.vault_id AND m.client_id = w.client_id)
+      OR EXISTS (SELECT FROM attempts a WHERE a.withdrawal_id = w.id AND a.vault_id <> w.vault_id)
+    UNION ALL
+    SELECT 'vault ' || v.id || ' is segregated and has several clients' FROM vaults v
+    JOIN vault_members m ON m.vault_id = v.id WHERE v.kind = 'segregated' GROUP BY v.id HAVING count(*) > 1
+    """
+)

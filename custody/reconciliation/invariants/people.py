@@ -1,0 +1,63 @@
+"""I8: every withdrawal that got past its approval, and every client, has the signatures for it, checked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from custody.approvals import queries as intents
+from custody.approvals.queries import FiledIntent
+from custody.evidence.approvals import Approval, check_approval
+from custody.evidence.check import check_author
+from custody.evidence.trust_root import TrustRoot
+from custody.kernel.errors import CustodyError
+from custody.trust.operations import in_force
+
+
+def approvals_hold(session: Session) -> Iterator[str]:
+    """Each intent that was acted on: its author's signature, each verdict's, distinct people, and the tally."""
+    digests = list(session.execute(_ACTED_ON).scalars())
+    if not digests:
+        return
+    try:
+        root = in_force(session).root
+    except CustodyError as error:
+        yield f"the trust root cannot be read: {error}"
+        return
+    for digest in digests:
+        try:
+            filed = intents.get(session, digest=digest)
+            given = intents.given(session, digest=digest)
+            yield from _unproved(filed, given, root)
+        except CustodyError as error:
+            yield f"intent {digest}: {error}"
+
+
+def _unproved(filed: FiledIntent, given: list[Approval], root: TrustRoot) -> Iterator[str]:
+    request = filed.intent.request
+    check_author(request, filed.request_signature, root=root)
+    for approval in given:
+        check_approval(
+            approval,
+            digest=filed.digest,
+            requester=request.requester,
+            request_not_after=request.not_after,
+            root=root,
+            now=approval.statement.given_at,
+        )
+    if any(approval.statement.verdict == "reject" for approval in given):
+        yield f"intent {filed.digest} was rejected and yet carried out"
+    if not intents.tally(filed.decision, given, root=root, requester=request.requester).met:
+        yield f"intent {filed.digest} was carried out without the approvals its decision asks for"
+
+
+_ACTED_ON: Final = text(
+    """
+    SELECT digest FROM withdrawals
+    WHERE state IN ('approved', 'awaiting_signatures', 'signed', 'broadcast', 'confirmed', 'completed')
+    UNION SELECT opening FROM clients ORDER BY 1
+    """
+)

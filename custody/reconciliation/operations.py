@@ -1,0 +1,77 @@
+"""Writing a run down. A break stops its vault in the same unit (I20)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from custody.audit import operations as audit
+from custody.kernel.ids import new_id
+from custody.reconciliation.model import Break, RunResult, Snapshot, lines
+from custody.reconciliation.tables import BreakRow, RunRow
+from custody.vaults import operations as vaults
+
+
+def record_run(
+    session: Session,
+    *,
+    kind: str,
+    snapshot: Snapshot,
+    breaks: tuple[Break, ...],
+    actor: str,
+    started_at: datetime,
+    now: datetime,
+) -> RunResult:
+    """Store the run and its breaks, freeze every vault that has one, and note the others as reconciled."""
+    run = RunResult(new_id("rec", now), kind, snapshot, breaks, started_at, now)
+    result = "balanced" if run.is_balanced else "break"
+    session.add(
+        RunRow(
+            id=run.id,
+            chain=snapshot.chain,
+            kind=kind,
+            height=snapshot.height,
+            hash=snapshot.hash,
+            result=result,
+            totals={"asset": snapshot.asset, "vaults": lines(snapshot)},
+            started_at=started_at,
+            finished_at=now,
+        )
+    )
+    session.flush()
+    for found in breaks:
+        _open_break(session, run, found, actor, now)
+    _note_balanced(session, run, now)
+    facts = {"kind": kind, "height": snapshot.height, "hash": snapshot.hash, "breaks": len(breaks)}
+    audit.record(session, event=f"reconciliation.{result}", subject=run.id, actor=actor, now=now, facts=facts)
+    return run
+
+
+def _open_break(session: Session, run: RunResult, found: Break, actor: str, now: datetime) -> None:
+    values = {
+        "id": new_id("brk", now),
+        "run_id": run.id,
+        "vault_id": found.vault,
+        "asset": run.snapshot.asset,
+        "check_name": found.check,
+        "expected": found.expected,
+        "found": found.found,
+        "detail": found.detail,
+        "opened_at": now,
+    }
+    new = session.execute(
+        insert(BreakRow).values(**values).on_conflict_do_nothing().returning(BreakRow.id)
+    ).scalar_one_or_none()
+    if new is not None:
+        why = f"{found.check}: expected {found.expected}, found {found.found}: {found.detail}"
+        audit.raise_alarm(session, kind="reconciliation-break", subject=found.vault, step=new, why=why, now=now)
+    vaults.freeze_vault(session, vault=found.vault, reason="break", actor=actor, now=now)
+
+
+def _note_balanced(session: Session, run: RunResult, now: datetime) -> None:
+    broken = {found.vault for found in run.breaks}
+    for vault in run.snapshot.vaults:
+        if vault.vault not in broken:
+            vaults.note_reconciled(session, vault=vault.vault, height=run.snapshot.height, now=now)

@@ -1,0 +1,117 @@
+"""The SQL of a reconciliation: what is stored, as of a height, each in one statement over all vaults of a chain."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import text
+
+SCRIPTS: Final = text(
+    """
+    SELECT a.script_pubkey, a.vault_id FROM addresses a JOIN vaults v ON v.id = a.vault_id WHERE v.chain = :chain
+    """
+)
+"""Every script ever derived: stock, issued, burned and change alike."""
+
+RANGES: Final = text(
+    """
+    SELECT v.id AS vault_id,
+      max(a.index) FILTER (WHERE NOT a.change) AS receive, max(a.index) FILTER (WHERE a.change) AS change
+    FROM vaults v LEFT JOIN addresses a ON a.vault_id = v.id
+    WHERE v.chain = :chain GROUP BY v.id ORDER BY v.id
+    """
+)
+
+VAULTS: Final = text(
+    """
+    SELECT v.id, v.kind,
+      ARRAY(SELECT m.client_id FROM vault_members m WHERE m.vault_id = v.id ORDER BY m.client_id) AS clients
+    FROM vaults v WHERE v.chain = :chain ORDER BY v.id
+    """
+)
+
+COINS: Final = text(
+    """
+    SELECT vault_id, txid, vout, units, script_pubkey FROM coins
+    WHERE chain = :chain AND created_height <= :height AND spent_by IS NULL
+    UNION ALL
+    SELECT vault_id, txid, vout, units, script_pubkey FROM coins
+    WHERE chain = :chain AND created_height <= :height AND spent_by IS NOT NULL AND spent_height > :height
+    """
+)
+
+MOVEMENTS: Final = text(
+    """
+    SELECT vault_id, sum(CASE direction WHEN 'in' THEN units ELSE -units END) AS units
+    FROM movements WHERE chain = :chain AND height <= :height AND removed_at IS NULL GROUP BY vault_id
+    """
+)
+
+ACCOUNTS: Final = text("SELECT kind, owner, balance FROM ledger_accounts WHERE asset = :asset")
+
+DEPOSITS: Final = text(
+    """
+    SELECT vault_id, id AS subject, units,
+      CASE WHEN state = 'confirming' THEN 'deposit confirming'
+           WHEN unbacked THEN 'deposit removed by a reorg, not reversed yet'
+           ELSE 'deposit of a later block' END AS kind,
+      CASE WHEN state = 'confirming' THEN 1 ELSE -1 END AS sign
+    FROM deposits
+    WHERE chain = :chain AND units > 0
+      AND ((state = 'confirming' AND height <= :height)
+        OR (state IN ('credited', 'quarantined', 'dust') AND (unbacked OR height > :height)))
+    ORDER BY id
+    """
+)
+
+# An outpoint whose newest movement the deposits have not taken up: the chain is ahead of the deposit's own row.
+UNTAKEN: Final = text(
+    """
+    WITH touched AS (
+      SELECT m.vault_id, m.txid, m.vout, max(m.units) AS units
+      FROM movements m
+      WHERE m.chain = :chain AND m.direction = 'in' AND NOT (m.change AND m.own_spend) AND m.units > 0
+        AND m.change_id > coalesce((SELECT p.change_id FROM deposit_progress p WHERE p.chain = :chain), 0)
+      GROUP BY m.vault_id, m.txid, m.vout
+    ), told AS (
+      SELECT t.*,
+        EXISTS (SELECT FROM movements l WHERE l.chain = :chain AND l.direction = 'in' AND l.txid = t.txid
+                  AND l.vout = t.vout AND l.removed_at IS NULL AND l.height <= :height) AS on_chain,
+        EXISTS (SELECT FROM deposits d WHERE d.chain = :chain AND d.txid = t.txid AND d.vout = t.vout
+                  AND d.state IN ('confirming', 'credited', 'quarantined', 'dust') AND NOT d.unbacked
+                  AND d.height <= :height) AS counted
+      FROM touched t
+    )
+    SELECT vault_id, txid || ':' || vout AS subject, units,
+      CASE WHEN on_chain THEN 'arrival not taken up yet' ELSE 'removal not taken up yet' END AS kind,
+      CASE WHEN on_chain THEN 1 ELSE -1 END AS sign
+    FROM told WHERE on_chain <> counted ORDER BY txid, vout
+    """
+)
+
+# A payment on the chain that the books have not settled, or the reverse. A settled payment that the chain never
+# had, and one paid after it was given up, are in no list: they are breaks.
+PAYMENTS: Final = text(
+    """
+    WITH told AS (
+      SELECT a.vault_id, w.id AS subject, w.units + a.fee_units AS units,
+        w.state = 'completed' AND w.txid = a.txid AS settled,
+        EXISTS (SELECT FROM movements m WHERE m.chain = :chain AND m.spent_by = a.txid
+                  AND m.removed_at IS NULL AND m.height <= :height) AS on_chain,
+        EXISTS (SELECT FROM movements m WHERE m.chain = :chain AND m.spent_by = a.txid
+                  AND m.removed_at IS NULL AND m.height > :height) AS later,
+        EXISTS (SELECT FROM movements m WHERE m.chain = :chain AND m.spent_by = a.txid
+                  AND m.removed_at IS NOT NULL) AS removed
+      FROM attempts a JOIN withdrawals w ON w.id = a.withdrawal_id
+      WHERE a.chain = :chain AND a.final IS NOT NULL
+        AND w.state NOT IN ('denied', 'rejected', 'expired', 'cancelled', 'failed')
+        AND (w.state <> 'completed' OR a.confirmed_height > :height - 1000)
+    )
+    SELECT vault_id, subject, units,
+      CASE WHEN on_chain THEN 'payment confirmed, not settled'
+           WHEN later THEN 'payment of a later block'
+           ELSE 'payment removed by a reorg, not reversed yet' END AS kind,
+      CASE WHEN on_chain THEN -1 ELSE 1 END AS sign
+    FROM told WHERE on_chain <> settled AND (on_chain OR later OR removed) ORDER BY subject
+    """
+)

@@ -1,0 +1,173 @@
+"""What is past its deadline on the roads in and out, and the one alarm each of them raises (I18)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from custody.audit import operations as audit
+
+ALARM: Final = "stuck"
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long, in seconds, each thing may rest before it is stuck. The chain's block in the configuration."""
+
+    pending_approval: int
+    approved: int
+    awaiting_signatures: int
+    signed: int
+    broadcast: int
+    confirmed: int
+    deposit: int
+    requested: int = 60
+    message: int = 300
+    """An outbox row after the moment it was due."""
+    message_attempts: int = 20
+    """Publications of one outbox row, whatever its age."""
+
+
+@dataclass(frozen=True, slots=True)
+class StuckRow:
+    """One thing past its deadline. ``why`` is what it waits for, in words."""
+
+    kind: str
+    id: str
+    state: str
+    age_seconds: int
+    why: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As commands print it."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "state": self.state,
+            "age_seconds": self.age_seconds,
+            "why": self.why,
+        }
+
+
+def stuck(session: Session, *, deadlines: Deadlines, now: datetime) -> list[StuckRow]:
+    """Everything past its deadline at ``now``, the oldest first. Writes nothing."""
+    rows = [
+        *_withdrawals(session, deadlines, now),
+        *_deposits(session, deadlines, now),
+        *_intents(session, deadlines, now),
+        *_bundles(session, deadlines, now),
+        *_messages(session, deadlines, now),
+    ]
+    return sorted(rows, key=lambda row: (-row.age_seconds, row.kind, row.id))
+
+
+def raise_stuck_alarms(session: Session, *, rows: Sequence[StuckRow], now: datetime) -> int:
+    """One alarm per thing and state, ever; returns how many were new."""
+    return sum(
+        audit.raise_alarm(
+            session,
+            kind=ALARM,
+            subject=row.id,
+            step=row.state,
+            why=f"{row.kind} {row.state} for {row.age_seconds} s: {row.why}",
+            now=now,
+        )
+        for row in rows
+    )
+
+
+_WITHDRAWALS: Final = text(
+    """
+    SELECT w.id, w.state, w.waiting_for, greatest(w.state_since, i.not_before) AS since
+    FROM withdrawals w JOIN intents i ON i.digest = w.digest
+    WHERE w.state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')
+    """
+)
+
+_WAITS_FOR: Final = {
+    "requested": "the daemon to go on",
+    "pending_approval": "people's approval",
+    "approved": "a transaction to be composed",
+    "awaiting_signatures": "cosigners",
+    "signed": "being sent",
+    "broadcast": "a block; a replacement with a higher fee helps where the fee is too low",
+    "confirmed": "more blocks",
+}
+
+
+def _withdrawals(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_WITHDRAWALS):
+        age = int((now - row.since).total_seconds())
+        if age > getattr(deadlines, row.state):
+            yield StuckRow(
+                "withdrawal", row.id, row.state, age, f"waits for {row.waiting_for or _WAITS_FOR[row.state]}"
+            )
+
+
+_DEPOSITS: Final = text(
+    """
+    SELECT id, state, first_seen_at, required_depth, unbacked FROM deposits
+    WHERE state IN ('seen', 'confirming') OR unbacked
+    """
+)
+
+
+def _deposits(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_DEPOSITS):
+        age = int((now - row.first_seen_at).total_seconds())
+        if row.unbacked:
+            why = "removed by a reorg, and cannot be reversed while a settled payment counts on it"
+            yield StuckRow("deposit", row.id, "unbacked", age, why)
+        elif age > deadlines.deposit:
+            why = "waits for a block" if row.state == "seen" else f"waits for {row.required_depth} confirmations"
+            yield StuckRow("deposit", row.id, row.state, age, why)
+
+
+# A withdrawal's own intent shows as the withdrawal.
+_INTENTS: Final = text(
+    """
+    SELECT digest, kind, state, created_at FROM intents
+    WHERE state = 'pending' AND NOT EXISTS (SELECT FROM withdrawals w WHERE w.digest = intents.digest)
+    """
+)
+
+
+def _intents(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_INTENTS):
+        age = int((now - row.created_at).total_seconds())
+        if age > deadlines.pending_approval:
+            yield StuckRow("intent", row.digest, row.state, age, f"{row.kind} waits for people's approval")
+
+
+_BUNDLES: Final = text(
+    """
+    SELECT b.id, b.state, b.opened_at, b.threshold,
+      (SELECT count(*) FROM bundle_answers a WHERE a.bundle_id = b.id AND a.verdict = 'signed') AS signed
+    FROM bundles b WHERE b.state = 'open'
+    """
+)
+
+
+def _bundles(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_BUNDLES):
+        age = int((now - row.opened_at).total_seconds())
+        if age > deadlines.awaiting_signatures:
+            why = f"{row.signed} of {row.threshold} cosigners have signed"
+            yield StuckRow("bundle", row.id, row.state, age, why)
+
+
+_MESSAGES: Final = text("SELECT id, topic, due_at, attempts, failed FROM outbox WHERE done_at IS NULL")
+
+
+def _messages(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_MESSAGES):
+        age = int((now - row.due_at).total_seconds())
+        if age > deadlines.message or row.attempts > deadlines.message_attempts:
+            why = f"{row.topic} was published {row.attempts} times and is not handled"
+            last = f"; last: {row.failed}" if row.failed else ""
+            yield StuckRow("message", str(row.id), "waiting", max(age, 0), why + last)

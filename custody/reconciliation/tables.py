@@ -1,0 +1,51 @@
+"""Runs and breaks."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from custody.db import Base, MoneyColumn
+
+
+class RunRow(Base):
+    """One comparison at one block, whole."""
+
+    __tablename__ = "reconciliation_runs"
+    __table_args__ = (
+        CheckConstraint("kind IN ('scripts', 'ranged')", name="kind"),
+        CheckConstraint("result IN ('balanced', 'break')", name="result"),
+        Index("ix_reconciliation_runs_chain_finished_at", "chain", "finished_at"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    chain: Mapped[str]
+    kind: Mapped[str]
+    height: Mapped[int]
+    hash: Mapped[str]
+    result: Mapped[str]
+    totals: Mapped[dict[str, Any]]
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime]
+
+
+class BreakRow(Base):
+    """One difference nobody could explain, open from the run that found it. The same one is written once."""
+
+    __tablename__ = "breaks"
+    __table_args__ = (
+        UniqueConstraint("vault_id", "asset", "check_name", "expected", "found", "detail", name="uq_breaks_same"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("reconciliation_runs.id"))
+    vault_id: Mapped[str] = mapped_column(ForeignKey("vaults.id"))
+    asset: Mapped[str]
+    check_name: Mapped[str]
+    expected: Mapped[int] = mapped_column(MoneyColumn)
+    found: Mapped[int] = mapped_column(MoneyColumn)
+    detail: Mapped[str]
+    opened_at: Mapped[datetime]

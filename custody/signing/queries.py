@@ -1,0 +1,56 @@
+"""Reading bundles: what is open, who has answered, and the final transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.signing.tables import AnswerRow, BundleRow, DeliveryRow
+
+
+@dataclass(frozen=True, slots=True)
+class BundleView:
+    """A bundle without its document."""
+
+    id: str
+    attempt: str
+    state: str
+    threshold: int
+    txid: str | None
+    final: bytes | None
+    opened_at: datetime
+    given_to: tuple[str, ...]
+    signed_by: tuple[str, ...]
+    refused_by: tuple[str, ...]
+
+
+def of_attempt(session: Session, *, attempt: str) -> BundleView | None:
+    """The bundle of that attempt, if it has one."""
+    row = session.execute(select(BundleRow).where(BundleRow.attempt_id == attempt)).scalar_one_or_none()
+    return _view(session, row) if row else None
+
+
+def still_open(session: Session) -> list[BundleView]:
+    """Every bundle that waits for keys, oldest first."""
+    rows = session.execute(select(BundleRow).where(BundleRow.state == "open").order_by(BundleRow.opened_at)).scalars()
+    return [_view(session, row) for row in rows]
+
+
+def _view(session: Session, row: BundleRow) -> BundleView:
+    given = session.execute(select(DeliveryRow.cosigner).where(DeliveryRow.bundle_id == row.id)).scalars()
+    answers = session.execute(select(AnswerRow.cosigner, AnswerRow.verdict).where(AnswerRow.bundle_id == row.id)).all()
+    return BundleView(
+        id=row.id,
+        attempt=row.attempt_id,
+        state=row.state,
+        threshold=row.threshold,
+        txid=row.txid,
+        final=row.final,
+        opened_at=row.opened_at,
+        given_to=tuple(sorted(given)),
+        signed_by=tuple(sorted(name for name, verdict in answers if verdict == "signed")),
+        refused_by=tuple(sorted(name for name, verdict in answers if verdict == "refused")),
+    )

@@ -1,0 +1,121 @@
+"""Reading spends: what is free to spend, the attempts of a withdrawal, what is on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from custody.addresses import queries as addresses
+from custody.deposits import queries as deposits
+from custody.kernel.errors import NotFound
+from custody.movements import queries as movements
+from custody.movements.model import Coin, Tip
+from custody.spends.model import Attempt, Candidates, Order, PlacedCoin
+from custody.spends.tables import AttemptRow, ReservationRow
+from custody.vaults import queries as vaults
+
+
+class UnknownAttempt(NotFound):
+    """No attempt of that id."""
+
+    code = "unknown-attempt"
+
+
+def candidates(session: Session, *, order: Order, coinbase_maturity: int) -> Candidates:
+    """Confirmed, unspent, unreserved coins that belong to somebody: credited deposits and our own change."""
+    coins = _spendable(session, order, coinbase_maturity)
+    taken = _reserved(session, order.chain, [(coin.txid, coin.vout) for coin in coins])
+    places = addresses.by_ids(session, {coin.address_id for coin in coins})
+    free = tuple(
+        PlacedCoin(coin.txid, coin.vout, coin.units, coin.change, places[coin.address_id].index, coin.block_hash)
+        for coin in coins
+        if coin.block_hash is not None and (coin.txid, coin.vout) not in taken
+    )
+    keyset = vaults.keyset(session, keyset_id=vaults.get(session, vault=order.vault).keyset)
+    earlier = tuple(
+        attempt for attempt in attempts(session, withdrawal=order.withdrawal) if attempt.state != "abandoned"
+    )
+    return Candidates(order, free, earlier, keyset.threshold, len(keyset.cosigners))
+
+
+def _spendable(session: Session, order: Order, coinbase_maturity: int) -> list[Coin]:
+    """A stranger can pay to any address: what nobody was credited with is left alone."""
+    tip = movements.tip(session, chain=order.chain)
+    coins = movements.coins_of(session, vault=order.vault)
+    credited = deposits.credited_outpoints(session, vault=order.vault)
+    change = [coin.txid for coin in coins if coin.change]
+    ours = set(session.execute(select(AttemptRow.txid).where(AttemptRow.txid.in_(change))).scalars())
+    return [
+        coin
+        for coin in coins
+        if ((coin.txid, coin.vout) in credited or (coin.change and coin.txid in ours))
+        and (not coin.coinbase or _mature(coin, tip, coinbase_maturity))
+    ]
+
+
+def _mature(coin: Coin, tip: Tip | None, coinbase_maturity: int) -> bool:
+    return tip is not None and coin.height is not None and tip.height - coin.height >= coinbase_maturity
+
+
+def get(session: Session, *, attempt: str, lock: bool = False) -> Attempt:
+    """The attempt of that id. Raises ``UnknownAttempt``."""
+    query = select(AttemptRow).where(AttemptRow.id == attempt)
+    row = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    if row is None:
+        raise UnknownAttempt("no such attempt", field="attempt")
+    return view(row)
+
+
+def attempts(session: Session, *, withdrawal: str) -> list[Attempt]:
+    """Every attempt of a withdrawal, in order."""
+    rows = session.execute(
+        select(AttemptRow).where(AttemptRow.withdrawal_id == withdrawal).order_by(AttemptRow.sequence)
+    ).scalars()
+    return [view(row) for row in rows]
+
+
+def watched(session: Session, *, chain: str, since_height: int) -> list[Attempt]:
+    """Attempts the chain may still change its mind about: final, and not confirmed before ``since_height``."""
+    rows = session.execute(
+        select(AttemptRow)
+        .where(AttemptRow.chain == chain, AttemptRow.final.is_not(None))
+        .where((AttemptRow.confirmed_height.is_(None)) | (AttemptRow.confirmed_height >= since_height))
+        .order_by(AttemptRow.id)
+    ).scalars()
+    return [view(row) for row in rows]
+
+
+def _reserved(session: Session, chain: str, outpoints: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+    wanted = list(outpoints)
+    if not wanted:
+        return set()
+    rows = session.execute(
+        select(ReservationRow.txid, ReservationRow.vout).where(
+            ReservationRow.chain == chain, tuple_(ReservationRow.txid, ReservationRow.vout).in_(wanted)
+        )
+    ).all()
+    return {(row.txid, row.vout) for row in rows}
+
+
+def view(row: AttemptRow) -> Attempt:
+    """The stored row as a value."""
+    return Attempt(
+        id=row.id,
+        withdrawal=row.withdrawal_id,
+        sequence=row.sequence,
+        chain=row.chain,
+        vault=row.vault_id,
+        inputs=tuple(PlacedCoin.from_json(item) for item in row.inputs),
+        txid=row.txid,
+        fee_sat=row.fee_units,
+        vsize=row.vsize,
+        change_index=row.change_index,
+        psbt=row.psbt,
+        state=row.state,
+        final=row.final,
+        composed_at=row.composed_at,
+        sent_at=row.sent_at,
+        confirmed_height=row.confirmed_height,
+    )

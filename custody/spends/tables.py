@@ -1,0 +1,53 @@
+"""Attempts and reservations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from custody.db.base import Base, MoneyColumn
+
+
+class AttemptRow(Base):
+    """One transaction that would pay the withdrawal. ``inputs`` name coins with their place in the vault."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        UniqueConstraint("withdrawal_id", "sequence"),
+        UniqueConstraint("txid"),
+        CheckConstraint("state IN ('composed', 'signed', 'sent', 'confirmed', 'replaced', 'abandoned')", name="state"),
+        CheckConstraint("state IN ('composed', 'replaced', 'abandoned') OR final IS NOT NULL", name="final"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[str]
+    sequence: Mapped[int]
+    chain: Mapped[str]
+    vault_id: Mapped[str] = mapped_column(ForeignKey("vaults.id"))
+    inputs: Mapped[list[Any]]
+    change_index: Mapped[int | None]
+    psbt: Mapped[str]
+    txid: Mapped[str]
+    fee_units: Mapped[int] = mapped_column(MoneyColumn)
+    vsize: Mapped[int]
+    state: Mapped[str]
+    final: Mapped[bytes | None]
+    composed_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    confirmed_height: Mapped[int | None]
+
+
+class ReservationRow(Base):
+    """One coin set aside for one withdrawal; the primary key lets one win (P-081)."""
+
+    __tablename__ = "reservations"
+    __table_args__ = (Index("ix_reservations_withdrawal_id", "withdrawal_id"),)
+
+    chain: Mapped[str] = mapped_column(primary_key=True)
+    txid: Mapped[str] = mapped_column(primary_key=True)
+    vout: Mapped[int] = mapped_column(primary_key=True)
+    withdrawal_id: Mapped[str]
+    reserved_at: Mapped[datetime]

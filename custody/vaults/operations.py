@@ -1,0 +1,152 @@
+"""Registering keysets, opening, freezing and marking vaults."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from custody.audit import operations as audit
+from custody.clients import queries as clients
+from custody.evidence.intents import VaultName
+from custody.evidence.keysets import Keyset
+from custody.evidence.signatures import Signature
+from custody.kernel.errors import Conflict, Refused
+from custody.vaults import queries
+from custody.vaults.model import POOL, SEGREGATED, Vault, check_keyset
+from custody.vaults.tables import KeysetRow, VaultMemberRow, VaultRow
+
+
+class KeysetExists(Conflict):
+    """Another keyset has that id: keysets are rotated, never edited."""
+
+    code = "keyset-exists"
+
+
+class BranchTaken(Conflict):
+    """The branch is somebody else's, or is of the other kind."""
+
+    code = "branch-taken"
+
+
+class VaultOpen(Conflict):
+    """The client has another vault of this keyset already (one vault per chain and keyset)."""
+
+    code = "vault-open"
+
+
+class SegregationMismatch(Refused):
+    """A segregated client cannot share a pool, an omnibus client cannot own a branch."""
+
+    code = "segregation-mismatch"
+
+
+def register_keyset(
+    session: Session, *, keyset: Keyset, consents: tuple[Signature, ...], actor: str, now: datetime
+) -> None:
+    """Store a keyset that every cosigner consented to; storing the same one again changes nothing.
+
+    Raises ``KeysetRefused``, ``InvalidInput``, ``ProofRefused`` (see ``model.check_keyset``), ``KeysetExists``.
+    """
+    check_keyset(keyset, consents)
+    written = session.execute(
+        insert(KeysetRow)
+        .values(
+            id=keyset.id,
+            chain=keyset.chain,
+            threshold=keyset.threshold,
+            document=keyset.to_json(),
+            descriptor_hash=keyset.descriptor_hash,
+            consents=[consent.to_json() for consent in consents],
+            registered_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(KeysetRow.id)
+    ).scalar_one_or_none()
+    if written is None:
+        _expect_same_keyset(session, keyset)
+        return
+    facts = {"descriptor_hash": keyset.descriptor_hash}
+    audit.record(session, event="keyset.registered", subject=keyset.id, actor=actor, now=now, facts=facts)
+
+
+def open_vault(
+    session: Session, *, keyset_id: str, branch: int, kind: str, client: str, actor: str, now: datetime
+) -> Vault:
+    """Give ``client`` its vault: a new branch for a segregated client, a shared one for omnibus clients.
+
+    Opening the same again returns the same vault. Raises ``UnknownClient``, ``UnknownKeyset``,
+    ``KeysetTampered``, ``SegregationMismatch``, ``BranchTaken`` or ``VaultOpen``; ``InvalidInput`` for a branch
+    that is none.
+    """
+    if (clients.get(session, client=client).segregation == "segregated") != (kind == SEGREGATED):
+        raise SegregationMismatch(f"a {kind} vault is not for this client", field="request.segregation")
+    keyset = queries.keyset(session, keyset_id=keyset_id)
+    vault = VaultName.parse(f"{keyset_id}/{branch}", field="request.branch")
+    row, is_new = _branch(session, vault, keyset.chain, kind, now)
+    if _join(session, row, client, is_new, now):
+        facts = {"client": client, "kind": kind}
+        audit.record(session, event="vault.opened", subject=row.id, actor=actor, now=now, facts=facts)
+    return queries.view(row)
+
+
+def freeze_vault(session: Session, *, vault: str, reason: str, actor: str, now: datetime) -> bool:
+    """Stop everything that spends from the vault, and raise the alarm; False where it was frozen already."""
+    changed = session.execute(
+        update(VaultRow)
+        .where(VaultRow.id == vault, VaultRow.frozen_at.is_(None))
+        .values(frozen_reason=reason, frozen_at=now)
+        .returning(VaultRow.id)
+    ).scalar_one_or_none()
+    if changed is None:
+        queries.get(session, vault=vault)
+        return False
+    audit.record(session, event="vault.frozen", subject=vault, actor=actor, now=now, facts={"reason": reason})
+    audit.raise_alarm(session, kind="vault-frozen", subject=vault, step=reason, why=reason, now=now)
+    return True
+
+
+def note_reconciled(session: Session, *, vault: str, height: int, now: datetime) -> None:
+    """The vault agreed with the node at ``height``. An older height than the one noted changes nothing."""
+    session.execute(
+        update(VaultRow)
+        .where(VaultRow.id == vault, VaultRow.reconciled_height.is_(None) | (VaultRow.reconciled_height <= height))
+        .values(reconciled_height=height, reconciled_at=now)
+    )
+
+
+def _expect_same_keyset(session: Session, keyset: Keyset) -> None:
+    if queries.keyset(session, keyset_id=keyset.id) != keyset:
+        raise KeysetExists("another keyset has that id", field="keyset.id")
+
+
+def _branch(session: Session, vault: VaultName, chain: str, kind: str, now: datetime) -> tuple[VaultRow, bool]:
+    written = session.execute(
+        insert(VaultRow)
+        .values(id=str(vault), keyset_id=vault.keyset, branch=vault.branch, chain=chain, kind=kind, opened_at=now)
+        .on_conflict_do_nothing()
+        .returning(VaultRow.id)
+    ).scalar_one_or_none()
+    row = session.execute(select(VaultRow).where(VaultRow.id == str(vault)).with_for_update()).scalar_one()
+    if row.kind != kind:
+        raise BranchTaken(f"the branch is a {row.kind} vault", field="request.branch")
+    return row, written is not None
+
+
+def _join(session: Session, row: VaultRow, client: str, is_new: bool, now: datetime) -> bool:
+    present = session.execute(
+        select(VaultMemberRow.vault_id).where(
+            VaultMemberRow.client_id == client, VaultMemberRow.keyset_id == row.keyset_id
+        )
+    ).scalar_one_or_none()
+    if present == row.id:
+        return False
+    if present is not None:
+        raise VaultOpen("the client has another vault of this keyset", field="request.branch")
+    if row.kind != POOL and not is_new:
+        raise BranchTaken("the branch is another client's", field="request.branch")
+    session.add(VaultMemberRow(client_id=client, keyset_id=row.keyset_id, vault_id=row.id, since=now))
+    session.flush()
+    return True

@@ -1,0 +1,60 @@
+"""A withdrawal as other rooms and the doors see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from custody.spends.model import Order
+from custody.withdrawals.states import State
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """One withdrawal. Amounts are base units of ``asset``."""
+
+    id: str
+    digest: str
+    client: str
+    vault: str
+    chain: str
+    asset: str
+    units: int
+    max_fee_units: int
+    destination: str
+    script_pubkey: bytes
+    hold: str | None
+    state: State
+    waiting_for: str | None
+    requested_at: datetime
+    state_since: datetime
+    fee_units: int | None
+    txid: str | None
+
+    def order(self, *, ceiling_units: int) -> Order:
+        """What spends is asked to pay."""
+        return Order(self.id, self.vault, self.chain, self.script_pubkey, self.units, ceiling_units)
+
+
+NEXT_ACTOR = {
+    State.REQUESTED: "nobody",
+    State.PENDING_APPROVAL: "operators",
+    State.APPROVED: "nobody",
+    State.AWAITING_SIGNATURES: "cosigners",
+    State.SIGNED: "nobody",
+    State.BROADCAST: "chain",
+    State.CONFIRMED: "chain",
+}
+"""Who is awaited in each state; final states await nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One move of a withdrawal's state."""
+
+    step: int
+    from_state: str
+    to_state: str
+    event: str
+    actor: str
+    at: datetime

@@ -1,0 +1,65 @@
+"""Moving a withdrawal's state: lock, look up the table, write the step, audit. The only way a state changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from custody.audit import operations as audit
+from custody.ledger import operations as ledger
+from custody.withdrawals.queries import UnknownWithdrawal
+from custody.withdrawals.states import RELEASED, Event, State, advance
+from custody.withdrawals.tables import TransitionRow, WithdrawalRow
+
+
+def locked(session: Session, *, withdrawal: str) -> WithdrawalRow:
+    """The row, held to the end of the unit. Raises ``UnknownWithdrawal``."""
+    row = session.execute(
+        select(WithdrawalRow).where(WithdrawalRow.id == withdrawal).with_for_update()
+    ).scalar_one_or_none()
+    if row is None:
+        raise UnknownWithdrawal("no such withdrawal", field="withdrawal")
+    return row
+
+
+def move(
+    session: Session,
+    row: WithdrawalRow,
+    *,
+    event: Event,
+    actor: str,
+    now: datetime,
+    why: str = "",
+    correlation_id: str = "",
+) -> State:
+    """Apply ``event``. A state that ends it unpaid voids its hold in the same unit. Raises ``NotPossible``."""
+    before = State(row.state)
+    after = advance(before, event)
+    row.state, row.state_since, row.waiting_for = after, now, None
+    session.add(_step(session, row, before, after, event, actor, now))
+    session.flush()
+    if after in RELEASED and row.hold_id is not None:
+        ledger.void_hold(session, hold_id=row.hold_id, actor=actor, now=now)
+    audit.record(
+        session,
+        event=f"withdrawal.{after}",
+        subject=row.id,
+        actor=actor,
+        now=now,
+        correlation_id=correlation_id,
+        facts={"from": str(before), "event": str(event), **({"why": why} if why else {})},
+    )
+    return after
+
+
+def _step(
+    session: Session, row: WithdrawalRow, before: State, after: State, event: Event, actor: str, now: datetime
+) -> TransitionRow:
+    taken: int = session.execute(
+        select(func.count()).select_from(TransitionRow).where(TransitionRow.subject == row.id)
+    ).scalar_one()
+    return TransitionRow(
+        subject=row.id, step=taken + 1, from_state=before, to_state=after, event=event, actor=actor, at=now
+    )

@@ -1,0 +1,104 @@
+"""Observing: what the movements say of payments on their way. Database only; the scan has spoken to the node."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from custody.kernel.money import Amount
+from custody.ledger import operations as ledger
+from custody.ledger import queries as holds
+from custody.movements import queries as movements
+from custody.outbox import operations as outbox
+from custody.spends import operations as spends
+from custody.spends import queries as attempts
+from custody.spends.model import Attempt, SpendRules
+from custody.withdrawals.operations.moving import locked, move
+from custody.withdrawals.operations.paying import BROADCAST
+from custody.withdrawals.states import Event, State
+from custody.withdrawals.tables import WithdrawalRow
+
+
+def observe(session: Session, *, chain: str, rules: SpendRules, correlation_id: str, now: datetime) -> list[str]:
+    """Move every payment whose depth changed: confirmed, completed, or back to broadcast. One unit per call.
+
+    Returns the withdrawals that moved. Safe to run at any time, any number of times.
+    """
+    tip = movements.tip(session, chain=chain)
+    if tip is None:
+        return []
+    watched = attempts.watched(session, chain=chain, since_height=tip.height - rules.reorg_horizon)
+    heights = movements.confirmed_spends(session, chain=chain, txids=[item.txid for item in watched])
+    moved = [
+        item.withdrawal
+        for item in watched
+        if _follow(session, item, heights.get(item.txid), tip.height, rules, correlation_id, now)
+    ]
+    return sorted(set(moved))
+
+
+def _follow(
+    session: Session,
+    attempt: Attempt,
+    height: int | None,
+    tip: int,
+    rules: SpendRules,
+    correlation_id: str,
+    now: datetime,
+) -> bool:
+    if height is None and attempt.confirmed_height is None:
+        return False
+    row = locked(session, withdrawal=attempt.withdrawal)
+    if height is None:
+        return _undo(session, row, attempt, correlation_id, now)
+    if attempt.confirmed_height != height:
+        spends.confirm(session, attempt=attempt.id, height=height)
+    changed = False
+    if row.state in (State.SIGNED, State.BROADCAST):
+        row.txid = attempt.txid
+        move(session, row, event=Event.CONFIRM, actor="chain", now=now, correlation_id=correlation_id)
+        changed = True
+    if row.state == State.CONFIRMED and tip - height + 1 >= rules.required_depth(row.units):
+        _complete(session, row, attempt, correlation_id, now)
+        changed = True
+    return changed
+
+
+def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id: str, now: datetime) -> None:
+    assert row.hold_id is not None
+    ledger.settle_hold(
+        session,
+        hold_id=row.hold_id,
+        vault=row.vault_id,
+        paid=Amount(row.asset, row.units + attempt.fee_sat),
+        actor="chain",
+        now=now,
+        occurrence=_settlements(session, row.hold_id) + 1,
+    )
+    row.fee_units, row.txid = attempt.fee_sat, attempt.txid
+    spends.settle(session, withdrawal=row.id, paid_by=attempt.id)
+    move(session, row, event=Event.COMPLETE, actor="chain", now=now, correlation_id=correlation_id)
+
+
+def _undo(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id: str, now: datetime) -> bool:
+    """A reorg took the payment out: the money is held again before anything else, and it is sent again."""
+    spends.confirm(session, attempt=attempt.id, height=None)
+    if row.state not in (State.CONFIRMED, State.COMPLETED):
+        return False
+    if row.state == State.COMPLETED:
+        assert row.hold_id is not None
+        settled = _settlements(session, row.hold_id)
+        ledger.reverse_settlement(session, hold_id=row.hold_id, actor="chain", now=now, occurrence=settled)
+        spends.unsettle(session, withdrawal=row.id, chain=row.chain, now=now)
+        row.fee_units = None
+    move(session, row, event=Event.REORGANISE, actor="chain", now=now, correlation_id=correlation_id)
+    payload = {"withdrawal": row.id, "attempt": attempt.id}
+    outbox.emit(session, topic=BROADCAST, payload=payload, correlation_id=correlation_id, now=now)
+    return True
+
+
+def _settlements(session: Session, hold_id: str) -> int:
+    found = holds.find_hold(session, hold_id=hold_id)
+    assert found is not None
+    return found.settlements

@@ -1,0 +1,239 @@
+"""Paying: compose, take the final transaction over, send, replace. Effects are read, act and write apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from custody.approvals import queries as intents
+from custody.clients import queries as clients
+from custody.evidence.bundle import Payment
+from custody.kernel.errors import Conflict, Refused
+from custody.outbox import operations as outbox
+from custody.signing import queries as signing
+from custody.spends import operations as spends
+from custody.spends import queries as attempts
+from custody.spends.model import Attempt, Candidates, Planned, SpendRules
+from custody.trust.operations import InForce
+from custody.vaults import queries as vaults
+from custody.withdrawals import queries
+from custody.withdrawals.operations.deciding import rejudge
+from custody.withdrawals.operations.moving import locked, move
+from custody.withdrawals.states import Event, State
+from custody.withdrawals.tables import WithdrawalRow
+
+BROADCAST: Final = "withdrawals.broadcast"
+REPLACE: Final = "withdrawals.replace"
+
+
+class VaultStopped(Refused):
+    """The client or its vault is frozen: nothing is sent until an approved intent lifts it (I20)."""
+
+    code = "vault-stopped"
+
+
+class NothingToReplace(Conflict):
+    """Only a payment that was sent and is not confirmed can be replaced, one replacement at a time."""
+
+    code = "nothing-to-replace"
+
+
+def composable(session: Session, *, withdrawal: str, rules: SpendRules) -> Candidates | None:
+    """What an approved withdrawal may spend; None if it is not waiting to be composed."""
+    found = queries.get(session, withdrawal=withdrawal)
+    if found.state != State.APPROVED:
+        return None
+    return _candidates(session, found.id, rules)
+
+
+def compose(
+    session: Session, *, planned: Planned, trust: InForce, rules: SpendRules, seal_key: bytes, now: datetime
+) -> State:
+    """Attach the planned attempt, after one more look at the policy (I9). Idempotent.
+
+    Raises ``CoinTaken`` (plan again) and ``VaultStopped``.
+    """
+    row = locked(session, withdrawal=planned.order.withdrawal)
+    if row.state != State.APPROVED:
+        return State(row.state)
+    standing = rejudge(session, row, trust=trust, now=now)
+    if standing == "denied":
+        return _refuse_by_policy(session, row, now)
+    if standing == "pending":
+        return move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+    _refuse_stopped(session, row)
+    _attach(session, row, planned, trust, rules, seal_key, now)
+    return move(session, row, event=Event.COMPOSE, actor="daemon", now=now)
+
+
+def wait(session: Session, *, withdrawal: str, waiting_for: str) -> None:
+    """Say what it waits for; the queue shows it."""
+    locked(session, withdrawal=withdrawal).waiting_for = waiting_for
+
+
+def mark_signed(session: Session, *, attempt: str, rules: SpendRules, correlation_id: str, now: datetime) -> State:
+    """A quorum has signed: check the final transaction once more and ask for it to be sent. Idempotent."""
+    found = attempts.get(session, attempt=attempt)
+    row = locked(session, withdrawal=found.withdrawal)
+    bundle = signing.of_attempt(session, attempt=attempt)
+    if bundle is None or bundle.final is None or bundle.txid is None:
+        return State(row.state)
+    spends.finalised(
+        session,
+        attempt=attempt,
+        final=bundle.final,
+        txid=bundle.txid,
+        paid_sat=row.units,
+        ceiling_sat=row.max_fee_units,
+        rules=rules,
+        now=now,
+    )
+    if row.state == State.AWAITING_SIGNATURES:
+        row.txid = bundle.txid
+        move(session, row, event=Event.SIGN, actor="cosigners", now=now, correlation_id=correlation_id)
+    payload = {"withdrawal": row.id, "attempt": attempt}
+    outbox.emit(session, topic=BROADCAST, payload=payload, correlation_id=correlation_id, now=now)
+    return State(row.state)
+
+
+def mark_refused(session: Session, *, attempt: str, now: datetime) -> State:
+    """Every quorum is gone by signed refusals: a first attempt fails the withdrawal, a replacement is dropped."""
+    found = attempts.get(session, attempt=attempt)
+    row = locked(session, withdrawal=found.withdrawal)
+    if row.state == State.AWAITING_SIGNATURES:
+        if spends.give_up(session, withdrawal=row.id, refused=True, now=now):
+            move(session, row, event=Event.REFUSE, actor="cosigners", now=now)
+    else:
+        spends.drop_attempt(session, attempt=attempt)
+    return State(row.state)
+
+
+def sendable(session: Session, *, attempt: str) -> Attempt | None:
+    """The attempt if it should be handed to the node now; None if it is settled or not final.
+
+    The daemon's own gate once more: raises ``VaultStopped`` where the client or the vault is frozen.
+    """
+    found = attempts.get(session, attempt=attempt)
+    withdrawal = queries.get(session, withdrawal=found.withdrawal)
+    if found.final is None or found.state not in ("signed", "sent"):
+        return None
+    if withdrawal.state not in (State.SIGNED, State.BROADCAST):
+        return None
+    if withdrawal.state == State.SIGNED:
+        _refuse_frozen(session, withdrawal.client, withdrawal.vault)
+    return found
+
+
+def mark_sent(session: Session, *, attempt: str, outcome: str, now: datetime) -> State:
+    """The node was asked, whatever it answered: from now on a cancel is refused. Idempotent."""
+    found = spends.sent(session, attempt=attempt, outcome=outcome, now=now)
+    row = locked(session, withdrawal=found.withdrawal)
+    if row.state == State.SIGNED:
+        move(session, row, event=Event.SEND, actor="daemon", now=now)
+    return State(row.state)
+
+
+def request_replacement(
+    session: Session, *, withdrawal: str, fee_rate_sat_kvb: int, actor: str, correlation_id: str, now: datetime
+) -> None:
+    """Ask for a higher fee on a payment that is stuck. Raises ``NothingToReplace``."""
+    row = locked(session, withdrawal=withdrawal)
+    _expect_replaceable(session, row)
+    payload = {"withdrawal": row.id, "fee_rate_sat_kvb": fee_rate_sat_kvb, "actor": actor}
+    outbox.emit(session, topic=REPLACE, payload=payload, correlation_id=correlation_id, now=now)
+
+
+def replaceable(session: Session, *, withdrawal: str, rules: SpendRules) -> Candidates | None:
+    """What a replacement may spend; None if there is nothing to replace (any more)."""
+    row = locked(session, withdrawal=withdrawal)
+    try:
+        _expect_replaceable(session, row)
+    except NothingToReplace:
+        return None
+    return _candidates(session, withdrawal, rules)
+
+
+def replace(
+    session: Session, *, planned: Planned, trust: InForce, rules: SpendRules, seal_key: bytes, now: datetime
+) -> Attempt | None:
+    """Attach a replacement: every input of the attempts before it, the same payment, a higher fee. Idempotent."""
+    row = locked(session, withdrawal=planned.order.withdrawal)
+    try:
+        _expect_replaceable(session, row)
+    except NothingToReplace:
+        return None
+    _refuse_stopped(session, row)
+    return _attach(session, row, planned, trust, rules, seal_key, now)
+
+
+def _candidates(session: Session, withdrawal: str, rules: SpendRules) -> Candidates:
+    row = locked(session, withdrawal=withdrawal)
+    order = queries.view(row).order(ceiling_units=row.max_fee_units)
+    return attempts.candidates(session, order=order, coinbase_maturity=rules.coinbase_maturity)
+
+
+def _attach(
+    session: Session,
+    row: WithdrawalRow,
+    planned: Planned,
+    trust: InForce,
+    rules: SpendRules,
+    seal_key: bytes,
+    now: datetime,
+) -> Attempt:
+    proven = intents.proven(session, digest=row.digest)
+    decision = intents.get(session, digest=row.digest).decision
+    opening = intents.proven(session, digest=clients.get(session, client=row.client_id).opening)
+    return spends.attach(
+        session,
+        planned=planned,
+        payment=Payment(proven, decision.to_json()),
+        opening=opening,
+        trust=trust,
+        rules=rules,
+        seal_key=seal_key,
+        now=now,
+    )
+
+
+def _expect_replaceable(session: Session, row: WithdrawalRow) -> None:
+    if row.state != State.BROADCAST:
+        raise NothingToReplace(f"the withdrawal is {row.state}", field="withdrawal.state")
+    if any(item.state in ("composed", "signed") for item in attempts.attempts(session, withdrawal=row.id)):
+        raise NothingToReplace("a replacement is already on its way", field="withdrawal.state")
+
+
+def _refuse_by_policy(session: Session, row: WithdrawalRow, now: datetime) -> State:
+    return move(session, row, event=Event.DENY, actor="policy", now=now, why="the policy no longer permits it")
+
+
+def _refuse_stopped(session: Session, row: WithdrawalRow) -> None:
+    _refuse_frozen(session, row.client_id, row.vault_id)
+
+
+def _refuse_frozen(session: Session, client: str, vault: str) -> None:
+    whose, where = clients.get(session, client=client), vaults.get(session, vault=vault, lock=True)
+    if whose.status != "active":
+        raise VaultStopped(f"the client is {whose.status}", field="client.status")
+    if where.frozen_reason:
+        raise VaultStopped(f"the vault is frozen: {where.frozen_reason}", field="vault")
+
+
+def sent_attempts(session: Session, *, chain: str) -> list[Attempt]:
+    """The newest attempt of every withdrawal that was broadcast and is not confirmed."""
+    found = []
+    for withdrawal in queries.unfinished(session, chain=chain):
+        if withdrawal.state == State.BROADCAST:
+            sent = [item for item in attempts.attempts(session, withdrawal=withdrawal.id) if item.state == "sent"]
+            found.extend(sent[-1:])
+    return found
+
+
+def request_rebroadcast(session: Session, *, attempts: Sequence[Attempt], now: datetime) -> None:
+    """Have these sent again: to send the same transaction twice is harmless."""
+    for attempt in attempts:
+        payload = {"withdrawal": attempt.withdrawal, "attempt": attempt.id}
+        outbox.emit(session, topic=BROADCAST, payload=payload, correlation_id=f"rebroadcast:{attempt.id}", now=now)

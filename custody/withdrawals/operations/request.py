@@ -1,0 +1,155 @@
+"""Requesting a withdrawal: the hold, the intent and the policy's decision, all in one unit or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from custody.approvals import operations as approvals
+from custody.chains.bitcoin.offline.address import Destination, dust_limit_sat, parse_address
+from custody.chains.bitcoin.offline.network import network
+from custody.clients import queries as clients
+from custody.evidence.check import check_request
+from custody.evidence.intents import Intent, VaultName
+from custody.evidence.requests import WithdrawalRequest
+from custody.evidence.signatures import Signature
+from custody.kernel.errors import InvalidInput
+from custody.kernel.ids import new_id
+from custody.kernel.money import Amount, Asset
+from custody.ledger import operations as ledger
+from custody.outbox import operations as outbox
+from custody.trust.operations import InForce
+from custody.vaults import queries as vaults
+from custody.vaults.model import Vault
+from custody.withdrawals import queries
+from custody.withdrawals.model import Withdrawal
+from custody.withdrawals.operations.judging import facts_of, judge
+from custody.withdrawals.operations.moving import move
+from custody.withdrawals.states import Event, State
+from custody.withdrawals.tables import WithdrawalRow
+from policies.decision import Decision, Outcome
+
+COMPOSE: Final = "withdrawals.compose"
+MAX_BITCOIN_SAT: Final = 21_000_000 * 10**8
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """The withdrawal as it stands, and whether this very request had been made before."""
+
+    withdrawal: Withdrawal
+    replayed: bool
+
+
+def request(
+    session: Session,
+    *,
+    request: WithdrawalRequest,
+    signature: Signature,
+    trust: InForce,
+    correlation_id: str,
+    now: datetime,
+) -> Requested:
+    """Take a signed request: hold amount and fee ceiling, file the intent, decide by policy.
+
+    A denied request is stored with its decision and holds nothing. Raises ``RequestRefused``, ``InvalidInput``
+    naming the field, ``UnknownClient``, ``InsufficientFunds``, ``IdempotencyMismatch``; then nothing is written.
+    """
+    check_request(request, signature, root=trust.root, now=now)
+    before = approvals.earlier(session, request=request)
+    if before is not None:
+        return Requested(_of_intent(session, before.digest), replayed=True)
+    client = clients.get(session, client=request.client, lock=True)
+    asset = _asset(request, trust)
+    vault = vaults.vault_of(session, client=client.id, chain=asset.chain)
+    destination = _destination(request, asset)
+    facts = facts_of(
+        session,
+        request=request,
+        script_pubkey=destination.script_pubkey,
+        asset=asset,
+        client=client,
+        vault=vault,
+        now=now,
+    )
+    decision = judge(session, policy=trust.policy, facts=facts)
+    intent = Intent(request=request, chain=asset.chain, vault=VaultName(vault.keyset, vault.branch))
+    approvals.file_intent(session, intent=intent, signature=signature, decision=decision, client=client.id, now=now)
+    row = _row(intent, vault, destination, decision, now)
+    session.add(row)
+    session.flush()
+    _proceed(session, row, decision, correlation_id, now)
+    return Requested(queries.view(row), replayed=False)
+
+
+def _proceed(session: Session, row: WithdrawalRow, decision: Decision, correlation_id: str, now: datetime) -> None:
+    if decision.outcome is Outcome.DENY:
+        move(session, row, event=Event.DENY, actor="policy", now=now, why=_because(decision))
+        return
+    amount = Amount(row.asset, row.units + row.max_fee_units)
+    row.hold_id = new_id("hld", now)
+    ledger.hold(
+        session, hold_id=row.hold_id, client=row.client_id, amount=amount, subject=row.id, actor="withdrawals", now=now
+    )
+    if decision.outcome is Outcome.REQUIRE:
+        move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now, correlation_id=correlation_id)
+        return
+    move(session, row, event=Event.APPROVE, actor="policy", now=now, correlation_id=correlation_id)
+    outbox.emit(session, topic=COMPOSE, payload={"withdrawal": row.id}, correlation_id=correlation_id, now=now)
+
+
+def _row(intent: Intent, vault: Vault, destination: Destination, decision: Decision, now: datetime) -> WithdrawalRow:
+    request = intent.request
+    assert isinstance(request, WithdrawalRequest)
+    return WithdrawalRow(
+        id=new_id("wdr", now),
+        digest=intent.digest,
+        client_id=request.client,
+        vault_id=vault.id,
+        chain=intent.chain,
+        asset=request.asset,
+        units=request.amount,
+        max_fee_units=request.max_fee,
+        destination=request.destination,
+        script_pubkey=destination.script_pubkey,
+        state=State.REQUESTED,
+        facts=dict(decision.facts),
+        requested_at=now,
+        state_since=now,
+    )
+
+
+def _asset(request: WithdrawalRequest, trust: InForce) -> Asset:
+    asset = trust.root.asset(request.asset)
+    if asset is None:
+        known = ", ".join(item.id for item in trust.root.assets)
+        raise InvalidInput(f"not a registered asset; accepted are {known}", field="request.asset")
+    if request.amount > MAX_BITCOIN_SAT or request.max_fee > MAX_BITCOIN_SAT:
+        field = "request.amount" if request.amount > MAX_BITCOIN_SAT else "request.max_fee"
+        raise InvalidInput("more than there will ever be", field=field)
+    return asset
+
+
+def _destination(request: WithdrawalRequest, asset: Asset) -> Destination:
+    destination = parse_address(request.destination, network=network(asset.chain), field="request.destination")
+    if destination.address != request.destination:
+        raise InvalidInput("not in canonical form; accepted is the lower-case address", field="request.destination")
+    dust = dust_limit_sat(destination.script_pubkey)
+    if request.amount < dust:
+        raise InvalidInput(f"below the dust limit of {dust} base units for this address", field="request.amount")
+    return destination
+
+
+def _of_intent(session: Session, digest: str) -> Withdrawal:
+    found = queries.by_digest(session, digest=digest)
+    if found is None:
+        raise InvalidInput("this idempotency key names another kind of request", field="request.idempotency_key")
+    return found
+
+
+def _because(decision: Decision) -> str:
+    forbids = [rule.title for rule in decision.rules if rule.kind == "forbid"]
+    return f"forbidden by {', '.join(forbids)}" if forbids else "nothing permits it"

@@ -1,0 +1,84 @@
+"""Reading withdrawals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from custody.kernel.errors import NotFound
+from custody.withdrawals.model import Step, Withdrawal
+from custody.withdrawals.states import FINAL, State
+from custody.withdrawals.tables import TransitionRow, WithdrawalRow
+
+
+class UnknownWithdrawal(NotFound):
+    """No withdrawal of that id."""
+
+    code = "unknown-withdrawal"
+
+
+def get(session: Session, *, withdrawal: str) -> Withdrawal:
+    """The withdrawal of that id. Raises ``UnknownWithdrawal``."""
+    row = session.execute(select(WithdrawalRow).where(WithdrawalRow.id == withdrawal)).scalar_one_or_none()
+    if row is None:
+        raise UnknownWithdrawal("no such withdrawal", field="withdrawal")
+    return view(row)
+
+
+def by_digest(session: Session, *, digest: str) -> Withdrawal | None:
+    """The withdrawal of that intent, if any."""
+    row = session.execute(select(WithdrawalRow).where(WithdrawalRow.digest == digest)).scalar_one_or_none()
+    return view(row) if row else None
+
+
+def every(session: Session, *, client: str | None = None, states: Sequence[State] = ()) -> list[Withdrawal]:
+    """Withdrawals, oldest first; of one client, or in some states, where asked."""
+    query = select(WithdrawalRow).order_by(WithdrawalRow.requested_at, WithdrawalRow.id)
+    if client is not None:
+        query = query.where(WithdrawalRow.client_id == client)
+    if states:
+        query = query.where(WithdrawalRow.state.in_(states))
+    return [view(row) for row in session.execute(query).scalars()]
+
+
+def unfinished(session: Session, *, chain: str | None = None) -> list[Withdrawal]:
+    """Withdrawals that are on their way, oldest state first."""
+    query = select(WithdrawalRow).where(WithdrawalRow.state.not_in(FINAL)).order_by(WithdrawalRow.state_since)
+    if chain is not None:
+        query = query.where(WithdrawalRow.chain == chain)
+    return [view(row) for row in session.execute(query).scalars()]
+
+
+def steps(session: Session, *, withdrawal: str) -> list[Step]:
+    """Every step a withdrawal took, in order."""
+    rows = session.execute(
+        select(TransitionRow).where(TransitionRow.subject == withdrawal).order_by(TransitionRow.step)
+    ).scalars()
+    return [Step(row.step, row.from_state, row.to_state, row.event, row.actor, row.at) for row in rows]
+
+
+def view(row: WithdrawalRow) -> Withdrawal:
+    """The stored row as a value."""
+    since: datetime = row.state_since
+    return Withdrawal(
+        id=row.id,
+        digest=row.digest,
+        client=row.client_id,
+        vault=row.vault_id,
+        chain=row.chain,
+        asset=row.asset,
+        units=row.units,
+        max_fee_units=row.max_fee_units,
+        destination=row.destination,
+        script_pubkey=row.script_pubkey,
+        hold=row.hold_id,
+        state=State(row.state),
+        waiting_for=row.waiting_for,
+        requested_at=row.requested_at,
+        state_since=since,
+        fee_units=row.fee_units,
+        txid=row.txid,
+    )

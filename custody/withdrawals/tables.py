@@ -1,0 +1,67 @@
+"""Withdrawals and the steps they took."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from custody.db.base import Base, MoneyColumn
+
+
+class WithdrawalRow(Base):
+    """One withdrawal. What was asked is in its intent; this row is where it stands."""
+
+    __tablename__ = "withdrawals"
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        CheckConstraint("units > 0 AND max_fee_units > 0", name="units"),
+        CheckConstraint(
+            "state IN ('requested', 'pending_approval', 'approved', 'awaiting_signatures', 'signed', 'broadcast', "
+            "'confirmed', 'completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')",
+            name="state",
+        ),
+        Index("ix_withdrawals_client_id_requested_at", "client_id", "requested_at"),
+        Index(
+            "ix_withdrawals_open",
+            "chain",
+            "state",
+            "state_since",
+            postgresql_where=text("state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(ForeignKey("intents.digest"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
+    vault_id: Mapped[str] = mapped_column(ForeignKey("vaults.id"))
+    chain: Mapped[str]
+    asset: Mapped[str]
+    units: Mapped[int] = mapped_column(MoneyColumn)
+    max_fee_units: Mapped[int] = mapped_column(MoneyColumn)
+    destination: Mapped[str]
+    script_pubkey: Mapped[bytes]
+    hold_id: Mapped[str | None]
+    state: Mapped[str]
+    waiting_for: Mapped[str | None]
+    facts: Mapped[dict[str, Any]]
+    requested_at: Mapped[datetime]
+    state_since: Mapped[datetime]
+    fee_units: Mapped[int | None] = mapped_column(MoneyColumn)
+    txid: Mapped[str | None]
+
+
+class TransitionRow(Base):
+    """One step of one withdrawal; unique per subject and step, so two racers cannot both win."""
+
+    __tablename__ = "withdrawal_transitions"
+
+    subject: Mapped[str] = mapped_column(ForeignKey("withdrawals.id"), primary_key=True)
+    step: Mapped[int] = mapped_column(primary_key=True)
+    from_state: Mapped[str]
+    to_state: Mapped[str]
+    event: Mapped[str]
+    actor: Mapped[str]
+    at: Mapped[datetime]

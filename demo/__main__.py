@@ -1,0 +1,115 @@
+"""``python -m demo``: bring everything up, play the story, show the books, and stay (or exit with ``ONCE=1``)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from custody.kernel.errors import CustodyError
+from demo import ceremony, result, stage
+from demo.ceremony import Outcome
+from demo.people import Cosigner, Person
+from demo.stage import Stage
+from demo.story import Tale
+from demo.supervisor import Supervisor, run
+
+POLICY = Path(__file__).parent.parent / "policies" / "documents" / "demo.yaml"
+OPERATORS = ("alice", "bob", "carol")
+COSIGNERS = ("north", "south", "west")
+
+
+class Clock:
+    """Says what happens with the seconds it happened at, and remembers where the time went."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.parts: dict[str, float] = {}
+        self._part_began = self.began
+
+    def tell(self, sentence: str) -> None:
+        """One line of the story."""
+        print(f"{self.seconds():6.1f} s  {sentence}", flush=True)
+
+    def close(self, part: str) -> None:
+        """Everything since the last call was ``part``."""
+        now = time.monotonic()
+        self.parts[part] = self.parts.get(part, 0.0) + now - self._part_began
+        self._part_began = now
+
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return time.monotonic() - self.began
+
+
+def play(supervisor: Supervisor) -> int:
+    """The whole demonstration; the exit code says whether the books balance."""
+    clock = Clock()
+    print("Custody demo on regtest: real Postgres, broker, bitcoind; state in", supervisor.home)
+    set_up = stage.start_servers(supervisor)
+    clock.close("servers")
+    tale = _prepare(set_up, clock)
+    clock.close("daemon and ceremony")
+    tale.open_clients()
+    clock.close("clients")
+    tale.deposits_arrive()
+    clock.close("deposits")
+    tale.withdrawals_are_asked_for()
+    clock.close("withdrawals")
+    tale.finish()
+    found = result.gather(set_up, tale)
+    clock.close("reconciliation")
+    found["seconds"] = round(clock.seconds(), 1)
+    result.show(found, clock.parts)
+    if os.environ.get("ONCE"):
+        result.print_line(found)
+        return 0 if found["balanced"] else 1
+    result.show_next_steps(set_up, tale)
+    supervisor.wait()
+    return 0
+
+
+def _prepare(set_up: Stage, clock: Clock) -> Tale:
+    """The daemon starts and the chain is funded while the ceremony is held; none needs the others."""
+    policy = POLICY.read_text()
+    keys = set_up.home / "keys"
+    keys.mkdir(exist_ok=True)
+    cosigners = [Cosigner.create(name, set_up.home / "cosigners") for name in COSIGNERS]
+    operators = {name: Person.create(name, keys) for name in OPERATORS}
+    exchange = Person.create("exchange", keys)
+
+    def hold() -> Outcome:
+        return ceremony.hold(
+            cosigners=cosigners,
+            operators=list(operators.values()),
+            requester=exchange,
+            policy_text=policy,
+            network=set_up.runtime.network,
+            folder=set_up.home / "ceremony",
+        )
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        held, funded = pool.submit(hold), pool.submit(set_up.bitcoind.fund)
+        stage.start_daemon(set_up)
+        funded.result()
+        outcome = held.result()
+    ceremony.install(set_up.runtime.database, outcome, policy_text=policy)
+    clock.tell("three cosigners made their own encrypted keys and proved them; together they are a 2-of-3 keyset")
+    clock.tell(f"operators and cosigners signed one trust root; everybody compared its code: {outcome.code}")
+    stage.start_cosigners(set_up, cosigners)
+    return Tale(set_up, outcome, exchange, operators, clock.tell)
+
+
+def main() -> int:
+    """Run the demonstration under a supervisor; failures are one line."""
+    try:
+        return run(play)
+    except CustodyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

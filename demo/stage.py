@@ -1,0 +1,173 @@
+"""The stage: real servers and every process of the daemon under one supervisor, and the settings they share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.settings import load
+from custody.bootstrap import Runtime, assemble
+from custody.db.migrations.run import upgrade
+from demo.child import free_port, write_secret
+from demo.people import Api, Cosigner
+from demo.servers import Bitcoind, Broker, Postgres
+from demo.supervisor import Service, Supervisor, listening, says
+
+WORKERS = 2
+DATABASE = "custody"
+ROLES = {
+    "exchange": "requester",
+    "alice": "operator",
+    "bob": "operator",
+    "carol": "operator",
+    "north": "cosigner",
+    "south": "cosigner",
+    "west": "cosigner",
+}
+QUICK = {
+    "SCAN_SECONDS": "1",
+    "LOG_FORMAT": "json",
+    "LEASE_SECONDS": "5",
+    "VISIBILITY_SECONDS": "5",
+    "STOCK_TARGET": "12",
+    "STOCK_LOW_MARK": "4",
+    "RECONCILE_SECONDS": "60",
+}
+
+
+@dataclass
+class Stage:
+    """Everything that runs, and how to speak to it."""
+
+    supervisor: Supervisor
+    home: Path
+    postgres: Postgres
+    broker: Broker
+    bitcoind: Bitcoind
+    environment: dict[str, str]
+    tokens: dict[str, str]
+    api_port: int
+    runtime: Runtime
+    workers: list[Service]
+
+    def api(self, caller: str) -> Api:
+        """The API as ``caller``."""
+        return Api(f"http://127.0.0.1:{self.api_port}", self.tokens[caller])
+
+    def token_file(self, caller: str) -> Path:
+        """Where ``caller`` keeps its token."""
+        return self.home / "tokens" / caller
+
+
+def start_servers(supervisor: Supervisor) -> Stage:
+    """Postgres, the broker and a node, side by side; then an empty, migrated database and the settings."""
+    home = supervisor.home
+    _forget(home)
+    postgres, broker, bitcoind = Postgres(home), Broker(home), Bitcoind(home)
+    supervisor.start(postgres, broker, bitcoind)
+    postgres.drop_database(DATABASE)
+    owner_url, app_url = postgres.create_database(DATABASE)
+    upgrade(owner_url)
+    tokens = _tokens(home)
+    port = free_port()
+    environment = {
+        "CUSTODY_NETWORK": "regtest",
+        "CUSTODY_DATABASE_URL": app_url,
+        "CUSTODY_OWNER_URL": owner_url,
+        "CUSTODY_BROKER_URL": broker.url,
+        "CUSTODY_BITCOIN_RPC_URL": bitcoind.url,
+        "CUSTODY_BITCOIN_ZMQ_URL": bitcoind.zmq_url,
+        "CUSTODY_API_TOKENS_FILE": str(home / "tokens.json"),
+        "CUSTODY_API_PORT": str(port),
+        "CUSTODY_SEAL_KEY": secrets.token_hex(32),
+        **{f"CUSTODY_{name}": value for name, value in QUICK.items()},
+    }
+    write_secret(home / "env", "".join(f"{name}={value}\n" for name, value in environment.items()))
+    runtime = assemble(load(environment))
+    return Stage(supervisor, home, postgres, broker, bitcoind, environment, tokens, port, runtime, [])
+
+
+def start_daemon(stage: Stage, *, workers: int = WORKERS, extra: Mapping[str, str] | None = None) -> None:
+    """The API, the workers, beat and the relay, side by side."""
+    environment = {**os.environ, **stage.environment, **(extra or {})}
+    python = sys.executable
+    stage.workers = [_worker(stage, number, environment) for number in range(1, workers + 1)]
+    beat_state = stage.home / "beat-schedule"
+    stage.supervisor.start(
+        stage.supervisor.service(
+            "api", [python, "-m", "custody.api"], is_ready=listening(stage.api_port), env=environment
+        ),
+        *stage.workers,
+        stage.supervisor.service(
+            "beat",
+            [python, "-m", "celery", "-A", "workers.app", "beat", "-l", "INFO", "--schedule", beat_state],
+            is_ready=says(stage.supervisor.logs / "beat.log", "maxinterval"),
+            env=environment,
+        ),
+        stage.supervisor.service(
+            "relay",
+            [python, "-m", "workers.relay"],
+            is_ready=says(stage.supervisor.logs / "relay.log", "relay ready"),
+            env=environment,
+        ),
+    )
+
+
+def start_cosigners(stage: Stage, cosigners: list[Cosigner]) -> None:
+    """Each keyholder's own program, looking for bundles."""
+    api = f"http://127.0.0.1:{stage.api_port}"
+    services = [
+        stage.supervisor.service(
+            f"cosigner {one.name}",
+            one.argv(
+                *("fetch", "--api", api, "--token-file", stage.token_file(one.name)),
+                *("--watch", "--interval", "0.3", "--yes", *one.passphrase()),
+            ),
+            is_ready=lambda: True,
+        )
+        for one in cosigners
+    ]
+    stage.supervisor.start(*services)
+
+
+def _forget(home: Path) -> None:
+    """Every story begins anew: the last one's keys, tokens and chain go; the servers' programs and Postgres stay."""
+    for name in ("bitcoind", "ceremony", "cosigners", "keys", "tokens"):
+        shutil.rmtree(home / name, ignore_errors=True)
+
+
+def _worker(stage: Stage, number: int, environment: Mapping[str, str]) -> Service:
+    name = f"worker{number}"
+    return stage.supervisor.service(
+        name,
+        [
+            *(sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-n", f"{name}@demo"),
+            *("-P", "solo", "-l", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+        ],
+        is_ready=says(stage.supervisor.logs / f"{name}.log", "worker ready"),
+        env=environment,
+        stop_signal=signal.SIGQUIT,
+        death_signal=signal.SIGQUIT,
+    )
+
+
+def _tokens(home: Path) -> dict[str, str]:
+    """A bearer token per caller: the caller keeps it in a file, the daemon only its hash."""
+    (home / "tokens").mkdir(exist_ok=True)
+    tokens = {caller: secrets.token_urlsafe(32) for caller in ROLES}
+    for caller, token in tokens.items():
+        write_secret(home / "tokens" / caller, token)
+    callers = [
+        {"name": caller, "role": role, "token_sha256": hashlib.sha256(tokens[caller].encode()).hexdigest()}
+        for caller, role in ROLES.items()
+    ]
+    write_secret(home / "tokens.json", json.dumps({"callers": callers}))
+    return tokens

@@ -1,0 +1,229 @@
+"""What the engine answers: deny, allow or require, with everything needed to explain and repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from custody.kernel.errors import InvalidInput
+
+OTHER_KIND: Final = "not about"
+"""How the trace begins of a rule that speaks of other kinds of request."""
+
+
+class Outcome(StrEnum):
+    """From looser to stricter: ``allow``, ``require``, ``deny``."""
+
+    ALLOW = "allow"
+    REQUIRE = "require"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Obligations:
+    """Who must agree and how long it waits. Several rules join: highest count per group, longest delay."""
+
+    approvals: Mapping[str, int] = field(default_factory=dict)
+    """Group name to how many of its members; one human counts once over all groups."""
+    delay_seconds: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.approvals) or self.delay_seconds > 0
+
+    def join(self, other: Obligations) -> Obligations:
+        """Both at once: never less than either."""
+        groups = sorted({*self.approvals, *other.approvals})
+        highest = {group: max(self.approvals.get(group, 0), other.approvals.get(group, 0)) for group in groups}
+        return Obligations(highest, max(self.delay_seconds, other.delay_seconds))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MatchedRule:
+    """One rule that matched."""
+
+    kind: str
+    """``permit``, ``forbid`` or ``require``."""
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """Why one rule matched or did not. ``matched`` is ``yes``, ``no`` or ``unknown`` (a fact it reads is missing)."""
+
+    kind: str
+    title: str
+    matched: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRead:
+    """What one limit had seen when the rule was judged. Amounts in base units; ``None`` means nobody knew."""
+
+    rule: str
+    per: str
+    key: str
+    window_seconds: int
+    amount_units: int | None
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The policy's answer to one request. Two decisions of the same document and facts are equal."""
+
+    outcome: Outcome
+    obligations: Obligations
+    """Empty unless ``outcome`` is ``require``."""
+    rules: tuple[MatchedRule, ...]
+    trace: tuple[TraceLine, ...]
+    usage: tuple[UsageRead, ...]
+    facts: Mapping[str, str]
+    """As ``Facts.to_json`` wrote them."""
+    document_hash: str
+    would_change: tuple[str, ...] = ()
+    """In plain words: what would have been answered otherwise."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values of strings and integers, ready for canonical JSON."""
+        return {
+            "outcome": self.outcome.value,
+            "approvals": dict(self.obligations.approvals),
+            "delay_seconds": self.obligations.delay_seconds,
+            "rules": [{"kind": rule.kind, "title": rule.title} for rule in self.rules],
+            "trace": [_fields(line) for line in self.trace],
+            "usage": [_fields(read) for read in self.usage],
+            "facts": dict(self.facts),
+            "document_hash": self.document_hash,
+            "would_change": list(self.would_change),
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> Decision:
+        """Read what ``to_json`` wrote. Raises ``InvalidInput`` for anything else."""
+        try:
+            return _read(value)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InvalidInput("not a stored decision", field="decision") from error
+
+
+def stricter(earlier: Decision, later: Decision) -> Decision:
+    """Both at once: the harder outcome, joined obligations, all rules that matched. Never looser than either.
+
+    What explains it (trace, usage, facts, hash, what would change) is the stricter one's own, the later's in a tie.
+    """
+    outcome = max(earlier.outcome, later.outcome, key=_STRICTNESS.index)
+    joined = earlier.obligations.join(later.obligations) if outcome is Outcome.REQUIRE else Obligations()
+    shown = earlier if _harder(earlier, later) else later
+    return Decision(
+        outcome=outcome,
+        obligations=joined,
+        rules=tuple(sorted({*earlier.rules, *later.rules})),
+        trace=shown.trace,
+        usage=shown.usage,
+        facts=shown.facts,
+        document_hash=shown.document_hash,
+        would_change=shown.would_change,
+    )
+
+
+def explain(decision: Decision) -> list[str]:
+    """The decision in plain words, one line each: the answer, each rule about this kind and why, what would change."""
+    told = [line for line in decision.trace if not line.because.startswith(OTHER_KIND)]
+    lines = [_answer(decision)]
+    lines += [f"{line.kind} “{line.title}”: {_MATCHED[line.matched]} ({line.because})" for line in told]
+    lines += [_usage_words(read) for read in decision.usage]
+    lines += [f"would change it: {words}" for words in decision.would_change]
+    return [*lines, f"policy document {decision.document_hash}"]
+
+
+def duration_words(seconds: int) -> str:
+    """``86400`` is ``24h``; ``5400`` is ``1h 30m``."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [f"{number}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if number]
+    return " ".join(parts) or "0s"
+
+
+def obligation_words(obligations: Obligations) -> str:
+    """``2 of operators and 1 of risk agree, after 24h``."""
+    people = " and ".join(f"{count} of {group}" for group, count in sorted(obligations.approvals.items()))
+    wait = f"{duration_words(obligations.delay_seconds)} have passed" if obligations.delay_seconds else ""
+    return ", and ".join(part for part in (f"{people} agree" if people else "", wait) if part)
+
+
+_STRICTNESS = (Outcome.ALLOW, Outcome.REQUIRE, Outcome.DENY)
+_MATCHED = {"yes": "matches", "no": "does not match", "unknown": "a fact it reads is unknown"}
+
+
+def _harder(earlier: Decision, later: Decision) -> bool:
+    if earlier.outcome is not later.outcome:
+        return _STRICTNESS.index(earlier.outcome) > _STRICTNESS.index(later.outcome)
+    joined = earlier.obligations.join(later.obligations)
+    return joined == earlier.obligations and joined != later.obligations
+
+
+def _answer(decision: Decision) -> str:
+    if decision.outcome is Outcome.ALLOW:
+        return "allowed without people"
+    if decision.outcome is Outcome.REQUIRE:
+        return f"allowed when {obligation_words(decision.obligations)}"
+    deniers = [rule.title for rule in decision.rules if rule.kind in ("forbid", "default")]
+    if deniers:
+        return "denied by " + ", ".join(f"“{title}”" for title in deniers)
+    return "denied: nothing permits it"
+
+
+def _usage_words(read: UsageRead) -> str:
+    where = f"used under “{read.rule}” per {read.per} in {duration_words(read.window_seconds)}"
+    amount = "unknown" if read.amount_units is None else str(read.amount_units)
+    return f"{where}: {amount} base units in {'unknown' if read.count is None else read.count} requests"
+
+
+def _fields(item: TraceLine | UsageRead) -> dict[str, Any]:
+    written = {name: getattr(item, name) for name in item.__dataclass_fields__}
+    if written.get("amount_units") is not None:
+        written["amount_units"] = str(written["amount_units"])  # base units outgrow the integers RFC 8785 allows
+    return written
+
+
+def _read(value: Any) -> Decision:
+    obligations = Obligations(
+        {_word(group): _number(n) for group, n in value["approvals"].items()}, _number(value["delay_seconds"])
+    )
+    return Decision(
+        outcome=Outcome(value["outcome"]),
+        obligations=obligations,
+        rules=tuple(MatchedRule(_word(rule["kind"]), _word(rule["title"])) for rule in value["rules"]),
+        trace=tuple(TraceLine(**{name: _word(text) for name, text in line.items()}) for line in value["trace"]),
+        usage=tuple(_read_usage(read) for read in value["usage"]),
+        facts={_word(name): _word(text) for name, text in value["facts"].items()},
+        document_hash=_word(value["document_hash"]),
+        would_change=tuple(_word(words) for words in value["would_change"]),
+    )
+
+
+def _read_usage(read: dict[str, Any]) -> UsageRead:
+    amount, count = read["amount_units"], read["count"]
+    return UsageRead(
+        rule=_word(read["rule"]),
+        per=_word(read["per"]),
+        key=_word(read["key"]),
+        window_seconds=_number(read["window_seconds"]),
+        amount_units=None if amount is None else int(_word(amount)),
+        count=None if count is None else _number(count),
+    )
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a string")
+    return value
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError("not a whole number")
+    return value

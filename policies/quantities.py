@@ -1,0 +1,57 @@
+"""Amounts and durations as a document writes them: ``0.5 BTC`` and ``24h``, compared exactly."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from policies.strict_yaml import Item, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A positive decimal number of whole units of one asset, kept exactly as ``digits`` / 10^``places``."""
+
+    asset: str
+    """Short code."""
+    digits: int
+    places: int
+    written: str
+
+    def below(self, units: int, decimals: int) -> bool:
+        """Whether ``units`` (of an asset with ``decimals``) are strictly more than this."""
+        return _shifted(units, self.places) > _shifted(self.digits, decimals)
+
+    def floor_units(self, decimals: int) -> int:
+        """The largest number of base units that is not above this."""
+        return _shifted(self.digits, decimals) // _shifted(1, self.places)
+
+
+def read_threshold(item: Item) -> Threshold:
+    """Read ``0.5 BTC``: plain digits, one blank, an asset's short code. Raises ``PolicyError``."""
+    match = _AMOUNT.fullmatch(item.value) if isinstance(item.value, str) else None
+    if match is None or int(match["whole"] + (match["part"] or "")) == 0:
+        item.refuse(f"{quoted(item.value)} is not an amount", accepted='whole units of an asset, as "0.5 BTC"')
+    part = match["part"] or ""
+    return Threshold(match["asset"], int(match["whole"] + part), len(part), match[0])
+
+
+def read_duration(item: Item) -> int:
+    """Read ``90s``, ``30m``, ``24h`` or ``7d`` into seconds, at most 366 days. Raises ``PolicyError``."""
+    match = _DURATION.fullmatch(item.value) if isinstance(item.value, str) else None
+    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
+    if not 0 < seconds <= _LONGEST:
+        item.refuse(f"{quoted(item.value)} is not a duration", accepted="a duration such as 90s, 30m, 24h or 7d")
+    return seconds
+
+
+_AMOUNT = re.compile(
+    r"(?P<whole>0|[1-9][0-9]{0,59})(?:\.(?P<part>[0-9]{1,30}))? (?P<asset>[A-Z][A-Z0-9]{1,11})", re.ASCII
+)
+_DURATION = re.compile(r"([1-9][0-9]{0,8})([smhd])", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST = 366 * 86_400
+
+
+def _shifted(number: int, places: int) -> int:
+    return number * int(10**places)

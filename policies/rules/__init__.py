@@ -1,0 +1,27 @@
+"""The kinds of rule. A new kind is one module with ``read`` and one line in ``READERS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from policies.rules import forbid, permit, require
+from policies.rules.forbid import Forbid
+from policies.rules.permit import Permit
+from policies.rules.require import Require
+from policies.rules.shape import Groups
+from policies.strict_yaml import Item
+
+Rule = Permit | Forbid | Require
+
+READERS: Final[dict[str, Callable[[str, dict[str, Item], Groups], Rule]]] = {
+    "permit": permit.read,
+    "forbid": forbid.read,
+    "require": require.read,
+}
+NAMES: Final[dict[str, frozenset[str]]] = {
+    "permit": permit.NAMES,
+    "forbid": forbid.NAMES,
+    "require": require.NAMES,
+}
+"""What a rule of each kind may hold."""

@@ -1,0 +1,76 @@
+"""Counting people against obligations: one human counts once, in whichever group needs that human most."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from policies.decision import Obligations
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a request has got: who counts, how many of which group are still missing, and whether it is met."""
+
+    approved: tuple[str, ...]
+    """People whose approval counts (members of a required group, the initiator never), sorted."""
+    missing: Mapping[str, int]
+    """Group to how many of its places nobody fills yet; empty when met."""
+    met: bool
+
+
+def satisfied(
+    obligations: Obligations,
+    groups: Mapping[str, Collection[str]],
+    approvers: Iterable[str],
+    *,
+    initiator: str | None = None,
+) -> Tally:
+    """Match ``approvers`` (ids of humans, repeats ignored) to the places ``obligations`` ask for.
+
+    ``operators: 2, risk: 1`` takes three people even where one of them is in both groups. The ``initiator``
+    never counts. A group nobody defined has no members. The delay is not the tally's.
+    """
+    people = {person: _groups_of(person, obligations, groups) for person in set(approvers) - {initiator}}
+    approved = tuple(sorted(person for person, theirs in people.items() if theirs))
+    places = [
+        (group, place) for group in sorted(obligations.approvals) for place in range(obligations.approvals[group])
+    ]
+    filled = _matching(places, {person: people[person] for person in approved})
+    missing: dict[str, int] = {}
+    for group, place in places:
+        if (group, place) not in filled:
+            missing[group] = missing.get(group, 0) + 1
+    return Tally(approved, missing, not missing)
+
+
+_Place = tuple[str, int]
+
+
+def _groups_of(person: str, obligations: Obligations, groups: Mapping[str, Collection[str]]) -> frozenset[str]:
+    return frozenset(group for group in obligations.approvals if person in groups.get(group, ()))
+
+
+def _matching(places: list[_Place], people: Mapping[str, frozenset[str]]) -> dict[_Place, str]:
+    """Largest matching, grown one augmenting path at a time; ties fall by name, so it is the same everywhere."""
+    filled: dict[_Place, str] = {}
+    for person in people:
+        _seat(person, places, people, filled, set())
+    return filled
+
+
+def _seat(
+    person: str,
+    places: list[_Place],
+    people: Mapping[str, frozenset[str]],
+    filled: dict[_Place, str],
+    tried: set[_Place],
+) -> bool:
+    for place in places:
+        if place in tried or place[0] not in people[person]:
+            continue
+        tried.add(place)
+        if place not in filled or _seat(filled[place], places, people, filled, tried):
+            filled[place] = person
+            return True
+    return False

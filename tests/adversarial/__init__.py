@@ -1,0 +1,1 @@
+"""Attacks by their number, each ending in the invariants."""

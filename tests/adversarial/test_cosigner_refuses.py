@@ -1,0 +1,41 @@
+"""A daemon that was taken over sends these bundles; the cosigner names the rule each one breaks."""
+
+from __future__ import annotations
+
+import pytest
+
+from custody.cosigner.memory import Memory
+from custody.cosigner.reasons import CosignerRefusal, Reason
+from tests.adversarial import (
+    hostile_memory,
+    hostile_people,
+    hostile_requests,
+    hostile_standing,
+    hostile_transactions,
+)
+from tests.adversarial.hostile import CASES, Case
+from tests.cosigner.builders import World
+from tests.cosigner.conftest import memory, world
+
+__all__ = ["memory", "world"]
+
+WRITTEN_IN = (hostile_standing, hostile_requests, hostile_people, hostile_transactions, hostile_memory)
+
+ELSEWHERE = {Reason.PERSON_DECLINED}
+"""Reached in tests of answering, where there is a person."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_cosigner_refuses(name: str, world: World, memory: Memory) -> None:
+    reason, maker = CASES[name]
+    made = maker(world, memory)
+    case = made if isinstance(made, Case) else Case(made)
+    with pytest.raises(CosignerRefusal) as refusal:
+        (case.judge or world).judge(case.bundle, memory, limits=case.limits)
+    assert refusal.value.reason is reason, refusal.value.explanation
+    assert "\n" not in refusal.value.explanation
+
+
+def test_every_reason_is_reached() -> None:
+    assert {reason for reason, _ in CASES.values()} | ELSEWHERE == set(Reason)
+    assert len(CASES) >= 60

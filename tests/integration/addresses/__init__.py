@@ -1,0 +1,1 @@
+"""The addresses room on a real database."""

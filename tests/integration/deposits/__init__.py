@@ -1,0 +1,1 @@
+"""The deposits room on a real database and a real node."""

@@ -1,0 +1,146 @@
+"""Many at once: what is refused, what stays constant, what nobody ever sees."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import psycopg
+import pytest
+
+from custody.db.unit import DatabaseUnavailable, UnitConflict
+from custody.ledger.operations import IdempotencyMismatch, InsufficientFunds, post, post_batch
+from tests.integration.ledger.books import COIN, Books, account, at_once, transfer
+
+
+def test_p025_a_thousand_parallel_withdrawals_of_the_only_coin_hold_it_once(books: Books) -> None:
+    books.credit("dep_1", "cli_a", COIN)
+    lowest = Lowest(books)
+    acts = [partial(books.hold, f"hld_{number}", "cli_a", COIN) for number in range(1000)]
+    results = at_once(acts)
+    lowest.stop()
+    refused = [result for result in results if isinstance(result, Exception)]
+    assert len(refused) == 999
+    assert {type(error) for error in refused} == {InsufficientFunds}
+    assert books.of("cli_a") == (0, COIN, 0)
+    assert lowest.seen >= 0
+
+
+def test_p026_parallel_transfers_and_holds_among_three_keep_the_sum(books: Books, seed: int) -> None:
+    clients = ["cli_a", "cli_b", "cli_c"]
+    books.credit("dep_1", "cli_a", COIN)
+    chance = random.Random(seed)
+    acts: list[Callable[[], object]] = []
+    for number in range(2000):
+        giver, taker = chance.sample(clients, 2)
+        count = chance.randint(1, COIN // 2)
+        entry = transfer(f"k{number}", giver, taker, count)
+        acts.append(
+            chance.choice([
+                partial(books.post, entry),
+                partial(books.post_batch, entry, transfer(f"b{number}", taker, giver, count // 3 + 1)),
+                partial(hold_and_void, books, f"hld_{number}", giver, count),
+            ])
+        )  # fmt: skip
+    lowest = Lowest(books)
+    results = at_once(acts)
+    lowest.stop()
+    unexpected = [r for r in results if isinstance(r, Exception) and not isinstance(r, InsufficientFunds)]
+    assert unexpected == []
+    assert sum(not isinstance(result, Exception) for result in results) > 100
+    assert sum(sum(books.of(client)[:2]) for client in clients) == COIN
+    assert lowest.seen >= 0
+
+
+def test_p028_one_key_a_hundred_times_in_parallel_is_one_hold_and_one_answer(books: Books) -> None:
+    books.credit("dep_1", "cli_a", COIN)
+    results = at_once([partial(books.hold, "hld_1", "cli_a", 10)] * 100)
+    assert {str(result) for result in results} == {str(books.hold("hld_1", "cli_a", 10))}
+    assert books.of("cli_a") == (COIN - 10, 10, 0)
+
+
+def test_p029_one_key_with_two_bodies_in_parallel_has_one_winner(books: Books) -> None:
+    books.credit("dep_1", "cli_a", COIN)
+    results = at_once([partial(books.hold, "hld_1", "cli_a", 10 + number % 2) for number in range(50)])
+    refused = [result for result in results if isinstance(result, Exception)]
+    assert {type(error) for error in refused} == {IdempotencyMismatch}
+    assert len(refused) == 25
+    assert books.of("cli_a")[1] in (10, 11)
+
+
+def test_accounts_are_opened_once_by_many(books: Books) -> None:
+    books.credit("dep_0", "cli_a", COIN)
+    acts: list[Callable[[], object]] = []
+    for number in range(100):
+        entries = [transfer(f"k{number}.{n}", "cli_a", f"cli_n{(number + n) % 20}", 1) for n in range(5)]
+        acts.append(partial(books.post_batch, *entries) if number % 2 else partial(books.post, *entries[:1]))
+    assert [result for result in at_once(acts) if isinstance(result, Exception)] == []
+    assert books.of("cli_a") == (COIN - 50 * 5 - 50, 0, 0)
+
+
+def test_settling_and_voiding_at_once_ends_one_way(books: Books) -> None:
+    for number in range(20):
+        books.credit(f"dep_{number}", "cli_a", 10)
+        books.hold(f"hld_{number}", "cli_a", 10)
+        results = at_once([partial(books.settle, f"hld_{number}", 10), partial(books.void, f"hld_{number}")])
+        assert sum(isinstance(result, Exception) for result in results) == 1
+    available, held, owed = books.of("cli_a")
+    assert (held, owed, available) == (0, 0, books.onchain())
+
+
+def test_two_units_that_lock_both_ways_are_told_to_run_again(books: Books) -> None:
+    books.credit("dep_1", "cli_a", 100)
+    books.credit("dep_2", "cli_b", 100)
+    meet = threading.Barrier(2)
+
+    def both_ways(key: str, first: str, second: str) -> None:
+        with books.db.unit() as unit:
+            post(unit.session, entry=transfer(f"{key}1", first, "cli_x" + key, 1), now=unit.now)
+            meet.wait(30)
+            post(unit.session, entry=transfer(f"{key}2", second, "cli_y" + key, 1), now=unit.now)
+
+    results = at_once([partial(both_ways, "p", "cli_a", "cli_b"), partial(both_ways, "q", "cli_b", "cli_a")])
+    assert [type(result) for result in results if isinstance(result, Exception)] == [UnitConflict]
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_connection_killed_before_its_commit_leaves_nothing(books: Books, batch: bool) -> None:
+    books.credit("dep_1", "cli_a", 100)
+    before = books.accounts()
+    with pytest.raises(DatabaseUnavailable), books.db.unit() as unit:
+        count = 50 if batch else 1
+        post_batch(unit.session, entries=[transfer(f"k{n}", "cli_a", "cli_b", 1) for n in range(count)], now=unit.now)
+        backend = unit.session.connection().connection.dbapi_connection
+        assert isinstance(backend, psycopg.Connection)
+        with books.sql("superuser") as killer:
+            killer.execute("SELECT pg_terminate_backend(%s, 10000)", (backend.info.backend_pid,))
+    assert books.accounts() == before
+    books.post(transfer("k0", "cli_a", "cli_b", 1))
+    assert books.accounts()[account("available", "cli_b")] == (1, 1)
+
+
+def hold_and_void(books: Books, hold_id: str, client: str, count: int) -> None:
+    books.hold(hold_id, client, count)
+    books.void(hold_id)
+
+
+class Lowest:
+    """Watches committed snapshots from outside while others write: the lowest liability anybody could see."""
+
+    def __init__(self, books: Books) -> None:
+        self.seen = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, args=(books,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self, books: Books) -> None:
+        with books.sql("app") as connection:
+            while not self._stop.is_set():
+                row = connection.execute("SELECT min(balance * sign) FROM ledger_accounts").fetchone()
+                self.seen = min(self.seen, int(row[0]) if row else 0)

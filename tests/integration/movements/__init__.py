@@ -1,0 +1,1 @@
+"""The movements room on a real database and a real node."""

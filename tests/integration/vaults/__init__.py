@@ -1,0 +1,1 @@
+"""The vaults room on a real database."""

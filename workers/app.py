@@ -1,0 +1,71 @@
+"""The Celery application. The broker is a doorbell: nothing is lost with it that Postgres does not hold."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_ready
+
+from config import settings as configuration
+from config.logging import configure
+from custody.bootstrap import Runtime, assemble
+from workers.schedule import schedule
+
+app = Celery("custody")
+
+
+def _configuration() -> dict[str, Any]:
+    settings = configuration.load()
+    return {
+        "broker_url": settings.broker_url,
+        "broker_connection_retry_on_startup": True,
+        "broker_transport_options": {
+            # A message nobody acknowledged comes back after this long; kombu's own defaults take minutes to look.
+            "visibility_timeout": settings.visibility_seconds,
+            "unacked_restore_interval": 1,
+            "unacked_restore_throttle": 1,
+            "health_check_interval": 5,
+            "socket_keepalive": True,
+        },
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_ignore_result": True,
+        # A pickle from whoever can write to the broker would be code of theirs in our process.
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "worker_prefetch_multiplier": 1,
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "task_default_queue": "custody",
+        "imports": ("workers.tasks",),
+        "timezone": "UTC",
+        "beat_schedule": schedule(settings),
+    }
+
+
+# Read when the application is first used, not when it is imported.
+app.add_defaults(_configuration)
+
+
+@lru_cache(maxsize=1)
+def runtime() -> Runtime:
+    """The runtime of one process, assembled on first use: after the fork, never before it."""
+    return assemble(configuration.load())
+
+
+@setup_logging.connect
+def _own_logging(**_: Any) -> None:
+    configure(configuration.load().log_format, process="worker")
+
+
+@worker_process_init.connect
+def _after_fork(**_: Any) -> None:
+    runtime.cache_clear()
+
+
+@worker_ready.connect
+def _say_ready(**_: Any) -> None:
+    structlog.get_logger("workers").info("worker ready")

@@ -1,0 +1,100 @@
+"""The relay: leases due outbox rows and rings the broker for each. ``python -m workers.relay``.
+
+It wakes on NOTIFY, on the node's doorbell and at least once a second; it holds nothing. When the broker is down
+rows stay where they are and their leases run out.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+import structlog
+from kombu.exceptions import OperationalError
+
+from config import settings as configuration
+from config.logging import configure
+from custody.bootstrap import Runtime
+from custody.chains.bitcoin.doorbell import listen
+from custody.db.listen import Listener
+from custody.kernel.crash import crash_point
+from custody.kernel.errors import Unavailable
+from custody.outbox import operations as outbox
+from workers.app import app, runtime
+from workers.routes import TOPICS
+
+BATCH = 50
+POLL_SECONDS = 1.0
+
+log = structlog.get_logger("workers.relay")
+
+
+def publish_due(here: Runtime) -> int:
+    """Lease and publish one batch; returns how many rows were leased."""
+    with here.database.unit() as unit:
+        messages = outbox.lease(unit.session, now=unit.now, length=here.lease, limit=BATCH)
+    crash_point("relay.leased")
+    for message in messages:
+        if message.topic not in TOPICS:
+            log.error("no task for topic", topic=message.topic)
+            continue
+        _send(message.topic, _keywords(message))
+    crash_point("relay.published")
+    return len(messages)
+
+
+def run(stop: threading.Event) -> None:
+    """Relay until ``stop`` is set. A silent database or broker is waited for."""
+    here = runtime()
+    _watch_node(here, stop)
+    with Listener(here.settings.database_url, outbox.CHANNEL) as listener:
+        while not stop.is_set():
+            try:
+                if publish_due(here) < BATCH:
+                    listener.wait(POLL_SECONDS)
+            except (Unavailable, OperationalError) as error:
+                log.warning("waits", why=type(error).__name__)
+                stop.wait(POLL_SECONDS)
+
+
+def _keywords(message: outbox.Message) -> dict[str, Any]:
+    return {
+        "message_id": message.id,
+        "correlation_id": message.correlation_id,
+        "attempts": message.attempts,
+        "payload": dict(message.payload),
+    }
+
+
+def _send(task: str, keywords: dict[str, Any], **options: Any) -> None:
+    app.send_task(task, kwargs=keywords, retry=False, **options)
+
+
+def _watch_node(here: Runtime, stop: threading.Event) -> None:
+    if not here.settings.bitcoin_zmq_url:
+        return
+
+    def ring() -> None:
+        try:
+            _send("chain.scan", {}, expires=5)
+        except OperationalError as error:
+            log.warning("doorbell not passed on", why=type(error).__name__)
+
+    options = {"on_ring": ring, "stop": stop.is_set, "every_seconds": here.settings.scan_seconds}
+    arguments = (here.settings.bitcoin_zmq_url,)
+    threading.Thread(target=listen, args=arguments, kwargs=options, name="doorbell", daemon=True).start()
+
+
+def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    configure(configuration.load().log_format, process="relay")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    log.info("relay ready")
+    run(stop)
+
+
+if __name__ == "__main__":
+    main()

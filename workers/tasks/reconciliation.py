@@ -1,0 +1,44 @@
+"""Looking back on a schedule: reconciliation, what ran out of time, what is stuck."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from custody.bootstrap import Runtime
+from custody.outbox import operations as outbox
+from custody.reconciliation.effect import reconcile, reconcile_ranged
+from custody.reconciliation.stuck import raise_stuck_alarms, stuck
+from custody.withdrawals import operations as withdrawals
+from workers.unit import scheduled_task
+
+KEEP_FINISHED = timedelta(days=7)
+
+
+@scheduled_task("reconciliation.run")
+def run(runtime: Runtime) -> None:
+    """Compare node, index and ledger at one block, from the scripts we stored."""
+    reconcile(runtime.node, runtime.database, **_where(runtime))
+
+
+@scheduled_task("reconciliation.ranged")
+def run_ranged(runtime: Runtime) -> None:
+    """The same from the signed descriptors, which does not believe our table of scripts."""
+    reconcile_ranged(runtime.node, runtime.database, **_where(runtime))
+
+
+@scheduled_task("housekeeping")
+def housekeeping(runtime: Runtime) -> None:
+    """End what has run out, raise alarms for what is stuck, forget finished messages."""
+    with runtime.database.unit() as unit:
+        withdrawals.expire_overdue(unit.session, now=unit.now)
+    with runtime.database.unit() as unit:
+        rows = stuck(unit.session, deadlines=runtime.deadlines, now=unit.now)
+        raise_stuck_alarms(unit.session, rows=rows, now=unit.now)
+    with runtime.database.unit() as unit:
+        outbox.prune(unit.session, before=unit.now - KEEP_FINISHED)
+
+
+def _where(runtime: Runtime) -> dict[str, Any]:
+    asset = runtime.network.asset.id
+    return {"chain": runtime.chain, "asset": asset, "start_height": runtime.settings.start_height}

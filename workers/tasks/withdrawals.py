@@ -1,0 +1,129 @@
+"""The effects of a withdrawal: compose, broadcast, replace. Read, act and write are three steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from custody.bootstrap import Runtime
+from custody.chains.bitcoin.coin_selection import CannotBump, InsufficientCoins
+from custody.chains.bitcoin.offline.fees import FeeOverCap
+from custody.chains.port import BroadcastOutcome, BroadcastResult
+from custody.kernel.crash import crash_point
+from custody.kernel.errors import CustodyError, Unavailable
+from custody.spends import planning
+from custody.trust.operations import in_force
+from custody.withdrawals import operations as withdrawals
+from workers.unit import effect_task, scheduled_task
+
+
+class MustWait(Unavailable):
+    """What it needs is not there yet (coins in flight, a fee under the ceiling, a lifted freeze); asked again later."""
+
+    code = "must-wait"
+
+
+class NotAccepted(Unavailable):
+    """The node does not take the transaction now; it is offered again."""
+
+    code = "not-accepted"
+
+
+@effect_task("withdrawals.compose")
+def compose(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, **_: Any) -> None:
+    """Plan on the node, then attach the attempt and its bundle."""
+    del correlation_id
+    rules = runtime.spend_rules
+    with runtime.database.unit() as unit:
+        candidates = withdrawals.composable(unit.session, withdrawal=withdrawal, rules=rules)
+    if candidates is None:
+        return
+    try:
+        planned = planning.plan(runtime.node, candidates, rules=rules)
+        crash_point("withdrawals.planned")
+        with runtime.database.unit() as unit:
+            withdrawals.compose(
+                unit.session,
+                planned=planned,
+                trust=in_force(unit.session),
+                rules=rules,
+                seal_key=runtime.seal_key,
+                now=unit.now,
+            )
+            crash_point("withdrawals.compose_before_commit")
+    except (InsufficientCoins, FeeOverCap, withdrawals.VaultStopped) as error:
+        _wait(runtime, withdrawal, error)
+
+
+@effect_task("withdrawals.broadcast")
+def broadcast(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, attempt: str, **_: Any) -> None:
+    """Hand the final transaction to the node; whatever it answers, it was sent."""
+    del correlation_id
+    try:
+        with runtime.database.unit() as unit:
+            found = withdrawals.sendable(unit.session, attempt=attempt)
+    except withdrawals.VaultStopped as error:
+        _wait(runtime, withdrawal, error)
+    if found is None or found.final is None:
+        return
+    runtime.node.require_ready()
+    crash_point("withdrawals.before_send")
+    outcome = runtime.node.broadcast(found.final)
+    crash_point("withdrawals.sent")
+    with runtime.database.unit() as unit:
+        withdrawals.mark_sent(unit.session, attempt=attempt, outcome=_words(outcome), now=unit.now)
+    if outcome.result in (BroadcastResult.REJECTED, BroadcastResult.UNKNOWN):
+        _say_waiting(runtime, withdrawal, f"node: {outcome.reason or outcome.result}")
+        raise NotAccepted(outcome.reason or "nothing is known of it yet", withdrawal=withdrawal)
+
+
+@effect_task("withdrawals.replace")
+def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_rate_sat_kvb: int, **_: Any) -> None:
+    """Plan a replacement with a higher fee, then attach it and its bundle."""
+    del correlation_id
+    rules = runtime.spend_rules
+    with runtime.database.unit() as unit:
+        candidates = withdrawals.replaceable(unit.session, withdrawal=withdrawal, rules=rules)
+    if candidates is None:
+        return
+    try:
+        planned = planning.plan(runtime.node, candidates, rules=rules, fee_rate_sat_kvb=fee_rate_sat_kvb)
+    except CannotBump as error:
+        _say_waiting(runtime, withdrawal, str(error))
+        raise
+    crash_point("withdrawals.replacement_planned")
+    with runtime.database.unit() as unit:
+        withdrawals.replace(
+            unit.session,
+            planned=planned,
+            trust=in_force(unit.session),
+            rules=rules,
+            seal_key=runtime.seal_key,
+            now=unit.now,
+        )
+        crash_point("withdrawals.replace_before_commit")
+
+
+@scheduled_task("withdrawals.rebroadcast")
+def rebroadcast(runtime: Runtime) -> None:
+    """Ask again for what was sent and is neither in the node's mempool nor in a block."""
+    with runtime.database.unit() as unit:
+        sent = withdrawals.sent_attempts(unit.session, chain=runtime.chain)
+    held = runtime.node.in_mempool([attempt.txid for attempt in sent])
+    missing = [attempt for attempt in sent if attempt.txid not in held]
+    if missing:
+        with runtime.database.unit() as unit:
+            withdrawals.request_rebroadcast(unit.session, attempts=missing, now=unit.now)
+
+
+def _wait(runtime: Runtime, withdrawal: str, error: CustodyError) -> None:
+    _say_waiting(runtime, withdrawal, str(error))
+    raise MustWait(str(error), withdrawal=withdrawal) from error
+
+
+def _say_waiting(runtime: Runtime, withdrawal: str, why: str) -> None:
+    with runtime.database.unit() as unit:
+        withdrawals.wait(unit.session, withdrawal=withdrawal, waiting_for=why[:200])
+
+
+def _words(outcome: BroadcastOutcome) -> str:
+    return f"{outcome.result}: {outcome.reason}" if outcome.reason else str(outcome.result)
