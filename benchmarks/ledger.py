@@ -376,13 +376,15 @@ def our_arguments(transfer: Transfer) -> tuple[Any, ...]:
 
 def our_batch_arguments(transfers: list[Transfer]) -> tuple[Any, ...]:
     count = len(transfers)
+    same = array(["benchmark"] * count)
     return (
-        [t.key.hex() for t in transfers], [hashlib.sha256(t.key).digest() for t in transfers],
-        ["internal_transfer"] * count, ["benchmark"] * count, ["benchmark"] * count,
-        [authority(t) for t in transfers], [None] * count, [2] * count, START,
-        [place // 2 + 1 for place in range(2 * count)], [1, 2] * count,
-        ["available"] * 2 * count, [owner_of(n) for t in transfers for n in (t.debit, t.credit)],
-        [""] * 2 * count, [ASSET] * 2 * count, [str(u) for t in transfers for u in (-t.units, t.units)],
+        array(t.key.hex() for t in transfers), [hashlib.sha256(t.key).digest() for t in transfers],
+        array(["internal_transfer"] * count), same, same,
+        [authority(t) for t in transfers], array(["NULL"] * count), array([2] * count), START,
+        array(place // 2 + 1 for place in range(2 * count)), array([1, 2] * count),
+        array(["available"] * 2 * count), array(owner_of(n) for t in transfers for n in (t.debit, t.credit)),
+        array(['""'] * 2 * count), array([ASSET] * 2 * count),
+        array(units for t in transfers for units in (-t.units, t.units)),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The people and programs of the story: operators with Ed25519 keys, the exchange's back end, cosigners' own program."""
+"""Who acts in the story: operators and the exchange with Ed25519 keys, cosigners through their own program."""
 
 from __future__ import annotations
 

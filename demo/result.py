@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from custody.chains.bitcoin.offline.network import network
 from custody.kernel.money import format_decimal
 from custody.reconciliation.effect import reconcile, reconcile_ranged
 from custody.reconciliation.invariants import check_invariants
@@ -25,24 +26,24 @@ def gather(stage: Stage, tale: Tale) -> dict[str, Any]:
     """Reconcile twice (stored scripts, and ranges that do not believe our table), check the invariants, add it up."""
     runtime = stage.runtime
     asset = runtime.network.asset
-    where = {"chain": runtime.chain, "asset": asset.id, "start_height": runtime.settings.start_height}
+    where: dict[str, Any] = {"chain": runtime.chain, "asset": asset.id, "start_height": runtime.settings.start_height}
     runs = [run(runtime.node, runtime.database, **where) for run in (reconcile, reconcile_ranged)]
     with runtime.database.unit() as unit:
-        table = client_table(unit.session, assets=tale.ceremony.signed.root.assets, now=unit.now)
-        report = check_invariants(unit.session, caps=runtime.spend_rules.caps, now=unit.now)
+        table = client_table(unit.session)
+        report = check_invariants(
+            unit.session, caps=runtime.spend_rules.caps, deadlines=runtime.deadlines, now=unit.now
+        )
     breaks = sum(len(run.breaks) for run in runs)
     rows = [row.to_json() for row in table.clients]
-    invariants = {item.id: item.holds for item in report.results}
-    differs = any(row["difference"] != "0" for row in rows)
     return {
-        "balanced": not breaks and not differs and all(invariants.values()),
+        "balanced": not breaks and table.is_balanced and report.holds,
         "breaks": breaks,
         "chains": [runtime.chain],
         "clients": rows,
         "pools": [pool.to_json() for pool in table.pools],
         "withdrawals": tale.withdrawals,
         "worker_kills": tale.worker_kills,
-        "invariants": invariants,
+        "invariants": report.results,
     }
 
 
@@ -86,7 +87,4 @@ It stays up. In another terminal (Ctrl-C here, or `make down`, stops everything)
 
 
 def _btc(units: str) -> str:
-    class _Bitcoin:
-        code, decimals = "BTC", 8
-
-    return format_decimal(int(units), _Bitcoin)  # type: ignore[arg-type]
+    return format_decimal(int(units), network("regtest").asset)

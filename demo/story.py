@@ -70,13 +70,13 @@ class Tale:
     def withdrawals_are_asked_for(self) -> None:
         """One allowed, one that takes two operators, one rejected, one denied, one stuck and bumped."""
         node = self.stage.bitcoind
-        allowed = self._withdraw("Acme", "0.02000000", "allowed")
+        allowed = self._withdraw("Dune", "0.02000000", "allowed")
         two = self._withdraw("Borealis", "0.10000000", "two operators")
         refused = self._withdraw("Cobalt", "0.08000000", "one says no")
-        denied = self._withdraw("Dune", "1.50000000", "too much")
-        self.tell("four withdrawals asked for: Acme 0.02, Borealis 0.10, Cobalt 0.08, Dune 1.50 BTC")
+        denied = self._withdraw("Acme", "1.50000000", "too much")
+        self.tell("four withdrawals asked for: Dune 0.02, Borealis 0.10, Cobalt 0.08, Acme 1.50 BTC")
         self._expect(denied, "denied")
-        self.tell(f"Dune's is denied by the policy: {self._view(denied)['reason']}")
+        self.tell(f"Acme's is denied by the policy: {self._view(denied)['reason']}")
         self._reject(self._digest(refused), "carol")
         self._await_state(refused, "rejected")
         self.tell("Cobalt's is rejected by carol; its money is free again")
@@ -99,7 +99,7 @@ class Tale:
         self._await_state(stuck, "broadcast")
         first = self._view(stuck)["attempts"][-1]["txid"]
         node.mine_only()
-        self.tell("Acme withdraws 0.03 BTC more, but its fee is low and the next block passes it by")
+        self.tell("Acme withdraws 0.03 BTC, but its fee is low and the next block passes it by")
         self.stage.api("alice").post(f"/v1/withdrawals/{stuck}/replacements", {"fee_rate_sat_vb": 25})
         self._wait_for(
             lambda: any(item["txid"] != first and item["state"] == "sent" for item in self._view(stuck)["attempts"]),

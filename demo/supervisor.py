@@ -125,14 +125,18 @@ class Supervisor:
             return
 
     def stop(self) -> None:
-        """Stop every member in reverse order, the newest first, and let go of the folder."""
+        """Stop the daemon's processes, then the servers, and let go of the folder."""
         self._stopping = True
         self._ending.set()
         if self._watcher.is_alive():
             self._watcher.join()
         with self._lock:
-            while self._members:
-                self._members.pop().stop()
+            # What uses the servers ends before them; inside each group nobody waits for another.
+            services = [member for member in self._members if isinstance(member, Service)]
+            servers = [member for member in self._members if member not in services]
+            self._members.clear()
+        for group in (services, servers):
+            _stop_all(group)
         if self._held:
             (self.home / "supervisor.pid").unlink(missing_ok=True)
             self._held.close()
@@ -173,6 +177,12 @@ class Supervisor:
         if not self._asked and not self._stopping:
             self._asked = True
             raise SystemExit(128 + number)
+
+
+def _stop_all(members: Sequence[Member]) -> None:
+    with ThreadPoolExecutor(max_workers=max(1, len(members))) as pool:
+        for ended in [pool.submit(member.stop) for member in members]:
+            ended.result()
 
 
 def default_home() -> Path:

@@ -41,9 +41,8 @@ def head(session: Session) -> Head:
 
 def first_bad_record(session: Session) -> int | None:
     """Walk the whole chain; the sequence of the first altered, missing or reordered record, or None (I11)."""
-    sequence, previous = 0, GENESIS
-    for row in session.execute(select(AuditRow).order_by(AuditRow.sequence)).scalars():
-        sequence += 1
+    previous = GENESIS
+    for sequence, row in enumerate(session.execute(select(AuditRow).order_by(AuditRow.sequence)).scalars(), start=1):
         if row.sequence != sequence or row.previous_hash != previous or event_hash(row) != row.hash:
             return sequence
         previous = row.hash

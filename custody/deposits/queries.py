@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from custody.deposits.model import Deposit
@@ -73,11 +74,15 @@ def pending(session: Session, *, chain: str) -> list[Deposit]:
     return _deposits(session, DepositRow.chain == chain, DepositRow.state.in_(waiting))
 
 
-def credited_outpoints(session: Session, *, vault: str) -> set[tuple[str, int]]:
-    """(txid, vout) of every deposit the books credited to somebody: coins that may be spent for them."""
+def credited_among(session: Session, *, chain: str, outpoints: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Those of ``outpoints`` (txid, vout) the books credited to somebody: coins that may be spent for them."""
+    wanted = sorted(set(outpoints))
+    if not wanted:
+        return set()
     rows = session.execute(
         select(DepositRow.txid, DepositRow.vout).where(
-            DepositRow.vault_id == vault,
+            DepositRow.chain == chain,
+            tuple_(DepositRow.txid, DepositRow.vout).in_(wanted),
             DepositRow.state == DepositState.CREDITED.value,
             DepositRow.unbacked.is_(False),
         )

@@ -57,7 +57,9 @@ class DepositTransitionRow(Base):
 
     __tablename__ = "deposit_transitions"
 
-    subject: Mapped[str] = mapped_column(ForeignKey("deposits.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(
+        ForeignKey("deposits.id", deferrable=True, initially="DEFERRED"), primary_key=True
+    )
     step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     from_state: Mapped[str]
     to_state: Mapped[str]

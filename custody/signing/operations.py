@@ -136,6 +136,18 @@ def abandon(session: Session, *, attempt: str, now: datetime) -> bool:
     return True
 
 
+def outlive(session: Session, *, attempts: Sequence[str], now: datetime) -> None:
+    """A rival of these attempts is final: whatever is still asked of cosigners for them is asked no more."""
+    rows = session.execute(
+        select(BundleRow)
+        .where(BundleRow.attempt_id.in_(attempts), BundleRow.state == "open")
+        .order_by(BundleRow.id)
+        .with_for_update()
+    ).scalars()
+    for row in rows:
+        _close(session, row, "abandoned", now)
+
+
 def add_signature(
     session: Session, *, bundle: str, cosigner: str, psbt: object, correlation_id: str, now: datetime
 ) -> Answer:

@@ -127,8 +127,10 @@ def confirm(session: Session, *, attempt: str, height: int | None) -> None:
     session.execute(update(AttemptRow).where(AttemptRow.id == attempt).values(confirmed_height=height, state=state))
 
 
-def settle(session: Session, *, withdrawal: str, paid_by: str) -> None:
+def settle(session: Session, *, withdrawal: str, paid_by: str, now: datetime) -> None:
     """One attempt is final: its rivals are replaced for good, and the reservations are over."""
+    rivals = [item.id for item in queries.attempts(session, withdrawal=withdrawal) if item.id != paid_by]
+    signing.outlive(session, attempts=rivals, now=now)
     session.execute(
         update(AttemptRow)
         .where(AttemptRow.withdrawal_id == withdrawal, AttemptRow.id != paid_by, AttemptRow.state != "abandoned")

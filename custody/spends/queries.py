@@ -44,7 +44,7 @@ def _spendable(session: Session, order: Order, coinbase_maturity: int) -> list[C
     """A stranger can pay to any address: what nobody was credited with is left alone."""
     tip = movements.tip(session, chain=order.chain)
     coins = movements.coins_of(session, vault=order.vault)
-    credited = deposits.credited_outpoints(session, vault=order.vault)
+    credited = deposits.credited_among(session, chain=order.chain, outpoints=[(coin.txid, coin.vout) for coin in coins])
     change = [coin.txid for coin in coins if coin.change]
     ours = set(session.execute(select(AttemptRow.txid).where(AttemptRow.txid.in_(change))).scalars())
     return [
@@ -80,8 +80,11 @@ def watched(session: Session, *, chain: str, since_height: int) -> list[Attempt]
     """Attempts the chain may still change its mind about: final, and not confirmed before ``since_height``."""
     rows = session.execute(
         select(AttemptRow)
-        .where(AttemptRow.chain == chain, AttemptRow.final.is_not(None))
-        .where((AttemptRow.confirmed_height.is_(None)) | (AttemptRow.confirmed_height >= since_height))
+        .where(AttemptRow.chain == chain)
+        .where(
+            AttemptRow.state.in_(("signed", "sent"))
+            | ((AttemptRow.state == "confirmed") & (AttemptRow.confirmed_height >= since_height))
+        )
         .order_by(AttemptRow.id)
     ).scalars()
     return [view(row) for row in rows]

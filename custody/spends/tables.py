@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base, MoneyColumn
@@ -19,6 +19,8 @@ class AttemptRow(Base):
         UniqueConstraint("withdrawal_id", "sequence"),
         UniqueConstraint("txid"),
         CheckConstraint("state IN ('composed', 'signed', 'sent', 'confirmed', 'replaced', 'abandoned')", name="state"),
+        Index("ix_attempts_on_their_way", "chain", postgresql_where=text("state IN ('signed', 'sent')")),
+        Index("ix_attempts_chain_confirmed_height", "chain", "confirmed_height"),
         CheckConstraint("state IN ('composed', 'replaced', 'abandoned') OR final IS NOT NULL", name="final"),
     )
 

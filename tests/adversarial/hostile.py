@@ -15,7 +15,7 @@ from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import Reason
 from custody.evidence.approvals import Approval
 from custody.evidence.bundle import Bundle, Payment
-from tests.cosigner.builders import (
+from tests.cosigner.builders import sign_root, (
     World,
     tamper,
 )
@@ -93,3 +93,12 @@ def new_field(kind: int, value: bytes | None) -> dict[str, Any]:
         return kept if value is None else dict(sorted({**kept, key_of(kind): value}.items()))
 
     return {"inputs": edit}
+
+
+def under_other_root(world: World, change: Callable[[Any], Any]) -> Case:
+    """The bundle under a changed root that everybody signed and we pinned: only our own derivation can object."""
+    root = change(world.root)
+    signed = sign_root(root, world.operators, world.cosigners)
+    judge = World()
+    vars(judge).update(root=root, signed_root=signed)
+    return Case(replace(world.small(), trust_root=signed), judge=judge)

@@ -12,7 +12,7 @@ from custody.evidence.bundle import Bundle, ProvenIntent
 from custody.evidence.intents import VaultName
 from custody.evidence.requests import WithdrawalRequest
 from custody.evidence.signatures import Signature
-from tests.adversarial.hostile import (
+from tests.adversarial.hostile import under_other_root, (
     Case,
     bundle_of,
     pay_acme,
@@ -64,7 +64,7 @@ def asset_of_another_chain(world: World, memory: Memory) -> Bundle:
 
 @refused(Reason.ASSET_UNKNOWN)
 def asset_that_the_root_registers_with_other_decimals(world: World, memory: Memory) -> Case:
-    return _under_other_root(world, lambda root: replace(root, assets=(replace(REGTEST.asset, decimals=6),)))
+    return under_other_root(world, lambda root: replace(root, assets=(replace(REGTEST.asset, decimals=6),)))
 
 
 @refused(Reason.REQUEST_NOT_PROVEN)

@@ -12,7 +12,7 @@ from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import Reason
 from custody.evidence.bundle import Bundle
-from tests.adversarial.hostile import (
+from tests.adversarial.hostile import under_other_root, (
     Case,
     refused,
     with_proven,
@@ -104,7 +104,7 @@ def p077_xpub_replaced_keeping_the_fingerprint_and_public_key(world: World, memo
         descriptor = keyset.descriptor.replace(south.account_key, forged)
         return replace(root, keysets=(replace(keyset, cosigners=members, descriptor=descriptor),))
 
-    return _under_other_root(world, replaced)
+    return under_other_root(world, replaced)
 
 
 @refused(Reason.KEYSET_NOT_OURS)
@@ -115,7 +115,7 @@ def p077_xpub_replaced_only_in_the_open_descriptor(world: World, memory: Memory)
         descriptor = keyset.descriptor.replace(keyset.cosigners[1].account_key, stranger)
         return replace(root, keysets=(replace(keyset, descriptor=descriptor),))
 
-    return _under_other_root(world, replaced)
+    return under_other_root(world, replaced)
 
 
 @refused(Reason.KEYSET_NOT_OURS)
@@ -124,16 +124,7 @@ def open_descriptor_of_another_threshold(world: World, memory: Memory) -> Case:
         keyset = root.keysets[0]
         return replace(root, keysets=(replace(keyset, descriptor=keyset.descriptor.replace("(2,", "(3,")),))
 
-    return _under_other_root(world, replaced)
-
-
-def _under_other_root(world: World, change: Callable[[Any], Any]) -> Case:
-    """The bundle under a changed root that everybody signed and we pinned: only our own derivation can object."""
-    root = change(world.root)
-    signed = sign_root(root, world.operators, world.cosigners)
-    judge = World()
-    vars(judge).update(root=root, signed_root=signed)
-    return Case(replace(world.small(), trust_root=signed), judge=judge)
+    return under_other_root(world, replaced)
 
 
 @refused(Reason.POLICY_NOT_PINNED)

@@ -76,9 +76,11 @@ class _Run:
             DepositRow.state == DepositState.CONFIRMING.value,
             DepositRow.height + DepositRow.required_depth - 1 <= tip_height,
         )
-        for row in due:
-            book(self.session, row, actor=self.actor, now=self.now)
-            self.booked.append(row.id)
+        # The rows go to the database together at the end, not one by one before each posting.
+        with self.session.no_autoflush:
+            for row in due:
+                book(self.session, row, actor=self.actor, now=self.now)
+                self.booked.append(row.id)
 
     def _take_up(self, changes: Sequence[Movement]) -> None:
         rows = known(self.session, self.chain, ((item.txid, item.vout) for item in changes))

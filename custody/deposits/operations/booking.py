@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -52,7 +54,7 @@ def unbook(session: Session, row: DepositRow, *, actor: str, now: datetime) -> b
     if row.state == DepositState.CREDITED:
         _stop_client(session, row, actor, now)
     try:
-        with session.begin_nested():
+        with _savepoint(session):
             _reverse(session, row, actor, now)
     except (ledger.VaultOverdrawn, ledger.InsufficientFunds):
         row.unbacked = True
@@ -61,6 +63,14 @@ def unbook(session: Session, row: DepositRow, *, actor: str, now: datetime) -> b
     row.unbacked = False
     move(session, row, DepositEvent.REMOVED, actor=actor, now=now)
     return True
+
+
+@contextmanager
+def _savepoint(session: Session) -> Iterator[None]:
+    # Below the ORM: a nested transaction of the session would run the hooks that end a unit (audit) half-way.
+    session.flush()
+    with session.connection().begin_nested(), session.no_autoflush:
+        yield
 
 
 def _stop_client(session: Session, row: DepositRow, actor: str, now: datetime) -> None:

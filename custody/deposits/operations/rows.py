@@ -83,7 +83,6 @@ def open_deposit(
         updated_at=now,
     )
     session.add(row)
-    session.flush()
     _note(session, row, NEW, event, actor, now)
     return row
 

@@ -25,17 +25,24 @@ def observe(session: Session, *, chain: str, rules: SpendRules, correlation_id: 
 
     Returns the withdrawals that moved. Safe to run at any time, any number of times.
     """
+    moved: set[str] = set()
+    # A reorg may have put a rival in place of what it removed: undoing the one brings the other back into view.
+    while found := _observe_once(session, chain, rules, correlation_id, now):
+        moved |= found
+    return sorted(moved)
+
+
+def _observe_once(session: Session, chain: str, rules: SpendRules, correlation_id: str, now: datetime) -> set[str]:
     tip = movements.tip(session, chain=chain)
     if tip is None:
-        return []
+        return set()
     watched = attempts.watched(session, chain=chain, since_height=tip.height - rules.reorg_horizon)
     heights = movements.confirmed_spends(session, chain=chain, txids=[item.txid for item in watched])
-    moved = [
+    return {
         item.withdrawal
         for item in watched
         if _follow(session, item, heights.get(item.txid), tip.height, rules, correlation_id, now)
-    ]
-    return sorted(set(moved))
+    }
 
 
 def _follow(
@@ -77,7 +84,7 @@ def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlatio
         occurrence=_settlements(session, row.hold_id) + 1,
     )
     row.fee_units, row.txid = attempt.fee_sat, attempt.txid
-    spends.settle(session, withdrawal=row.id, paid_by=attempt.id)
+    spends.settle(session, withdrawal=row.id, paid_by=attempt.id, now=now)
     move(session, row, event=Event.COMPLETE, actor="chain", now=now, correlation_id=correlation_id)
 
 

@@ -15,7 +15,6 @@ import pytest
 
 from custody.kernel.crash import points_in
 from custody.signing import operations as signing
-from tests.cosigner.builders import cosigner_key
 from tests.integration.api.bundles import open_bundle, signed_by
 from tests.integration.api.callers import TOKENS
 from tests.integration.api.server import REPOSITORY, Server, plain_environment
@@ -156,7 +155,7 @@ def signature_story(house: House) -> Story:
     bundle = open_bundle(house)
     with house.db.unit() as unit:
         signing.give_out(unit.session, cosigner="north", keysets=[house.ceremony.keyset.id], now=unit.now)
-    body = {"cosigner": "north", "psbt": signed_by(cosigner_key("north"), bundle)}
+    body = {"cosigner": "north", "psbt": signed_by(house, "north", bundle)}
     return (
         lambda server: server.send("north", "POST", f"/v1/bundles/{bundle.id}/signatures", json=body),
         lambda: house.row_counts()["bundle_answers"] == 1,

@@ -126,6 +126,9 @@ def test_waits_while_a_settled_payment_still_counts_on_its_coins(world: World) -
         ledger.reverse_settlement(unit.session, now=unit.now, **hold)
     world.advance()
     assert set(states(world)) == {DepositState.ORPHANED}
+    with world.db.unit() as unit:
+        events = unit.session.execute(text("SELECT subject FROM audit_events WHERE event = 'client.frozen'"))
+        assert sorted(events.scalars()) == ["acme", "birch"]
     world.expect_ledger()
 
 

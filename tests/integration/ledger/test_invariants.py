@@ -7,7 +7,7 @@ import pytest
 from custody.ledger.model import Reason
 from tests.integration.ledger.books import ASSET, Books, account, moving, transfer
 
-LAST = "(SELECT entry_id FROM postings ORDER BY entry_id DESC LIMIT 1)"
+LAST = "(SELECT max(id) FROM journal_entries)"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def damaged(broken_books: Books) -> Books:
     ("invariant", "statement"),
     [
         ("I1", f"DELETE FROM postings WHERE leg = 1 AND entry_id = {LAST}"),
-        ("I1", f"UPDATE postings SET units = 4, new_balance = previous_balance + 4 WHERE leg = 2 AND entry_id = {LAST}"),
+        ("I1", f"UPDATE postings SET units=2, new_balance = previous_balance + 2 WHERE entry_id = {LAST} AND leg = 2"),
         ("I1", "UPDATE ledger_accounts SET balance = balance + 1 WHERE kind = 'available' AND owner = 'cli_a'"),
         ("I1", "UPDATE ledger_accounts SET version = version + 1 WHERE kind = 'onchain'"),
         ("I1", f"UPDATE postings SET version = version + 9 WHERE entry_id = {LAST} AND leg = 1"),

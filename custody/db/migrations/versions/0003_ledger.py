@@ -150,12 +150,10 @@ DECLARE
   sums record;
 BEGIN
   SELECT count(*) AS legs, sum(p.units) <> 0 AS unbalanced, min(a.asset) <> max(a.asset) AS many_assets,
-    bool_or(p.sign <> a.sign) AS missigned,
-    bool_and(a.kind = ANY (CASE WHEN p.units < 0 THEN r.falls ELSE r.rises END)
+    bool_and(p.sign = a.sign AND a.kind = ANY (CASE WHEN p.units < 0 THEN r.falls ELSE r.rises END)
       AND (NOT r.authority OR p.units > 0 OR a.sign < 0 OR NEW.authorised_by ? a.owner)) AS permitted,
-    bool_and(r.one_client)
-      AND min(a.owner) FILTER (WHERE a.kind IN ('available', 'held', 'pledged', 'receivable'))
-       <> max(a.owner) FILTER (WHERE a.kind IN ('available', 'held', 'pledged', 'receivable')) AS mixed
+    min(a.owner) FILTER (WHERE r.one_client AND a.kind IN ('available', 'held', 'pledged', 'receivable'))
+      <> max(a.owner) FILTER (WHERE r.one_client AND a.kind IN ('available', 'held', 'pledged', 'receivable')) AS mixed
   INTO sums
   FROM postings p JOIN ledger_accounts a ON a.id = p.account_id LEFT JOIN ledger_reasons r ON r.reason = NEW.reason
   WHERE p.entry_id = NEW.id;
@@ -165,7 +163,7 @@ BEGIN
       WHERE p.entry_id = NEW.id GROUP BY a.asset
     ) per_asset;
   END IF;
-  IF sums.legs <> NEW.legs OR sums.legs < 2 OR length(NEW.body_hash) <> 32 OR sums.unbalanced OR sums.missigned THEN
+  IF sums.legs <> NEW.legs OR sums.legs < 2 OR length(NEW.body_hash) <> 32 OR sums.unbalanced THEN
     RAISE EXCEPTION 'entry % does not balance', NEW.id USING ERRCODE = 'LG003';
   END IF;
   IF sums.permitted IS NOT TRUE OR sums.mixed THEN

@@ -56,7 +56,8 @@ def upgrade() -> None:
         CREATE INDEX ix_deposits_unbacked ON deposits (chain) WHERE unbacked;
 
         CREATE TABLE deposit_transitions (
-          subject text NOT NULL CONSTRAINT fk_deposit_transitions_subject REFERENCES deposits,
+          subject text NOT NULL CONSTRAINT fk_deposit_transitions_subject REFERENCES deposits
+            DEFERRABLE INITIALLY DEFERRED,
           step integer NOT NULL,
           from_state text NOT NULL,
           to_state text NOT NULL,

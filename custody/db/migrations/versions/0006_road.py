@@ -126,6 +126,9 @@ def upgrade() -> None:
           CONSTRAINT ck_attempts_final CHECK (state IN ('composed', 'replaced', 'abandoned') OR final IS NOT NULL)
         );
 
+        CREATE INDEX ix_attempts_on_their_way ON attempts (chain) WHERE state IN ('signed', 'sent');
+        CREATE INDEX ix_attempts_chain_confirmed_height ON attempts (chain, confirmed_height);
+
         CREATE TABLE reservations (
           chain text NOT NULL,
           txid text NOT NULL,

@@ -1,0 +1,170 @@
+"""Who may come in where, what every answer carries, and how errors look."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from custody.api.auth import Callers
+from custody.api.problems import STATUSES
+from custody.db import Database
+from custody.kernel.errors import InvalidInput
+from tests.integration.api.callers import TOKENS, As, expect_problem
+from tests.support.world import House
+
+WDR, BND, DIGEST = "wdr_01ARZ3NDEKTSV4RRFFQ69G5FAV", "bnd_01ARZ3NDEKTSV4RRFFQ69G5FAV", "0" * 64
+EVERYBODY = {"requester", "operator", "cosigner", "reader"}
+ROUTES = [
+    ("GET", "/v1/keysets", EVERYBODY),
+    ("GET", "/v1/clients", EVERYBODY),
+    ("POST", "/v1/clients", {"requester"}),
+    ("GET", "/v1/clients/acme", EVERYBODY),
+    ("POST", "/v1/clients/acme/addresses", {"requester"}),
+    ("GET", "/v1/clients/acme/deposits", EVERYBODY),
+    ("GET", "/v1/withdrawals", EVERYBODY),
+    ("POST", "/v1/withdrawals", {"requester"}),
+    ("GET", f"/v1/withdrawals/{WDR}", EVERYBODY),
+    ("POST", f"/v1/withdrawals/{WDR}/cancel", {"requester", "operator"}),
+    ("POST", f"/v1/withdrawals/{WDR}/replacements", {"operator"}),
+    ("GET", "/v1/intents", EVERYBODY),
+    ("GET", f"/v1/intents/{DIGEST}", EVERYBODY),
+    ("POST", f"/v1/intents/{DIGEST}/approvals", {"operator"}),
+    ("GET", "/v1/bundles?cosigner=north", {"cosigner"}),
+    ("POST", f"/v1/bundles/{BND}/signatures", {"cosigner"}),
+    ("POST", f"/v1/bundles/{BND}/refusals", {"cosigner"}),
+    ("GET", "/v1/status", EVERYBODY),
+]
+STRANGERS = [None, "", "Bearer", "Bearer ", "Bearer nobody's", "Basic abc", TOKENS["exchange"][1], "Bearer \xff\xfe"]
+
+
+def templates(client: TestClient) -> set[tuple[str, str]]:
+    """Every route there is, from the application itself."""
+    from fastapi.routing import iter_route_contexts
+
+    found = {
+        (method, context.path)
+        for context in iter_route_contexts(client.app._app.routes)  # the layer around it keeps request ids
+        for method in context.methods or ()
+    }
+    return {(method, path) for method, path in found if path.startswith("/v1")}
+
+
+def test_the_matrix_below_names_every_route(client: TestClient) -> None:
+    assert len(templates(client)) == len(ROUTES)
+
+
+@pytest.mark.parametrize("name", ["exchange", "alice", "north", "auditor"])
+def test_opens_to_each_role_exactly_its_routes(house: House, call_as: As, name: str) -> None:
+    role = TOKENS[name][0]
+    before = house.row_counts()
+    for method, path, roles in ROUTES:
+        answer = call_as(name).send(method, path, **({"content": b"{}"} if method == "POST" else {}))
+        refused = answer.status_code == 403 and answer.json()["code"] == "role-refused"
+        allowed = role in roles
+        assert refused != allowed, (method, path, role, answer.text)
+        assert answer.status_code < 500, answer.text
+    assert house.row_counts() == before
+
+
+@pytest.mark.parametrize("header", STRANGERS)
+def test_opens_to_nobody_without_a_token(client: TestClient, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header.encode("latin-1")}
+    for method, path, _ in ROUTES:
+        answer = client.request(method, path, headers=headers)
+        expect_problem(answer, 401, "unauthenticated")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_says_whether_it_is_up_to_anybody(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+def test_says_it_is_not_up_without_its_database(client: TestClient, house: House) -> None:
+    app = client.app._app
+    app.state.runtime = _with_dead_database(house)
+    answer = client.get("/healthz")
+    expect_problem(answer, 503, "database-unavailable")
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_answers_under_the_callers_request_id_or_one_of_its_own(client: TestClient) -> None:
+    assert client.get("/healthz", headers={"Request-Id": "my.id-1_2"}).headers["request-id"] == "my.id-1_2"
+    for bad in ("", "a" * 65, "a b", "a/b", "<script>", 'x"y'):
+        given = client.get("/nowhere", headers={"Request-Id": bad}).headers["request-id"]
+        assert given.startswith("req_")
+        assert len(given) == 30
+
+
+def test_has_no_other_routes_and_says_so_in_its_own_words(client: TestClient) -> None:
+    for path in ("/", "/docs", "/openapi.json", "/redoc", "/v1", "/v1/clients/", "/v2/clients"):
+        expect_problem(client.get(path), 404, "no-such-route")
+    answer = client.delete("/v1/clients")
+    expect_problem(answer, 405, "method-not-allowed")
+    assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'{"a": 1, "a": 2}', b'{"a": 1.5}', b'{"a": NaN}', b"\xff\xfe", b"[" * 60_000, b"\x00"],
+)
+def test_refuses_what_is_not_strict_json_and_repeats_nothing_of_it(house: House, call_as: As, content: bytes) -> None:
+    before = house.row_counts()
+    answer = call_as("exchange").send("POST", "/v1/withdrawals", content=content)
+    expect_problem(answer, 422, "invalid-input")
+    assert house.row_counts() == before
+
+
+def test_never_repeats_a_rejected_value(call_as: As) -> None:
+    canary = "xprv-canary-7f3a"
+    bodies = [{"request": canary, "signature": canary}, {canary: 1}, canary]
+    answers = [call_as("exchange").post("/v1/withdrawals", body) for body in bodies[:1] + bodies[2:]]
+    answers.append(call_as("auditor").get(f"/v1/withdrawals?state={canary}"))
+    answers.append(call_as("auditor").get(f"/v1/intents/{canary}"))
+    answers.append(call_as("north").get("/v1/bundles"))
+    for answer in answers:
+        expect_problem(answer, 422, "invalid-input")
+        assert canary not in answer.text
+
+
+def test_hides_what_went_wrong_inside(call_as: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("canary: the password is swordfish")
+
+    monkeypatch.setattr("custody.clients.queries.every", broken)
+    answer = call_as("auditor").get("/v1/clients")
+    expect_problem(answer, 500, "internal")
+    assert "swordfish" not in answer.text
+
+
+def test_every_family_has_its_status() -> None:
+    assert {family.__name__: status for family, status in STATUSES[-6:]} == {
+        "InvalidInput": 422,
+        "NotFound": 404,
+        "Refused": 403,
+        "Conflict": 409,
+        "Unavailable": 503,
+        "Broken": 500,
+    }
+
+
+def test_tells_where_everything_stands_while_the_node_is_silent(call_as: As) -> None:
+    found = call_as("auditor").get("/v1/status").json()
+    assert (found["node"]["ready"], found["scanned"]) == (False, None)
+    assert found["books"]["balanced"] is True
+    assert found["audit_head"]["sequence"] > 0
+
+
+@pytest.mark.parametrize("twice", ["name", "token_sha256"])
+def test_refuses_two_callers_with_one_name_or_token(twice: str) -> None:
+    rows = [{"name": f"c{n}", "role": "reader", "token_sha256": f"{n}" * 64} for n in (1, 2)]
+    rows[1][twice] = rows[0][twice]
+    with pytest.raises(InvalidInput, match="share"):
+        Callers.parse(json.dumps({"callers": rows}))
+
+
+def _with_dead_database(house: House) -> object:
+    from dataclasses import replace
+
+    return replace(house.runtime, database=Database("postgresql+psycopg://nobody@127.0.0.1:1/none"))
