@@ -30,6 +30,7 @@ class Settings:
     bitcoin_zmq_url: str
     api_tokens_file: Path
     seal_key: bytes
+    api_host: str
     api_port: int
     chain: ChainConfig
     log_format: str
@@ -55,6 +56,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         bitcoin_zmq_url=read.text("BITCOIN_ZMQ_URL", default=""),
         api_tokens_file=Path(read.text("API_TOKENS_FILE", default="/dev/null")),
         seal_key=read.key("SEAL_KEY"),
+        api_host=read.text("API_HOST", default="127.0.0.1"),
         api_port=read.whole("API_PORT", default=8080, low=1, high=65535),
         chain=_chain(network, read.text("CHAINS_FILE", default=str(HERE / "chains.toml"))),
         log_format=read.one_of("LOG_FORMAT", ("json", "text"), default="json"),

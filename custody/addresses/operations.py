@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import queries
 from custody.addresses.model import AddressState, DepositAddress, StockPlan
-from custody.addresses.sealing import AddressTampered, Sealer
+from custody.addresses.sealing import AddressTampered, Sealer, view
 from custody.addresses.tables import AddressRow
 from custody.audit import operations as audit
 from custody.chains.bitcoin.offline.descriptor import DerivedScript
@@ -176,15 +176,14 @@ def _hand_out(
     row = _next_in_stock(session, vault, change)
     if row is None:
         raise StockEmpty("no address is in stock; it is being filled", field="vault", vault=vault)
-    sealer = Sealer(session, seal_key)
-    sealer.expect(row)
+    Sealer(session, seal_key).expect(row)
     row.state, row.client_id, row.issued_at = AddressState.ISSUED.value, client, now
     session.flush()
     if queries.stock_level(session, vault=vault, change=change, limit=low_mark) < low_mark:
         request_restock(session, vault=vault, now=now)
     facts = {"vault": vault, "change": change, "index": row.index, "address": row.address, "client": client or ""}
     audit.record(session, event="address.issued", subject=str(row.id), actor=actor, now=now, facts=facts)
-    return sealer.checked(row)
+    return view(row)
 
 
 def _next_in_stock(session: Session, vault: str, change: bool) -> AddressRow | None:

@@ -9,10 +9,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from custody.addresses.model import AddressState, DepositAddress, OwnedScript
-from custody.addresses.sealing import AddressTampered, Sealer
+from custody.addresses.sealing import Sealer
 from custody.addresses.tables import AddressRow
-
-__all__ = ["AddressTampered", "by_ids", "by_scripts", "highest_issued", "of_client", "scripts_of", "stock_level"]
 
 # One index probe per script, whatever the planner thinks of the table's size: rows read are rows found.
 _BY_SCRIPTS: Final = text(
@@ -45,10 +43,7 @@ def by_ids(session: Session, ids: Collection[int]) -> dict[int, OwnedScript]:
     if not ids:
         return {}
     rows = session.execute(select(AddressRow).where(AddressRow.id.in_(sorted(set(ids))))).scalars()
-    return {
-        row.id: OwnedScript(row.id, row.vault_id, row.client_id, row.change, row.index, AddressState(row.state))
-        for row in rows
-    }
+    return {row.id: _owned(row) for row in rows}
 
 
 def of_client(session: Session, *, client: str, seal_key: bytes) -> list[DepositAddress]:
@@ -61,12 +56,7 @@ def of_client(session: Session, *, client: str, seal_key: bytes) -> list[Deposit
 def scripts_of(session: Session, *, vault: str) -> Mapping[bytes, OwnedScript]:
     """Every script of the vault that was ever derived, stock and burned ones too: what reconciliation asks for."""
     rows: Iterable[AddressRow] = session.execute(select(AddressRow).where(AddressRow.vault_id == vault)).scalars()
-    return {
-        row.script_pubkey: OwnedScript(
-            row.id, row.vault_id, row.client_id, row.change, row.index, AddressState(row.state)
-        )
-        for row in rows
-    }
+    return {row.script_pubkey: _owned(row) for row in rows}
 
 
 def stock_level(session: Session, *, vault: str, change: bool, limit: int = 2**31 - 1) -> int:
@@ -87,3 +77,7 @@ def highest_issued(session: Session, *, vault: str, change: bool) -> int | None:
             AddressRow.vault_id == vault, AddressRow.change.is_(change), AddressRow.state != AddressState.STOCK
         )
     ).scalar_one()
+
+
+def _owned(row: AddressRow) -> OwnedScript:
+    return OwnedScript(row.id, row.vault_id, row.client_id, row.change, row.index, AddressState(row.state))

@@ -47,16 +47,7 @@ class Sealer:
     def checked(self, row: AddressRow) -> DepositAddress:
         """The row's address, if its seal holds. Raises ``AddressTampered`` or ``KeysetTampered``."""
         self.expect(row)
-        return DepositAddress(
-            id=row.id,
-            vault=row.vault_id,
-            client=row.client_id,
-            change=row.change,
-            index=row.index,
-            address=row.address,
-            script_pubkey=row.script_pubkey,
-            issued_at=row.issued_at,
-        )
+        return view(row)
 
     def expect(self, row: AddressRow) -> None:
         """Raise ``AddressTampered`` unless the row is exactly what was sealed."""
@@ -88,3 +79,17 @@ class Sealer:
             found = vaults.get(self._session, vault=vault)
             self._vaults[vault] = (found, vaults.keyset(self._session, keyset_id=found.keyset).descriptor_hash)
         return self._vaults[vault]
+
+
+def view(row: AddressRow) -> DepositAddress:
+    """The row as it may be shown, once its seal was checked."""
+    return DepositAddress(
+        id=row.id,
+        vault=row.vault_id,
+        client=row.client_id,
+        change=row.change,
+        index=row.index,
+        address=row.address,
+        script_pubkey=row.script_pubkey,
+        issued_at=row.issued_at,
+    )

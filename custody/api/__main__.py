@@ -1,10 +1,11 @@
-"""``python -m custody.api``: serve on this machine's loopback address until told to stop.
+"""``python -m custody.api``: serve, on loopback unless told otherwise, until told to stop.
 
 Exit codes: 0 stopped, 2 a setting or the tokens file cannot be used (one line on standard error says which).
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Final
 
@@ -15,12 +16,13 @@ from custody.api.auth import Callers
 from custody.bootstrap import start
 from custody.kernel.errors import InvalidInput
 
-HOST: Final = "127.0.0.1"
 GRACE_SECONDS: Final = 10
 
 
 def main() -> int:
     """Read the settings and the callers, then serve. Returns the exit code."""
+    # The server takes SIGTERM over, finishes what it is answering, and then passes the signal on to this handler.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         runtime = start(process="api", pool_size=POOL_SIZE)
         callers = Callers.load(runtime.settings.api_tokens_file)
@@ -29,7 +31,7 @@ def main() -> int:
         return 2
     uvicorn.run(
         application(runtime, callers),
-        host=HOST,
+        host=runtime.settings.api_host,
         port=runtime.settings.api_port,
         log_config=None,
         access_log=False,

@@ -32,6 +32,8 @@ class RequestIds:
             return
         request_id, began, status = _request_id(Headers(scope=scope)), time.monotonic(), 500
         scope.setdefault("state", {})["request_id"] = request_id
+        # A pipelined call begins in the context of the one before it.
+        structlog.contextvars.unbind_contextvars("caller")
         structlog.contextvars.bind_contextvars(correlation_id=request_id)
 
         async def send_with_id(message: Message) -> None:

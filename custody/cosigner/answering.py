@@ -53,6 +53,17 @@ Confirm = Callable[[Verdict], bool | None]
 """Shows a verdict to the person: yes, no, or ``None`` for not now."""
 
 
+def read_bundle(value: object) -> Bundle:
+    """A bundle that has a digest, so that every answer to it can be kept. Raises ``InvalidInput``."""
+    bundle = Bundle.parse(value)
+    try:
+        bundle.digest  # noqa: B018 - computed to see that it can be
+        bundle.policy.encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidInput("has no canonical form", field="bundle") from error
+    return bundle
+
+
 class Desk:
     """Where bundles are answered, with one opened key."""
 

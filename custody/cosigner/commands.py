@@ -12,7 +12,7 @@ from typing import Any
 
 from custody.chains.bitcoin.offline.network import network
 from custody.cosigner import enrolment
-from custody.cosigner.answering import Answer, Desk, NothingPinned, Signed, SignedRefusal
+from custody.cosigner.answering import Answer, Desk, NothingPinned, Signed, SignedRefusal, read_bundle
 from custody.cosigner.home import Home, read_json, read_text, write_json, write_private
 from custody.cosigner.keys import CosignerKey, create_key, open_key, read_header
 from custody.cosigner.limits import parse_settings
@@ -29,7 +29,7 @@ from custody.kernel.canonical import canonical_json, parse_json
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import InvalidInput
 
-DONE, REFUSED, UNREACHABLE, WAITING = 0, 1, 5, 8
+DONE, REFUSED, WAITING = 0, 1, 8
 _BUNDLE_BYTES = 16_000_000
 
 
@@ -120,17 +120,14 @@ def fetch(arguments: argparse.Namespace) -> int:
     """Answer what the API holds for us, once or until interrupted."""
     api = Api.parse(arguments.api, token=read_text(arguments.token_file, field="token").strip())
     desk, confirm = _desk(arguments), _confirm(arguments)
-    while True:
-        try:
-            code = _answer_all(api, desk, confirm)
-        except ApiUnreachable as error:
-            if not arguments.watch:
-                raise
-            _say(f"{error}; trying again")
-            code = UNREACHABLE
-        if not arguments.watch:
-            return code
-        time.sleep(arguments.interval)
+    if not arguments.watch:
+        return _answer_all(api, desk, confirm)
+    try:
+        while True:
+            _answer_or_say(api, desk, confirm)
+            time.sleep(arguments.interval)
+    except KeyboardInterrupt:
+        return DONE
 
 
 def limits(arguments: argparse.Namespace) -> int:
@@ -158,6 +155,13 @@ def log(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _answer_or_say(api: Api, desk: Desk, confirm: Callable[[Verdict], bool | None]) -> None:
+    try:
+        _answer_all(api, desk, confirm)
+    except ApiUnreachable as error:
+        _say(f"{error}; trying again")
+
+
 def _answer_all(api: Api, desk: Desk, confirm: Callable[[Verdict], bool | None]) -> int:
     codes = [_answer_one(api, desk, confirm, found) for found in api.bundles(desk.name)]
     return next((code for code in (REFUSED, DONE) if code in codes), WAITING)
@@ -165,7 +169,7 @@ def _answer_all(api: Api, desk: Desk, confirm: Callable[[Verdict], bool | None])
 
 def _answer_one(api: Api, desk: Desk, confirm: Callable[[Verdict], bool | None], found: object) -> int:
     try:
-        bundle = Bundle.parse(found)
+        bundle = read_bundle(found)
     except InvalidInput as error:
         _say(f"a bundle cannot be read: {error}")
         return REFUSED
@@ -216,8 +220,8 @@ def _backup(arguments: argparse.Namespace) -> Callable[[str], None]:
 def _read_bundle(source: str) -> Bundle:
     if source == "-":
         text = sys.stdin.read(_BUNDLE_BYTES + 1)
-        return Bundle.parse(parse_json(text, field="bundle", limit_bytes=_BUNDLE_BYTES))
-    return Bundle.parse(read_json(Path(source), field="bundle", limit_bytes=_BUNDLE_BYTES))
+        return read_bundle(parse_json(text, field="bundle", limit_bytes=_BUNDLE_BYTES))
+    return read_bundle(read_json(Path(source), field="bundle", limit_bytes=_BUNDLE_BYTES))
 
 
 def _read_root(path: Path) -> TrustRoot:

@@ -28,6 +28,8 @@ from policies.windows import PastRequest, measure
 
 LONGEST_WINDOW: Final = timedelta(days=366)
 """How far back this program's own memory is counted for a policy's limits."""
+LONGEST_DELAY_SECONDS: Final = 100 * 366 * 86_400
+"""A stored decision may ask for more than a calendar holds; a century is as good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,8 @@ def expect_delays_over(memory: MemoryView, delays: Mapping[str, int], now: datet
 
 
 def _left(memory: MemoryView, digest: str, seconds: int, now: datetime) -> timedelta:
-    return (memory.first_seen(digest) or now) + timedelta(seconds=seconds) - now
+    delay = timedelta(seconds=min(seconds, LONGEST_DELAY_SECONDS))
+    return (memory.first_seen(digest) or now) + delay - now
 
 
 def _check_author(payment: Payment, chain: str, root: TrustRoot, network: Network, now: datetime) -> WithdrawalRequest:
@@ -227,6 +230,7 @@ def _hear_people(
     digest, said = payment.proven.intent.digest, dict[str, set[str]](approve=set(), reject=set())
     nonces: list[tuple[str, str, str]] = []
     for approval in payment.proven.approvals:
+        statement = approval.statement
         try:
             person = check_approval(
                 approval,
@@ -234,11 +238,13 @@ def _hear_people(
                 requester=request.requester,
                 request_not_after=request.not_after,
                 root=court.root,
-                now=court.now,
+                now=min(court.now, statement.not_after),
             )
         except ApprovalRefused as error:
             raise CosignerRefusal(Reason.APPROVAL_INVALID, str(error)) from error
-        statement = approval.statement
+        # A yes lapses with its time and no longer counts; a no ended the request when it was said.
+        if statement.verdict == "approve" and court.now > statement.not_after:
+            continue
         said[statement.verdict].add(person)
         nonces.append((person, statement.nonce, statement.message.hex()))
     _expect_new_nonces(court.memory, nonces)

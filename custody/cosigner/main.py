@@ -8,13 +8,14 @@ unless asked for at a terminal.
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from custody.kernel.errors import Broken, CustodyError, InvalidInput, NotFound, Unavailable
+from custody.kernel.errors import CustodyError, InvalidInput, NotFound, Unavailable
 
-DONE, REFUSED, INVALID, UNREACHABLE, WAITING = 0, 1, 2, 5, 8
+REFUSED, INVALID, UNREACHABLE = 1, 2, 5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,11 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = getattr(commands, arguments.command)(arguments)
         return code
     except CustodyError as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {_words(error)}", file=sys.stderr)
         return _exit_code(error)
+    except (OSError, sqlite3.Error) as error:
+        print(f"error: {type(error).__name__}: {_words(error)}", file=sys.stderr)
+        return REFUSED
     except KeyboardInterrupt:
-        return DONE
-    except BrokenPipeError:
+        print("error: interrupted", file=sys.stderr)
         return REFUSED
 
 
@@ -40,11 +43,10 @@ def _exit_code(error: CustodyError) -> int:
         return UNREACHABLE
     if isinstance(error, (InvalidInput, NotFound)):
         return INVALID
-    assert isinstance(error, (Broken, CustodyError))
     return REFUSED
 
 
-def _one_line(error: CustodyError) -> str:
+def _words(error: Exception) -> str:
     return " ".join(str(error).split())
 
 

@@ -1,7 +1,8 @@
 """Named crash points: ``CRASH_AT=name`` ends the process there with SIGKILL, as a power cut would.
 
-The environment is read once, at import; without it a point costs one comparison. The list of points is
-taken from the source by ``points_in``, so a test cannot forget one.
+The environment is read once, at import; without it a point costs one comparison. A process forked from one that
+has imported everything arms itself with ``arm``. The list of points is taken from the source by ``points_in``, so
+a test cannot forget one.
 """
 
 from __future__ import annotations
@@ -11,13 +12,19 @@ import os
 import signal
 from pathlib import Path
 
-_ARMED = os.environ.get("CRASH_AT", "")
+_armed = os.environ.get("CRASH_AT", "")
 
 
 def crash_point(name: str) -> None:
     """Die here, uncleanly, if this point was named in ``CRASH_AT``."""
-    if _ARMED and name == _ARMED:
+    if _armed and name == _armed:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(name: str) -> None:
+    """From now on this process dies at the point ``name``; with an empty name, at none."""
+    global _armed
+    _armed = name
 
 
 def points_in(*roots: Path) -> list[str]:

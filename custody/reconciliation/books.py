@@ -6,15 +6,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from custody.db import Database
 from custody.db.unit import DatabaseUnavailable
+from custody.kernel.errors import Unavailable
 from custody.ledger.reasons import CLIENT_KINDS
 from custody.reconciliation import statements
 from custody.reconciliation.model import InFlight, Outpoint, Snapshot, VaultTruth
 
+
+class SchemaMissing(Unavailable):
+    """The database has not the tables this program reads."""
+
+    code = "schema-missing"
+
+
+_UNDEFINED_TABLE = "42P01"
 _OWED = frozenset(kind.value for kind in CLIENT_KINDS)
 
 
@@ -38,7 +47,7 @@ class Books:
 def still(database: Database) -> Iterator[Session]:
     """A session in which every statement sees the same moment. Nothing is to be written in it.
 
-    Raises ``DatabaseUnavailable``.
+    Raises ``DatabaseUnavailable`` or ``SchemaMissing``.
     """
     engine = database.engine.execution_options(isolation_level="REPEATABLE READ")
     try:
@@ -46,6 +55,10 @@ def still(database: Database) -> Iterator[Session]:
             yield session
     except OperationalError as error:
         raise DatabaseUnavailable("Postgres does not answer") from error
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) != _UNDEFINED_TABLE:
+            raise
+        raise SchemaMissing("the database has no schema of ours; run custody db upgrade") from error
 
 
 def read_books(session: Session, *, chain: str, asset: str, height: int) -> Books:

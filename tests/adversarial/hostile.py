@@ -15,8 +15,9 @@ from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import Reason
 from custody.evidence.approvals import Approval
 from custody.evidence.bundle import Bundle, Payment
-from tests.cosigner.builders import sign_root, (
+from tests.cosigner.builders import (
     World,
+    sign_root,
     tamper,
 )
 

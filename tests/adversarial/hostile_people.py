@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import Reason
+from custody.evidence.approvals import Approval
 from custody.evidence.bundle import Bundle
 from tests.adversarial.hostile import (
     Case,
@@ -144,7 +145,7 @@ def large_payment_that_a_third_operator_rejected(world: World, memory: Memory) -
     return world.large(rejecters=("carol",))
 
 
-@refused(Reason.APPROVAL_INVALID)
+@refused(Reason.APPROVALS_MISSING)
 def approval_past_its_time(world: World, memory: Memory) -> Bundle:
     bundle = world.large(approvers=("bob",))
     old = approval(
@@ -154,6 +155,28 @@ def approval_past_its_time(world: World, memory: Memory) -> Bundle:
         not_after=NOW - timedelta(microseconds=1),
     )
     return with_proven(bundle, approvals=(old, *bundle.payments[0].proven.approvals))
+
+
+@refused(Reason.REJECTED)
+def rejection_that_the_daemon_waited_out(world: World, memory: Memory) -> Bundle:
+    bundle = world.large()
+    old = approval(
+        "carol",
+        bundle.payments[0].proven.intent.digest,
+        verdict="reject",
+        given_at=NOW - timedelta(hours=2),
+        not_after=NOW - timedelta(hours=1),
+    )
+    return with_proven(bundle, approvals=(*bundle.payments[0].proven.approvals, old))
+
+
+@refused(Reason.APPROVAL_INVALID)
+def lapsed_approval_with_a_forged_signature(world: World, memory: Memory) -> Bundle:
+    bundle = world.large()
+    digest, given_at = bundle.payments[0].proven.intent.digest, NOW - timedelta(hours=2)
+    old = approval("carol", digest, given_at=given_at, not_after=NOW - timedelta(hours=1))
+    forged = Approval(replace(old.statement, approver="bob"), old.signature)
+    return with_proven(bundle, approvals=(*bundle.payments[0].proven.approvals, forged))
 
 
 @refused(Reason.APPROVAL_INVALID)
@@ -245,3 +268,10 @@ def delay_with_a_second_left(world: World, memory: Memory) -> Case:
 def opening_whose_delay_is_not_over(world: World, memory: Memory) -> Case:
     slow = World(policy=world.policy.replace("approvals: {operators: 1}", "approvals: {operators: 1}\n    delay: 1h"))
     return Case(slow.small(), judge=slow)
+
+
+@refused(Reason.DELAY_NOT_OVER)
+def stored_decision_that_asks_for_more_time_than_there_is(world: World, memory: Memory) -> Bundle:
+    bundle = world.large()
+    endless = {**bundle.payments[0].decision, "delay_seconds": 2**53 - 1}
+    return replace(bundle, payments=(replace(bundle.payments[0], decision=endless),))

@@ -12,11 +12,12 @@ from custody.evidence.bundle import Bundle, ProvenIntent
 from custody.evidence.intents import VaultName
 from custody.evidence.requests import WithdrawalRequest
 from custody.evidence.signatures import Signature
-from tests.adversarial.hostile import under_other_root, (
+from tests.adversarial.hostile import (
     Case,
     bundle_of,
     pay_acme,
     refused,
+    under_other_root,
     with_proven,
 )
 from tests.cosigner.builders import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,9 +11,10 @@ from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import Reason
 from custody.evidence.bundle import Bundle
-from tests.adversarial.hostile import under_other_root, (
+from tests.adversarial.hostile import (
     Case,
     refused,
+    under_other_root,
     with_proven,
 )
 from tests.cosigner.builders import (

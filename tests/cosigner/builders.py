@@ -127,7 +127,7 @@ class World:
     operators: tuple[str, ...] = ("alice", "bob", "carol")
     requesters: tuple[str, ...] = ("exchange",)
     groups: tuple[tuple[str, tuple[str, ...]], ...] = (("operators", ("alice", "bob", "carol")),)
-    expires_at: datetime = NOW + timedelta(days=365)
+    expires_at: datetime = datetime(2100, 1, 1, tzinfo=UTC)
     now: datetime = NOW
     me: str = "north"
 

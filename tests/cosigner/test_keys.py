@@ -57,9 +57,7 @@ def test_opens_a_key_from_the_bip39_reference_words() -> None:
     assert read_header(stored).account_key.fingerprint == "73c5da0a"
 
 
-@pytest.mark.parametrize(
-    "words", ["", "abandon", " ".join(["abandon"] * 12), " ".join(["zebra"] * 24), "secret " * 12]
-)
+@pytest.mark.parametrize("words", ["", "abandon", " ".join(["abandon"] * 12), " ".join(["zoo"] * 24), "secret " * 12])
 def test_refuses_words_that_are_not_bip39_without_repeating_them(words: str) -> None:
     with pytest.raises(InvalidInput) as error:
         _make(mnemonic=words)

@@ -20,7 +20,18 @@ from custody.evidence.bundle import Refusal
 from custody.kernel.errors import InvalidInput
 from tests.cosigner.builders import NOW, World, remember
 
-TABLES = ("journal", "pinned", "signed", "signed_intents", "signed_coins", "requests", "openings", "seen", "nonces", "refusals")
+TABLES = (
+    "journal",
+    "pinned",
+    "signed",
+    "signed_intents",
+    "signed_coins",
+    "requests",
+    "openings",
+    "seen",
+    "nonces",
+    "refusals",
+)
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from custody.cosigner.memory import Memory
-from tests.cosigner.builders import BTC, DELAYED, NOW, World, address, remember
+from tests.cosigner.builders import BTC, DELAYED, NOW, World, address, approval, remember
 
 
 def test_signs_a_small_payment_without_people(world: World, memory: Memory) -> None:
@@ -95,3 +96,13 @@ def test_signs_once_the_delay_since_first_seen_is_over(world: World, memory: Mem
     bundle = slow.large()
     memory.note_seen([bundle.payments[0].proven.intent.digest], now=NOW - timedelta(hours=1))
     assert slow.judge(bundle, memory)
+
+
+def test_signs_beside_a_third_approval_that_has_lapsed(world: World, memory: Memory) -> None:
+    bundle = world.large()
+    (payment,) = bundle.payments
+    digest, hour = payment.proven.intent.digest, timedelta(hours=1)
+    old = approval("carol", digest, given_at=NOW - 2 * hour, not_after=NOW - hour)
+    proven = replace(payment.proven, approvals=(old, *payment.proven.approvals))
+    verdict = world.judge(replace(bundle, payments=(replace(payment, proven=proven),)), memory)
+    assert {nonce[0] for nonce in verdict.nonces} == {"alice", "bob"}

@@ -78,7 +78,7 @@ class Road(House):
     def build(cls, database: FreshDatabase, node: Bitcoind, folder: Path, **settings: Any) -> Road:
         """Hold the ceremony on an empty database; the cosigners' memories are kept in ``folder``."""
         height = node.rpc("getblockcount")
-        road = cast(Road, cls.found(database, **{"node_url": node.url, "start_height": height, **settings}))
+        road = cast("Road", cls.found(database, **{"node_url": node.url, "start_height": height, **settings}))
         road._node.append(node)
         for name in road.ceremony.cosigners:
             road.seat(name, folder / f"{secrets.token_hex(4)}-{name}.sqlite")
@@ -114,10 +114,12 @@ class Road(House):
     def pool(self, *names: str) -> str:
         """Open omnibus clients that share a fresh branch; returns their vault."""
         branch = next(_BRANCHES)
-        return [self.open(name, segregation="omnibus", branch=branch) for name in names][0]
+        opened = {self.open(name, segregation="omnibus", branch=branch) for name in names}
+        return opened.pop()
 
     def deposit(self, client: str, *amounts_sat: int) -> list[str]:
         """Pay ``client`` once per amount, each to a fresh address, and mine until all is credited."""
+        self.stock(self.vaults[client], len(amounts_sat) + 3)
         found = [self.node.send(self.address(client).address, amount) for amount in amounts_sat]
         self.mine(6)
         return found

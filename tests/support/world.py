@@ -1,4 +1,4 @@
-"""A custody house on a real database, without workers: a ceremony held, clients opened, money credited, requests signed.
+"""A custody house on a real database, without workers: ceremony held, clients opened, money credited, requests signed.
 
 Keys and the trust root are ``tests.cosigner.builders.World``'s, with times around the database's clock. Everything
 that changes the house goes through operations, each in a unit of its own; a test that runs workers needs none of
@@ -247,7 +247,7 @@ class House:
             names = unit.session.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars()
             tables = sorted(set(names) - {"alembic_version"})
             union = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in tables)
-            return {name: count for name, count in unit.session.execute(text(union))}
+            return {name: int(count) for name, count in unit.session.execute(text(union))}
 
 
 def consents(world: World) -> tuple[Signature, ...]:

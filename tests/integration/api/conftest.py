@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ from tests.support.servers import FreshDatabase
 from tests.support.world import House, write_tokens
 
 
+@contextmanager
+def serving(house: House, folder: Path) -> Iterator[TestClient]:
+    """The house's API, answering the usual callers."""
+    callers = Callers.load(write_tokens(folder / "tokens.json", TOKENS))
+    with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
+        yield client
+
+
 @pytest.fixture
 def house(database: FreshDatabase) -> Iterator[House]:
     house = House.found(database)
@@ -24,8 +33,7 @@ def house(database: FreshDatabase) -> Iterator[House]:
 
 @pytest.fixture
 def client(house: House, tmp_path: Path) -> Iterator[TestClient]:
-    callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
+    with serving(house, tmp_path) as client:
         yield client
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Server:
 
     child: Child
     port: int
+    http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=60, verify=False))
 
     @classmethod
     def on(cls, house: House, folder: Path, **settings: object) -> Server:
@@ -52,7 +53,7 @@ class Server:
     def send(self, caller: str, method: str, path: str, **options: Any) -> httpx2.Response:
         """One call as ``caller``."""
         headers = {"Authorization": f"Bearer {TOKENS[caller][1]}", **options.pop("headers", {})}
-        return httpx2.request(method, f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=60, **options)
+        return self.http.request(method, f"http://127.0.0.1:{self.port}{path}", headers=headers, **options)
 
     def log(self) -> list[dict[str, Any]]:
         """Every line of its log; all of them are JSON."""
@@ -64,7 +65,7 @@ class Server:
 
     def _is_up(self) -> bool:
         try:
-            return httpx2.get(f"http://127.0.0.1:{self.port}/healthz", timeout=5).status_code == 200
+            return self.http.get(f"http://127.0.0.1:{self.port}/healthz").status_code == 200
         except httpx2.TransportError:
             return False
 

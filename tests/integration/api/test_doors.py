@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
 from custody.api.auth import Callers
 from custody.api.problems import STATUSES
 from custody.db import Database
+from custody.db.unit import UnitConflict
 from custody.kernel.errors import InvalidInput
 from tests.integration.api.callers import TOKENS, As, expect_problem
 from tests.support.world import House
@@ -41,8 +44,6 @@ STRANGERS = [None, "", "Bearer", "Bearer ", "Bearer nobody's", "Basic abc", TOKE
 
 def templates(client: TestClient) -> set[tuple[str, str]]:
     """Every route there is, from the application itself."""
-    from fastapi.routing import iter_route_contexts
-
     found = {
         (method, context.path)
         for context in iter_route_contexts(client.app._app.routes)  # the layer around it keeps request ids
@@ -138,6 +139,25 @@ def test_hides_what_went_wrong_inside(call_as: As, monkeypatch: pytest.MonkeyPat
     assert "swordfish" not in answer.text
 
 
+@pytest.mark.parametrize(("conflicts", "status"), [(2, 200), (3, 409)])
+def test_runs_a_unit_again_where_two_met_three_times_at_most(
+    call_as: As, monkeypatch: pytest.MonkeyPatch, conflicts: int, status: int
+) -> None:
+    tried: list[int] = []
+
+    def meeting(_session: object) -> list[object]:
+        tried.append(1)
+        if len(tried) <= conflicts:
+            raise UnitConflict("two units met")
+        return []
+
+    monkeypatch.setattr("custody.clients.queries.every", meeting)
+    answer = call_as("auditor").get("/v1/clients")
+    assert (answer.status_code, len(tried)) == (status, 3)
+    if status == 409:
+        assert expect_problem(answer, 409, "unit-conflict")["retryable"] is True
+
+
 def test_every_family_has_its_status() -> None:
     assert {family.__name__: status for family, status in STATUSES[-6:]} == {
         "InvalidInput": 422,
@@ -165,6 +185,4 @@ def test_refuses_two_callers_with_one_name_or_token(twice: str) -> None:
 
 
 def _with_dead_database(house: House) -> object:
-    from dataclasses import replace
-
     return replace(house.runtime, database=Database("postgresql+psycopg://nobody@127.0.0.1:1/none"))

@@ -9,12 +9,16 @@ from sqlalchemy import text
 
 from custody.audit import queries as audit
 from custody.clients import queries as clients
+from custody.db.unit import DatabaseUnavailable
 from custody.deposits import queries
+from custody.deposits.operations import advance
 from custody.deposits.states import DepositState
 from custody.kernel.money import Amount
 from custody.ledger import operations as ledger
 from custody.ledger.queries import balances
-from tests.integration.deposits.world import ASSET, World
+from custody.movements import queries as movements
+from custody.movements.operations import record_block
+from tests.integration.deposits.world import ASSET, CHAIN, World
 
 
 def states(world: World) -> list[DepositState]:
@@ -133,6 +137,7 @@ def test_waits_while_a_settled_payment_still_counts_on_its_coins(world: World) -
 
 
 def test_two_workers_advancing_at_once_credit_once(world: World) -> None:
+    world.settle()
     vault = world.open("acme", branch=1)
     for _ in range(4):
         world.node.send(world.address("acme", vault).address, 300_000)
@@ -143,6 +148,23 @@ def test_two_workers_advancing_at_once_credit_once(world: World) -> None:
     assert sum(len(result.booked) for result in results) == 4
     assert world.available("acme") == 1_200_000
     world.expect_invariants()
+
+
+def test_no_block_is_recorded_or_undone_while_deposits_are_booked(world: World) -> None:
+    world.node.mine()
+    world.scan()
+    world.node.mine()
+    with world.db.unit() as unit:
+        before = queries.every(unit.session)
+        advance(unit.session, chain=CHAIN, config=world.rules, actor="test", now=unit.now)
+        tip = movements.tip(unit.session, chain=CHAIN)
+        assert tip is not None
+        block = world.reader.block(world.node.rpc("getblockhash", tip.height + 1))
+        with pytest.raises(DatabaseUnavailable), world.db.unit() as other:
+            other.session.execute(text("SET LOCAL lock_timeout = '200ms'"))
+            record_block(other.session, chain=CHAIN, block=block, expected_tip=tip, now=other.now)
+    assert world.scan().recorded == 1
+    assert world.deposits() == before
 
 
 def test_the_database_itself_keeps_what_arrived(world: World) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import psycopg
 import pytest
 
 from custody.db.unit import DatabaseUnavailable, UnitConflict
-from custody.ledger.operations import IdempotencyMismatch, InsufficientFunds, post, post_batch
-from tests.integration.ledger.books import COIN, Books, account, at_once, transfer
+from custody.ledger.operations import IdempotencyMismatch, InsufficientFunds, hold, post, post_batch
+from tests.integration.ledger.books import COIN, Books, account, at_once, transfer, units
 
 
 def test_p025_a_thousand_parallel_withdrawals_of_the_only_coin_hold_it_once(books: Books) -> None:
@@ -119,6 +121,32 @@ def test_a_connection_killed_before_its_commit_leaves_nothing(books: Books, batc
     assert books.accounts() == before
     books.post(transfer("k0", "cli_a", "cli_b", 1))
     assert books.accounts()[account("available", "cli_b")] == (1, 1)
+
+
+def test_a_reversal_waits_for_a_hold_that_is_being_made(books: Books) -> None:
+    books.credit("dep_1", "cli_a", 100)
+    with ThreadPoolExecutor(1) as pool:
+        with books.db.unit() as unit:
+            hold(
+                unit.session, hold_id="hld_1", client="cli_a", amount=units(60), subject="wdr_1", actor="t",
+                now=unit.now,
+            )  # fmt: skip
+            reversal = pool.submit(books.undo, "dep_1", "cli_a", 100)
+            await_blocked(books)
+        result = reversal.result(30)
+    assert (result.taken.units, result.deficit.units) == (40, 60)
+    assert books.of("cli_a") == (0, 60, 60)
+
+
+def await_blocked(books: Books) -> None:
+    """Until some backend of this database waits for a lock."""
+    deadline = time.monotonic() + 30
+    with books.sql("superuser") as connection:
+        while not connection.execute(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchall():
+            assert time.monotonic() < deadline, "nobody waited for the lock"
+            time.sleep(0.01)
 
 
 def hold_and_void(books: Books, hold_id: str, client: str, count: int) -> None:

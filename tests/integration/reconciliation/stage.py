@@ -92,6 +92,15 @@ class Stage:
 
     def open(self, client: str) -> str:
         """Open the client, have an operator approve it, fill its vault's stock; the vault."""
+        digest = self.ask_to_open(client)
+        self.approve(digest, "alice")
+        with self.db.unit() as unit:
+            openings.complete(unit.session, digest=digest, now=unit.now)
+        self.restock(self.vault(client))
+        return self.vault(client)
+
+    def ask_to_open(self, client: str) -> str:
+        """File the opening; its digest."""
         segregation = "omnibus" if PLACES[client] == POOL else "segregated"
         with self.db.unit() as unit:
             request = ClientOpeningRequest(
@@ -111,11 +120,7 @@ class Stage:
                 trust=trust.in_force(unit.session),
                 now=unit.now,
             )
-        self.approve(asked.digest, "alice")
-        with self.db.unit() as unit:
-            openings.complete(unit.session, digest=asked.digest, now=unit.now)
-        self.restock(self.vault(client))
-        return self.vault(client)
+            return asked.digest
 
     def branch(self, client: str) -> int:
         return self.first_branch + PLACES[client]
@@ -206,6 +211,16 @@ class Stage:
                 now=unit.now,
             )
             return asked.withdrawal
+
+    def mark_approved(self, withdrawal: str) -> None:
+        with self.db.unit() as unit:
+            withdrawals.mark_approved(
+                unit.session,
+                withdrawal=withdrawal,
+                trust=trust.in_force(unit.session),
+                correlation_id="test",
+                now=unit.now,
+            )
 
     def compose(self, withdrawal: str) -> None:
         with self.db.unit() as unit:

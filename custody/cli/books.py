@@ -1,0 +1,153 @@
+"""``invariants check``, ``state dump``, ``reconcile``, ``stuck`` and ``table``: do the books agree."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from custody.cli import house
+from custody.cli.exits import DONE, INVALID, REFUSED
+from custody.cli.showing import Format, FormatOption, show, show_json, table
+
+if TYPE_CHECKING:
+    from custody.bootstrap import Runtime
+    from custody.reconciliation.stuck import Deadlines
+
+invariants = typer.Typer(help="What must always be true.", no_args_is_help=True)
+state = typer.Typer(help="Everything there is, for tests and auditors.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands on the top level."""
+    app.add_typer(invariants, name="invariants")
+    app.add_typer(state, name="state")
+    app.command("reconcile")(reconcile)
+    app.command("stuck")(stuck)
+    app.command("table")(client_table)
+
+
+@invariants.command("check")
+def check(chosen: FormatOption = Format.TABLE) -> None:
+    """Check every invariant that shows in a database. Exit 1 when one does not hold.
+
+    custody invariants check --format json
+    """
+    from custody.reconciliation.invariants import check_invariants
+
+    with house.reading() as (session, runtime):
+        with runtime.database.unit() as unit:
+            now = unit.now
+        report = check_invariants(session, caps=runtime.spend_rules.caps, deadlines=_deadlines(runtime), now=now)
+    if chosen is Format.JSON:
+        show_json(report.to_json())
+    else:
+        rows = [
+            {"id": name, "holds": holds, "why": "; ".join(report.found[name][:3])}
+            for name, holds in report.results.items()
+        ]
+        print(table(rows, ("id", "holds", "why")))
+        said = report.to_json()
+        print(f"\nonly tests show {', '.join(said['only_tests'])}; {said['not_built']}")
+    raise typer.Exit(DONE if report.holds else REFUSED)
+
+
+@state.command("dump")
+def dump() -> None:
+    """Print ledger, queue, vaults, deposits and audit head as canonical JSON (RFC 8785).
+
+    custody state dump > state.json
+    """
+    from custody.reports.state_dump import state_dump
+
+    with house.reading() as (session, _):
+        found = state_dump(session)
+    sys.stdout.buffer.write(found + b"\n")
+
+
+def reconcile(
+    ranged: Annotated[bool, typer.Option("--ranged", help="Let the node derive: do not believe our table.")] = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Compare node, index and ledger at one block. Exit 0 balanced, 2 on a break, which stops its vault.
+
+    custody reconcile --format json
+    """
+    from custody.reconciliation import effect
+
+    runtime = house.runtime()
+    act = effect.reconcile_ranged if ranged else effect.reconcile
+    run = act(
+        runtime.node,
+        runtime.database,
+        chain=runtime.chain,
+        asset=runtime.network.asset.id,
+        start_height=runtime.settings.start_height,
+        actor="cli",
+    )
+    told = run.to_json()
+    if chosen is Format.JSON:
+        show_json(told)
+    else:
+        _say_run(told)
+    raise typer.Exit(DONE if run.is_balanced else INVALID)
+
+
+def stuck(chosen: FormatOption = Format.TABLE) -> None:
+    """List whatever is past its deadline: what, where it stands, since when and why.
+
+    custody stuck
+    """
+    from custody.reconciliation import stuck as queue
+
+    with house.reading() as (session, runtime):
+        with runtime.database.unit() as unit:
+            now = unit.now
+        rows = queue.stuck(session, deadlines=_deadlines(runtime), now=now)
+    show([row.to_json() for row in rows], ("kind", "id", "state", "age_seconds", "why"), chosen)
+
+
+def client_table(chosen: FormatOption = Format.TABLE) -> None:
+    """Print the table per client: deposited, withdrawn, fees, available, held, on chain, difference.
+
+    custody table
+    """
+    from custody.kernel.money import format_decimal
+    from custody.reports import client_table as report
+
+    with house.reading() as (session, runtime):
+        found = report.client_table(session)
+    if chosen is Format.JSON:
+        show_json(found.to_json())
+    else:
+        asset = runtime.network.asset
+        columns = ("deposited", "withdrawn", "fees", "available", "held", "on_chain", "difference")
+        rows = [
+            {"name": row.name, "asset": row.asset}
+            | {column: format_decimal(getattr(row, column), asset) for column in columns}
+            for row in found.clients
+        ]
+        print(table(rows, ("name", "asset", *columns)))
+    raise typer.Exit(DONE if found.is_balanced else REFUSED)
+
+
+def _deadlines(runtime: Runtime) -> Deadlines:
+    from dataclasses import asdict
+
+    from custody.reconciliation.stuck import Deadlines
+
+    return Deadlines(**asdict(runtime.settings.chain.deadlines))
+
+
+def _say_run(told: dict[str, Any]) -> None:
+    columns = ("vault", "node", "coins", "movements", "ledger", "in_flight", "suspense", "difference")
+    rows = [line | {"in_flight": sum(int(item["units"]) for item in line["in_flight"])} for line in told["vaults"]]
+    print(table(rows, columns))
+    for line in told["vaults"]:
+        for item in line["in_flight"]:
+            print(f"in flight: {item['kind']} {item['subject']}: {item['units']}")
+    for found in told["breaks"]:
+        print(f"break: {found['vault']}: {found['check']}: {found['detail']}")
+    word = "balanced" if told["balanced"] else f"{len(told['breaks'])} breaks"
+    print(f"{word} at height {told['height']} {told['hash']}")

@@ -1,0 +1,51 @@
+"""``deposit list``: what came in, and how far it is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from custody.cli import house
+from custody.cli.showing import Format, FormatOption, show
+
+app = typer.Typer(help="What came in.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """What came in."""
+
+
+@app.command("list")
+def deposit_list(
+    client: Annotated[str, typer.Option("--client", help="Only this client's.")] = "",
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """List deposits, oldest first.
+
+    custody deposit list --client cli_…
+    """
+    from custody.clients import queries as clients
+    from custody.deposits import queries
+    from custody.kernel.money import format_decimal
+
+    with house.reading() as (session, runtime):
+        if client:
+            clients.get(session, client=client)
+        found = queries.of_client(session, client=client) if client else queries.every(session)
+    rows = [
+        {
+            "id": item.id,
+            "client": item.client,
+            "vault": item.vault,
+            "amount": format_decimal(item.units, runtime.network.asset),
+            "units": str(item.units),
+            "state": item.state.value,
+            "reason": item.reason,
+            "height": item.height,
+            "outpoint": f"{item.txid}:{item.vout}",
+        }
+        for item in found
+    ]
+    show(rows, ("id", "client", "amount", "state", "height"), chosen)

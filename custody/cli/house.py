@@ -1,0 +1,44 @@
+"""The house as a command sees it: the runtime from the settings, and sessions that see one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from custody.bootstrap import Runtime
+
+
+def runtime() -> Runtime:
+    """Settings read, parts put together, logs to standard error. Raises ``ConfigError``."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    from config import settings as configuration
+    from config.chains import ConfigError
+    from config.logging import configure
+    from custody import bootstrap
+
+    settings = configuration.load()
+    configure(settings.log_format, process="cli")
+    try:
+        make_url(settings.database_url)
+    except (ArgumentError, ValueError):
+        raise ConfigError("CUSTODY_DATABASE_URL", "not an address of a database") from None
+    try:
+        return bootstrap.assemble(settings, pool_size=2)
+    except ValueError:
+        raise ConfigError("CUSTODY_BITCOIN_RPC_URL", "accepted is http://USER:PASSWORD@HOST:PORT") from None
+
+
+@contextmanager
+def reading() -> Iterator[tuple[Session, Runtime]]:
+    """A session of one moment; nothing can be written by it."""
+    from custody.reconciliation.books import still
+
+    house = runtime()
+    with still(house.database) as session:
+        yield session, house

@@ -1,0 +1,72 @@
+"""``custody``: one noun, one verb, one line when something is wrong.
+
+Commands import what they need when they run, so help is there at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from custody.cli import (
+    books,
+    chain_of_events,
+    database,
+    deposits,
+    environment,
+    parties,
+    policy,
+    trust,
+    vaults,
+    verdicts,
+    withdrawals,
+)
+from custody.cli.exits import run
+
+app = typer.Typer(
+    name="custody",
+    help="Multisig custody: look at the books, reconcile, ask for withdrawals, give verdicts.\n\n"
+    "Exit codes: 0 done or balanced, 1 refused or failed, 2 usage, invalid input or a break, 3 not found, "
+    "5 unreachable, 130 interrupted.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def settings(
+    env: Annotated[
+        str, typer.Option("--env", help="File of NAME=VALUE settings; ./.custody/env is read where there is one.")
+    ] = "",
+) -> None:
+    """Multisig custody: look at the books, reconcile, ask for withdrawals, give verdicts."""
+    environment.prepare(env)
+
+
+books.add_to(app)
+verdicts.add_to(app)
+for name, group in (
+    ("audit", chain_of_events.app),
+    ("client", parties.clients),
+    ("address", parties.addresses),
+    ("db", database.app),
+    ("deposit", deposits.app),
+    ("policy", policy.app),
+    ("trust", trust.app),
+    ("vault", vaults.app),
+    ("withdrawal", withdrawals.app),
+):
+    app.add_typer(group, name=name)
+
+
+def main() -> None:
+    """Run one command and exit with its code."""
+    sys.exit(run(app))
+
+
+if __name__ == "__main__":
+    main()

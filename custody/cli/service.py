@@ -1,0 +1,95 @@
+"""The API from the outside: one bearer token out of a file, JSON in and out, its problems as one-line errors."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from custody.kernel.errors import Conflict, CustodyError, InvalidInput, NotFound, Refused, Unavailable
+
+SECONDS: Final = 30.0
+_LIMIT_BYTES: Final = 16_000_000
+
+ApiOption = Annotated[
+    str,
+    typer.Option(
+        "--api", envvar="CUSTODY_API_URL", help="Address of the API; without it, this machine's at CUSTODY_API_PORT."
+    ),
+]
+TokenOption = Annotated[
+    str, typer.Option("--token-file", envvar="CUSTODY_API_TOKEN_FILE", help="File that holds the bearer token.")
+]
+
+
+class ServiceUnavailable(Unavailable):
+    """The API does not answer, or not yet."""
+
+    code = "service-unavailable"
+
+
+class ServiceRefused(Refused):
+    """The API said no."""
+
+    code = "service-refused"
+
+
+class Service:
+    """One API and who we are to it. Has no readable ``repr``."""
+
+    def __init__(self, url: str, token_file: str) -> None:
+        """``url`` is http or https; empty: this machine's.
+
+        Raises ``InvalidInput``, and OSError for a token file that cannot be read.
+        """
+        found = url or f"http://127.0.0.1:{os.environ.get('CUSTODY_API_PORT', '8080')}"
+        if not found.startswith(("http://", "https://")):
+            raise InvalidInput("not an address; accepted begins with http:// or https://", field="api")
+        self._url = found.rstrip("/")
+        self._token = Path(token_file).read_text().strip()
+        if not self._token.isprintable() or not self._token.isascii():
+            raise InvalidInput("not a token; accepted is one line of ASCII", field="token-file")
+
+    def __repr__(self) -> str:
+        return "Service"
+
+    def get(self, *path: str) -> Any:
+        """The object at ``path``. Raises ``NotFound``, ``ServiceRefused``, ``ServiceUnavailable``."""
+        return self._call("GET", path, None)
+
+    def post(self, *path: str, body: Any) -> Any:
+        """What the API answers to ``body``. Raises as ``get`` does, and ``InvalidInput`` or ``Conflict``."""
+        return self._call("POST", path, json.dumps(body).encode())
+
+    def _call(self, method: str, path: tuple[str, ...], body: bytes | None) -> Any:
+        where = "/".join([self._url, "v1", *(urllib.parse.quote(part, safe="") for part in path)])
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(where, data=body, headers=headers, method=method)  # noqa: S310  checked above
+        try:
+            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310  checked above
+                return json.loads(answer.read(_LIMIT_BYTES))
+        except urllib.error.HTTPError as error:
+            raise _problem(error) from None
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ValueError) as error:
+            raise ServiceUnavailable("does not answer, or answers no sense", field="api") from error
+
+
+_FAMILIES: Final[dict[int, type[CustodyError]]] = {404: NotFound, 409: Conflict, 422: InvalidInput, 503: Unavailable}
+
+
+def _problem(error: urllib.error.HTTPError) -> CustodyError:
+    """The problem document (RFC 9457) as an error of ours."""
+    try:
+        found = json.loads(error.read(64_000))
+        detail, field = str(found["detail"]), found.get("field")
+    except (ValueError, KeyError, TypeError):
+        detail, field = f"HTTP {error.code}", None
+    family = _FAMILIES.get(error.code, ServiceUnavailable if error.code >= 500 else ServiceRefused)
+    return family(detail, field=str(field) if field else None)

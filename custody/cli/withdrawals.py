@@ -1,0 +1,166 @@
+"""``withdrawal list | show`` from the database; ``create | cancel | bump`` through the API with keys of one's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from custody.cli import house
+from custody.cli.exits import say
+from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
+from custody.cli.service import ApiOption, Service, TokenOption
+from custody.cli.showing import Format, FormatOption, show, show_fields, show_json, table
+
+app = typer.Typer(help="Payments to the outside.", no_args_is_help=True)
+
+
+@app.command("list")
+def withdrawal_list(
+    client: Annotated[str, typer.Option("--client", help="Only this client's.")] = "",
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """List withdrawals, oldest first.
+
+    custody withdrawal list --format json
+    """
+    from custody.kernel.money import format_decimal
+    from custody.withdrawals import queries
+
+    with house.reading() as (session, runtime):
+        found = queries.every(session, client=client or None)
+    rows = [_row(item) | {"amount": format_decimal(item.units, runtime.network.asset)} for item in found]
+    show(rows, ("id", "client", "amount", "state", "waiting_for"), chosen)
+
+
+@app.command("show")
+def withdrawal_show(withdrawal: str, chosen: FormatOption = Format.TABLE) -> None:
+    """Show one withdrawal: what, whose, where it stands, its attempts and every step.
+
+    custody withdrawal show wdr_…
+    """
+    from custody.kernel.clock import rfc3339
+    from custody.kernel.ids import expect_id
+    from custody.spends import queries as spends
+    from custody.withdrawals import queries
+
+    name = expect_id(withdrawal, "wdr", field="withdrawal")
+    with house.reading() as (session, _):
+        row = _row(queries.get(session, withdrawal=name))
+        attempts = [
+            {"attempt": item.id, "state": item.state, "fee": str(item.fee_sat), "vsize": item.vsize, "txid": item.txid}
+            for item in spends.attempts(session, withdrawal=name)
+        ]
+        steps = [
+            {"step": item.step, "to": item.to_state, "event": item.event, "actor": item.actor, "at": rfc3339(item.at)}
+            for item in queries.steps(session, withdrawal=name)
+        ]
+    if chosen is Format.JSON:
+        show_json(row | {"attempts": attempts, "steps": steps})
+        return
+    show_fields(row, chosen)
+    print("\n" + table(attempts, ("attempt", "state", "fee", "vsize", "txid")))
+    print("\n" + table(steps, ("step", "to", "event", "actor", "at")))
+
+
+@app.command("create")
+def create(
+    token_file: TokenOption,
+    key: KeyOption,
+    client: Annotated[str, typer.Option("--client", help="Whose money.")],
+    amount: Annotated[str, typer.Option("--amount", help="In whole units, such as 0.25.")],
+    to: Annotated[str, typer.Option("--to", help="Destination address.")],
+    max_fee: Annotated[str, typer.Option("--max-fee", help="Highest network fee, in whole units.")],
+    purpose: Annotated[str, typer.Option("--purpose", help="Purpose or beneficiary reference.")],
+    asset: Annotated[str, typer.Option("--asset", help="Short code.")] = "BTC",
+    network: Annotated[str, typer.Option("--network", envvar="CUSTODY_NETWORK", help="Which chain.")] = "mainnet",
+    requester: Annotated[str, typer.Option("--as", help="The requester's name in the trust root.")] = "exchange",
+    key_id: KeyIdOption = "",
+    api: ApiOption = "",
+    idempotency_key: Annotated[str, typer.Option("--idempotency-key", help="The same key asks only once.")] = "",
+    hours: Annotated[int, typer.Option("--hours", min=1, max=720, help="How long it is good.")] = 24,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Ask for a withdrawal, signed with the requester's own key.
+
+    custody withdrawal create --token-file token --key exchange.pem --client cli_…
+    --amount 0.25 --to bcrt1… --max-fee 0.0001 --purpose "order 17"
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from custody.chains.bitcoin.offline.address import parse_address
+    from custody.chains.bitcoin.offline.network import network as network_of
+    from custody.evidence.requests import WithdrawalRequest, request_message
+    from custody.evidence.signatures import sign_ed25519
+    from custody.kernel.errors import InvalidInput
+    from custody.kernel.ids import new_id
+    from custody.kernel.money import parse_decimal
+
+    where = network_of(network)
+    if asset != where.asset.code:
+        raise InvalidInput(f"not known on {where.name}; accepted is {where.asset.code}", field="asset")
+    now = datetime.now(UTC)
+    request = WithdrawalRequest(
+        requester=requester,
+        client=client,
+        asset=where.asset.id,
+        amount=parse_decimal(amount, where.asset, field="amount").units,
+        destination=parse_address(to, network=where, field="to").address,
+        max_fee=parse_decimal(max_fee, where.asset, field="max-fee").units,
+        purpose=purpose,
+        not_after=now + timedelta(hours=hours),
+        idempotency_key=idempotency_key or new_id("idm", now),
+    )
+    checked = WithdrawalRequest.parse(request.to_json())
+    signature = sign_ed25519(load_key(key), key_id or f"{requester}-1", request_message(checked))
+    say(f"{where.name} · idempotency key {checked.idempotency_key}")
+    service = Service(api, token_file)
+    found = service.post("withdrawals", body={"request": checked.to_json(), "signature": signature.to_json()})
+    _show_answer(found, chosen)
+
+
+@app.command("cancel")
+def cancel(withdrawal: str, token_file: TokenOption, api: ApiOption = "", chosen: FormatOption = Format.TABLE) -> None:
+    """Cancel a withdrawal that no cosigner has been given yet.
+
+    custody withdrawal cancel wdr_… --token-file token
+    """
+    _show_answer(Service(api, token_file).post("withdrawals", withdrawal, "cancel", body={}), chosen)
+
+
+@app.command("bump")
+def bump(
+    withdrawal: str,
+    token_file: TokenOption,
+    fee_rate: Annotated[int, typer.Option("--fee-rate", min=1, max=10_000, help="Satoshi per virtual byte.")],
+    api: ApiOption = "",
+    yes: YesOption = False,
+) -> None:
+    """Ask for a replacement with a higher fee rate for a payment that is stuck.
+
+    custody withdrawal bump wdr_… --fee-rate 20 --token-file token --yes
+    """
+    confirm(f"Replace {withdrawal} at {fee_rate} sat/vB?", is_agreed=yes)
+    Service(api, token_file).post("withdrawals", withdrawal, "replacements", body={"fee_rate_sat_vb": fee_rate})
+    print(f"{withdrawal}: a replacement at {fee_rate} sat/vB was asked for")
+
+
+def _show_answer(found: dict[str, Any], chosen: Format) -> None:
+    names = ("id", "status", "client", "amount", "destination", "max_fee", "intent_digest", "digest_code", "txid")
+    show_fields(found if chosen is Format.JSON else {name: found.get(name) for name in names}, chosen)
+
+
+def _row(found: Any) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "client": found.client,
+        "vault": found.vault,
+        "units": str(found.units),
+        "max_fee_units": str(found.max_fee_units),
+        "fee_units": None if found.fee_units is None else str(found.fee_units),
+        "destination": found.destination,
+        "state": found.state.value,
+        "waiting_for": found.waiting_for,
+        "digest": found.digest,
+        "txid": found.txid,
+    }

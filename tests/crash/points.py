@@ -1,0 +1,62 @@
+"""Every crash point there is, taken from the code, and the stages of the roads that pass it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import custody
+import workers
+from custody.kernel.crash import points_in
+from tests.crash import roads
+from tests.crash.roads import Stage
+from workers.routes import crash_points
+
+STAGES: Final[dict[Stage, tuple[str, ...]]] = {
+    roads.opening: ("api.approval.", "intents.approved:", "addresses.", "relay."),
+    roads.arrival: ("deposits.mempool_",),
+    roads.inclusion: ("movements.block_", "relay."),
+    roads.credit: ("movements.block_recorded", "movements.advanced:", "deposits.taken_up", "deposits.booked"),
+    roads.payment: (
+        "api.withdrawal.",
+        "api.approval.",
+        "api.bundle.",
+        "api.signature.",
+        "intents.approved:",
+        "withdrawals.compose",
+        "withdrawals.planned",
+        "withdrawals.before_send",
+        "withdrawals.sent",
+        "withdrawals.broadcast",
+        "signing.complete:",
+        "relay.",
+    ),
+    roads.replacement: (
+        "api.bundle.",
+        "api.signature.",
+        "withdrawals.replace",
+        "withdrawals.before_send",
+        "withdrawals.sent",
+        "withdrawals.broadcast",
+        "signing.complete:",
+        "relay.",
+    ),
+    roads.confirmation: ("movements.block_", "movements.advanced:"),
+    roads.completion: ("movements.advanced:", "deposits.taken_up", "deposits.booked"),
+    roads.rejection: ("intents.rejected:",),
+    roads.refusal: ("signing.refused:",),
+    roads.undone_deposit: ("movements.disconnect", "movements.reorganised:"),
+    roads.undone_payment: ("movements.disconnect", "movements.reorganised:"),
+}
+"""A point that begins so is passed in this stage; the test of it fails if it is not."""
+
+
+def all_points() -> list[str]:
+    """By name from the source, and those every task has by its shape."""
+    rooms = (Path(package.__path__[0]) for package in (custody, workers))
+    return sorted({*points_in(*rooms), *crash_points()})
+
+
+def stages_of(point: str) -> list[Stage]:
+    """The stages that pass ``point``."""
+    return [stage for stage, prefixes in STAGES.items() if point.startswith(prefixes)]

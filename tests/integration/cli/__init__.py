@@ -1,0 +1,1 @@
+"""The command line on a real database, a real node and the real API."""

@@ -1,0 +1,126 @@
+"""Commands that speak to the API with keys of their own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from custody.withdrawals.states import State
+from tests.cosigner.builders import person_key
+from tests.integration.cli.conftest import Command
+from tests.integration.reconciliation.stage import Stage
+
+pytestmark = pytest.mark.usefixtures("api")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, str]:
+    found = {}
+    for name in ("exchange", "alice", "bob", "carol"):
+        path = tmp_path / f"{name}.pem"
+        path.write_bytes(person_key(name).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        found[name] = str(path)
+    return found
+
+
+def ask(command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str], amount: str) -> dict[str, Any]:
+    to = stage.node.wallet("elsewhere").new_address()
+    answer = command(
+        *("withdrawal", "create", "--token-file", tokens["exchange"], "--key", keys["exchange"]),
+        *("--client", "acme", "--amount", amount, "--to", to, "--max-fee", "0.0002", "--purpose", "order 17"),
+        *("--format", "json"),
+    )
+    assert answer.code == 0, answer.err
+    found: dict[str, Any] = json.loads(answer.out)
+    return found
+
+
+def as_person(name: str, keys: dict[str, str], tokens: dict[str, str]) -> tuple[str, ...]:
+    return ("--key", keys[name], "--as", name, "--token-file", tokens[name])
+
+
+def test_asks_approves_and_sees_it_approved(
+    command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str]
+) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    asked = ask(command, stage, keys, tokens, "0.1")
+    assert asked["status"] == "pending_approval"
+    first = command(
+        "approve", asked["id"], "--key", keys["alice"], "--as", "alice", "--token-file", tokens["alice"], "--yes"
+    )
+    assert (first.code, "missing 1 of operators" in first.out) == (0, True)
+    assert "Pay 0.10000000 BTC to " in first.err
+    digest = asked["intent_digest"]
+    second = command("approve", digest, *as_person("bob", keys, tokens), "--yes")
+    assert (second.code, second.out) == (0, f"{digest}: approved\n")
+
+
+def test_rejects_with_a_verdict_of_ones_own(
+    command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str]
+) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    asked = ask(command, stage, keys, tokens, "0.1")
+    answer = command(
+        "reject", asked["id"], "--key", keys["carol"], "--as", "carol", "--token-file", tokens["carol"], "--yes"
+    )
+    assert (answer.code, answer.out) == (0, f"{asked['intent_digest']}: rejected\n")
+
+
+def test_refuses_a_verdict_signed_with_another_persons_key(
+    command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str]
+) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    asked = ask(command, stage, keys, tokens, "0.1")
+    before = stage.dump()
+    answer = command(
+        "approve", asked["id"], "--key", keys["bob"], "--as", "alice", "--token-file", tokens["alice"], "--yes"
+    )
+    assert answer.code == 1
+    assert answer.err.splitlines()[-1].startswith("error: approval.signature")
+    assert stage.dump() == before
+
+
+def test_asks_before_it_signs_where_there_is_a_terminal_and_nowhere_else(
+    command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    asked = ask(command, stage, keys, tokens, "0.1")
+    before = stage.dump()
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    answer = command("approve", asked["id"], "--key", keys["alice"], "--as", "alice", "--token-file", tokens["alice"])
+    assert (answer.code, answer.err.splitlines()[-1]) == (2, "error: yes: there is no terminal to ask at; say --yes")
+    assert stage.dump() == before
+
+
+def test_cancels_what_nobody_can_have_signed(
+    command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str]
+) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    asked = ask(command, stage, keys, tokens, "0.1")
+    assert command("withdrawal", "cancel", asked["id"], "--token-file", tokens["exchange"]).code == 0
+    assert stage.get(asked["id"]).state is State.CANCELLED
+    answer = command("withdrawal", "bump", asked["id"], "--fee-rate", "9", "--token-file", tokens["alice"], "--yes")
+    assert (answer.code, answer.err) == (1, "error: withdrawal.state: the withdrawal is cancelled\n")
+
+
+def test_says_who_refused_and_what_is_not_there(
+    command: Command, keys: dict[str, str], tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = "wdr_" + "0" * 26
+    answer = command("withdrawal", "cancel", missing, "--token-file", tokens["exchange"])
+    assert (answer.code, answer.err) == (3, "error: withdrawal: no such withdrawal\n")
+    Path(tokens["bob"]).write_text("wrong")
+    answer = command("withdrawal", "cancel", missing, "--token-file", tokens["bob"])
+    assert (answer.code, "wrong" in answer.err) == (1, False)
+    monkeypatch.setenv("CUSTODY_API_PORT", "1")
+    answer = command("withdrawal", "cancel", missing, "--token-file", tokens["exchange"])
+    assert (answer.code, answer.err) == (5, "error: api: does not answer, or answers no sense\n")
