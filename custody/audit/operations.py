@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import structlog
 from sqlalchemy import event, select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from custody.audit.tables import AlarmRow, AuditRow
 from custody.kernel.canonical import digest
@@ -22,6 +23,7 @@ from custody.kernel.clock import rfc3339
 GENESIS: Final = "0" * 64
 _LOCK: Final = 0x61756474
 _PENDING: Final = "audit_pending"
+_MARKS: Final = "audit_marks"
 
 log = structlog.get_logger("custody.audit")
 
@@ -81,6 +83,8 @@ def event_hash(row: AuditRow) -> str:
 
 @event.listens_for(Session, "before_commit")
 def _seal(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
     pending: list[AuditRow] = session.info.pop(_PENDING, [])
     if not pending:
         return
@@ -96,6 +100,15 @@ def _seal(session: Session) -> None:
         session.add(row)
 
 
-@event.listens_for(Session, "after_rollback")
-def _forget(session: Session) -> None:
-    session.info.pop(_PENDING, None)
+@event.listens_for(Session, "after_transaction_create")
+def _mark(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.nested:
+        marks = session.info.setdefault(_MARKS, WeakKeyDictionary())
+        marks[transaction] = len(session.info.get(_PENDING, ()))
+
+
+@event.listens_for(Session, "after_soft_rollback")
+def _forget(session: Session, previous: SessionTransaction) -> None:
+    """What was recorded inside a savepoint goes with it, what was recorded before it stays."""
+    mark = session.info.get(_MARKS, {}).pop(previous, 0)
+    del session.info.get(_PENDING, [])[mark:]

@@ -32,6 +32,14 @@ def bundle_for_another_chain(world: World, memory: Memory) -> Bundle:
 
 
 @refused(Reason.WRONG_CHAIN)
+def bundle_and_intent_for_another_chain(world: World, memory: Memory) -> Bundle:
+    other = "bip122:000000000019d6689c085ae165831e93"
+    bundle = world.small(chain=other)
+    intent = bundle.payments[0].proven.intent
+    return with_proven(bundle, intent=replace(intent, chain=other))
+
+
+@refused(Reason.WRONG_CHAIN)
 def intent_for_another_chain(world: World, memory: Memory) -> Bundle:
     bundle = world.small()
     intent = bundle.payments[0].proven.intent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
+from custody.approvals import queries as intents
+from custody.evidence.intents import Intent
 from custody.withdrawals.model import Withdrawal
 from tests.cosigner.builders import address
 from tests.support.road import Road, btc
@@ -65,22 +68,17 @@ def test_p043_refuses_an_intent_whose_destination_was_rewritten(road: Road, appr
 
 def test_p043_refuses_an_intent_rewritten_with_its_digest_everywhere(road: Road, approved: Withdrawal) -> None:
     """The digest moved along in every table: what people signed is another one, and the cosigners find out."""
-    from custody.approvals import queries as intents
-    from custody.evidence.intents import Intent
-
     with road.db.unit() as unit:
         document = intents.get(unit.session, digest=approved.digest).intent.to_json()
     document["request"]["destination"] = THIEF
     forged = Intent.parse(document)
-    import json
-
     with superuser(road) as connection:
         values = {"new": forged.digest, "old": approved.digest, "document": json.dumps(document), "to": THIEF}
+        moved = f"UPDATE withdrawals SET digest = :new, destination = :to, script_pubkey = '\\x{THIEF_SCRIPT}'"
         for statement in (
             "UPDATE intents SET digest = :new, document = CAST(:document AS jsonb) WHERE digest = :old",
             "UPDATE approvals SET digest = :new WHERE digest = :old",
-            f"UPDATE withdrawals SET digest = :new, destination = :to, script_pubkey = '\\x{THIEF_SCRIPT}'"
-            " WHERE digest = :old",
+            f"{moved} WHERE digest = :old",
         ):
             connection.execute(text(statement), values)
     road.settle()

@@ -22,7 +22,7 @@ from custody.reconciliation.invariants import check_invariants
 from custody.signing import operations as signing
 from demo.child import free_port
 from demo.people import Api, ApiSaidNo
-from tests.cosigner.builders import World
+from tests.cosigner.builders import DEMO_POLICY, World
 from tests.crash.keyholders import Keyholders
 from tests.crash.yard import Chain, Yard
 from tests.support.forge import Forged
@@ -212,7 +212,9 @@ class Live:
 
 
 @contextmanager
-def living(yard: Yard, *, chain: Chain | None = None, **settings: Any) -> Iterator[Live]:
+def living(
+    yard: Yard, *, chain: Chain | None = None, policy: str = DEMO_POLICY, **settings: Any
+) -> Iterator[Live]:
     """A house with a ceremony of its own and nothing running; ``settings`` by their names."""
     where, number = chain or yard.chain, yard.number()
     name = f"case{number}"
@@ -220,7 +222,7 @@ def living(yard: Yard, *, chain: Chain | None = None, **settings: Any) -> Iterat
     folder.mkdir()
     with ExitStack() as stack:
         database = stack.enter_context(yard.database())
-        ceremony = _ceremony(number)
+        ceremony = _ceremony(number, policy)
         chosen: dict[str, Any] = {
             "node_url": where.node.url,
             "bitcoin_zmq_url": where.node.zmq_url,
@@ -238,11 +240,11 @@ def living(yard: Yard, *, chain: Chain | None = None, **settings: Any) -> Iterat
         yield live
 
 
-def _ceremony(number: int) -> World:
+def _ceremony(number: int, policy: str) -> World:
     """Keys nobody else on the chain has: two houses must not see each other's coins."""
     now = datetime.now(UTC)
     cosigners = tuple(f"{place}{number}" for place in ("north", "south", "east"))
-    return World(cosigners=cosigners, now=now, expires_at=now + timedelta(days=365))
+    return World(policy=policy, cosigners=cosigners, now=now, expires_at=now + timedelta(days=365))
 
 
 def _callers(ceremony: World) -> dict[str, tuple[str, str]]:

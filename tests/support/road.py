@@ -16,7 +16,9 @@ from typing import Any, cast
 from sqlalchemy import text
 
 import workers.tasks  # noqa: F401 - importing the tasks registers their deliveries
+from config import settings as configuration
 from custody.audit import queries as audit
+from custody.bootstrap import assemble
 from custody.clients import operations as clients
 from custody.cosigner.answering import Answer, Desk, Signed, SignedRefusal
 from custody.cosigner.limits import Limits
@@ -32,6 +34,8 @@ from custody.reconciliation.books import still
 from custody.reconciliation.effect import reconcile
 from custody.reconciliation.invariants import check_invariants
 from custody.reconciliation.model import RunResult
+from custody.restore import operations as restore
+from custody.restore.queries import GATED_TOPICS, Restoration, require_normal
 from custody.signing import operations as signing
 from custody.spends import queries as attempts
 from custody.spends.model import Attempt
@@ -43,7 +47,7 @@ from demo.bitcoind import sat
 from demo.servers import Bitcoind
 from tests.cosigner.builders import BTC, KEYSET, address, cosigner_key
 from tests.support.servers import FreshDatabase
-from tests.support.world import House
+from tests.support.world import House, environment
 from workers import unit as delivering
 
 ROUNDS = 40
@@ -80,10 +84,24 @@ class Road(House):
         height = node.rpc("getblockcount")
         road = cast("Road", cls.found(database, **{"node_url": node.url, "start_height": height, **settings}))
         road._node.append(node)
+        road.start()
         for name in road.ceremony.cosigners:
             road.seat(name, folder / f"{secrets.token_hex(4)}-{name}.sqlite")
         road.scan()
         return road
+
+    def on(self, database: FreshDatabase) -> Road:
+        """The same house, node and cosigners on another database: what runs after a restore."""
+        height = str(self.runtime.settings.start_height)
+        settings = configuration.load(environment(database, node_url=self.node.url, start_height=height))
+        road = Road(database, assemble(settings), self.ceremony, dict(self.vaults))
+        road.desks, road.memories, road._node = self.desks, self.memories, self._node
+        return road
+
+    def start(self, *, gap: int = 20) -> Restoration | None:
+        """What every process does first: is this the database that ran before?"""
+        with self.db.unit() as unit:
+            return restore.notice(unit.session, now=unit.now, gap=gap)
 
     @property
     def node(self) -> Bitcoind:
@@ -325,6 +343,9 @@ class Road(House):
     def _handle(self, message: Message) -> None:
         deliver = delivering.DELIVERIES[message.topic]
         try:
+            if message.topic in GATED_TOPICS:
+                with self.db.unit() as unit:
+                    require_normal(unit.session)
             delivering._with_retries(deliver, self.runtime, message.id, message.correlation_id, dict(message.payload))
         except CustodyError as error:
             self.told.append(error)

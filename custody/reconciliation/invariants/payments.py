@@ -57,8 +57,8 @@ def fees_are_under_caps(session: Session, caps: FeeCaps | None) -> Iterator[str]
                 caps=caps,
                 ceiling_sat=int(row.max_fee_units),
             )
-        except FeeOverCap as error:
-            yield f"attempt {row.id}: {error.message}"
+        except (FeeOverCap, MalformedTransaction) as error:
+            yield f"attempt {row.id}: {error}"
 
 
 def _differences(row: Row[Any], own: dict[str, set[bytes]]) -> Iterator[str]:

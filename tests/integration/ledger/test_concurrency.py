@@ -14,6 +14,7 @@ import pytest
 
 from custody.db.unit import DatabaseUnavailable, UnitConflict
 from custody.ledger.operations import IdempotencyMismatch, InsufficientFunds, hold, post, post_batch
+from custody.ledger.operations.posting import locked_balances
 from tests.integration.ledger.books import COIN, Books, account, at_once, transfer, units
 
 
@@ -138,9 +139,20 @@ def test_a_reversal_waits_for_a_hold_that_is_being_made(books: Books) -> None:
     assert books.of("cli_a") == (0, 60, 60)
 
 
+def test_balances_that_were_read_to_be_posted_on_stay_as_they_are(books: Books) -> None:
+    books.credit("dep_1", "cli_a", 100)
+    with ThreadPoolExecutor(1) as pool:
+        with books.db.unit() as unit:
+            assert locked_balances(unit.session, [account("available", "cli_a")]) == [100]
+            later = pool.submit(books.hold, "hld_1", "cli_a", 60)
+            await_blocked(books)
+        later.result(30)
+    assert books.of("cli_a") == (40, 60, 0)
+
+
 def await_blocked(books: Books) -> None:
     """Until some backend of this database waits for a lock."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 15
     with books.sql("superuser") as connection:
         while not connection.execute(
             "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -84,9 +84,9 @@ def test_a_deposit_that_comes_back_repays_its_own_deficit_only(books: Books) -> 
     assert books.of("cli_a") == (0, 120, 80)
     books.undo("dep_2", "cli_a", 40)
     assert books.of("cli_a") == (0, 120, 120)
-    books.credit("dep_2", "cli_a", 40, occurrence=2)
-    assert books.of("cli_a") == (0, 120, 80)
     books.credit("dep_1", "cli_a", 100, occurrence=2)
+    assert books.of("cli_a") == (20, 120, 40)
+    books.credit("dep_2", "cli_a", 40, occurrence=2)
     assert books.of("cli_a") == (20, 120, 0)
 
 

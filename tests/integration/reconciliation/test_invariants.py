@@ -48,9 +48,14 @@ def _check_within(stage: Stage, connection: Connection) -> set[str]:
 
 
 CASES = [
-    ("I1", "UPDATE postings SET units = units + 1 WHERE leg = 1"),
+    ("I1", "DELETE FROM postings WHERE entry_id = 1 AND leg = 1"),
+    ("I1", "UPDATE ledger_accounts SET version = version + 1"),
     ("I1", "GRANT UPDATE ON postings TO custody_app"),
-    ("I2", "UPDATE postings SET new_balance = -5 WHERE sign = 1 AND leg = (SELECT max(leg) FROM postings)"),
+    (
+        "I2",
+        """ALTER TABLE ledger_accounts DROP CONSTRAINT ck_ledger_accounts_sign;
+        UPDATE ledger_accounts SET balance = -1 WHERE kind = 'available'""",
+    ),
     ("I3", "UPDATE holds SET state = 'pending', ended_at = NULL, settled_units = NULL"),
     ("I4", "UPDATE coins SET units = units + 1 WHERE spent_by IS NULL"),
     ("I4", "DELETE FROM coins WHERE spent_by IS NULL"),
@@ -60,7 +65,7 @@ CASES = [
     ("I6", "UPDATE withdrawals SET state = 'cancelled'"),
     ("I7", "UPDATE attempts SET final = substring(final FROM 1 FOR length(final) - 1)"),
     ("I7", "UPDATE attempts SET fee_units = fee_units + 1"),
-    ("I7", "UPDATE addresses SET change = false WHERE change AND state = 'issued'"),
+    ("I7", "UPDATE addresses SET state = 'burned' WHERE change AND state = 'issued'"),
     ("I8", "DELETE FROM approvals WHERE approver = 'bob'"),
     ("I8", "UPDATE approvals SET document = jsonb_set(document, '{statement,verdict}', '\"reject\"')"),
     ("I8", "UPDATE intents SET document = jsonb_set(document, '{request,amount}', '\"1\"') WHERE kind = 'withdrawal'"),
@@ -69,17 +74,27 @@ CASES = [
     ("I10", "DELETE FROM holds"),
     ("I11", "UPDATE audit_events SET actor = 'nobody' WHERE sequence = 2"),
     ("I11", "DELETE FROM audit_events WHERE sequence = 3"),
-    ("I11", "INSERT INTO withdrawal_transitions SELECT subject, 99, from_state, 'failed', event, actor, at"
-     " FROM withdrawal_transitions LIMIT 1"),
+    (
+        "I11",
+        """INSERT INTO withdrawal_transitions SELECT subject, 99, from_state, 'failed', event, actor, at
+        FROM withdrawal_transitions LIMIT 1""",
+    ),
     ("I13", "UPDATE deposits SET units = units + 1 WHERE state = 'credited'"),
     ("I13", "UPDATE movements SET units = units + 1 WHERE direction = 'in'"),
     ("I15", "UPDATE keysets SET document = jsonb_set(document, '{threshold}', '3')"),
     ("I15", "UPDATE addresses SET address = 'bcrt1qsomebodyelse' WHERE state = 'issued'"),
     ("I16", "UPDATE withdrawals SET max_fee_units = 1"),
-    ("I18", "UPDATE withdrawals SET state = 'broadcast', state_since = now() - interval '1 day'"),
-    ("I20", "INSERT INTO breaks SELECT 'brk_x', r.id, v.id, 'a', 'c', 1, 2, 'd', now()"
-     " FROM reconciliation_runs r, vaults v LIMIT 1"),
-]  # fmt: skip
+    (
+        "I18",
+        """UPDATE intents SET not_before = NULL;
+        UPDATE withdrawals SET state = 'broadcast', state_since = now() - interval '1 day'""",
+    ),
+    (
+        "I20",
+        """INSERT INTO breaks SELECT 'brk_x', r.id, v.id, 'a', 'c', 1, 2, 'd', now()
+        FROM reconciliation_runs r, vaults v LIMIT 1""",
+    ),
+]
 
 
 def test_holds_on_an_honest_database(busy: Stage) -> None:

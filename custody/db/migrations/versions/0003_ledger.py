@@ -222,8 +222,11 @@ END $$;
 CREATE FUNCTION ledger_lock(p_kinds text[], p_owners text[], p_pledges text[], p_assets text[]) RETURNS numeric[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  ids bigint[] := ledger_open(p_kinds, p_owners, p_pledges, p_assets);
+  ids bigint[] := ledger_find(p_kinds, p_owners, p_pledges, p_assets);
 BEGIN
+  IF array_position(ids, NULL) IS NOT NULL THEN
+    ids := ledger_open(p_kinds, p_owners, p_pledges, p_assets);
+  END IF;
   PERFORM 1 FROM ledger_accounts WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
   RETURN ARRAY(SELECT a.balance FROM unnest(ids) WITH ORDINALITY AS asked (id, place)
                JOIN ledger_accounts a ON a.id = asked.id ORDER BY asked.place);

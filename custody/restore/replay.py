@@ -1,0 +1,79 @@
+"""Reading the chain again after a restore: first everything that may have been shown is watched, then it is read.
+
+Every step may run twice and be interrupted anywhere; units are short, and none is open while the node is asked.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from custody.addresses import operations as addresses
+from custody.addresses import queries as stock
+from custody.addresses.model import derive
+from custody.chains.port import ChainReader
+from custody.db import Database
+from custody.kernel.crash import crash_point
+from custody.movements import operations as movements
+from custody.movements import queries
+from custody.movements.scan import scan
+from custody.restore import operations
+from custody.restore import queries as restorations
+from custody.restore.queries import Goal, Restoration
+
+BATCH: Final = 200
+"""Indexes derived between two units."""
+
+
+def replay(
+    reader: ChainReader, database: Database, *, chain: str, seal_key: bytes, start_height: int
+) -> Restoration | None:
+    """Watch what was forgotten, match the blocks since the backup again, and read on to the node's tip.
+
+    Returns the restoration, or None where none is under way; ``operations.finish`` ends it after a reconciliation.
+    Raises what ``scan`` raises, ``KeysetTampered``, ``AddressTampered``.
+    """
+    with database.unit() as unit:
+        found = restorations.current(unit.session)
+    if found is None:
+        return None
+    if found.watched_at is None:
+        for goal in found.goals:
+            watch(database, goal, seal_key=seal_key)
+        crash_point("restore.watched")
+        _match_again(reader, database, chain, found.tips.get(chain, start_height))
+        with database.unit() as unit:
+            operations.mark_watched(unit.session, now=unit.now)
+    while scan(reader, database, chain=chain, start_height=start_height).more:
+        pass
+    return found
+
+
+def watch(database: Database, goal: Goal, *, seal_key: bytes) -> None:
+    """Store every index up to the goal as burned: never handed out, always watched. Derived by two libraries."""
+    while True:
+        with database.unit() as unit:
+            highest = stock.highest_issued(unit.session, vault=goal.vault, change=goal.change)
+            missing = goal.last - (-1 if highest is None else highest)
+            plan = addresses.plan_stock(
+                unit.session, vault=goal.vault, change=goal.change, target=min(missing, BATCH), seal_key=seal_key
+            )
+        if plan is None:
+            return
+        derived = derive(plan.descriptor, change=goal.change, indexes=plan.indexes)
+        with database.unit() as unit:
+            addresses.store(unit.session, plan=plan, derived=derived, seal_key=seal_key, now=unit.now, burned=True)
+        crash_point("restore.batch_stored")
+
+
+def _match_again(reader: ChainReader, database: Database, chain: str, since_height: int) -> None:
+    """Blocks that were read after the restore and before everything was watched."""
+    height = since_height + 1
+    while True:
+        with database.unit() as unit:
+            known = queries.stored_hash(unit.session, chain=chain, height=height)
+        if known is None or reader.block_hash(height) != known:
+            return
+        block = reader.block(known)
+        with database.unit() as unit:
+            movements.rescan_block(unit.session, chain=chain, block=block, now=unit.now)
+        height += 1

@@ -1,0 +1,176 @@
+"""Parts of the documents that are taken from the code: ``python -m tests.architecture.pages`` writes them anew.
+
+A part stands in a page between ``<!-- from the code: NAME -->`` and ``<!-- end -->``. Source is read as text, so
+nothing is run and nothing is connected to.
+"""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+from custody.deposits import states as deposits
+from custody.kernel.crash import points_in
+from custody.ledger.reasons import RULES
+from custody.withdrawals import states as withdrawals
+from workers import routes
+
+REPOSITORY = Path(__file__).parents[2]
+PACKAGES = ("custody", "policies", "workers")
+FAMILIES = ("Refused", "Conflict", "Unavailable", "Broken")
+MARKED = re.compile(r"(<!-- from the code: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def pages() -> list[Path]:
+    """Every Markdown page of the repository's own."""
+    return sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("benchmarks/*.md")])
+
+
+def rendered(text: str) -> str:
+    """``text`` with every marked part as the code says it now. Raises ``KeyError`` for a part nobody renders."""
+    return MARKED.sub(lambda found: f"{found[1]}{PARTS[found[2]]()}\n{found[3]}", text)
+
+
+def rooms() -> str:
+    """Each room and the first line of what it promises."""
+    packages = sorted((REPOSITORY / "custody").glob("*/__init__.py"))
+    promises = [(f"`{path.parent.name}`", _first_line(ast.parse(path.read_text()))) for path in packages]
+    return _table(("room", "what it is for"), promises)
+
+
+def import_order() -> str:
+    """The shelves, top to bottom, as the contract states them."""
+    contracts = configparser.ConfigParser()
+    contracts.read(REPOSITORY / ".importlinter")
+    shelves = contracts["importlinter:contract:shelves"]["layers"].split("\n")
+    lines = [line.replace("(", "").replace(")", "").replace("custody.", "").strip() for line in shelves]
+    return "\n".join(["```text", *(line for line in lines if line), "```"])
+
+
+def withdrawal_states() -> str:
+    """The diagram of ``custody/withdrawals/states.py``."""
+    moves = [(before, event, after) for (before, event), after in withdrawals.TRANSITIONS.items()]
+    return _diagram([("[*]", "request", withdrawals.State.REQUESTED), *moves], withdrawals.RELEASED)
+
+
+def deposit_states() -> str:
+    """The diagram of ``custody/deposits/states.py``."""
+    first = [("[*]", event, state) for event, state in deposits.FIRST.items()]
+    moves = [(before, event, after) for (before, event), after in deposits.TRANSITIONS.items()]
+    return _diagram([*first, *moves], ())
+
+
+def crash_points() -> str:
+    """Every named crash point: those of the code, and those each task has by its shape."""
+    named = points_in(*(REPOSITORY / package for package in ("custody", "workers")))
+    return "\n".join(["```text", *sorted({*named, *routes.crash_points()}), "```"])
+
+
+def refusal_reasons() -> str:
+    """Every reason of a cosigner, in the order its rules are applied."""
+    tree = ast.parse((REPOSITORY / "custody" / "cosigner" / "reasons.py").read_text())
+    body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Reason")
+    found = [
+        (f"`{_constant(value)}`", _text(words)) for value, words in pairwise(body) if isinstance(value, ast.Assign)
+    ]
+    return _table(("reason", "what it means"), found)
+
+
+def error_codes() -> str:
+    """Every stable error code, its family and what it means."""
+    classes = {node.name: node for path in _sources() for node in _classes(path)}
+    found = {code: name for name, node in classes.items() if (code := _code(node)) is not None}
+    rows = [
+        (f"`{code}`", _family(name, classes), _first_line(classes[name]))
+        for code, name in sorted(found.items())
+        if _family(name, classes)
+    ]
+    return _table(("code", "family", "meaning"), rows)
+
+
+def ledger_reasons() -> str:
+    """Why an entry may exist, and what may fall and rise under it."""
+    rows = [
+        (
+            f"`{reason}`",
+            ", ".join(sorted(rule.falls)),
+            ", ".join(sorted(rule.rises)),
+            "yes" if rule.authority else "",
+        )
+        for reason, rule in RULES.items()
+    ]
+    return _table(("reason", "may fall", "may rise", "names who authorised it"), rows)
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "rooms": rooms,
+    "import-order": import_order,
+    "withdrawal-states": withdrawal_states,
+    "deposit-states": deposit_states,
+    "crash-points": crash_points,
+    "refusal-reasons": refusal_reasons,
+    "error-codes": error_codes,
+    "ledger-reasons": ledger_reasons,
+}
+
+
+def _diagram(moves: Iterable[tuple[str, str, str]], ends: Iterable[str]) -> str:
+    lines = [f"    {before} --> {after}: {event}" for before, event, after in moves]
+    return "\n".join(["```mermaid", "stateDiagram-v2", *lines, *(f"    {end} --> [*]" for end in sorted(ends)), "```"])
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + " --- |" * len(head), *lines])
+
+
+def _sources() -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from sorted((REPOSITORY / package).rglob("*.py"))
+
+
+def _classes(path: Path) -> list[ast.ClassDef]:
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+
+
+def _code(node: ast.ClassDef) -> str | None:
+    for line in node.body:
+        if isinstance(line, ast.Assign) and getattr(line.targets[0], "id", "") == "code":
+            return _constant(line)
+    return None
+
+
+def _family(name: str, classes: Mapping[str, ast.ClassDef]) -> str:
+    while name in classes and name not in FAMILIES:
+        bases = [base.id for base in classes[name].bases if isinstance(base, ast.Name)]
+        name = bases[0] if bases else ""
+    return name if name in FAMILIES else ""
+
+
+def _first_line(node: ast.Module | ast.ClassDef) -> str:
+    return (ast.get_docstring(node) or "").split("\n")[0].replace("``", "`")
+
+
+def _constant(node: ast.stmt) -> str | None:
+    value = node.value if isinstance(node, ast.Assign) else None
+    return str(value.value) if isinstance(value, ast.Constant) else None
+
+
+def _text(node: ast.stmt) -> str:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return str(value.value) if isinstance(value, ast.Constant) else ""
+
+
+def main() -> None:
+    """Write every page's parts anew."""
+    for page in pages():
+        text = page.read_text()
+        page.write_text(rendered(text))
+
+
+if __name__ == "__main__":
+    main()

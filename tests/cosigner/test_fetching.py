@@ -1,0 +1,169 @@
+"""The program and the API it speaks to."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from custody.evidence.bundle import Refusal
+from tests.cosigner.builders import PASSPHRASE, World
+from tests.cosigner.keyholder import (
+    DONE,
+    INVALID,
+    REFUSED,
+    ROOT,
+    UNREACHABLE,
+    WAITING,
+    Keyholder,
+    error_line,
+    live_bundle,
+)
+
+
+@dataclass
+class Daemon:
+    """A small stand-in for the API, on loopback, that speaks as agreed."""
+
+    bundles: list[Any] = field(default_factory=list)
+    taken: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    status: int = 200
+    url: str = ""
+
+
+@pytest.fixture
+def daemon() -> Iterator[Daemon]:
+    state = Daemon()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.asked.append((self.path, self.headers.get("Authorization", "")))
+            self._say({"bundles": state.bundles})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            state.taken.append((self.path, json.loads(body)))
+            self._say({})
+
+        def _say(self, value: dict[str, Any]) -> None:
+            content = json.dumps(value).encode()
+            self.send_response(state.status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    yield state
+    server.shutdown()
+    server.server_close()
+
+
+def _fetch(keyholder: Keyholder, url: str, *extra: str) -> int:
+    token = keyholder.write("token", "sesame\n")
+    return keyholder.run_open("fetch", "--api", url, "--token-file", token, "--yes", *extra)
+
+
+def test_fetch_answers_what_is_there(pinned: Keyholder, live: World, daemon: Daemon) -> None:
+    daemon.bundles = [live_bundle(live).to_json()]
+    assert _fetch(pinned, daemon.url, "--once") == DONE
+    assert daemon.asked == [("/v1/bundles?cosigner=north", "Bearer sesame")]
+    ((path, body),) = daemon.taken
+    assert path == "/v1/bundles/bnd_1/signatures"
+    assert set(body) == {"cosigner", "psbt"}
+    assert body["cosigner"] == "north"
+
+
+def test_fetch_hands_in_a_signed_refusal(pinned: Keyholder, live: World, daemon: Daemon) -> None:
+    daemon.bundles = [live_bundle(live, openings=()).to_json()]
+    assert _fetch(pinned, daemon.url, "--once") == REFUSED
+    ((path, body),) = daemon.taken
+    assert path == "/v1/bundles/bnd_1/refusals"
+    refusal, member = Refusal.parse(body["refusal"]), live.keyset.cosigner("north")
+    assert member
+    assert refusal.reason == "vault-not-the-clients"
+    assert member.verifies(refusal.message, body["signature"])
+
+
+def test_fetch_gives_the_same_answer_when_asked_again(pinned: Keyholder, live: World, daemon: Daemon) -> None:
+    daemon.bundles = [live_bundle(live).to_json()]
+    assert [_fetch(pinned, daemon.url) for _ in range(2)] == [DONE, DONE]
+    assert daemon.taken[0] == daemon.taken[1]
+
+
+def test_fetch_reads_on_past_a_bundle_it_cannot_read(pinned: Keyholder, live: World, daemon: Daemon) -> None:
+    daemon.bundles = [{"format": 1}, live_bundle(live).to_json()]
+    assert _fetch(pinned, daemon.url) == REFUSED
+    assert len(daemon.taken) == 1
+
+
+def test_fetch_says_when_there_is_nothing(pinned: Keyholder, daemon: Daemon) -> None:
+    assert _fetch(pinned, daemon.url, "--once") == WAITING
+
+
+def test_fetch_says_when_the_api_does_not_answer(pinned: Keyholder, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert _fetch(pinned, "http://127.0.0.1:1", "--once") == UNREACHABLE
+    assert "api" in error_line(capsys)
+
+
+def test_fetch_says_when_the_api_is_broken(pinned: Keyholder, daemon: Daemon) -> None:
+    daemon.status = 503
+    assert _fetch(pinned, daemon.url, "--once") == UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.org", "ftp://127.0.0.1", "127.0.0.1:8000", "http://u@127.0.0.1", "http://127.0.0.1:x"]
+)
+def test_fetch_sends_its_token_nowhere_in_the_clear(
+    pinned: Keyholder, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert _fetch(pinned, url, "--once") == INVALID
+    assert "sesame" not in error_line(capsys)
+
+
+def test_watch_outlives_an_api_that_is_away_and_stops_when_interrupted(
+    pinned: Keyholder, live: World, daemon: Daemon
+) -> None:
+    daemon.status = 500
+    token, passphrase = pinned.write("token", "sesame"), pinned.write("passphrase", PASSPHRASE)
+    given = ("fetch", "--api", daemon.url, "--token-file", token, "--passphrase-file", passphrase, "--watch")
+    command = [sys.executable, "-m", "custody.cosigner.main", *pinned.arguments(*given, "--interval", "0.05", "--yes")]
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ}, stderr=subprocess.PIPE, text=True)
+    try:
+        _until(lambda: len(daemon.asked) >= 2)
+        daemon.bundles, daemon.status = [live_bundle(live).to_json()], 200
+        _until(lambda: len(daemon.taken) >= 2)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == DONE
+    assert "trying again" in said
+    assert "Traceback" not in said
+    assert daemon.taken[0] == daemon.taken[1]
+
+
+def _until(condition: Any, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.01)
