@@ -35,7 +35,7 @@ from custody.vaults import queries as vaults
 from demo.servers import btc
 
 AMOUNT_SAT = 6_000_000
-SIZES, QUICK_SIZES = (10, 100, 1_000, 10_000), (10, 1_000)
+SIZES, QUICK_SIZES = (10, 100, 1_000, 10_000), (10, 10_000)
 WATCHER = "watcher"
 PER_BLOCK = "movements.advanced"
 RECENT = 5
@@ -295,6 +295,7 @@ def report(runs: dict[int, list[Run]]) -> int:
           f"(its estimate): ratio {first.vbytes / first.node_vbytes:.3f}")  # fmt: skip
     if not flat:
         differences(first, last)
+    hungry(first, last)
     return 0 if flat and single else 1
 
 
@@ -304,6 +305,13 @@ def differences(first: Run, last: Run) -> None:
         if (before.name, before.statements, before.units) != (after.name, after.statements, after.units):
             print(f"  {before.name}: {before.statements} statements in {before.units} units, then "
                   f"{after.name}: {after.statements} in {after.units}")  # fmt: skip
+
+
+def hungry(first: Run, last: Run) -> None:
+    """Which steps read more rows as the tables grew."""
+    for before, after in zip(first.steps, last.steps, strict=False):
+        if after.rows > 1_000 + 2 * before.rows:
+            print(f"  {after.name} ({after.found}): {before.rows} rows read, then {after.rows}")
 
 
 def steps(run: Run) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from config.chains import BITCOIN_NETWORKS, ChainConfig, ConfigError, load_chains
 
@@ -52,7 +53,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         network=network,
         database_url=read.url("DATABASE_URL", ("postgresql+psycopg",)),
         broker_url=read.url("BROKER_URL", ("redis",)),
-        bitcoin_rpc_url=read.url("BITCOIN_RPC_URL", ("http",)),
+        bitcoin_rpc_url=read.node_url("BITCOIN_RPC_URL"),
         bitcoin_zmq_url=read.text("BITCOIN_ZMQ_URL", default=""),
         api_tokens_file=Path(read.text("API_TOKENS_FILE", default="/dev/null")),
         seal_key=read.key("SEAL_KEY"),
@@ -95,8 +96,20 @@ class _Reader:
 
     def url(self, name: str, schemes: tuple[str, ...]) -> str:
         value = self.text(name)
-        if value.partition("://")[0] not in schemes:
-            raise ConfigError(PREFIX + name, f"not an address; accepted begins with {' or '.join(schemes)}://")
+        accepted = f"{' or '.join(schemes)}://[user:password@]host:port"
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in schemes and bool(parts.hostname) and parts.port is not None
+        except ValueError:
+            good = False
+        if not good:
+            raise ConfigError(PREFIX + name, f"not an address; accepted is {accepted}")
+        return value
+
+    def node_url(self, name: str) -> str:
+        value = self.url(name, ("http",))
+        if not urlsplit(value).password:
+            raise ConfigError(PREFIX + name, "has no password; accepted is http://user:password@host:port")
         return value
 
     def whole(self, name: str, *, default: int, low: int, high: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import Any
 
 import structlog
@@ -21,11 +22,14 @@ from custody.db.listen import Listener
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Unavailable
 from custody.outbox import operations as outbox
+from custody.reconciliation.stuck import raise_stuck_alarms, stuck
 from workers.app import app, runtime
 from workers.routes import TOPICS
 
 BATCH = 50
 POLL_SECONDS = 1.0
+ALARM_SECONDS = 30.0
+"""How often, while the broker is down, the relay looks for what is stuck."""
 
 log = structlog.get_logger("workers.relay")
 
@@ -47,6 +51,7 @@ def publish_due(here: Runtime) -> int:
 def run(stop: threading.Event) -> None:
     """Relay until ``stop`` is set. A silent database or broker is waited for."""
     here = runtime()
+    look_again = 0.0
     _watch_node(here, stop)
     with Listener(here.settings.database_url, outbox.CHANNEL) as listener:
         while not stop.is_set():
@@ -55,7 +60,20 @@ def run(stop: threading.Event) -> None:
                     listener.wait(POLL_SECONDS)
             except (Unavailable, OperationalError) as error:
                 log.warning("waits", why=type(error).__name__)
+                if isinstance(error, OperationalError) and time.monotonic() >= look_again:
+                    look_again = time.monotonic() + ALARM_SECONDS
+                    _raise_alarms(here)
                 stop.wait(POLL_SECONDS)
+
+
+def _raise_alarms(here: Runtime) -> None:
+    """Housekeeping is rung over the broker; while that is down, what is stuck is told from here."""
+    try:
+        with here.database.unit() as unit:
+            rows = stuck(unit.session, deadlines=here.deadlines, now=unit.now)
+            raise_stuck_alarms(unit.session, rows=rows, now=unit.now)
+    except Unavailable as error:
+        log.warning("not looked for what is stuck", why=type(error).__name__)
 
 
 def _keywords(message: outbox.Message) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -122,6 +123,9 @@ def fetch(arguments: argparse.Namespace) -> int:
     desk, confirm = _desk(arguments), _confirm(arguments)
     if not arguments.watch:
         return _answer_all(api, desk, confirm)
+    # Asked for here: a program started in the background may have inherited an ignored interrupt.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         while True:
             _answer_or_say(api, desk, confirm)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -26,10 +27,18 @@ class DatabaseUnavailable(Unavailable):
 
 
 class UnitConflict(Conflict):
-    """Two units met (deadlock or serialization failure); run the whole unit again."""
+    """Two units met (deadlock, serialization failure, one key written twice); run the whole unit again."""
 
     code = "unit-conflict"
     retryable = True
+
+
+_MET: Final = ("40001", "40P01", "23505")
+"""Serialization failure, deadlock, and a unique key another unit wrote first: the next try sees what it wrote."""
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +60,19 @@ class Database:
     def unit(self) -> Iterator[Unit]:
         """Open a unit, commit on leaving it, roll back on any error.
 
-        Raises ``DatabaseUnavailable`` when Postgres is gone and ``UnitConflict`` (retryable) on 40001/40P01.
+        Raises ``DatabaseUnavailable`` when Postgres is gone and ``UnitConflict`` (retryable) where two units met.
         """
         try:
             with Session(self.engine, expire_on_commit=False) as session, session.begin():
                 moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
                 yield Unit(session, moment.astimezone(UTC) + self._offset)
         except OperationalError as error:
-            if getattr(error.orig, "sqlstate", None) in ("40001", "40P01"):
+            if _sqlstate(error) in _MET:
                 raise UnitConflict("two units met; run it again") from error
             raise DatabaseUnavailable("Postgres does not answer") from error
         except DBAPIError as error:
+            if _sqlstate(error) in _MET:
+                raise UnitConflict("two units met; run it again") from error
             if error.connection_invalidated:
                 raise DatabaseUnavailable("Postgres does not answer") from error
             raise

@@ -39,6 +39,8 @@ class Daemon:
     taken: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     status: int = 200
+    refuses_posts: bool = False
+    says: str | None = None
     url: str = ""
 
 
@@ -57,8 +59,9 @@ def daemon() -> Iterator[Daemon]:
             self._say({})
 
         def _say(self, value: dict[str, Any]) -> None:
-            content = json.dumps(value).encode()
-            self.send_response(state.status)
+            content = (state.says or json.dumps(value)).encode()
+            refused = state.refuses_posts and self.command == "POST"
+            self.send_response(409 if refused else state.status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -139,8 +142,9 @@ def test_fetch_sends_its_token_nowhere_in_the_clear(
     assert "sesame" not in error_line(capsys)
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_watch_outlives_an_api_that_is_away_and_stops_when_interrupted(
-    pinned: Keyholder, live: World, daemon: Daemon
+    pinned: Keyholder, live: World, daemon: Daemon, stop: signal.Signals
 ) -> None:
     daemon.status = 500
     token, passphrase = pinned.write("token", "sesame"), pinned.write("passphrase", PASSPHRASE)
@@ -151,7 +155,7 @@ def test_watch_outlives_an_api_that_is_away_and_stops_when_interrupted(
         _until(lambda: len(daemon.asked) >= 2)
         daemon.bundles, daemon.status = [live_bundle(live).to_json()], 200
         _until(lambda: len(daemon.taken) >= 2)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         _, said = process.communicate(timeout=20)
     finally:
         process.kill()
@@ -167,3 +171,21 @@ def _until(condition: Any, seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end, "waited too long"
         time.sleep(0.01)
+
+
+def test_fetch_says_when_its_answer_was_not_taken(pinned: Keyholder, live: World, daemon: Daemon) -> None:
+    daemon.bundles, daemon.refuses_posts = [live_bundle(live).to_json()], True
+    assert _fetch(pinned, daemon.url) == REFUSED
+
+
+@pytest.mark.parametrize("answer", ["{}", "[]", '{"bundles": {}}', "not json", '{"bundles": [1.5]}'])
+def test_fetch_says_when_the_api_answers_nonsense(pinned: Keyholder, daemon: Daemon, answer: str) -> None:
+    daemon.says = answer
+    assert _fetch(pinned, daemon.url) == UNREACHABLE
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\r\nInjected: yes", "schlüssel"])
+def test_fetch_refuses_a_token_that_would_break_a_header(pinned: Keyholder, daemon: Daemon, token: str) -> None:
+    path = pinned.write("token", token)
+    assert pinned.run_open("fetch", "--api", daemon.url, "--token-file", path, "--yes") == INVALID
+    assert daemon.asked == []

@@ -189,3 +189,44 @@ def test_pin_refuses_a_second_root(pinned: Keyholder, capsys: pytest.CaptureFixt
     capsys.readouterr()
     assert pinned.pin(World(requesters=("exchange", "other"))) == REFUSED
     assert "pinned already" in error_line(capsys)
+
+
+def test_init_never_overwrites_a_backup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    east, backup = Keyholder("east", tmp_path), tmp_path / "backup"
+    backup.write_text("older words")
+    arguments = ("init", "--name", "east", "--network", "regtest", "--scrypt-log2n", "12")
+    assert east.run_open(*arguments, "--backup-file", str(backup)) == INVALID
+    assert "backup" in error_line(capsys)
+    assert backup.read_text() == "older words"
+    assert not (east.home / "key.json").exists()
+
+
+@pytest.mark.parametrize("source", ["missing", "empty", "prompt"])
+def test_a_passphrase_must_come_from_somewhere(
+    north: Keyholder, source: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    north.write("empty", "\n")
+    monkeypatch.setattr("custody.cosigner.prompting.is_person_there", lambda: False)
+    capsys.readouterr()
+    given = source if source == "prompt" else str(north.directory / source)
+    assert north.run("record", "--passphrase-file", given) == INVALID
+    assert "passphrase" in error_line(capsys)
+
+
+def test_a_new_passphrase_is_typed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = iter(["one passphrase", "another passphrase", "one passphrase", "one passphrase"])
+    monkeypatch.setattr("custody.cosigner.prompting.is_person_there", lambda: True)
+    monkeypatch.setattr("custody.cosigner.prompting.getpass.getpass", lambda _prompt: next(typed))
+    east = Keyholder("east", tmp_path)
+    words = east.write("words", words_of("east"))
+    arguments = ("init", "--name", "east", "--network", "regtest", "--scrypt-log2n", "12", "--mnemonic-file", words)
+    assert [east.run(*arguments) for _ in range(2)] == [INVALID, DONE]
+
+
+def test_consent_refuses_records_that_are_no_list(
+    north: Keyholder, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = north.write("root.json", json.dumps(world.root.to_json()))
+    capsys.readouterr()
+    assert north.run_open("consent", "--root", root, "--records", north.write("records", "{}")) == INVALID
+    assert "records" in error_line(capsys)

@@ -19,7 +19,7 @@ from custody.chains.bitcoin.offline.psbt import count_valid_signatures, parse_ps
 from custody.cosigner.effect import SigningInput
 from custody.cosigner.keys import CosignerKey, WrongKey, create_key, open_key, read_header
 from custody.cosigner.memory import Memory
-from custody.cosigner.sealing import WrongPassphrase
+from custody.cosigner.sealing import WrongPassphrase, seal
 from custody.kernel.errors import InvalidInput
 from tests.cosigner.builders import PASSPHRASE, REGTEST, World, cosigner_key, stored_key, words_of
 
@@ -214,3 +214,17 @@ def test_p079_private_bytes_go_nowhere_but_into_a_signature() -> None:
     handed_in = [argument for call in signing for argument in call.args]
     assert secrets
     assert all(secret in handed_in for secret in secrets)
+
+
+def test_refuses_a_key_file_that_names_another_account_than_its_words() -> None:
+    header = {name: value for name, value in stored_key("south").items() if name != "sealed"}
+    sealed = seal(words_of("north").encode(), passphrase=PASSPHRASE, header=header, log2n=12)
+    with pytest.raises(WrongKey):
+        open_key({**header, "sealed": sealed}, passphrase=PASSPHRASE)
+
+
+def test_refuses_another_shape_of_scrypt() -> None:
+    stored = copy.deepcopy(stored_key("north"))
+    stored["sealed"]["r"] = 1
+    with pytest.raises(InvalidInput, match="scrypt"):
+        open_key(stored, passphrase=PASSPHRASE)

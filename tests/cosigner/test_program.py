@@ -179,3 +179,14 @@ def test_help_loads_no_bitcoin_library() -> None:
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "custody-cosigner" in done.stdout
+
+
+def test_show_says_nothing_before_a_root_is_pinned(north: Keyholder, live: World) -> None:
+    assert north.run("show", north.write("bundle", json.dumps(live_bundle(live).to_json()))) == REFUSED
+
+
+def test_show_says_why_it_would_refuse(pinned: Keyholder, live: World, capsys: pytest.CaptureFixture[str]) -> None:
+    source = pinned.write("bundle", json.dumps(live_bundle(live, openings=()).to_json()))
+    capsys.readouterr()
+    assert pinned.run("show", source) == REFUSED
+    assert "no opening gives vault" in error_line(capsys)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,12 +31,18 @@ def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def outcomes(yard: Yard, request: pytest.FixtureRequest) -> Iterator[dict[Case, Future[Deaths]]]:
     """Every case of this run, on its way; who asks for one waits for it."""
     items = [item for item in request.session.items if "outcomes" in getattr(item, "fixturenames", ())]
-    cases = [item.callspec.params["case"] for item in items if isinstance(item, pytest.Function)]
+    cases: list[Case] = [_case_of(item) for item in items if isinstance(item, pytest.Function)]
     # Those on one chain wait for each other: begin them early.
     cases.sort(key=lambda case: case[0] not in ON_A_CHAIN_OF_ITS_OWN)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         yield {case: pool.submit(_run, yard, *case) for case in cases}
         pool.shutdown(cancel_futures=True)
+
+
+def _case_of(item: pytest.Function) -> Case:
+    case: Any = item.callspec.params["case"]
+    stage, point = case
+    return stage, point
 
 
 def _run(yard: Yard, stage: Stage, point: str) -> Deaths:

@@ -12,6 +12,7 @@ from custody.spends import queries as spends
 from custody.spends.model import Attempt
 from custody.withdrawals.model import Withdrawal
 from custody.withdrawals.states import State
+from demo.people import ApiSaidNo
 from tests.cosigner.builders import address
 from tests.crash.live import Live
 
@@ -89,7 +90,16 @@ class Journey:
         """These operators approve or reject."""
         for person in people:
             body = self.live.house.approval(person, digest, verdict=verdict).to_json()
-            self.live.ask(person, "POST", f"/v1/intents/{digest}/approvals", body)
+            try:
+                self.live.ask(person, "POST", f"/v1/intents/{digest}/approvals", body)
+            except ApiSaidNo as problem:
+                self._expect_heard(problem, digest, person)
+
+    def _expect_heard(self, problem: ApiSaidNo, digest: str, person: str) -> None:
+        """A word counts once: whoever lost the answer and says it again is told so, and looks it up."""
+        assert problem.facts["status"] == 409, problem
+        found = self.live.ask(person, "GET", f"/v1/intents/{digest}")["approvals"]
+        assert [item["approver"] for item in found].count(person) == 1
 
     def until_state(self, *states: State) -> None:
         """Wait until the withdrawal is in one of ``states``, signing whatever comes."""
@@ -145,16 +155,16 @@ class Journey:
         assert self.live.house.balance(CLIENT) == (DEPOSIT_SAT - amount_sat - found.fee_units, 0)
         assert self._hold() == ("posted", amount_sat + found.fee_units)
 
-    def expect_unpaid(self) -> None:
+    def expect_unpaid(self, *, alarms: frozenset[str] = frozenset()) -> None:
         """Nothing was paid and all of the money is the client's to use."""
-        self.live.expect_sound()
+        self.live.expect_sound(alarms=alarms)
         assert self.live.chain.payments(self.destination, since_height=self.live.start_height) == []
         assert self.live.house.balance(CLIENT) == (DEPOSIT_SAT, 0)
         assert self._hold() == ("voided", None)
 
-    def expect_credited_once(self) -> None:
+    def expect_credited_once(self, *, alarms: frozenset[str] = frozenset()) -> None:
         """The deposit is in the books once, to the satoshi."""
-        self.live.expect_sound()
+        self.live.expect_sound(alarms=alarms)
         assert self.live.house.balance(CLIENT) == (DEPOSIT_SAT, 0)
 
     def _hold(self) -> tuple[str, int | None]:
@@ -281,7 +291,7 @@ def refusal(live: Live, crash_at: str) -> None:
     live.launch(crash_at=crash_at)
     journey.ask_for(SMALL_SAT)
     journey.until_state(State.FAILED)
-    journey.expect_unpaid()
+    journey.expect_unpaid(alarms=frozenset({"cosigner-refused"}))
 
 
 def undone_deposit(live: Live, crash_at: str) -> None:
@@ -295,7 +305,7 @@ def undone_deposit(live: Live, crash_at: str) -> None:
     for _ in range(DEPOSIT_DEPTH - 1):
         live.chain.mine()
     journey.until_credited()
-    journey.expect_credited_once()
+    journey.expect_credited_once(alarms=frozenset({"deposit-reversed", "client-frozen"}))
 
 
 def undone_payment(live: Live, crash_at: str) -> None:

@@ -10,6 +10,9 @@ import pytest
 from tests.crash.conftest import Case, Deaths
 from tests.crash.points import all_points, stages_of
 
+pytestmark = pytest.mark.xdist_group("crash matrix")
+"""In one process: the cases run side by side already."""
+
 CASES = [
     pytest.param((stage, point), id=f"{stage.__name__}-{point}") for point in all_points() for stage in stages_of(point)
 ]

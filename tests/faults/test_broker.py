@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import redis
 from celery import Celery
-from sqlalchemy import text
 
 from custody.outbox import operations as outbox
 from custody.withdrawals.model import Withdrawal
@@ -18,9 +17,8 @@ from tests.cosigner.builders import address
 from tests.crash.live import Live, living
 from tests.crash.roads import CLIENT, LARGE_SAT, PAYMENT_DEPTH, SMALL_SAT, Journey
 from tests.crash.yard import Yard
-from tests.faults.wires import SlowProxy
 from tests.faults.wallets import fund_in_coins
-from tests.support.processes import wait_until
+from tests.faults.wires import SlowProxy
 
 QUEUE = "custody"
 MANY = 20

@@ -63,8 +63,8 @@ def test_p034_pays_once_when_the_nodes_answer_to_a_broadcast_is_lost(yard: Yard)
             wire.swallow = b"sendrawtransaction"
             live.launch()
             journey.ask_for(SMALL_SAT)
-            journey_signed = lambda: (live.sign(), wire.swallowed.is_set())[1]  # noqa: E731
-            live.until(journey_signed, "the answer lost")
+            journey.until_state(State.SIGNED)
+            live.until(wire.swallowed.is_set, "the answer lost")
             wire.swallow = None
             live.until(lambda: journey.attempts()[0].state == "sent", "the attempt sent")
             _finish(journey, SMALL_SAT)

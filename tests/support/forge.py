@@ -8,6 +8,7 @@ input closes, however pytest ended, it kills whatever it forked.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -198,22 +199,23 @@ def _api() -> int:
 _PARTS: dict[str, Callable[[], int]] = {"worker": _worker, "relay": _relay, "api": _api}
 
 
-def _warm() -> None:
-    """Everything the parts import, also what they import late."""
-    import celery.apps.worker
-    import celery.concurrency.solo
-    import celery.worker.consumer
-    import kombu.transport.redis
-    import psycopg
-    import uvicorn.lifespan.on
-    import uvicorn.loops.auto
-    import uvicorn.protocols.http.auto
-
-    import custody.api.__main__
-    import workers.relay
-    import workers.tasks  # noqa: F401
+_MODULES = (
+    "celery.apps.worker",
+    "celery.concurrency.solo",
+    "celery.worker.consumer",
+    "custody.api.__main__",
+    "kombu.transport.redis",
+    "psycopg",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+    "workers.relay",
+    "workers.tasks",
+)
+"""Everything the parts import, also what they import late."""
 
 
 if __name__ == "__main__":
-    _warm()
+    for module in _MODULES:
+        importlib.import_module(module)
     _Program().serve()

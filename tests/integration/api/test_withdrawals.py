@@ -90,6 +90,7 @@ def test_cancels_while_nobody_can_have_signed(house: House, call_as: As) -> None
         answer = call_as(caller).post(f"/v1/withdrawals/{found.id}/cancel")
         assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
         assert answer.json()["reason"] == "cancelled by exchange"
+        assert answer.json()["held"]["base_units"] == "0"
     assert house.balance("acme") == (BTC, 0)
 
 

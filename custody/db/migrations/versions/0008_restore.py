@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """While a restoration is under way no attempt is composed and no address enters or leaves the stock.
+    """While a restoration is under way no attempt is composed and no address enters the stock, which was burned.
 
     The state is 55000, which units translate as ``Unavailable``: whoever meets the gate tries again later.
     """
@@ -47,9 +47,6 @@ def upgrade() -> None:
           FOR EACH ROW EXECUTE FUNCTION wait_for_restore();
         CREATE TRIGGER wait_for_restore_stocking BEFORE INSERT ON addresses
           FOR EACH ROW WHEN (NEW.state = 'stock') EXECUTE FUNCTION wait_for_restore();
-        CREATE TRIGGER wait_for_restore_issuing BEFORE UPDATE ON addresses
-          FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state AND NEW.state = 'issued')
-          EXECUTE FUNCTION wait_for_restore();
         """
     )
     grant("database_identity", "SELECT, INSERT, UPDATE")
