@@ -213,6 +213,7 @@ def quieten(here: House) -> None:
     here.work()
     with here.postgres.connect(DATABASE) as connection:
         connection.execute("UPDATE attempts SET confirmed_height = -1000")
+    here.flush_statistics()
 
 
 def sign(here: House, meter: Meter, cosigner: str) -> None:

@@ -22,6 +22,9 @@ def _configuration() -> dict[str, Any]:
     return {
         "broker_url": settings.broker_url,
         "broker_connection_retry_on_startup": True,
+        # A consumer that reconnects to Redis may stay deaf for ever (celery#8030, #10302). So a worker that loses the
+        # broker ends; whoever keeps it running starts another, which waits for the broker.
+        "broker_connection_retry": False,
         "broker_transport_options": {
             # A message nobody acknowledged comes back after this long; kombu's own defaults take minutes to look.
             "visibility_timeout": settings.visibility_seconds,

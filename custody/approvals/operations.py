@@ -130,7 +130,7 @@ def give(
     if approval.statement.verdict == "reject":
         _decide(session, filed, "rejected", REJECTED, correlation_id, now)
     elif queries.tally(
-        filed.decision, queries.given(session, digest=digest), root=root, requester=request.requester
+        filed.decision, queries.given(session, digest=digest), root=root, requester=request.requester, at=now
     ).met:
         _decide(session, filed, "approved", APPROVED, correlation_id, now)
     return queries.get(session, digest=digest)
@@ -143,7 +143,9 @@ def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRo
     """
     filed = queries.get(session, digest=digest, lock=True)
     request = filed.intent.request
-    met = queries.tally(decision, queries.given(session, digest=digest), root=root, requester=request.requester).met
+    met = queries.tally(
+        decision, queries.given(session, digest=digest), root=root, requester=request.requester, at=now
+    ).met
     state = "denied" if decision.outcome is Outcome.DENY else ("approved" if met else "pending")
     session.execute(
         update(IntentRow)

@@ -87,9 +87,18 @@ def proven(session: Session, *, digest: str) -> ProvenIntent:
     return ProvenIntent(filed.intent, filed.request_signature, tuple(given(session, digest=digest)))
 
 
-def tally(decision: Decision, approvals: Sequence[Approval], *, root: TrustRoot, requester: str) -> Tally:
-    """Who counts, who is missing, whether it is met: each human once, never the requester (I8)."""
-    who = [item.statement.approver for item in approvals if item.statement.verdict == "approve"]
+def tally(
+    decision: Decision, approvals: Sequence[Approval], *, root: TrustRoot, requester: str, at: datetime | None = None
+) -> Tally:
+    """Who counts, who is missing, whether it is met: each human once, never the requester (I8).
+
+    ``at`` leaves out what has expired by then, as a cosigner will; None shows whoever has spoken.
+    """
+    who = [
+        item.statement.approver
+        for item in approvals
+        if item.statement.verdict == "approve" and (at is None or at <= item.statement.not_after)
+    ]
     if decision.outcome is Outcome.DENY:
         return Tally(approved=(), missing={}, met=False)
     return satisfied(decision.obligations, root.groups, who, initiator=requester)

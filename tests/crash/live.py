@@ -43,6 +43,8 @@ class Live:
         self._settings = settings
         self._running: list[Forged] = []
         self._armed = False
+        self.may_end: frozenset[str] = frozenset()
+        """What ends by itself, by design, when a server it needs goes away."""
         self.deaths: list[tuple[str, int]] = []
         """Which part died, and how, as often as one did."""
         self.keyholders = Keyholders(house.ceremony, yard.home / name)
@@ -66,12 +68,14 @@ class Live:
                 part.kill()
 
     def tend(self) -> None:
-        """Start again what died. Anything but SIGKILL is no crash of ours."""
+        """Start again what died. Any other ending than SIGKILL is a fault, but for what ``may_end``."""
         for place, part in enumerate(self._running):
             ending = part.ending()
             if ending is not None:
                 self.deaths.append((part.kind, ending))
-                assert ending == -signal.SIGKILL, f"{self.name}: {part.kind} ended with {ending}: {self.log()[-3000:]}"
+                assert ending == -signal.SIGKILL or part.kind in self.may_end, (
+                    f"{self.name}: {part.kind} ended with {ending}: {self.log()[-3000:]}"
+                )
                 self._running[place] = self._fork(part.kind, "")
 
     def until(self, condition: Callable[[], bool], what: str, *, seconds: float = PATIENCE_SECONDS) -> None:

@@ -96,6 +96,8 @@ class Yard:
     @contextmanager
     def broker_url(self) -> Iterator[str]:
         """An empty numbered database of the broker."""
+        if not self.broker.is_running():
+            self.broker.start()
         slot = self._slots.get(timeout=300)
         url = self.broker.url.removesuffix("/0") + f"/{slot}"
         self.empty(url)

@@ -136,9 +136,9 @@ class _Program:
             code = _PARTS[question["kind"]]() or 0
         except SystemExit as ending:
             code = ending.code if isinstance(ending.code, int) else 1
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
         finally:
+            if sys.exc_info()[0] is not None:
+                sys.excepthook(*sys.exc_info())
             sys.stderr.flush()
             os._exit(code)
 

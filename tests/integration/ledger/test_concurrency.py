@@ -40,13 +40,12 @@ def test_p026_parallel_transfers_and_holds_among_three_keep_the_sum(books: Books
         giver, taker = chance.sample(clients, 2)
         count = chance.randint(1, COIN // 2)
         entry = transfer(f"k{number}", giver, taker, count)
-        acts.append(
-            chance.choice([
-                partial(books.post, entry),
-                partial(books.post_batch, entry, transfer(f"b{number}", taker, giver, count // 3 + 1)),
-                partial(hold_and_void, books, f"hld_{number}", giver, count),
-            ])
-        )  # fmt: skip
+        choices: list[Callable[[], object]] = [
+            partial(books.post, entry),
+            partial(books.post_batch, entry, transfer(f"b{number}", taker, giver, count // 3 + 1)),
+            partial(hold_and_void, books, f"hld_{number}", giver, count),
+        ]
+        acts.append(chance.choice(choices))
     lowest = Lowest(books)
     results = at_once(acts)
     lowest.stop()

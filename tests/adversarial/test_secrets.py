@@ -1,0 +1,206 @@
+"""Canaries: the road is run with known secrets, and none of them is in a log, a table, a message or an answer (I12)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import secrets
+import signal
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+from sqlalchemy import create_engine, text
+
+from custody.cosigner.answering import Signed
+from custody.evidence.bundle import Bundle
+from demo.child import Child
+from demo.servers import Bitcoind, Broker
+from tests.cosigner.builders import PASSPHRASE, address, words_of
+from tests.integration.api.callers import TOKENS
+from tests.integration.api.server import REPOSITORY, Server, plain_environment
+from tests.support.processes import wait_until
+from tests.support.road import Road, btc, yes
+from tests.support.servers import FreshDatabase
+from tests.support.world import environment
+
+PEOPLE = ("alice", "bob", "exchange")
+EVIDENCE_TABLES = {"approvals", "bundles"}
+
+
+@dataclass
+class Walk:
+    """The real processes of one house, and everything they said."""
+
+    road: Road
+    server: Server
+    relay: Child
+    worker: Child
+    broker: Broker
+    canaries: dict[str, str]
+    answers: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    def call(self, caller: str, method: str, path: str, **options: Any) -> Any:
+        """One call, its answer kept whole."""
+        answer = self.server.send(caller, method, path, **options)
+        self.answers.append(f"{answer.status_code} {dict(answer.headers)} {answer.text}")
+        return answer.json()
+
+    def listen(self) -> None:
+        """Keep whatever lies on the broker."""
+        client = redis.Redis.from_url(self.broker.url)
+        for key in client.scan_iter():
+            dumped = client.dump(key)
+            self.messages.append(f"{key!r} {dumped!r}")
+            if client.type(key) == b"list":
+                self.messages += [_opened(item) for item in client.lrange(key, 0, -1)]
+        client.close()
+
+    def logs(self) -> str:
+        """What every process wrote."""
+        return "".join(path.read_text() for path in (self.server.child.log, self.relay.log, self.worker.log))
+
+    def tables(self) -> dict[str, str]:
+        """Every column of every row of every table, as text."""
+        engine = create_engine(self.road.database.superuser_url)
+        with engine.connect() as connection:
+            names = connection.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars()
+            found = {
+                name: "\n".join(connection.execute(text(f'SELECT t::text FROM "{name}" t')).scalars())
+                for name in sorted(names)
+            }
+        engine.dispose()
+        return found
+
+    def until(self, withdrawal: str, state: str) -> None:
+        """Wait for a state; the chain is read here, everything else by the processes."""
+
+        def arrived() -> bool:
+            self.road.scan()
+            return self.road.state(withdrawal) == state
+
+        wait_until(arrived, seconds=60)
+
+
+def _opened(message: Any) -> str:
+    """A message as a consumer reads it: kombu's envelope carries its body in base64."""
+    envelope = json.loads(message)
+    return f"{envelope} {base64.b64decode(envelope['body']).decode()}"
+
+
+def canaries(road: Road, broker: Broker, seal_key: str) -> dict[str, str]:
+    """Every secret there is, by what it is."""
+    found = {"seal key": seal_key, "passphrase": PASSPHRASE}
+    for name in road.ceremony.cosigners:
+        words = words_of(name).split()
+        found |= {f"{name}'s words {place}": " ".join(words[place : place + 4]) for place in range(0, 24, 4)}
+        found[f"{name}'s entropy"] = hashlib.sha256(name.encode()).hexdigest()
+    for name in PEOPLE:
+        seed = hashlib.sha256(f"person {name}".encode()).digest()
+        found |= {f"{name}'s key": seed.hex(), f"{name}'s key, base64": base64.b64encode(seed).decode()}
+    found |= {f"{name}'s token": token for name, (_, token) in TOKENS.items()}
+    urls = {
+        "database": road.database.app_url,
+        "owner": road.database.owner_url,
+        "broker": broker.url,
+        "node": road.node.url,
+    }
+    for name, url in urls.items():
+        password = urlsplit(url).password
+        assert password
+        found[f"{name} password"] = password
+    return found
+
+
+@pytest.fixture
+def walk(database: FreshDatabase, chain: Bitcoind, broker: Broker, tmp_path: Path) -> Iterator[Walk]:
+    """A house with a funded client and three real processes; the worker is not started yet."""
+    seal_key = secrets.token_hex(32)
+    road = Road.build(database, chain, tmp_path, seal_key=seal_key)
+    road.open("acme")
+    road.deposit("acme", btc("0.5"))
+    settings: dict[str, Any] = {
+        "node_url": chain.url,
+        "broker_url": broker.url,
+        "seal_key": seal_key,
+        "start_height": road.runtime.settings.start_height,
+        "scan_seconds": 1,
+    }
+    server = Server.on(road, tmp_path, **settings).start()
+    env = {**plain_environment(), **environment(database, **settings)}
+    celery = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", "solo", "-l", "INFO"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    relay = Child("relay", [sys.executable, "-m", "workers.relay"], tmp_path / "relay.log", env=env, cwd=REPOSITORY)
+    worker = Child("worker", [*celery, *quiet], tmp_path / "worker.log", env=env, cwd=REPOSITORY)
+    relay.start()
+    yield Walk(road, server, relay, worker, broker, canaries(road, broker, seal_key))
+    worker.stop(what=signal.SIGQUIT)
+    relay.stop(what=signal.SIGTERM)
+    server.stop()
+    road.close()
+
+
+def travel(walk: Walk) -> str:
+    """One payment through every door, and some calls that are refused; returns its id."""
+    road = walk.road
+    request = road.withdrawal_request("acme", btc("0.1"), destination=address(secrets.token_hex(8)))
+    asked = walk.call("exchange", "POST", "/v1/withdrawals", json=road.body(request))
+    walk.call("exchange", "POST", "/v1/withdrawals", json=road.body(request, signer="bob"))
+    walk.call("exchange", "POST", "/v1/withdrawals", content=b"{not json")
+    walk.call("alice", "POST", "/v1/withdrawals", json=road.body(request))
+    digest = asked["intent_digest"]
+    said = road.approval("alice", digest).to_json()
+    for _ in range(2):
+        walk.call("alice", "POST", f"/v1/intents/{digest}/approvals", json=said)
+    road.approve(digest, "bob")
+
+    def is_on_the_broker() -> bool:
+        walk.listen()
+        return any(digest in message for message in walk.messages)
+
+    wait_until(is_on_the_broker, seconds=30)
+    walk.worker.start()
+    walk.until(asked["id"], "awaiting_signatures")
+    for name in ("north", "south"):
+        for document in walk.call(name, "GET", f"/v1/bundles?cosigner={name}")["bundles"]:
+            answer = road.desks[name].answer(Bundle.parse(document), confirm=yes, clock=road.now)
+            assert isinstance(answer, Signed)
+            body = {"cosigner": name, "psbt": answer.psbt}
+            walk.call(name, "POST", f"/v1/bundles/{answer.bundle}/signatures", json=body)
+    walk.until(asked["id"], "broadcast")
+    road.node.mine(3)
+    walk.until(asked["id"], "completed")
+    walk.listen()
+    return str(asked["id"])
+
+
+def test_no_secret_is_in_a_log_a_table_a_message_or_an_answer(walk: Walk) -> None:
+    withdrawal = travel(walk)
+    tables = walk.tables()
+    places = {
+        "logs": walk.logs(),
+        "tables": "\n".join(tables.values()),
+        "messages": "\n".join(walk.messages),
+        "answers": "\n".join(walk.answers),
+    }
+    for place, said in places.items():
+        leaked = sorted(name for name, secret in walk.canaries.items() if secret.lower() in said.lower())
+        assert leaked == [], f"in the {place}"
+    # The search itself can find: what is no secret is in every place.
+    known = {"logs": "worker ready", "tables": withdrawal, "messages": "intents.approved", "answers": withdrawal}
+    assert [place for place, said in places.items() if known[place] not in said] == []
+    signatures = [str(row[0]) for row in walk.road.rows("SELECT document #>> '{signature,signature}' FROM approvals")]
+    assert len(signatures) == 3
+    elsewhere = {**{name: said for name, said in tables.items() if name not in EVIDENCE_TABLES}, **places}
+    for name in ("tables", "answers"):
+        del elsewhere[name]
+    for name, said in elsewhere.items():
+        assert not any(signature in said for signature in signatures), f"an approval's signature is in {name}"
+    walk.road.check()
