@@ -13,7 +13,7 @@ demo: .venv/.stamp ## start the real servers and play the story (ONCE=1: exit in
 	@$(BIN)/python -m demo
 
 test: .venv/.stamp ## run every test, on real Postgres, broker and bitcoind (ARGS="-k name" to choose)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: .venv/.stamp ## format, lint, types, import contracts, compose schema, architecture tests
 	@$(BIN)/ruff format --check --quiet . || { echo "error: format: run make fmt"; exit 1; }
@@ -30,8 +30,12 @@ fmt: .venv/.stamp ## format and fix what can be fixed
 bench: .venv/.stamp ## measure ours beside the peers in one run, printed as ratios
 	@$(BIN)/python -m benchmarks
 
-soak: .venv/.stamp ## play the road again and again, killing workers (MINUTES=10)
-	@$(BIN)/python -m demo.soak
+MINUTES ?= 10
+soak: .venv/.stamp ## run the property, crash and fault tests again and again with new seeds (MINUTES=10)
+	@end=$$(( $$(date +%s) + 60 * $(MINUTES) )); round=0; while [ $$(date +%s) -lt $$end ]; do \
+		round=$$(( round + 1 )); echo "round $$round, seed $$round$$end"; \
+		CUSTODY_TEST_SEED=$$round$$end $(BIN)/python -m pytest -n 2 -x --durations=0 tests/properties tests/crash tests/faults || exit 1; \
+	done
 
 down: ## stop a demo that stays up
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m demo.supervisor down; else echo "nothing is running"; fi

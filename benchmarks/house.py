@@ -107,7 +107,7 @@ class House:
 
     def deliver(self, message: outbox.Message) -> None:
         """What a worker does with one message."""
-        DELIVERIES[message.topic](self.runtime, message.id, message.correlation_id, dict(message.payload))
+        DELIVERIES[message.topic](self.runtime, message.id)
 
     def work(self) -> None:
         """Lease and deliver until the outbox is quiet."""

@@ -70,7 +70,7 @@ def print_line(found: Mapping[str, Any]) -> None:
 
 
 def show_next_steps(stage: Stage, tale: Tale) -> None:
-    """Four commands to paste, each of which works."""
+    """Commands to paste, each of which works."""
     custody = ".venv/bin/custody"
     acme = tale.clients["Acme"]
     print(
@@ -81,6 +81,10 @@ It stays up. In another terminal (Ctrl-C here, or `make down`, stops everything)
       --to {stage.bitcoind.wallet("faucet").new_address()} --purpose "first try" \\
       --key .custody/keys/exchange.pem --as exchange --token-file .custody/tokens/exchange
   {custody} approve WITHDRAWAL --key .custody/keys/alice.pem --as alice --token-file .custody/tokens/alice
+  {custody} approve WITHDRAWAL --key .custody/keys/bob.pem --as bob --token-file .custody/tokens/bob
+  {custody} withdrawal show WITHDRAWAL    (0.1 BTC takes two operators; then cosigners sign and it is broadcast)
+  curl -d '{{"method":"generatetoaddress","params":[4,"{stage.bitcoind.wallet("faucet").new_address()}"]}}' \\
+      "$(sed -n 's/^CUSTODY_BITCOIN_RPC_URL=//p' .custody/env)"
   {custody} reconcile""",
         flush=True,
     )

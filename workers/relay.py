@@ -81,7 +81,6 @@ def _keywords(message: outbox.Message) -> dict[str, Any]:
         "message_id": message.id,
         "correlation_id": message.correlation_id,
         "attempts": message.attempts,
-        "payload": dict(message.payload),
     }
 
 

@@ -37,8 +37,8 @@ EffectBody = Callable[..., None]
 """``(runtime, /, *, correlation_id, **payload)``: read, act, write, each in a unit of its own; may run twice."""
 
 
-Delivery = Callable[[Runtime, int, str, dict[str, Any]], None]
-"""``(runtime, message id, correlation id, payload)``: handle one outbox message."""
+Delivery = Callable[[Runtime, int], None]
+"""``(runtime, message id)``: handle one outbox message, as its row says."""
 
 DELIVERIES: Final[dict[str, Delivery]] = {}
 """Topic to delivery, as the tasks run it; a test may deliver without a broker."""
@@ -48,11 +48,12 @@ def unit_task(topic: str) -> Callable[[UnitBody], Any]:
     """Register a body for ``topic``. The unit it runs in also marks the message done, so both happen or neither."""
 
     def register(body: UnitBody) -> Any:
-        def deliver(here: Runtime, message_id: int, correlation_id: str, payload: dict[str, Any]) -> None:
+        def deliver(here: Runtime, message_id: int) -> None:
             with here.database.unit() as unit:
-                if not outbox.is_waiting(unit.session, message_id=message_id):
+                message = outbox.claim(unit.session, message_id=message_id, topic=topic)
+                if message is None:
                     return
-                body(unit, here, correlation_id=correlation_id, **payload)
+                body(unit, here, correlation_id=message.correlation_id, **message.payload)
                 outbox.finish(unit.session, message_id=message_id, now=unit.now)
                 crash_point(f"{topic}:before_commit")
             crash_point(f"{topic}:committed")
@@ -66,13 +67,13 @@ def effect_task(topic: str) -> Callable[[EffectBody], Any]:
     """Register a body for ``topic`` that speaks to the outside between units of its own."""
 
     def register(body: EffectBody) -> Any:
-        def deliver(here: Runtime, message_id: int, correlation_id: str, payload: dict[str, Any]) -> None:
+        def deliver(here: Runtime, message_id: int) -> None:
             with here.database.unit() as unit:
-                waiting = outbox.is_waiting(unit.session, message_id=message_id)
-            if not waiting:
+                message = outbox.claim(unit.session, message_id=message_id, topic=topic)
+            if message is None:
                 return
             crash_point(f"{topic}:started")
-            body(here, correlation_id=correlation_id, **payload)
+            body(here, correlation_id=message.correlation_id, **message.payload)
             crash_point(f"{topic}:acted")
             with here.database.unit() as unit:
                 outbox.finish(unit.session, message_id=message_id, now=unit.now)
@@ -102,11 +103,11 @@ def scheduled_task(name: str) -> Callable[[Callable[[Runtime], None]], Any]:
 def _task(topic: str, deliver: Delivery) -> Any:
     DELIVERIES[topic] = deliver
 
-    def run(*, message_id: int, correlation_id: str, attempts: int = 1, payload: dict[str, Any], **_: Any) -> None:
+    def run(*, message_id: int, correlation_id: str = "", attempts: int = 1, **_: Any) -> None:
         structlog.contextvars.bind_contextvars(task=topic, correlation_id=correlation_id, message=message_id)
         here = runtime()
         try:
-            _with_retries(deliver, here, message_id, correlation_id, payload)
+            _with_retries(deliver, here, message_id)
         except CustodyError as error:
             _translate(here, topic, message_id, attempts, error)
         except Exception as error:
@@ -116,16 +117,10 @@ def _task(topic: str, deliver: Delivery) -> Any:
     return app.task(name=topic)(run)
 
 
-def _with_retries(
-    deliver: Delivery,
-    here: Runtime,
-    message_id: int,
-    correlation_id: str,
-    payload: dict[str, Any],
-) -> None:
+def _with_retries(deliver: Delivery, here: Runtime, message_id: int) -> None:
     for left in reversed(range(TRIES)):
         try:
-            deliver(here, message_id, correlation_id, payload)
+            deliver(here, message_id)
         except UnitConflict:
             if not left:
                 raise

@@ -72,6 +72,19 @@ def lease(session: Session, *, now: datetime, length: timedelta, limit: int) -> 
     return sorted(messages, key=lambda message: message.id)
 
 
+def claim(session: Session, *, message_id: int, topic: str) -> Message | None:
+    """The row as it was written, locked, if it still needs handling and is of ``topic``; else None.
+
+    What a task does follows from this row and never from what came over the broker, where anybody may ring.
+    """
+    row = session.execute(
+        select(OutboxRow)
+        .where(OutboxRow.id == message_id, OutboxRow.topic == topic, OutboxRow.done_at.is_(None))
+        .with_for_update()
+    ).scalar_one_or_none()
+    return None if row is None else Message(row.id, row.topic, row.payload, row.correlation_id, row.attempts)
+
+
 def is_waiting(session: Session, *, message_id: int) -> bool:
     """Whether the row still needs handling; locks it, so two deliveries of one message run one after the other."""
     found = session.execute(

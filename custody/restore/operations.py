@@ -17,6 +17,7 @@ from custody.movements import queries as movements
 from custody.restore import queries
 from custody.restore.queries import Restoration
 from custody.restore.tables import IdentityRow, RestorationRow
+from custody.signing import assuming as signing
 from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
 
@@ -52,7 +53,8 @@ def notice(session: Session, *, now: datetime, gap: int = GAP) -> Restoration | 
 
 
 def declare(session: Session, *, reason: str, actor: str, now: datetime, gap: int = GAP) -> Restoration:
-    """The database was restored: burn the stock, note what may have been shown since, and stop what must wait.
+    """The database was restored: burn the stock, count open bundles as given, note what may have been shown since,
+    and stop what must wait.
 
     Only one at a time: while one is under way it is returned. Undone by ``finish`` alone.
     """
@@ -61,6 +63,7 @@ def declare(session: Session, *, reason: str, actor: str, now: datetime, gap: in
     if found is not None:
         return found
     addresses.burn_stock(session, actor=actor, now=now)
+    signing.assume_given(session, actor=actor, now=now)
     session.add(RestorationRow(reason=reason, noticed_at=now, tips=_tips(session), goals=_goals(session, gap)))
     session.flush()
     _remember(session, fingerprint(session), now)

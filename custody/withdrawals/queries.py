@@ -44,6 +44,16 @@ def every(session: Session, *, client: str | None = None, states: Sequence[State
     return [view(row) for row in session.execute(query).scalars()]
 
 
+def completed_among(session: Session, *, withdrawals: Sequence[str]) -> set[str]:
+    """Those of ``withdrawals`` that are completed."""
+    if not withdrawals:
+        return set()
+    rows = session.execute(
+        select(WithdrawalRow.id).where(WithdrawalRow.id.in_(withdrawals), WithdrawalRow.state == State.COMPLETED)
+    )
+    return set(rows.scalars())
+
+
 def unfinished(session: Session, *, chain: str | None = None) -> list[Withdrawal]:
     """Withdrawals that are on their way, oldest state first."""
     query = select(WithdrawalRow).where(WithdrawalRow.state.not_in(FINAL)).order_by(WithdrawalRow.state_since)

@@ -145,7 +145,7 @@ class Live:
         with self.house.db.unit() as unit:
             messages = outbox.lease(unit.session, now=unit.now, length=timedelta(seconds=30), limit=1)
         for message in messages:
-            DELIVERIES[message.topic](self.house.runtime, message.id, message.correlation_id, dict(message.payload))
+            DELIVERIES[message.topic](self.house.runtime, message.id)
         return bool(messages)
 
     def waiting(self) -> int:
@@ -172,6 +172,17 @@ class Live:
             # The last step of a road: it may be a moment before its death is noticed.
             self.until(lambda: bool(self.deaths), "the death at the crash point", seconds=20)
         self.halt()
+        self.reconcile()
+        self.deliver()
+        runtime = self.house.runtime
+        with self.house.db.unit() as unit:
+            report = check_invariants(unit.session, caps=runtime.spend_rules.caps, now=unit.now)
+        assert report.holds, report.to_json()["violations"]
+        found = self.alarms()
+        assert found == alarms, found
+
+    def reconcile(self) -> None:
+        """Node and books agree at the tip."""
         runtime = self.house.runtime
         with self.chain.still:
             run = reconcile(
@@ -181,13 +192,7 @@ class Live:
                 asset=runtime.network.asset.id,
                 start_height=self.start_height,
             )
-        assert run.breaks == ()
-        self.deliver()
-        with self.house.db.unit() as unit:
-            report = check_invariants(unit.session, caps=runtime.spend_rules.caps, now=unit.now)
-        assert report.holds, report.to_json()["violations"]
-        found = self.alarms()
-        assert found == alarms, found
+        assert run.breaks == (), run.breaks
 
     def log(self) -> str:
         """What all its processes said."""

@@ -46,6 +46,7 @@ STAGES: Final[dict[Stage, tuple[str, ...]]] = {
     roads.rejection: ("intents.rejected:",),
     roads.refusal: ("signing.refused:",),
     roads.undone_deposit: ("movements.disconnect", "movements.reorganised:"),
+    roads.restored: ("restore.",),
     roads.undone_payment: ("movements.disconnect", "movements.reorganised:"),
 }
 """A point that begins so is passed in this stage; the test of it fails if it is not."""

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from custody.ledger import queries as ledger
+from custody.restore import operations as restore
+from custody.restore import queries as restorations
 from custody.spends import queries as spends
 from custody.spends.model import Attempt
 from custody.withdrawals.model import Withdrawal
@@ -325,6 +327,31 @@ def undone_payment(live: Live, crash_at: str) -> None:
     journey.expect_paid_once(SMALL_SAT)
 
 
+def restored(live: Live, crash_at: str) -> None:
+    """The database came back from a backup: what may have been shown since is watched, and the chain read again."""
+    journey = Journey(live)
+    journey.fund()
+    with live.house.db.unit() as unit:
+        restore.declare(unit.session, reason="a backup", actor="operator", now=unit.now, gap=20)
+    live.may_end = frozenset({"replay"})
+    live.launch("replay", crash_at=crash_at)
+    live.until(lambda: _is_watched(live), "everything that may have been shown watched")
+    live.halt()
+    with live.chain.still:
+        live.scan()
+        live.reconcile()
+        with live.house.db.unit() as unit:
+            restore.finish(
+                unit.session,
+                chain=live.house.runtime.chain,
+                node_height=live.chain.height(),
+                actor="operator",
+                now=unit.now,
+            )
+    live.deliver()
+    journey.expect_credited_once(alarms=frozenset({"restoring"}))
+
+
 Stage = Callable[[Live, str], None]
 ON_A_CHAIN_OF_ITS_OWN: frozenset[Stage] = frozenset({undone_deposit, undone_payment})
 
@@ -332,3 +359,9 @@ ON_A_CHAIN_OF_ITS_OWN: frozenset[Stage] = frozenset({undone_deposit, undone_paym
 def _deposit_state(live: Live) -> str:
     found = live.ask("exchange", "GET", f"/v1/clients/{CLIENT}/deposits")["deposits"]
     return str(found[0]["status"]) if found else "unknown"
+
+
+def _is_watched(live: Live) -> bool:
+    with live.house.db.unit() as unit:
+        found = restorations.current(unit.session)
+    return found is not None and found.watched_at is not None

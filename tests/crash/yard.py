@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from demo.servers import Bitcoind, Broker
 from tests.support.forge import Forge
 from tests.support.servers import FreshDatabase, Servers
 
+_NUMBERS = itertools.count(1)
+"""Of the whole process: two yards of one session share a chain, and must not share a key."""
 COINS = 60
 """Separate coins of the faucet: cases side by side must not build on each other's unconfirmed change."""
 
@@ -65,7 +68,6 @@ class Yard:
         self.chain = Chain(servers.bitcoind())
         self._making = threading.Lock()
         self._second: Chain | None = None
-        self._numbers = iter(range(1, 10_000))
         self._slots: queue.Queue[int] = queue.Queue()
         for slot in range(1, 16):
             self._slots.put(slot)
@@ -73,8 +75,7 @@ class Yard:
 
     def number(self) -> int:
         """Another number for each case: keys, clients and destinations are named after it."""
-        with self._making:
-            return next(self._numbers)
+        return next(_NUMBERS)
 
     def reorganised(self) -> Chain:
         """A chain of its own for cases that undo blocks; they hold its ``still`` to the end."""

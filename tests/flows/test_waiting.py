@@ -185,14 +185,16 @@ def test_pays_two_clients_of_one_pool_side_by_side(road: Road) -> None:
 
 
 def test_spends_no_coin_that_nobody_was_credited_with(road: Road) -> None:
+    """A confirmed coin that is not credited yet would be the cheaper choice: it alone would do."""
     road.open("acme")
-    road.deposit("acme", btc("0.1"))
+    road.deposit("acme", btc("0.03"), btc("0.03"))
     road.node.send(road.address("acme").address, btc("0.4"))
-    road.settle()
-    asked = road.ask("acme", btc("0.05"))
+    road.mine(1)
+    assert road.balance("acme") == (btc("0.06"), 0)
+    asked = road.ask("acme", btc("0.045"))
     road.settle()
     (attempt,) = road.attempts(asked)
-    assert [coin.amount_sat for coin in attempt.inputs] == [btc("0.1")]
+    assert [coin.amount_sat for coin in attempt.inputs] == [btc("0.03")] * 2
     road.mine(6)
     assert road.state(asked) == "completed"
     road.check()

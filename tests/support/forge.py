@@ -50,7 +50,7 @@ class Forge:
         assert self._ask(do="hello") == {"ready": True}
 
     def fork(self, kind: str, environment: Mapping[str, str], log: Path, *, crash_at: str = "") -> Forged:
-        """A process of the daemon (``worker``, ``relay`` or ``api``) that dies at ``crash_at``, if named."""
+        """A process (``worker``, ``relay``, ``api``, or a restore's ``replay``) that dies at ``crash_at``, if named."""
         answer = self._ask(do="fork", kind=kind, environment=dict(environment), log=str(log), crash_at=crash_at)
         return Forged(self, kind, answer["pid"])
 
@@ -196,7 +196,16 @@ def _api() -> int:
     return main()
 
 
-_PARTS: dict[str, Callable[[], int]] = {"worker": _worker, "relay": _relay, "api": _api}
+def _replay() -> int:
+    from custody.bootstrap import start
+    from custody.restore.replay import replay
+
+    here = start(process="replay")
+    replay(here.node, here.database, chain=here.chain, seal_key=here.seal_key, start_height=here.settings.start_height)
+    return 0
+
+
+_PARTS: dict[str, Callable[[], int]] = {"worker": _worker, "relay": _relay, "api": _api, "replay": _replay}
 
 
 _MODULES = (
@@ -204,6 +213,7 @@ _MODULES = (
     "celery.concurrency.solo",
     "celery.worker.consumer",
     "custody.api.__main__",
+    "custody.restore.replay",
     "kombu.transport.redis",
     "psycopg",
     "uvicorn.lifespan.on",

@@ -346,7 +346,7 @@ class Road(House):
             if message.topic in GATED_TOPICS:
                 with self.db.unit() as unit:
                     require_normal(unit.session)
-            delivering._with_retries(deliver, self.runtime, message.id, message.correlation_id, dict(message.payload))
+            delivering._with_retries(deliver, self.runtime, message.id)
         except CustodyError as error:
             self.told.append(error)
             delivering._translate(self.runtime, message.topic, message.id, message.attempts, error)

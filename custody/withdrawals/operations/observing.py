@@ -14,6 +14,7 @@ from custody.outbox import operations as outbox
 from custody.spends import operations as spends
 from custody.spends import queries as attempts
 from custody.spends.model import Attempt, SpendRules
+from custody.withdrawals import queries
 from custody.withdrawals.operations.moving import locked, move
 from custody.withdrawals.operations.paying import BROADCAST
 from custody.withdrawals.states import Event, State
@@ -38,10 +39,13 @@ def _observe_once(session: Session, chain: str, rules: SpendRules, correlation_i
         return set()
     watched = attempts.watched(session, chain=chain, since_height=tip.height - rules.reorg_horizon)
     heights = movements.confirmed_spends(session, chain=chain, txids=[item.txid for item in watched])
+    completed = queries.completed_among(session, withdrawals=[item.withdrawal for item in watched])
     return {
         item.withdrawal
         for item in watched
-        if _follow(session, item, heights.get(item.txid), tip.height, rules, correlation_id, now)
+        # What is settled and where it was needs no lock; nearly everything watched is.
+        if not (item.withdrawal in completed and heights.get(item.txid) == item.confirmed_height)
+        and _follow(session, item, heights.get(item.txid), tip.height, rules, correlation_id, now)
     }
 
 

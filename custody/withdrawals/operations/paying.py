@@ -103,6 +103,9 @@ def mark_refused(session: Session, *, attempt: str, now: datetime) -> State:
     """Every quorum is gone by signed refusals: a first attempt fails the withdrawal, a replacement is dropped."""
     found = attempts.get(session, attempt=attempt)
     row = locked(session, withdrawal=found.withdrawal)
+    bundle = signing.of_attempt(session, attempt=attempt)
+    if bundle is None or bundle.state != "refused":
+        return State(row.state)
     if row.state == State.AWAITING_SIGNATURES:
         if spends.give_up(session, withdrawal=row.id, refused=True, now=now):
             move(session, row, event=Event.REFUSE, actor="cosigners", now=now)

@@ -1,0 +1,1 @@
+"""Intents and approvals on real Postgres."""

@@ -1,0 +1,1 @@
+"""Restored databases, and none at all."""

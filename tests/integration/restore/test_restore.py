@@ -12,6 +12,7 @@ from custody.kernel.errors import Unavailable
 from custody.restore import operations as restore
 from custody.restore.queries import Restoring, current, require_normal
 from custody.restore.replay import replay
+from custody.withdrawals.operations import MayBeSigned
 from tests.support.road import Road, btc
 from tests.support.servers import FreshDatabase
 
@@ -127,6 +128,30 @@ def test_matches_blocks_again_that_were_read_before_the_forgotten_addresses_were
     assert restored.rows("SELECT count(*) FROM coins") == [(2,)]
     assert restored.reconcile().breaks == ()
     finish(restored)
+    restored.check()
+    restored.db.dispose()
+
+
+def test_frees_no_money_whose_bundle_may_have_been_given_out_since_the_backup(road: Road, backup: Backup) -> None:
+    road.open("acme")
+    road.deposit("acme", btc("0.3"))
+    asked = road.ask("acme", btc("0.02"))
+    road.settle(cosigners=())
+    older = backup()
+    road.cosign("north")
+
+    restored = road.on(older)
+    restored.start()
+    with pytest.raises(MayBeSigned):
+        restored.cancel(asked.id)
+    replayed(restored)
+    restored.reconcile()
+    finish(restored)
+    with pytest.raises(MayBeSigned):
+        restored.cancel(asked.id)
+    restored.settle()
+    restored.mine(2)
+    assert restored.state(asked) == "completed"
     restored.check()
     restored.db.dispose()
 

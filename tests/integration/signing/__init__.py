@@ -1,0 +1,1 @@
+"""Bundles on real Postgres and a real node."""

@@ -1,0 +1,1 @@
+"""Spends on real Postgres and a real node."""

@@ -1,0 +1,1 @@
+"""Withdrawals on real Postgres."""

@@ -1,0 +1,1 @@
+"""The shapes of tasks on real Postgres."""

@@ -41,7 +41,7 @@ def handle(runtime: Runtime, message: outbox.Message, *, attempts: int = 1) -> N
     """As the task does, in this process."""
     deliver = shapes.DELIVERIES[message.topic]
     try:
-        shapes._with_retries(deliver, runtime, message.id, message.correlation_id, dict(message.payload))
+        shapes._with_retries(deliver, runtime, message.id)
     except (Refused, Unavailable, Broken, UnitConflict) as error:
         shapes._translate(runtime, message.topic, message.id, attempts, error)
 

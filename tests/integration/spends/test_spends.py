@@ -1,0 +1,82 @@
+"""What a spend is bound to: the composed transaction, the caps, and the depth its amount needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from custody.chains.bitcoin.offline.fees import FeeOverCap
+from custody.spends import operations as spends
+from custody.spends.operations import FinalTransactionWrong
+from custody.withdrawals.model import Withdrawal
+from tests.support.road import Road, btc
+from tests.support.roads import road
+
+__all__ = ["road"]
+
+
+@pytest.fixture
+def signed(road: Road) -> Withdrawal:
+    """A withdrawal whose final transaction exists and was not taken over yet."""
+    road.open("acme")
+    road.deposit("acme", btc("0.5"))
+    asked = road.ask("acme", btc("0.02"))
+    road.settle(cosigners=())
+    road.cosign("north", "south")
+    return asked
+
+
+def take_over(road: Road, asked: Withdrawal, **changes: Any) -> str:
+    """Hand the final transaction to the spend, with some of it changed."""
+    (attempt,) = road.attempts(asked)
+    ((final, txid),) = road.rows("SELECT final, txid FROM bundles")
+    given: dict[str, Any] = {
+        "attempt": attempt.id,
+        "final": bytes(final),
+        "txid": txid,
+        "paid_sat": asked.units,
+        "ceiling_sat": asked.max_fee_units,
+        "rules": road.runtime.spend_rules,
+        **changes,
+    }
+    with road.db.unit() as unit:
+        return spends.finalised(unit.session, now=unit.now, **given).state
+
+
+def test_takes_over_what_was_composed_once(road: Road, signed: Withdrawal) -> None:
+    assert take_over(road, signed) == "signed"
+    assert take_over(road, signed) == "signed"
+    (attempt,) = road.attempts(signed)
+    assert road.events(attempt.id) == ["attempt.composed", "attempt.signed"]
+    road.settle()
+    road.mine(2)
+    assert road.state(signed) == "completed"
+    road.check()
+
+
+def test_refuses_another_final_transaction(road: Road, signed: Withdrawal) -> None:
+    with pytest.raises(FinalTransactionWrong):
+        take_over(road, signed, txid="00" * 32)
+    assert road.attempts(signed)[0].state == "composed"
+
+
+def test_p076_checks_every_cap_again_on_the_final_transaction(road: Road, signed: Withdrawal) -> None:
+    rules = road.runtime.spend_rules
+    fee = road.attempts(signed)[0].fee_sat
+    tighter: list[dict[str, Any]] = [
+        {"rules": replace(rules, caps=replace(rules.caps, absolute_sat=fee - 1))},
+        {"rules": replace(rules, caps=replace(rules.caps, rate_sat_kvb=1_000))},
+        {"paid_sat": fee},
+        {"ceiling_sat": fee - 1},
+    ]
+    for change in tighter:
+        with pytest.raises(FeeOverCap):
+            take_over(road, signed, **change)
+    assert road.attempts(signed)[0].final is None
+
+
+@pytest.mark.parametrize(("amount", "depth"), [("0.09999999", 2), ("0.1", 3), ("9.99999999", 3), ("10", 6)])
+def test_needs_the_depth_of_its_amount(road: Road, amount: str, depth: int) -> None:
+    assert road.runtime.spend_rules.required_depth(btc(amount)) == depth
