@@ -16,6 +16,7 @@ from custody.chains.registry import NodeAddress, open_chain
 from custody.db import Database
 from custody.deposits.model import DepositRules, Tier
 from custody.reconciliation.stuck import Deadlines
+from custody.restore import operations as restore
 from custody.spends.model import SpendRules
 
 CANNOT_USE_NODE_IN_TIME = 10.0
@@ -69,6 +70,12 @@ def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
         deposit_rules=deposit_rules(settings.chain, asset=where.asset.id),
         deadlines=Deadlines(**asdict(settings.chain.deadlines)),
     )
+
+
+def notice_restored(runtime: Runtime) -> None:
+    """Every process asks as it starts whether this is the database that ran before (custody.restore)."""
+    with runtime.database.unit() as unit:
+        restore.notice(unit.session, now=unit.now)
 
 
 def spend_rules(chain: ChainConfig, *, stock_low_mark: int) -> SpendRules:

@@ -11,7 +11,7 @@ from celery.signals import setup_logging, worker_process_init, worker_ready
 
 from config import settings as configuration
 from config.logging import configure
-from custody.bootstrap import Runtime, assemble
+from custody.bootstrap import Runtime, assemble, notice_restored
 from workers.schedule import schedule
 
 app = Celery("custody")
@@ -56,7 +56,9 @@ app.add_defaults(_configuration)
 @lru_cache(maxsize=1)
 def runtime() -> Runtime:
     """The runtime of one process, assembled on first use: after the fork, never before it."""
-    return assemble(configuration.load())
+    found = assemble(configuration.load())
+    notice_restored(found)
+    return found
 
 
 @setup_logging.connect

@@ -15,6 +15,7 @@ def schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         "housekeeping": 30,
         "reconciliation.run": settings.reconcile_seconds,
         "reconciliation.ranged": 86_400,
+        "restore.replay": 10,
     }
     return {
         name: {"task": name, "schedule": float(seconds), "options": {"expires": max(seconds, 2)}}

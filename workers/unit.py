@@ -20,6 +20,7 @@ from custody.db.unit import UnitConflict
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Broken, CustodyError
 from custody.outbox import operations as outbox
+from custody.restore.queries import GATED_TOPICS, require_normal
 from workers.app import app, runtime
 
 TRIES: Final = 5
@@ -70,6 +71,8 @@ def effect_task(topic: str) -> Callable[[EffectBody], Any]:
         def deliver(here: Runtime, message_id: int) -> None:
             with here.database.unit() as unit:
                 message = outbox.claim(unit.session, message_id=message_id, topic=topic)
+                if message is not None and topic in GATED_TOPICS:
+                    require_normal(unit.session)
             if message is None:
                 return
             crash_point(f"{topic}:started")

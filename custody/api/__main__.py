@@ -13,7 +13,7 @@ import uvicorn
 
 from custody.api.app import POOL_SIZE, application
 from custody.api.auth import Callers
-from custody.bootstrap import start
+from custody.bootstrap import notice_restored, start
 from custody.kernel.errors import InvalidInput
 
 GRACE_SECONDS: Final = 10
@@ -29,6 +29,7 @@ def main() -> int:
     except (ValueError, InvalidInput) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
+    notice_restored(runtime)
     uvicorn.run(
         application(runtime, callers),
         host=runtime.settings.api_host,

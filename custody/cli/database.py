@@ -1,4 +1,4 @@
-"""``db upgrade``: the schema, as its owner."""
+"""``db``: the schema, as its owner; and saying that the database was restored."""
 
 from __future__ import annotations
 
@@ -34,6 +34,20 @@ def upgrade() -> None:
     except OperationalError as error:
         raise DatabaseUnavailable("Postgres does not answer, or refuses this owner") from error
     say("the schema is up to date")
+
+
+@app.command("restored")
+def restored(why: str = typer.Option("declared by an operator", help="what happened, for the audit log")) -> None:
+    """Say that the database was restored: burn the stock, and stop spending until the chain has been read again.
+
+    custody db restored --why "backup of 06:00 put back"
+    """
+    from custody.cli.house import runtime
+    from custody.restore import operations as restore
+
+    with runtime().database.unit() as unit:
+        found = restore.declare(unit.session, reason=why, actor="operator", now=unit.now)
+    say(f"restoring since {found.noticed_at:%Y-%m-%d %H:%M:%S}Z: nothing is spent or handed out until the books agree")
 
 
 def _owner_url() -> str:

@@ -9,6 +9,8 @@ from custody.bootstrap import Runtime
 from custody.outbox import operations as outbox
 from custody.reconciliation.effect import reconcile, reconcile_ranged
 from custody.reconciliation.stuck import raise_stuck_alarms, stuck
+from custody.restore import operations as restore
+from custody.restore.replay import replay
 from custody.withdrawals import operations as withdrawals
 from workers.unit import scheduled_task
 
@@ -25,6 +27,24 @@ def run(runtime: Runtime) -> None:
 def run_ranged(runtime: Runtime) -> None:
     """The same from the signed descriptors, which does not believe our table of scripts."""
     reconcile_ranged(runtime.node, runtime.database, **_where(runtime))
+
+
+@scheduled_task("restore.replay")
+def catch_up(runtime: Runtime) -> None:
+    """After a restore: read the chain again, compare, and go on when the books agree. Otherwise nothing."""
+    under_way = replay(
+        runtime.node,
+        runtime.database,
+        chain=runtime.chain,
+        seal_key=runtime.seal_key,
+        start_height=runtime.settings.start_height,
+    )
+    if under_way is None:
+        return
+    done = reconcile(runtime.node, runtime.database, **_where(runtime))
+    height = done.snapshot.height
+    with runtime.database.unit() as unit:
+        restore.finish(unit.session, chain=runtime.chain, node_height=height, actor="restore", now=unit.now)
 
 
 @scheduled_task("housekeeping")

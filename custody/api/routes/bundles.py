@@ -17,6 +17,7 @@ from custody.evidence.bundle import Refusal
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import InvalidInput
 from custody.kernel.ids import expect_id
+from custody.restore.queries import require_normal
 from custody.signing import operations
 from custody.signing.operations import Answer
 from custody.trust.operations import InForce
@@ -70,6 +71,7 @@ def _expect_itself(call: Call, cosigner: object) -> None:
 
 
 def _give_out(unit: Unit, trust: InForce, call: Call) -> list[dict[str, Any]]:
+    require_normal(unit.session)
     me = call.caller.name
     mine = [keyset.id for keyset in trust.root.keysets if keyset.cosigner(me) is not None]
     bundles = operations.give_out(unit.session, cosigner=me, keysets=mine, now=unit.now)

@@ -24,6 +24,7 @@ from custody.evidence.requests import ClientOpeningRequest
 from custody.evidence.signatures import Signature
 from custody.ledger import queries as ledger
 from custody.openings import operations as openings
+from custody.restore.queries import require_normal
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.vaults.model import POOL
@@ -110,6 +111,7 @@ def _keyset(session: Session, keyset: Keyset) -> dict[str, Any]:
 
 
 def _allocate(unit: Unit, call: Call, client: str) -> DepositAddress:
+    require_normal(unit.session)
     queries.get(unit.session, client=client)
     vault = vaults.vault_of(unit.session, client=client, chain=call.runtime.chain)
     return addresses.allocate(
