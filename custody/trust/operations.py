@@ -50,6 +50,8 @@ def install(session: Session, *, signed: SignedTrustRoot, policy_text: str, acto
 
     Installing the very same document again changes nothing.
     """
+    # Read again as it will be read from the row: what cannot be, must not be put in force.
+    signed = SignedTrustRoot.parse(signed.to_json())
     root = check_ceremony(signed, now=now)
     policy = load_document(policy_text)
     if policy.hash != root.policy_hash:

@@ -163,7 +163,7 @@ def travel(walk: Walk) -> str:
 
     def is_on_the_broker() -> bool:
         walk.listen()
-        return any(digest in message for message in walk.messages)
+        return any("intents.approved" in message for message in walk.messages)
 
     wait_until(is_on_the_broker, seconds=30)
     walk.worker.start()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -13,10 +14,28 @@ from tests.crash.roads import ON_A_CHAIN_OF_ITS_OWN, Stage
 from tests.crash.yard import Yard
 from tests.support.servers import Servers
 
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 2 if "PYTEST_XDIST_WORKER" in os.environ else 4
+AHEAD = 6
+"""Cases begun before their turn. Not all of them: another process of this run may be given the rest."""
 
 Case = tuple[Stage, str]
 Deaths = list[tuple[str, int]]
+
+
+class Outcomes:
+    """What became of each case. Asking for one begins those after it as well."""
+
+    def __init__(self, yard: Yard, cases: Sequence[Case], pool: ThreadPoolExecutor) -> None:
+        self._yard, self._cases, self._pool = yard, list(cases), pool
+        self._begun: dict[Case, Future[Deaths]] = {}
+
+    def of(self, case: Case) -> Deaths:
+        """Wait for ``case``; raises what it raised."""
+        place = self._cases.index(case)
+        for following in self._cases[place : place + AHEAD]:
+            if following not in self._begun:
+                self._begun[following] = self._pool.submit(_run, self._yard, *following)
+        return self._begun[case].result(timeout=600)
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +47,12 @@ def yard(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="session")
-def outcomes(yard: Yard, request: pytest.FixtureRequest) -> Iterator[dict[Case, Future[Deaths]]]:
-    """Every case of this run, on its way; who asks for one waits for it."""
+def outcomes(yard: Yard, request: pytest.FixtureRequest) -> Iterator[Outcomes]:
+    """Every case of this run."""
     items = [item for item in request.session.items if "outcomes" in getattr(item, "fixturenames", ())]
-    cases: list[Case] = [_case_of(item) for item in items if isinstance(item, pytest.Function)]
-    # Those on one chain wait for each other: begin them early.
-    cases.sort(key=lambda case: case[0] not in ON_A_CHAIN_OF_ITS_OWN)
+    cases = [_case_of(item) for item in items if isinstance(item, pytest.Function)]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        yield {case: pool.submit(_run, yard, *case) for case in cases}
+        yield Outcomes(yard, cases, pool)
         pool.shutdown(cancel_futures=True)
 
 

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import signal
-from concurrent.futures import Future
 
 import pytest
 
-from tests.crash.conftest import Case, Deaths
+from tests.crash.conftest import Case, Outcomes
 from tests.crash.points import all_points, stages_of
-
-pytestmark = pytest.mark.xdist_group("crash matrix")
-"""In one process: the cases run side by side already."""
 
 CASES = [
     pytest.param((stage, point), id=f"{stage.__name__}-{point}") for point in all_points() for stage in stages_of(point)
@@ -19,8 +15,8 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_goes_on_after_dying_at(case: Case, outcomes: dict[Case, Future[Deaths]]) -> None:
-    deaths = outcomes[case].result(timeout=600)
+def test_goes_on_after_dying_at(case: Case, outcomes: Outcomes) -> None:
+    deaths = outcomes.of(case)
     assert [how for _, how in deaths] == [-signal.SIGKILL], f"{case[1]} killed nobody: this road does not pass it"
 
 

@@ -35,7 +35,7 @@ from custody.reconciliation.effect import reconcile
 from custody.reconciliation.invariants import check_invariants
 from custody.reconciliation.model import RunResult
 from custody.restore import operations as restore
-from custody.restore.queries import GATED_TOPICS, Restoration, require_normal
+from custody.restore.queries import Restoration
 from custody.signing import operations as signing
 from custody.spends import queries as attempts
 from custody.spends.model import Attempt
@@ -343,9 +343,6 @@ class Road(House):
     def _handle(self, message: Message) -> None:
         deliver = delivering.DELIVERIES[message.topic]
         try:
-            if message.topic in GATED_TOPICS:
-                with self.db.unit() as unit:
-                    require_normal(unit.session)
             delivering._with_retries(deliver, self.runtime, message.id)
         except CustodyError as error:
             self.told.append(error)

@@ -87,20 +87,22 @@ def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_ra
         return
     try:
         planned = planning.plan(runtime.node, candidates, rules=rules, fee_rate_sat_kvb=fee_rate_sat_kvb)
+        crash_point("withdrawals.replacement_planned")
+        with runtime.database.unit() as unit:
+            withdrawals.replace(
+                unit.session,
+                planned=planned,
+                trust=in_force(unit.session),
+                rules=rules,
+                seal_key=runtime.seal_key,
+                now=unit.now,
+            )
+            crash_point("withdrawals.replace_before_commit")
     except CannotBump as error:
         _say_waiting(runtime, withdrawal, str(error))
         raise
-    crash_point("withdrawals.replacement_planned")
-    with runtime.database.unit() as unit:
-        withdrawals.replace(
-            unit.session,
-            planned=planned,
-            trust=in_force(unit.session),
-            rules=rules,
-            seal_key=runtime.seal_key,
-            now=unit.now,
-        )
-        crash_point("withdrawals.replace_before_commit")
+    except withdrawals.VaultStopped as error:
+        _wait(runtime, withdrawal, error)
 
 
 @scheduled_task("withdrawals.rebroadcast")

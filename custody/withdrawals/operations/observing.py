@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
+from custody.clients import operations as clients
 from custody.kernel.money import Amount
 from custody.ledger import operations as ledger
 from custody.ledger import queries as holds
@@ -19,6 +21,9 @@ from custody.withdrawals.operations.moving import locked, move
 from custody.withdrawals.operations.paying import BROADCAST
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import WithdrawalRow
+
+DEFICIT: Final = "a reorganised payment cost more than the client had left"
+"""Why a client is frozen whose second settlement left a receivable (I2)."""
 
 
 def observe(session: Session, *, chain: str, rules: SpendRules, correlation_id: str, now: datetime) -> list[str]:
@@ -78,7 +83,7 @@ def _follow(
 
 def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id: str, now: datetime) -> None:
     assert row.hold_id is not None
-    ledger.settle_hold(
+    settlement = ledger.settle_hold(
         session,
         hold_id=row.hold_id,
         vault=row.vault_id,
@@ -87,6 +92,8 @@ def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlatio
         now=now,
         occurrence=_settlements(session, row.hold_id) + 1,
     )
+    if settlement.deficit.units:
+        clients.freeze(session, client=row.client_id, reason=DEFICIT, actor="chain", now=now)
     row.fee_units, row.txid = attempt.fee_sat, attempt.txid
     spends.settle(session, withdrawal=row.id, paid_by=attempt.id, now=now)
     move(session, row, event=Event.COMPLETE, actor="chain", now=now, correlation_id=correlation_id)
