@@ -56,11 +56,12 @@ def plan_stock(session: Session, *, vault: str, change: bool, target: int, seal_
     The newest address must still be under its seal, so a keyset replaced behind our back fills no stock. Raises
     ``UnknownVault``, ``KeysetTampered`` or ``AddressTampered``.
     """
+    # The newest first: a filler that commits between the two questions then leaves nothing missing.
+    last = _last(session, vault, change)
     missing = target - queries.stock_level(session, vault=vault, change=change)
     if missing <= 0:
         return None
     found = vaults.get(session, vault=vault)
-    last = _last(session, vault, change)
     if last is not None:
         Sealer(session, seal_key).expect(last)
     first = 0 if last is None else last.index + 1

@@ -106,9 +106,7 @@ def give(
     correlation_id: str,
     now: datetime,
 ) -> queries.FiledIntent:
-    """Record one verdict; the very same one again changes nothing.
-
-    When the quorum is met, or a member of a required group rejects, says so by outbox.
+    """Record one verdict. When the quorum is met, or a member of a required group rejects, says so by outbox.
 
     Raises ``ApprovalRefused``, ``NotWaiting`` or ``AlreadySpoken``.
     """
@@ -117,8 +115,6 @@ def give(
     person = check_approval(
         approval, digest=digest, requester=request.requester, request_not_after=request.not_after, root=root, now=now
     )
-    if approval in queries.given(session, digest=digest):
-        return filed
     if filed.state != "pending":
         raise NotWaiting(f"the intent is {filed.state}", field="digest")
     _refuse_outsider(filed.decision, person, root)
