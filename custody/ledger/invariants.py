@@ -232,7 +232,8 @@ def _found(session: Session, invariant: str, statement: str, **parameters: str) 
 _RIGHTS: Final = """
 SELECT :role || ' may ' || wanted.right || ' ' || wanted.table
 FROM (SELECT books.table, r.right
-      FROM unnest(ARRAY['journal_entries', 'postings', 'ledger_accounts', 'ledger_reasons']) AS books ("table"),
+      FROM unnest(ARRAY['journal_entries', 'journal_batches', 'postings', 'ledger_accounts',
+                        'ledger_reasons']) AS books ("table"),
            unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS r ("right")
       UNION ALL
       SELECT 'audit_events', r.right FROM unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) AS r ("right")
@@ -248,6 +249,7 @@ _GUARDS_MISSING: Final = """
 SELECT 'guard ' || wanted.name || ' of ' || wanted.on_table || ' is missing'
 FROM (VALUES
   ('journal_entries', 'append_only'), ('journal_entries', 'append_only_truncate'), ('journal_entries', 'check_entry'),
+  ('journal_batches', 'append_only'), ('journal_batches', 'append_only_truncate'), ('journal_batches', 'check_batch'),
   ('postings', 'append_only'), ('postings', 'append_only_truncate'),
   ('ledger_accounts', 'check_account'), ('ledger_accounts', 'keep_name'), ('ledger_accounts', 'keep_account'),
   ('ledger_accounts', 'keep_account_truncate'),

@@ -79,7 +79,17 @@ class JournalEntryRow(Base):
     authorised_by: Mapped[dict[str, Any]]
     legs: Mapped[int] = mapped_column(Integer)
     posted_at: Mapped[datetime]
+    batched: Mapped[bool] = mapped_column(server_default=text("false"))
     reverses: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("journal_entries.id"))
+
+
+class JournalBatchRow(Base):
+    """Which entries one call of ``ledger_post`` wrote: they are checked together at commit."""
+
+    __tablename__ = "journal_batches"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    entries: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
 
 
 class PostingRow(Base):

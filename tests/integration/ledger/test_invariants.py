@@ -43,6 +43,7 @@ def damaged(broken_books: Books) -> Books:
         ("I1", "DROP TRIGGER append_only ON journal_entries"),
         ("I1", "DROP TRIGGER append_only ON audit_events"),
         ("I1", "DROP TRIGGER check_entry ON journal_entries"),
+        ("I1", "DROP TRIGGER check_batch ON journal_batches"),
         ("I1", "ALTER TABLE postings DISABLE TRIGGER append_only"),
         ("I1", "ALTER TABLE postings DISABLE TRIGGER ALL"),
         ("I1", "ALTER TABLE ledger_accounts DROP CONSTRAINT ck_ledger_accounts_sign"),
