@@ -43,7 +43,7 @@ def _configuration() -> dict[str, Any]:
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         "task_default_queue": "custody",
-        "imports": ("workers.tasks",),
+        "imports": ("workers.tasks", "workers.watchdog"),
         "timezone": "UTC",
         "beat_schedule": schedule(settings),
     }
