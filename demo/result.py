@@ -61,7 +61,7 @@ def show(found: Mapping[str, Any], parts: Mapping[str, float]) -> None:
         f"reconciliation: {found['breaks']} breaks; invariants checked on the live database: "
         f"{sum(found['invariants'].values())} of {len(found['invariants'])} hold"
     )
-    console.print("time: " + ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts.items()))
+    console.print("time: " + ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts.items()), soft_wrap=True)
 
 
 def print_line(found: Mapping[str, Any]) -> None:

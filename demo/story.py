@@ -76,7 +76,7 @@ class Tale:
         denied = self._withdraw("Acme", "1.50000000", "too much")
         self.tell("four withdrawals asked for: Dune 0.02, Borealis 0.10, Cobalt 0.08, Acme 1.50 BTC")
         self._expect(denied, "denied")
-        self.tell(f"Acme's is denied by the policy: {self._view(denied)['reason']}")
+        self.tell(f"the policy answers Acme's at once: {self._view(denied)['reason']}")
         self._reject(self._digest(refused), "carol")
         self._await_state(refused, "rejected")
         self.tell("Cobalt's is rejected by carol; its money is free again")
