@@ -123,7 +123,7 @@ class Way:
 
 
 def main() -> int:
-    """Run it and print the ratios; 1 when some books do not balance."""
+    """Run it and print the ratios; 1 when a goal was missed or some books do not balance."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one short round: does it run, not how fast")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one measurement")
@@ -160,8 +160,7 @@ def measure(server: Postgres, rounds: int, seconds: float) -> int:
         if not (bare_balances(owner) and ours_balances(app_url)):
             print("BOOKS DO NOT BALANCE")
             return 1
-    report(rates)
-    return 0
+    return report(rates)
 
 
 def rate(way: Way, url: str, seconds: float) -> float:
@@ -291,8 +290,9 @@ GOALS = [
 ]
 
 
-def report(rates: dict[tuple[str, bool], list[float]]) -> None:
-    """Rates, then ratios per round: median, spread, goal."""
+def report(rates: dict[tuple[str, bool], list[float]]) -> int:
+    """Rates, then ratios per round: median, spread, goal; 1 when a goal was missed."""
+    missed = 0
     print(f"\n{'way':28} {'accounts':>9} {'transfers/s':>12}   spread")
     for (name, hot), found in rates.items():
         accounts = "one hot" if hot else f"{ACCOUNTS:,}"
@@ -302,9 +302,11 @@ def report(rates: dict[tuple[str, bool], list[float]]) -> None:
         found = [mine / theirs for mine, theirs in zip(rates[ours], rates[other], strict=True)]
         middle = statistics.median(found)
         verdict = "" if goal is None else "met" if middle >= goal else "MISSED"
+        missed |= verdict == "MISSED"
         wanted = "" if goal is None else f">={goal}"
         print(f"{what:36} {wanted:>6} {middle:6.2f}x   {min(found):.2f} - {max(found):.2f}  {verdict}")
     print("books balance after every round: both ledgers, every account and entry")
+    return int(missed)
 
 
 def agree(owner: str, app: str) -> None:
