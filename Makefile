@@ -1,18 +1,22 @@
 # Everything runs from .venv, which is made from the hash-locked requirements; nothing is installed system-wide.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench soak down lock
+.PHONY: help demo test check fmt bench soak down lock contracts
 
 PYTHON ?= python3
 BIN := .venv/bin
+EVM := demo/evm/node_modules/.stamp
 PIP := $(BIN)/pip install -qq --disable-pip-version-check --no-input
+# No package's own scripts run: what is wanted of them is files.
+NPM := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+NO_NPM := no npm found (Debian/Ubuntu: apt install npm; macOS: brew install node
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/.stamp ## start the real servers and play the story (ONCE=1: exit instead of staying up)
+demo: .venv/.stamp $(EVM) ## start the real servers and play the story (ONCE=1: exit instead of staying up)
 	@$(BIN)/python -m demo
 
-test: .venv/.stamp ## run every test, on real Postgres, broker and bitcoind (ARGS="-k name" to choose)
+test: .venv/.stamp $(EVM) ## run every test, on real Postgres, broker, bitcoind and anvil (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: .venv/.stamp ## format, lint, types, import contracts, compose schema, architecture tests
@@ -27,11 +31,11 @@ fmt: .venv/.stamp ## format and fix what can be fixed
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: .venv/.stamp ## measure ours beside the peers in one run, printed as ratios
+bench: .venv/.stamp $(EVM) ## measure ours beside the peers in one run, printed as ratios
 	@$(BIN)/python -m benchmarks
 
 MINUTES ?= 10
-soak: .venv/.stamp ## run the property, crash and fault tests again and again with new seeds (MINUTES=10)
+soak: .venv/.stamp $(EVM) ## run the property, crash and fault tests again and again with new seeds (MINUTES=10)
 	@end=$$(( $$(date +%s) + 60 * $(MINUTES) )); round=0; while [ $$(date +%s) -lt $$end ]; do \
 		round=$$(( round + 1 )); echo "round $$round, seed $$round$$end"; \
 		CUSTODY_TEST_SEED=$$round$$end $(BIN)/python -m pytest -n 2 -x --durations=0 tests/properties tests/crash tests/faults || exit 1; \
@@ -49,6 +53,19 @@ lock: .venv/.stamp ## compile the locks from requirements/*.in (UPGRADE=--upgrad
 	@cd requirements && $(COMPILE) $(UPGRADE) cosigner.in build.in -o cosigner.txt
 	@cd requirements && $(COMPILE) $(UPGRADE) cosigner.in daemon.in build.in -o daemon.txt
 	@cd requirements && $(COMPILE) $(UPGRADE) cosigner.in daemon.in build.in dev.in -o dev.txt
+
+contracts: .venv/.stamp ## compile the test contracts anew with the locked compiler
+	@command -v npm >/dev/null || { echo "error: npm: $(NO_NPM))" >&2; exit 2; }
+	@cd tests/contracts && $(NPM) >/dev/null
+	@$(BIN)/python -m tests.contracts.build
+
+# An anvil of one's own needs no npm. The package is one binary, locked for the machines it is made for.
+$(EVM): demo/evm/package.json demo/evm/package-lock.json
+	@if [ -n "$$ANVIL" ] || command -v anvil >/dev/null; then exit 0; fi; \
+	[ "$$(uname -sm)" = "Linux x86_64" ] || { echo "error: anvil: no package is locked for this machine (put Foundry's anvil on PATH or set ANVIL)" >&2; exit 2; }; \
+	command -v npm >/dev/null || { echo "error: npm: $(NO_NPM); or set ANVIL)" >&2; exit 2; }; \
+	(cd demo/evm && $(NPM) >/dev/null) || { echo "error: npm: the locked anvil could not be installed; or set ANVIL" >&2; exit 2; }; \
+	touch $@
 
 # embit comes as source: without the locked build tools and --no-build-isolation, pip would fetch an unlocked one.
 .venv/.stamp: requirements/build.txt requirements/dev.txt pyproject.toml

@@ -26,14 +26,14 @@ _IN_WARMUP = -28
 
 
 class NodeRefused(Unavailable):
-    """The node answered with an error; ``number`` is its RPC error code."""
+    """A node answered with an error; ``number`` is its RPC error code, ``data`` what it sent with it."""
 
     code = "node-refused"
     retryable = False
 
-    def __init__(self, message: str, *, number: int) -> None:
-        super().__init__(message, field="bitcoind")
-        self.number = number
+    def __init__(self, message: str, *, number: int, field: str = "bitcoind", data: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.number, self.data = number, data
 
 
 class Bitcoind:

@@ -1,4 +1,4 @@
-"""Where the real programs are: what the machine has comes first, then what the installed wheels carry.
+"""Where the real programs are: what the machine has comes first, then what the installed packages carry.
 
 ``python -m demo.find`` prints what was found, or one line that says what to install, and ends with 2.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from custody.kernel.errors import Unavailable
 
 GET_BITCOIND = Path(__file__).with_name("get-bitcoind.sh")
+EVM_PACKAGES = Path(__file__).parent / "evm" / "node_modules"
 POSTGRES_PROGRAMS = ("initdb", "postgres")
 POSTGRES_MAJOR = 15
 
@@ -89,12 +91,30 @@ def bitcoind_prefix() -> Path:
     return Path(cache) / "custody-bitcoind"
 
 
+def anvil_program() -> Path:
+    """An Ethereum node for demo and tests: ``$ANVIL``, PATH, else the binary inside the installed npm package.
+
+    The binary is run as it is: neither node nor npm is there when it runs. Raises ``MissingComponent``.
+    """
+    named = _from_variable("ANVIL", "anvil")
+    if named:
+        return named
+    found = shutil.which("anvil")
+    if found:
+        return Path(found)
+    for program in sorted(EVM_PACKAGES.glob("@foundry-rs/anvil-*/bin/anvil")):
+        if os.access(program, os.X_OK):
+            return program
+    raise MissingComponent(f"none on PATH and none installed ({_anvil_remedy()})", field="anvil")
+
+
 def main() -> int:
     """Print each component's path; 2 and one line when one is missing."""
     try:
         print(f"postgres  {postgres_bin()}")
         print(f"broker    {broker_program()}")
         print(f"bitcoind  {bitcoind_program()}")
+        print(f"anvil     {anvil_program()}")
     except MissingComponent as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -161,6 +181,12 @@ def _fetched_bitcoind() -> Path:
         lines = run.stderr.strip().splitlines()
         return _no_bitcoind(lines[-1].removeprefix("get-bitcoind: ") if lines else "fetching one failed")
     return Path(run.stdout.strip().splitlines()[-1])
+
+
+def _anvil_remedy() -> str:
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return "no package is locked for this machine: put Foundry's anvil on PATH or set ANVIL"
+    return "make demo and make test install it with npm; Debian/Ubuntu: apt install npm; or set ANVIL"
 
 
 def _no_bitcoind(why: str) -> Path:
