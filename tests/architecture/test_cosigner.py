@@ -8,10 +8,13 @@ from pathlib import Path
 from tests.architecture.imports import imports_of
 
 REPOSITORY = Path(__file__).parents[2]
-OURS = ("custody.cosigner", "custody.kernel", "custody.evidence", "custody.chains.bitcoin.offline", "policies")
+OURS = (
+    "custody.cosigner", "custody.kernel", "custody.evidence", "custody.chains.bitcoin.offline",
+    "custody.chains.ethereum.offline", "policies",
+)  # fmt: skip
 # Packages on the way to the ones above; their __init__ holds a docstring and no more than the version.
-ON_THE_WAY = {"custody", "custody.chains", "custody.chains.bitcoin"}
-OTHERS = {"bdkpython", "bitcoin", "coincurve", "cryptography", "embit", "rfc8785", "yaml"}
+ON_THE_WAY = {"custody", "custody.chains", "custody.chains.bitcoin", "custody.chains.ethereum"}
+OTHERS = {"bdkpython", "bitcoin", "coincurve", "cryptography", "embit", "rfc8785", "sha3", "yaml"}
 
 
 def file_of(module: str) -> Path | None:

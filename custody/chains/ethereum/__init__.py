@@ -1,0 +1,1 @@
+"""Ethereum: one Safe per client. What needs no node is in ``offline``."""
