@@ -8,7 +8,7 @@ from custody.chains.ethereum.offline.eip712 import message_digest
 from custody.chains.ethereum.offline.signatures import (
     Signature,
     SignatureKind,
-    SignatureRefused,
+    OwnerSignatureRefused,
     check_signatures,
     parse_signature,
     recover_owner,
@@ -43,7 +43,7 @@ def test_tells_the_kind_and_the_owner(row):
 
 @pytest.mark.parametrize("row", rows("safe_signatures", "approved_hash", "contract"))
 def test_takes_no_signature_that_is_only_claimed(row):
-    with pytest.raises(SignatureRefused, match="accepted is 27 or 28"):
+    with pytest.raises(OwnerSignatureRefused, match="accepted is 27 or 28"):
         recover_owner(digest_of(row), parse_signature(bytes.fromhex(row["input"]["signature"][2:])))
 
 
@@ -55,7 +55,7 @@ def test_takes_concatenated_signatures_apart(row):
     assert [(one.kind, owner_of(digest_of(row), one)) for one in found] == parts
     owners = [owner for _, owner in parts]
     assert (owners == sorted(owners, key=str.lower)) == row["expected"]["sorted_by_owner"]
-    with pytest.raises(SignatureRefused, match="approved-hash"):
+    with pytest.raises(OwnerSignatureRefused, match="approved-hash"):
         check_signatures(digest_of(row), raw, owners=owners, threshold=2)
 
 

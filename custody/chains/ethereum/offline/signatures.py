@@ -21,7 +21,7 @@ from custody.kernel.errors import InvalidInput, Refused
 SIGNATURE_BYTES: Final = 65
 
 
-class SignatureRefused(Refused):
+class OwnerSignatureRefused(Refused):
     """A signature, or a set of them, that the Safe or we would not take."""
 
     code = "safe-signature-refused"
@@ -88,15 +88,15 @@ def split_signatures(raw: bytes, *, field: str = "signatures") -> tuple[Signatur
 
 
 def recover_owner(digest: bytes, signature: Signature) -> str:
-    """The address that signed ``digest``, the 32-byte SafeTx hash, by plain ECDSA. Raises ``SignatureRefused``."""
+    """The address that signed ``digest``, the 32-byte SafeTx hash, by plain ECDSA. Raises ``OwnerSignatureRefused``."""
     kind = signature.kind
     if kind is not SignatureKind.ECDSA:
-        raise SignatureRefused(f"v is {signature.v} ({kind.value}); accepted is 27 or 28, a plain signature")
+        raise OwnerSignatureRefused(f"v is {signature.v} ({kind.value}); accepted is 27 or 28, a plain signature")
     if signature.s > ORDER // 2:
-        raise SignatureRefused("s is in its upper half: a second form of a signature that has a first")
+        raise OwnerSignatureRefused("s is in its upper half: a second form of a signature that has a first")
     owner = recover_address(digest, r=signature.r, s=signature.s, parity=signature.v - 27)
     if owner is None:
-        raise SignatureRefused("no key made this signature")
+        raise OwnerSignatureRefused("no key made this signature")
     return owner
 
 
@@ -108,39 +108,39 @@ def eth_sign_owner(digest: bytes, signature: Signature) -> str | None:
 
 
 def check_signature(digest: bytes, raw: bytes, *, owners: Collection[str]) -> str:
-    """The owner who signed ``digest``. Raises ``SignatureRefused`` when it is none of ``owners``."""
+    """The owner who signed ``digest``. Raises ``OwnerSignatureRefused`` when it is none of ``owners``."""
     owner = recover_owner(digest, parse_signature(raw))
     if owner not in owners:
-        raise SignatureRefused(f"signed by {owner}, who is no owner, or over something else")
+        raise OwnerSignatureRefused(f"signed by {owner}, who is no owner, or over something else")
     return owner
 
 
 def assemble(digest: bytes, signatures: Iterable[bytes], *, owners: Collection[str], threshold: int) -> bytes:
     """What ``execTransaction`` takes: exactly ``threshold`` signatures of different owners, ascending by owner.
 
-    Raises ``SignatureRefused``, and ``InvalidInput`` for a signature of another length.
+    Raises ``OwnerSignatureRefused``, and ``InvalidInput`` for a signature of another length.
     """
     found: dict[str, bytes] = {}
     for raw in signatures:
         owner = check_signature(digest, raw, owners=owners)
         if owner in found:
-            raise SignatureRefused(f"two signatures of {owner}")
+            raise OwnerSignatureRefused(f"two signatures of {owner}")
         found[owner] = raw
     _expect_threshold(len(found), threshold)
     return b"".join(found[owner] for owner in sorted(found, key=str.lower))
 
 
 def check_signatures(digest: bytes, raw: bytes, *, owners: Collection[str], threshold: int) -> tuple[str, ...]:
-    """The owners who signed, in order. Raises ``SignatureRefused`` for whatever ``assemble`` would not have written."""
+    """The owners who signed, in order. Raises ``OwnerSignatureRefused`` for whatever ``assemble`` would not have written."""
     signatures = split_signatures(raw)
     _expect_threshold(len(signatures), threshold)
     found = [check_signature(digest, signature.raw, owners=owners) for signature in signatures]
     numbers = [int(owner, 16) for owner in found]
     if any(first >= second for first, second in pairwise(numbers)):
-        raise SignatureRefused("not ascending by owner, or an owner twice")
+        raise OwnerSignatureRefused("not ascending by owner, or an owner twice")
     return tuple(found)
 
 
 def _expect_threshold(count: int, threshold: int) -> None:
     if count != threshold:
-        raise SignatureRefused(f"{count} signatures; accepted are exactly {threshold}")
+        raise OwnerSignatureRefused(f"{count} signatures; accepted are exactly {threshold}")
