@@ -26,11 +26,15 @@ FAUCET_WEI = 10**27
 HARDFORK = "osaka"
 # Balances at old blocks must be there after a restart too, as they are on a node that keeps running.
 SWITCHES = ("--quiet", "--no-cors", "--preserve-historical-states")
+PLAIN_TRANSFER_GAS = 21_000
 _RECEIPT_SECONDS = 20
 
 
 class Anvil:
-    """One node under ``home/NAME``. ``options`` are further settings by their long names: ``{"gas-limit": "…"}``."""
+    """One node under ``home/NAME``; a chain it finds there goes on, else ``chain``, what another node's ``dump`` gave.
+
+    ``options`` are further settings by their long names: ``{"gas-limit": "…"}``.
+    """
 
     def __init__(
         self,
@@ -38,10 +42,12 @@ class Anvil:
         *,
         name: str = "anvil",
         chain_id: int = 31337,
+        chain: bytes | None = None,
         options: Mapping[str, str] | None = None,
     ) -> None:
         self.home, self.name, self.chain_id = home, name, chain_id
         self.port = free_port()
+        self._chain = chain
         self._options = dict(options or {})
         self._child: Child | None = None
 
@@ -52,11 +58,13 @@ class Anvil:
         self.await_ready(seconds=seconds)
 
     def prepare(self) -> None:
-        """Find the program and make its folder."""
+        """Find the program, make its folder and put there the chain it begins with."""
         if self._child:
             return
         folder = self.home / self.name
         folder.mkdir(parents=True, exist_ok=True)
+        if self._chain is not None and not self._state.exists():
+            self._state.write_bytes(self._chain)
         settings = {
             "host": "127.0.0.1",
             "port": str(self.port),
@@ -90,8 +98,12 @@ class Anvil:
     def kill(self, *, keep_chain: bool = True) -> None:
         """SIGKILL, as a power cut would. Without ``keep_chain`` the next start has the chain of the last clean stop."""
         if keep_chain and self.is_ready():
-            self._state.write_bytes(gzip.decompress(bytes.fromhex(self.rpc("anvil_dumpState", True)[2:])))
+            self._state.write_bytes(self.dump())
         self._running_child.kill()
+
+    def dump(self) -> bytes:
+        """The chain as it is, with its old states: another node can be started from it."""
+        return gzip.decompress(bytes.fromhex(self.rpc("anvil_dumpState", True)[2:]))
 
     def restart(self) -> None:
         """Stop and start again, on the same port with the same chain; snapshots are forgotten."""
@@ -152,14 +164,13 @@ class Anvil:
     ) -> str:
         """Send from the faucet and return the transaction's hash; ``to=None`` makes a contract.
 
-        Without ``gas`` the node estimates it and refuses what would fail (``NodeRefused`` with the reason); with
-        it the transaction is sent as it is. ``sender`` is another address that was opened with ``open_account``.
+        Without ``gas`` it is estimated, and what would fail is refused (``NodeRefused`` with the reason); with it the
+        transaction is sent as it is. ``sender`` is another address that was opened with ``open_account``.
         """
         request = {"from": sender, "value": hex(amount_wei), "data": f"0x{data.hex()}"}
         if to is not None:
             request["to"] = to
-        if gas is not None:
-            request["gas"] = hex(gas)
+        request["gas"] = hex(self._ample_gas(request) if gas is None else gas)
         sent: str = self.rpc("eth_sendTransaction", request)
         return sent
 
@@ -240,6 +251,11 @@ class Anvil:
             done = False
         if not done:
             raise ServerFailed("the snapshot is gone", field=self.name)
+
+    def _ample_gas(self, request: Mapping[str, str]) -> int:
+        # An estimate is the least with which nothing fails visibly: a call inside may still be starved of gas.
+        estimate = int(self.rpc("eth_estimateGas", request), 16)
+        return estimate + 2 * (estimate - PLAIN_TRANSFER_GAS)
 
     @property
     def _state(self) -> Path:

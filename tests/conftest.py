@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.fixtures import (
     SEED,
+    anvil,
+    anvil_factory,
     bitcoind,
     broker,
     chain,
@@ -22,6 +24,8 @@ from tests.support.fixtures import (
 )
 
 __all__ = [
+    "anvil",
+    "anvil_factory",
     "bitcoind",
     "broker",
     "chain",

@@ -6,6 +6,8 @@
 ``broker``          the broker, emptied: ``.url .flush() .kill() .restart()``
 ``bitcoind``        the session's regtest node: ``.url .rpc(…) .mine(n) .reorg(depth) .stop() .start()``
 ``chain``           the same node, its faucet funded: ``.send(address, amount_sat)``
+``anvil``           an Ethereum node for one test, fresh, with Safe's contracts: ``.url .rpc(…) .send(…) .reorg(depth)``
+``anvil_factory``   a function that starts further ones: ``(chain_id=, chain=, options=)``
 ``node_factory``    a function that starts further nodes: ``(network=, listen=, options=)``
 ``seed``            the session's number for everything random
 """
@@ -16,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from demo.servers import Bitcoind, Broker, Postgres
+from demo.servers import Anvil, Bitcoind, Broker, Postgres
 from tests.support.servers import FreshDatabase, Servers
 
 SEED = pytest.StashKey[int]()
@@ -82,6 +84,28 @@ def node_factory(servers: Servers) -> Iterator[Callable[..., Bitcoind]]:
 
     def make(*, network: str = "regtest", listen: bool = False, options: dict[str, str] | None = None) -> Bitcoind:
         made.append(servers.node(network=network, listen=listen, options=options))
+        return made[-1]
+
+    yield make
+    for node in made:
+        node.stop()
+
+
+@pytest.fixture
+def anvil(servers: Servers) -> Iterator[Anvil]:
+    """An Ethereum node on a fresh chain: every contract of ``demo.evm.contracts`` is there, and nothing else."""
+    node = servers.fresh_anvil()
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def anvil_factory(servers: Servers) -> Iterator[Callable[..., Anvil]]:
+    """Start further Ethereum nodes; ``chain=other.dump()`` makes a second provider of the same chain."""
+    made: list[Anvil] = []
+
+    def make(*, chain_id: int = 31337, chain: bytes | None = None, options: dict[str, str] | None = None) -> Anvil:
+        made.append(servers.anvil(chain_id=chain_id, chain=chain, options=options))
         return made[-1]
 
     yield make

@@ -1,0 +1,1 @@
+"""The chain itself keeps what it promises: contracts, Safes, gas, reorganisations, tokens with habits."""
