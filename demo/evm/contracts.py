@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo.anvil import FAUCET, Anvil
 from demo.child import ServerFailed
+from demo.evm.node import FAUCET, EvmNode
 from demo.find import MissingComponent
 
 # Safe's deployer on mainnet has the same code as the deployer every such node is born with.
@@ -84,56 +84,56 @@ SAFE_SET = (SAFE_L2, PROXY_FACTORY, FALLBACK_HANDLER, MULTI_SEND, MULTI_SEND_CAL
 EVERYTHING = (*SAFE_SET, MULTICALL3)
 
 
-def place(anvil: Anvil) -> None:
+def place(node: EvmNode) -> None:
     """Put every contract of ``EVERYTHING`` on the chain; what is there already stays.
 
     Raises ``MissingComponent`` without safe-eth-py and ``ServerFailed`` when the code at an address is not the
     published one.
     """
-    if not has_code(anvil, SAFE_DEPLOYER):
-        anvil.rpc("anvil_setCode", SAFE_DEPLOYER, anvil.rpc("eth_getCode", BORN_DEPLOYER, "latest"))
+    if not has_code(node, SAFE_DEPLOYER):
+        node.rpc("anvil_setCode", SAFE_DEPLOYER, node.rpc("eth_getCode", BORN_DEPLOYER, "latest"))
     for contract in SAFE_SET:
-        if not has_code(anvil, contract.address):
-            anvil.transact(SAFE_DEPLOYER, data=bytes(32) + bytecode(contract.file))
-    if not has_code(anvil, MULTICALL3.address):
+        if not has_code(node, contract.address):
+            node.transact(SAFE_DEPLOYER, data=bytes(32) + bytecode(contract.file))
+    if not has_code(node, MULTICALL3.address):
         # Its mainnet address belongs to a key, so its own constructor cannot be run there.
-        runtime = anvil.rpc("eth_call", {"from": FAUCET, "data": f"0x{bytecode(MULTICALL3.file).hex()}"}, "latest")
-        anvil.rpc("anvil_setCode", MULTICALL3.address, runtime)
+        runtime = node.rpc("eth_call", {"from": FAUCET, "data": f"0x{bytecode(MULTICALL3.file).hex()}"}, "latest")
+        node.rpc("anvil_setCode", MULTICALL3.address, runtime)
     for contract in EVERYTHING:
-        found = code_hash(anvil, contract.address)
+        found = code_hash(node, contract.address)
         if found != contract.code_hash:
-            raise ServerFailed(f"{contract.name} at {contract.address} has code {found}", field=anvil.name)
+            raise ServerFailed(f"{contract.name} at {contract.address} has code {found}", field=node.name)
 
 
-def deploy(anvil: Anvil, creation_code: bytes, *, salt: int = 0) -> str:
+def deploy(node: EvmNode, creation_code: bytes, *, salt: int = 0) -> str:
     """Make a contract through the deterministic deployer and return its address; made before, the same address.
 
     ``creation_code`` ends with the constructor's encoded arguments. Another ``salt`` makes another copy of it.
     """
     address = create2_address(creation_code, salt=salt)
-    if not has_code(anvil, address):
-        anvil.transact(SAFE_DEPLOYER, data=salt.to_bytes(32, "big") + creation_code)
+    if not has_code(node, address):
+        node.transact(SAFE_DEPLOYER, data=salt.to_bytes(32, "big") + creation_code)
     return address
 
 
 def token(
-    anvil: Anvil, symbol: str, decimals: int, *, holder: str = FAUCET, supply: int = 10**30, salt: int = 0
+    node: EvmNode, symbol: str, decimals: int, *, holder: str = FAUCET, supply: int = 10**30, salt: int = 0
 ) -> str:
     """The example ERC-20 of safe-eth-py; ``holder`` has all of ``supply``, in base units. Returns its address."""
     arguments = encode(["string", "string", "uint8", "address", "uint256"], [symbol, symbol, decimals, holder, supply])
-    return deploy(anvil, bytecode("ERC20TestToken.json") + arguments, salt=salt)
+    return deploy(node, bytecode("ERC20TestToken.json") + arguments, salt=salt)
 
 
-def give_token(anvil: Anvil, token_address: str, to: str, amount: int) -> dict[str, Any]:
+def give_token(node: EvmNode, token_address: str, to: str, amount: int) -> dict[str, Any]:
     """Send ``amount`` base units of a token the faucet holds; returns the receipt."""
     data = bytes.fromhex("a9059cbb") + encode(["address", "uint256"], [to, amount])
-    return anvil.transact(token_address, data=data)
+    return node.transact(token_address, data=data)
 
 
-def token_balance(anvil: Anvil, token_address: str, holder: str) -> int:
+def token_balance(node: EvmNode, token_address: str, holder: str) -> int:
     """What ``balanceOf`` answers, in base units."""
     data = bytes.fromhex("70a08231") + encode(["address"], [holder])
-    return int(anvil.rpc("eth_call", {"to": token_address, "data": f"0x{data.hex()}"}, "latest"), 16)
+    return int(node.rpc("eth_call", {"to": token_address, "data": f"0x{data.hex()}"}, "latest"), 16)
 
 
 def bytecode(file: str) -> bytes:
@@ -159,14 +159,14 @@ def package_files() -> Path:
     return Path(spec.origin).parent / "eth" / "contracts" / "abis"
 
 
-def has_code(anvil: Anvil, address: str) -> bool:
+def has_code(node: EvmNode, address: str) -> bool:
     """Whether there is a contract at ``address``."""
-    return bool(anvil.rpc("eth_getCode", address, "latest") != "0x")
+    return bool(node.rpc("eth_getCode", address, "latest") != "0x")
 
 
-def code_hash(anvil: Anvil, address: str) -> str:
+def code_hash(node: EvmNode, address: str) -> str:
     """The keccak of the code at ``address``, as the state trie has it."""
-    found: str = anvil.rpc("eth_getProof", address, [], "latest")["codeHash"]
+    found: str = node.rpc("eth_getProof", address, [], "latest")["codeHash"]
     return found
 
 

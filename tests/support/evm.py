@@ -19,8 +19,9 @@ from eth_utils.abi import (
 )
 from eth_utils.address import to_checksum_address
 
-from demo.anvil import FAUCET, Anvil
 from demo.evm import contracts
+from demo.evm.node import FAUCET
+from demo.servers import Anvil
 from tests.contracts import artefact
 
 

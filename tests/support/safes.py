@@ -15,13 +15,14 @@ from eth_account.signers.local import LocalAccount
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from demo.anvil import FAUCET, Anvil
 from demo.evm.contracts import (
     FALLBACK_HANDLER,
     MULTI_SEND_CALL_ONLY,
     PROXY_FACTORY,
     SAFE_L2,
 )
+from demo.evm.node import FAUCET
+from demo.servers import Anvil
 from tests.support.evm import Contract, placed
 
 NOBODY = "0x" + "00" * 20

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from demo.anvil import Anvil
 from demo.bitcoind import NodeRefused
 from demo.child import ServerFailed
 from demo.evm.contracts import SAFE_L2
+from demo.servers import Anvil
 from tests.support.evm import at, deploy
 from tests.support.safes import DELEGATECALL, Safe, SafeTransaction, make_safe, multi_send
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from demo.anvil import FAUCET, Anvil
 from demo.bitcoind import NodeRefused
 from demo.evm.contracts import MULTI_SEND_CALL_ONLY, PROXY_FACTORY, SAFE_L2
+from demo.evm.node import FAUCET
+from demo.servers import Anvil
 from tests.support.evm import deploy
 from tests.support.safes import CALL, DELEGATECALL, SafeTransaction, make_safe, multi_send
 

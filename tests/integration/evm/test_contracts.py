@@ -8,10 +8,13 @@ import pytest
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from demo.anvil import Anvil
+from custody.chains.ethereum.offline import deployments
 from demo.child import ServerFailed
 from demo.evm import contracts
+from demo.evm.__main__ import main
 from demo.evm.contracts import EVERYTHING, MULTICALL3, SAFE_L2, SAFE_SET, Placed
+from demo.evm.node import FAUCET
+from demo.servers import Anvil
 from tests.support.evm import placed
 from tests.support.vectors import rows
 
@@ -38,6 +41,19 @@ def test_the_table_is_the_published_one(row: Any) -> None:
     (contract,) = [contract for contract in SAFE_SET if contract.name == row["input"]["contract"]]
     published = row["expected"]["deployments"]["canonical"]
     assert published == {"address": contract.address, "code_hash": contract.code_hash}
+
+
+@pytest.mark.parametrize("contract", EVERYTHING, ids=lambda contract: contract.name)
+def test_the_daemon_pins_the_same(contract: Placed) -> None:
+    (pinned,) = [each for each in deployments.PINNED if each.name == contract.name]
+    assert (pinned.address, f"0x{pinned.code_hash.hex()}") == (contract.address, contract.code_hash)
+
+
+@pytest.mark.parametrize("contract", deployments.PINNED, ids=lambda contract: contract.name)
+def test_whatever_the_daemon_pins_is_there(anvil: Anvil, contract: deployments.Contract) -> None:
+    there = contracts.code_hash(anvil, contract.address) == f"0x{contract.code_hash.hex()}"
+    # Safe's package of files has the one singleton only; the daemon names the other in order to refuse it.
+    assert there is (contract is not deployments.SAFE)
 
 
 def test_placing_them_again_changes_nothing(anvil: Anvil) -> None:
@@ -69,6 +85,28 @@ def test_the_example_token_is_made_once_and_counts(anvil: Anvil) -> None:
     holder = "0x" + "22" * 20
     contracts.give_token(anvil, usd, holder, 7)
     assert contracts.token_balance(anvil, usd, holder) == 7
+
+
+def test_a_node_somebody_else_started_is_given_them_by_a_command(
+    anvil: Anvil, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([anvil.url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:-1] == [f"{contract.address}  {contract.name}" for contract in EVERYTHING]
+    usd = lines[-1].split()[0]
+    assert contracts.token_balance(anvil, usd, FAUCET) > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [([], "error: url: "), (["http://127.0.0.1:9"], "error: anvil: nobody answers there")]
+)
+def test_the_command_says_in_one_line_what_is_wrong(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(said)
+    assert error.count("\n") == 1
 
 
 def _eth_balance_of(address: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from demo.anvil import Anvil
 from demo.evm.contracts import (
     FALLBACK_HANDLER,
     MULTI_SEND_CALL_ONLY,
@@ -20,6 +19,7 @@ from demo.evm.contracts import (
     give_token,
     token,
 )
+from demo.servers import Anvil
 from tests.support.evm import Contract
 from tests.support.safes import CALL, DELEGATECALL, SafeTransaction, make_safe, multi_send
 

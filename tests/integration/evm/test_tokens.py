@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from demo.anvil import FAUCET, Anvil
 from demo.bitcoind import NodeRefused
+from demo.evm.node import FAUCET
+from demo.servers import Anvil
 from tests import contracts
 from tests.support.evm import Contract, deploy, deploy_token
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from eth_utils.address import to_checksum_address
 
-from demo.anvil import FAUCET
+from demo.evm.node import FAUCET
 from demo.servers import Anvil, NodeRefused, ServerFailed
 from tests.support.processes import arguments_of, listening_addresses
 
