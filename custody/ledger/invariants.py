@@ -250,7 +250,7 @@ SELECT 'guard ' || wanted.name || ' of ' || wanted.on_table || ' is missing'
 FROM (VALUES
   ('journal_entries', 'append_only'), ('journal_entries', 'append_only_truncate'), ('journal_entries', 'check_entry'),
   ('journal_batches', 'append_only'), ('journal_batches', 'append_only_truncate'), ('journal_batches', 'check_batch'),
-  ('postings', 'append_only'), ('postings', 'append_only_truncate'),
+  ('postings', 'append_only'), ('postings', 'append_only_truncate'), ('postings', 'check_postings'),
   ('ledger_accounts', 'check_account'), ('ledger_accounts', 'keep_name'), ('ledger_accounts', 'keep_account'),
   ('ledger_accounts', 'keep_account_truncate'),
   ('audit_events', 'append_only'), ('audit_events', 'append_only_truncate')) AS wanted (on_table, name)
@@ -260,8 +260,7 @@ UNION ALL
 SELECT 'constraint ' || wanted.name || ' of ' || wanted.on_table || ' is missing'
 FROM (VALUES
   ('ledger_accounts', 'ck_ledger_accounts_sign'), ('ledger_accounts', 'uq_ledger_accounts_name'),
-  ('journal_entries', 'uq_journal_entries_key'), ('journal_entries', 'uq_journal_entries_id_legs'),
-  ('postings', 'pk_postings'), ('postings', 'fk_postings_entry'), ('postings', 'uq_postings_account_id_version'),
+  ('journal_entries', 'uq_journal_entries_key'), ('postings', 'pk_postings'), ('postings', 'uq_postings_account_id_version'),
   ('postings', 'ck_postings_line')
   ) AS wanted (on_table, name)
 WHERE NOT EXISTS (SELECT FROM pg_constraint c

@@ -11,7 +11,6 @@ from sqlalchemy import (
     CheckConstraint,
     Computed,
     ForeignKey,
-    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -65,7 +64,6 @@ class JournalEntryRow(Base):
     __tablename__ = "journal_entries"
     __table_args__ = (
         UniqueConstraint("key", name="uq_journal_entries_key"),
-        UniqueConstraint("id", "legs", name="uq_journal_entries_id_legs"),
         Index("uq_journal_entries_reverses", "reverses", unique=True, postgresql_where=text("reverses IS NOT NULL")),
         Index("ix_journal_entries_subject", "subject"),
     )
@@ -96,14 +94,10 @@ class PostingRow(Base):
     """One line: what an entry did to one account, with the balance before and after."""
 
     __tablename__ = "postings"
-    __table_args__ = (
-        UniqueConstraint("account_id", "version", name="uq_postings_account_id_version"),
-        ForeignKeyConstraint(["entry_id", "legs"], ["journal_entries.id", "journal_entries.legs"]),
-    )
+    __table_args__ = (UniqueConstraint("account_id", "version", name="uq_postings_account_id_version"),)
 
     entry_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     leg: Mapped[int] = mapped_column(Integer, primary_key=True)
-    legs: Mapped[int] = mapped_column(Integer)
     account_id: Mapped[int] = mapped_column(BigInteger)
     sign: Mapped[int] = mapped_column(SmallInteger)
     units: Mapped[int] = mapped_column(MoneyColumn)

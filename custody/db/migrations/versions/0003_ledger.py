@@ -70,8 +70,7 @@ CREATE TABLE journal_entries (
   legs integer NOT NULL,
   posted_at timestamptz NOT NULL,
   batched boolean NOT NULL DEFAULT false,
-  reverses bigint CONSTRAINT fk_journal_entries_reverses REFERENCES journal_entries (id),
-  CONSTRAINT uq_journal_entries_id_legs UNIQUE (id, legs)
+  reverses bigint CONSTRAINT fk_journal_entries_reverses REFERENCES journal_entries (id)
 );
 CREATE UNIQUE INDEX uq_journal_entries_reverses ON journal_entries (reverses) WHERE reverses IS NOT NULL;
 CREATE INDEX ix_journal_entries_subject ON journal_entries (subject);
@@ -84,7 +83,6 @@ CREATE TABLE journal_batches (
 CREATE TABLE postings (
   entry_id bigint NOT NULL,
   leg integer NOT NULL,
-  legs integer NOT NULL,
   account_id bigint NOT NULL,
   sign smallint NOT NULL,
   units numeric(78,0) NOT NULL,
@@ -92,10 +90,9 @@ CREATE TABLE postings (
   new_balance numeric(78,0) NOT NULL,
   version bigint NOT NULL,
   CONSTRAINT pk_postings PRIMARY KEY (entry_id, leg),
-  CONSTRAINT fk_postings_entry FOREIGN KEY (entry_id, legs) REFERENCES journal_entries (id, legs),
   CONSTRAINT uq_postings_account_id_version UNIQUE (account_id, version),
   CONSTRAINT ck_postings_line CHECK
-    (units <> 0 AND new_balance = previous_balance + units AND new_balance * sign >= 0 AND leg BETWEEN 1 AND legs)
+    (units <> 0 AND new_balance = previous_balance + units AND new_balance * sign >= 0 AND leg >= 1)
 );
 
 CREATE TABLE holds (
@@ -146,9 +143,27 @@ CREATE TRIGGER keep_account_truncate BEFORE TRUNCATE ON ledger_accounts
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
+# Shuts an entry: a line names an entry there is and one of its legs, whose numbers are all taken once it is complete.
+# A foreign key would look once a line while the accounts are locked.
+CHECK_POSTINGS = """
+CREATE FUNCTION ledger_check_postings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (
+    SELECT FROM written p
+    WHERE p.leg > coalesce((SELECT e.legs FROM public.journal_entries e WHERE e.id = p.entry_id), 0)
+  ) THEN
+    RAISE EXCEPTION 'no entry has such a leg' USING ERRCODE = 'LG003';
+  END IF;
+  RETURN NULL;
+END $$;
+
+CREATE TRIGGER check_postings AFTER INSERT ON postings REFERENCING NEW TABLE AS written
+FOR EACH STATEMENT EXECUTE FUNCTION ledger_check_postings();
+"""
+
 # Fires at commit, once per entry: its legs are all there and on accounts that exist, each asset sums to zero (I1),
-# and the reason permits what moved, for whom, on whose authority (I5). The foreign key on (entry_id, legs) shuts
-# the entry after that. A foreign key on the account would cost a row lock per posting and prove no more.
+# and the reason permits what moved, for whom, on whose authority (I5). A foreign key on the account would cost a row
+# lock per posting and prove no more.
 CHECK_ENTRY = """
 CREATE FUNCTION ledger_check_entry() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp AS $$
@@ -228,7 +243,8 @@ DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_check_batch()
 """
 
 # LG001: a liability would fall below zero. LG002: the key was used for another body. LG004: an asset account
-# would rise above zero. The caller's postings come sorted by name, so accounts are opened in one order too.
+# would rise above zero. The caller's postings come sorted by name, so accounts are opened in one order too. They are
+# locked newest first, everywhere: those that all share, a vault's and the house's, are the oldest and locked shortest.
 ACCOUNTS = """
 CREATE FUNCTION ledger_find(p_kinds text[], p_owners text[], p_pledges text[], p_assets text[]) RETURNS bigint[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
@@ -278,7 +294,7 @@ BEGIN
   IF array_position(ids, NULL) IS NOT NULL THEN
     ids := ledger_open(p_kinds, p_owners, p_pledges, p_assets);
   END IF;
-  PERFORM 1 FROM ledger_accounts WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM 1 FROM ledger_accounts WHERE id = ANY (ids) ORDER BY id DESC FOR NO KEY UPDATE;
   RETURN ARRAY(SELECT a.balance FROM unnest(ids) WITH ORDINALITY AS asked (id, place)
                JOIN ledger_accounts a ON a.id = asked.id ORDER BY asked.place);
 END $$;
@@ -326,19 +342,19 @@ BEGIN
   ELSE
     low := taking; low_units := p_units; high := giving; high_units := -p_units;
   END IF;
-  UPDATE ledger_accounts SET balance = balance + low_units, version = version + 1
-  WHERE id = low AND (balance + low_units) * sign >= 0
-  RETURNING balance, version, sign INTO low_after, low_step, low_side;
   UPDATE ledger_accounts SET balance = balance + high_units, version = version + 1
   WHERE id = high AND (balance + high_units) * sign >= 0
   RETURNING balance, version, sign INTO high_after, high_step, high_side;
+  UPDATE ledger_accounts SET balance = balance + low_units, version = version + 1
+  WHERE id = low AND (balance + low_units) * sign >= 0
+  RETURNING balance, version, sign INTO low_after, low_step, low_side;
   IF low_after IS NULL OR high_after IS NULL THEN
     PERFORM ledger_refuse(kind, owner, asset) FROM ledger_accounts
     WHERE id = CASE WHEN low_after IS NULL THEN low ELSE high END;
   END IF;
-  INSERT INTO postings (entry_id, leg, legs, account_id, sign, units, previous_balance, new_balance, version)
-  VALUES (entry, 1, 2, low, low_side, low_units, low_after - low_units, low_after, low_step),
-         (entry, 2, 2, high, high_side, high_units, high_after - high_units, high_after, high_step);
+  INSERT INTO postings (entry_id, leg, account_id, sign, units, previous_balance, new_balance, version)
+  VALUES (entry, 1, low, low_side, low_units, low_after - low_units, low_after, low_step),
+         (entry, 2, high, high_side, high_units, high_after - high_units, high_after, high_step);
   RETURN entry;
 END $$;
 """
@@ -389,22 +405,22 @@ BEGIN
   IF array_position(ids, NULL) IS NOT NULL THEN
     ids := ledger_open(p_kinds, p_owners, p_pledges, p_assets);
   END IF;
-  PERFORM 1 FROM ledger_accounts WHERE id = ANY (ids) ORDER BY id FOR NO KEY UPDATE;
+  PERFORM 1 FROM ledger_accounts WHERE id = ANY (ids) ORDER BY id DESC FOR NO KEY UPDATE;
 
   WITH moving AS (
-    SELECT fresh[l.entry] AS entry_id, l.leg, p_legs[l.entry] AS legs, l.account, l.units, a.sign, a.kind, a.owner,
+    SELECT fresh[l.entry] AS entry_id, l.leg, l.account, l.units, a.sign, a.kind, a.owner,
       a.asset, a.balance + sum(l.units) OVER running AS after, a.version + row_number() OVER running AS step
     FROM unnest(p_entry_of, p_leg_of, ids, p_units) AS l (entry, leg, account, units)
     JOIN ledger_accounts a ON a.id = l.account
     WHERE fresh[l.entry] IS NOT NULL
     WINDOW running AS (PARTITION BY l.account ORDER BY l.entry ROWS UNBOUNDED PRECEDING)
   ), lines AS MATERIALIZED (
-    SELECT entry_id, leg, legs, account, sign, units, step,
+    SELECT entry_id, leg, account, sign, units, step,
       CASE WHEN after * sign >= 0 THEN after ELSE ledger_refuse(kind, owner, asset) END AS after
     FROM moving
   ), written AS (
-    INSERT INTO postings (entry_id, leg, legs, account_id, sign, units, previous_balance, new_balance, version)
-    SELECT entry_id, leg, legs, account, sign, units, after - units, after, step FROM lines
+    INSERT INTO postings (entry_id, leg, account_id, sign, units, previous_balance, new_balance, version)
+    SELECT entry_id, leg, account, sign, units, after - units, after, step FROM lines
   )
   UPDATE ledger_accounts a SET balance = a.balance + moved.units, version = a.version + moved.steps
   FROM (SELECT account, sum(units) AS units, count(*) AS steps FROM lines GROUP BY account) moved
@@ -418,16 +434,25 @@ RIGHTS = f"""
 REVOKE INSERT ON journal_entries, postings FROM {APPLICATION_ROLE};
 GRANT UPDATE (units, state, settlements, settled_units, vault, ended_at) ON holds TO {APPLICATION_ROLE};
 REVOKE INSERT ON journal_batches FROM {APPLICATION_ROLE};
-REVOKE ALL ON FUNCTION ledger_check_account, ledger_check_entry, ledger_check_batch, ledger_find,
-  ledger_open, ledger_posted,
-  ledger_refuse, ledger_lock, ledger_post_two, ledger_post FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger_check_account, ledger_check_postings, ledger_check_entry, ledger_check_batch,
+  ledger_find, ledger_open, ledger_posted, ledger_refuse, ledger_lock, ledger_post_two, ledger_post FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger_lock, ledger_post_two, ledger_post TO {APPLICATION_ROLE};
 """
 
 
 def upgrade() -> None:
     """Create the tables, the check at commit, and the functions through which the application posts."""
-    for statements in (TABLES, REASONS, CHECK_ACCOUNT, CHECK_ENTRY, CHECK_BATCH, ACCOUNTS, POST_TWO, POST_MANY):
+    for statements in (
+        TABLES,
+        REASONS,
+        CHECK_ACCOUNT,
+        CHECK_POSTINGS,
+        CHECK_ENTRY,
+        CHECK_BATCH,
+        ACCOUNTS,
+        POST_TWO,
+        POST_MANY,
+    ):
         op.execute(statements)
     for table in ("ledger_reasons", "ledger_accounts"):
         grant(table, "SELECT")
