@@ -131,7 +131,7 @@ def assemble(digest: bytes, signatures: Iterable[bytes], *, owners: Collection[s
 
 
 def check_signatures(digest: bytes, raw: bytes, *, owners: Collection[str], threshold: int) -> tuple[str, ...]:
-    """The owners who signed, in order. Raises ``OwnerSignatureRefused`` for whatever ``assemble`` would not have written."""
+    """The owners who signed, in order. Raises ``OwnerSignatureRefused`` for what ``assemble`` does not write."""
     signatures = split_signatures(raw)
     _expect_threshold(len(signatures), threshold)
     found = [check_signature(digest, signature.raw, owners=owners) for signature in signatures]
