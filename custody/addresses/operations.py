@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from custody.addresses import queries
 from custody.addresses.model import AddressState, DepositAddress, StockPlan
 from custody.addresses.sealing import AddressTampered, Sealer, view
-from custody.addresses.tables import AddressRow
+from custody.addresses.tables import STOCK, AddressRow
 from custody.audit import operations as audit
 from custody.chains.bitcoin.offline.descriptor import DerivedScript
 from custody.clients import queries as clients
@@ -130,10 +130,7 @@ def burn_stock(session: Session, *, actor: str, now: datetime) -> int:
     Burned addresses stay watched. Returns how many.
     """
     burned = session.execute(
-        update(AddressRow)
-        .where(AddressRow.state == AddressState.STOCK)
-        .values(state=AddressState.BURNED.value)
-        .returning(AddressRow.id)
+        update(AddressRow).where(STOCK).values(state=AddressState.BURNED.value).returning(AddressRow.id)
     ).all()
     audit.record(session, event="addresses.burned", subject="stock", actor=actor, now=now, facts={"count": len(burned)})
     return len(burned)
@@ -190,7 +187,7 @@ def _hand_out(
 def _next_in_stock(session: Session, vault: str, change: bool) -> AddressRow | None:
     return session.execute(
         select(AddressRow)
-        .where(AddressRow.vault_id == vault, AddressRow.change.is_(change), AddressRow.state == AddressState.STOCK)
+        .where(AddressRow.vault_id == vault, AddressRow.change.is_(change), STOCK)
         .order_by(AddressRow.index)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from custody.addresses.model import AddressState, DepositAddress, OwnedScript
 from custody.addresses.sealing import Sealer
-from custody.addresses.tables import AddressRow
+from custody.addresses.tables import STOCK, AddressRow
 
 # One index probe per script, whatever the planner thinks of the table's size: rows read are rows found.
 _BY_SCRIPTS: Final = text(
@@ -63,7 +63,7 @@ def stock_level(session: Session, *, vault: str, change: bool, limit: int = 2**3
     """How many addresses are in stock, counted up to ``limit``."""
     some = (
         select(AddressRow.id)
-        .where(AddressRow.vault_id == vault, AddressRow.change.is_(change), AddressRow.state == AddressState.STOCK)
+        .where(AddressRow.vault_id == vault, AddressRow.change.is_(change), STOCK)
         .limit(limit)
         .subquery()
     )

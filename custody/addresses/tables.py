@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db import Base
+
+STOCK: Final = text("state = 'stock'")
+"""A partial index serves only a query whose words the planner can see: never parameters."""
 
 
 class AddressRow(Base):
@@ -18,7 +22,7 @@ class AddressRow(Base):
         UniqueConstraint("vault_id", "change", "index"),
         CheckConstraint("state IN ('stock', 'issued', 'burned')", name="state"),
         CheckConstraint("state <> 'issued' OR change OR client_id IS NOT NULL", name="owner"),
-        Index("ix_addresses_stock", "vault_id", "change", "index", postgresql_where=text("state = 'stock'")),
+        Index("ix_addresses_stock", "vault_id", "change", "index", postgresql_where=STOCK),
         Index("ix_addresses_client_id", "client_id"),
     )
 

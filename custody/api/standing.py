@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from custody.api import views
 from custody.approvals import queries as intents
 from custody.approvals.queries import FiledIntent
+from custody.evidence.approvals import Approval
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.clock import rfc3339
 from custody.kernel.money import Asset
@@ -44,18 +46,17 @@ def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoo
 def whole_intent(session: Session, filed: FiledIntent, *, root: TrustRoot, asset: Asset) -> dict[str, Any]:
     """An intent with who has spoken and who is missing."""
     given = intents.given(session, digest=filed.digest)
-    return views.intent_view(filed, given=given, tally=_tally(session, filed, root), asset=asset)
+    return views.intent_view(filed, given=given, tally=_tally(filed, given, root), asset=asset)
 
 
-def _tally(session: Session, filed: FiledIntent, root: TrustRoot) -> Tally:
-    given = intents.given(session, digest=filed.digest)
+def _tally(filed: FiledIntent, given: Sequence[Approval], root: TrustRoot) -> Tally:
     return intents.tally(filed.decision, given, root=root, requester=filed.intent.request.requester)
 
 
 def _missing(session: Session, withdrawal: Withdrawal, filed: FiledIntent, root: TrustRoot) -> dict[str, int]:
     if withdrawal.state != State.PENDING_APPROVAL:
         return {}
-    return dict(_tally(session, filed, root).missing)
+    return dict(_tally(filed, intents.given(session, digest=filed.digest), root).missing)
 
 
 def _held_units(session: Session, withdrawal: Withdrawal) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from custody.approvals import queries
-from custody.approvals.tables import ApprovalRow, IntentRow
+from custody.approvals.tables import PENDING, ApprovalRow, IntentRow
 from custody.audit import operations as audit
 from custody.evidence.approvals import Approval, ApprovalRefused, check_approval
 from custody.evidence.intents import Intent
@@ -165,7 +165,7 @@ def close(session: Session, *, digest: str, state: str, actor: str, now: datetim
 
 def overdue(session: Session, *, now: datetime) -> list[str]:
     """Digests of intents that wait for people although their time is over."""
-    rows = session.execute(select(IntentRow.digest).where(IntentRow.state == "pending", IntentRow.not_after < now))
+    rows = session.execute(select(IntentRow.digest).where(PENDING, IntentRow.not_after < now))
     return list(rows.scalars())
 
 

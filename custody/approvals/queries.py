@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from custody.approvals.tables import ApprovalRow, IntentRow
+from custody.approvals.tables import PENDING, ApprovalRow, IntentRow
 from custody.evidence.approvals import Approval
 from custody.evidence.bundle import ProvenIntent
 from custody.evidence.intents import Intent
@@ -67,9 +67,7 @@ def by_key(session: Session, *, requester: str, idempotency_key: str) -> FiledIn
 
 def waiting(session: Session, *, limit: int = 200) -> list[FiledIntent]:
     """Intents that wait for people, oldest first."""
-    rows = session.execute(
-        select(IntentRow).where(IntentRow.state == "pending").order_by(IntentRow.created_at).limit(limit)
-    ).scalars()
+    rows = session.execute(select(IntentRow).where(PENDING).order_by(IntentRow.created_at).limit(limit)).scalars()
     return [_view(row) for row in rows]
 
 

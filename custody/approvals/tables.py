@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base
+
+PENDING: Final = text("state = 'pending'")
+"""A partial index serves only a query whose words the planner can see: never parameters."""
 
 
 class IntentRow(Base):
@@ -18,7 +21,7 @@ class IntentRow(Base):
     __table_args__ = (
         UniqueConstraint("requester", "idempotency_key"),
         CheckConstraint("state IN ('pending', 'approved', 'rejected', 'denied', 'expired', 'withdrawn')", name="state"),
-        Index("ix_intents_pending", "not_after", postgresql_where=text("state = 'pending'")),
+        Index("ix_intents_pending", "not_after", postgresql_where=PENDING),
     )
 
     digest: Mapped[str] = mapped_column(primary_key=True)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from custody.deposits.model import Deposit
 from custody.deposits.states import BOOKED, DepositState
-from custody.deposits.tables import DepositRow, DepositTransitionRow
+from custody.deposits.tables import SEEN, WAITING, DepositRow, DepositTransitionRow
 from custody.kernel.errors import NotFound
 
 
@@ -70,8 +70,7 @@ def every(session: Session) -> list[Deposit]:
 
 def pending(session: Session, *, chain: str) -> list[Deposit]:
     """Those seen or confirming, oldest first."""
-    waiting = (DepositState.SEEN.value, DepositState.CONFIRMING.value)
-    return _deposits(session, DepositRow.chain == chain, DepositRow.state.in_(waiting))
+    return _deposits(session, DepositRow.chain == chain, WAITING)
 
 
 def credited_among(session: Session, *, chain: str, outpoints: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
@@ -92,10 +91,7 @@ def credited_among(session: Session, *, chain: str, outpoints: Iterable[tuple[st
 
 def unconfirmed(session: Session, *, chain: str) -> set[str]:
     """Transactions of deposits that are only seen: what to ask the mempool about."""
-    rows = session.execute(
-        select(DepositRow.txid).where(DepositRow.chain == chain, DepositRow.state == DepositState.SEEN.value)
-    )
-    return set(rows.scalars())
+    return set(session.execute(select(DepositRow.txid).where(DepositRow.chain == chain, SEEN)).scalars())
 
 
 def transitions(session: Session, *, deposit: str) -> list[Transition]:

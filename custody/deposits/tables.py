@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db import Base, MoneyColumn
+
+WAITING: Final = text("state IN ('seen', 'confirming')")
+SEEN: Final = text("state = 'seen'")
+CONFIRMING: Final = text("state = 'confirming'")
+UNBACKED: Final = text("unbacked")
+"""A partial index serves only a query whose words the planner can see: never parameters, nor ``unbacked IS true``."""
 
 
 class DepositRow(Base):
@@ -24,8 +31,8 @@ class DepositRow(Base):
         CheckConstraint("NOT unbacked OR entry_id IS NOT NULL", name="unbacked"),
         Index("ix_deposits_client_id", "client_id"),
         Index("ix_deposits_vault_id", "vault_id", "height"),
-        Index("ix_deposits_waiting", "chain", "height", postgresql_where=text("state IN ('seen', 'confirming')")),
-        Index("ix_deposits_unbacked", "chain", postgresql_where=text("unbacked")),
+        Index("ix_deposits_waiting", "chain", "height", postgresql_where=WAITING),
+        Index("ix_deposits_unbacked", "chain", postgresql_where=UNBACKED),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

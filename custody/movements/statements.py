@@ -66,8 +66,11 @@ REMOVE_MOVEMENTS: Final = text(
 
 SPENT_VAULTS: Final = text(
     """
-    SELECT r.txid, r.spender, coins.vault_id
+    SELECT r.txid, r.spender, spent.vault_id
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (txid text, vout integer, spender text)
-    JOIN coins ON coins.chain = :chain AND coins.txid = r.txid AND coins.vout = r.vout
+    CROSS JOIN LATERAL (
+      SELECT vault_id FROM coins WHERE coins.chain = :chain AND coins.txid = r.txid AND coins.vout = r.vout LIMIT 1
+    ) AS spent
     """
 )
+"""One index probe per outpoint: joined freely, the planner would rather read every coin there ever was."""

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
-from custody.signing.tables import BundleRow, DeliveryRow
+from custody.signing.tables import OPEN, BundleRow, DeliveryRow
 from custody.vaults import queries as vaults
 
 
@@ -18,9 +18,7 @@ def assume_given(session: Session, *, actor: str, now: datetime) -> int:
 
     Its money stays held until it is paid or a quorum of signed refusals comes. Idempotent.
     """
-    rows = session.execute(
-        select(BundleRow).where(BundleRow.state == "open").order_by(BundleRow.id).with_for_update()
-    ).scalars()
+    rows = session.execute(select(BundleRow).where(OPEN).order_by(BundleRow.id).with_for_update()).scalars()
     assumed = 0
     for row in rows:
         members = vaults.keyset(session, keyset_id=row.keyset_id).cosigners

@@ -16,7 +16,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
-from custody.chains.bitcoin.offline.descriptor import BranchDescriptor
 from custody.chains.bitcoin.offline.psbt import (
     FinalTransaction,
     Psbt,
@@ -30,8 +29,9 @@ from custody.evidence.bundle import Bundle, Refusal
 from custody.evidence.keysets import Keyset
 from custody.kernel.errors import Conflict, NotFound, Refused
 from custody.outbox import operations as outbox
-from custody.signing.tables import AnswerRow, BundleRow, DeliveryRow, QuarantineRow
+from custody.signing.tables import OPEN, AnswerRow, BundleRow, DeliveryRow, QuarantineRow
 from custody.vaults import queries as vaults
+from custody.vaults.model import descriptor_of
 
 COMPLETE: Final = "signing.complete"
 REFUSED: Final = "signing.refused"
@@ -104,10 +104,11 @@ def open_bundle(
 
 def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: datetime) -> list[dict[str, Any]]:
     """Every open bundle this cosigner has not answered; from now on each may have been signed."""
-    answered = select(AnswerRow.bundle_id).where(AnswerRow.cosigner == cosigner)
+    # Asked of each open bundle: a list of all it ever answered would grow for ever.
+    answered = select(AnswerRow).where(AnswerRow.bundle_id == BundleRow.id, AnswerRow.cosigner == cosigner).exists()
     rows = session.execute(
         select(BundleRow)
-        .where(BundleRow.state == "open", BundleRow.keyset_id.in_(keysets), BundleRow.id.not_in(answered))
+        .where(OPEN, BundleRow.keyset_id.in_(keysets), ~answered)
         .order_by(BundleRow.opened_at)
         .limit(50)
         .with_for_update()
@@ -167,10 +168,9 @@ def add_signature(
     if row.state != "open":
         raise BundleClosed(f"the bundle is {row.state}", field="bundle")
     ours = parse_psbt(row.document["psbt"])
+    keys = _Keys(row, keyset, vaults.get(session, vault=row.vault_id).branch)
     try:
-        found = verified_signatures(
-            ours=ours, returned=parse_psbt(psbt), pubkeys=_public_keys(session, row, keyset, cosigner)
-        )
+        found = verified_signatures(ours=ours, returned=parse_psbt(psbt), pubkeys=keys.of(cosigner))
     except SignatureRefused as refused:
         _suspect(session, row, cosigner, refused, now)
         return Answer(bundle, row.state, tuple(sorted(earlier)), refused)
@@ -183,7 +183,7 @@ def add_signature(
     )
     session.add(answer)
     audit.record(session, event="bundle.signed", subject=bundle, actor=cosigner, now=now, correlation_id=correlation_id)
-    _complete_at_quorum(session, row, keyset, ours, {**earlier, cosigner: answer}, correlation_id, now)
+    _complete_at_quorum(session, row, keys, ours, {**earlier, cosigner: answer}, correlation_id, now)
     return _standing(row, {**earlier, cosigner: answer})
 
 
@@ -221,7 +221,7 @@ def add_refusal(session: Session, *, refusal: Refusal, signature: str, correlati
 def _complete_at_quorum(
     session: Session,
     row: BundleRow,
-    keyset: Keyset,
+    keys: _Keys,
     ours: Psbt,
     answers: dict[str, AnswerRow],
     correlation_id: str,
@@ -230,31 +230,34 @@ def _complete_at_quorum(
     signed = [name for name in sorted(answers) if answers[name].verdict == "signed"]
     if len(signed) < row.threshold:
         return
-    final = _finalise(session, row, keyset, ours, {name: answers[name].signatures for name in signed[: row.threshold]})
+    final = _finalise(keys, ours, {name: answers[name].signatures for name in signed[: row.threshold]})
     row.final, row.txid = final.raw, final.txid
     _close(session, row, "complete", now)
     payload = {"bundle": row.id, "attempt": row.attempt_id}
     outbox.emit(session, topic=COMPLETE, payload=payload, correlation_id=correlation_id, now=now)
 
 
-def _finalise(
-    session: Session, row: BundleRow, keyset: Keyset, ours: Psbt, signatures: dict[str, dict[str, Any]]
-) -> FinalTransaction:
+def _finalise(keys: _Keys, ours: Psbt, signatures: dict[str, dict[str, Any]]) -> FinalTransaction:
     merged = ours
     for cosigner, theirs in signatures.items():
         merged = add_signatures(
             merged,
-            pubkeys=_public_keys(session, row, keyset, cosigner),
+            pubkeys=keys.of(cosigner),
             signatures={int(index): bytes.fromhex(signature) for index, signature in theirs.items()},
         )
     return finalize(merged)
 
 
-def _public_keys(session: Session, row: BundleRow, keyset: Keyset, cosigner: str) -> list[bytes]:
-    """The key **we** derived for this cosigner at each input; what its answer says about keys is not read."""
-    descriptor: BranchDescriptor = vaults.branch_descriptor(session, vault=vaults.get(session, vault=row.vault_id))
-    place = next(place for place, member in enumerate(keyset.cosigners) if member.id == cosigner)
-    return [descriptor.derive(change=change, index=index).pubkeys[place] for change, index in row.paths]
+class _Keys:
+    """The keys **we** derive at a bundle's inputs; what an answer says about keys is not read."""
+
+    def __init__(self, row: BundleRow, keyset: Keyset, branch: int) -> None:
+        self._paths, self._keyset, self._descriptor = row.paths, keyset, descriptor_of(keyset, branch)
+
+    def of(self, cosigner: str) -> list[bytes]:
+        """The cosigner's key at each input."""
+        place = next(place for place, member in enumerate(self._keyset.cosigners) if member.id == cosigner)
+        return [self._descriptor.derive(change=change, index=index).pubkeys[place] for change, index in self._paths]
 
 
 def _suspect(session: Session, row: BundleRow, cosigner: str, refused: SignatureRefused, now: datetime) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from custody.signing.tables import AnswerRow, BundleRow, DeliveryRow
+from custody.signing.tables import OPEN, AnswerRow, BundleRow, DeliveryRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def of_attempt(session: Session, *, attempt: str) -> BundleView | None:
 
 def still_open(session: Session) -> list[BundleView]:
     """Every bundle that waits for keys, oldest first."""
-    rows = session.execute(select(BundleRow).where(BundleRow.state == "open").order_by(BundleRow.opened_at)).scalars()
+    rows = session.execute(select(BundleRow).where(OPEN).order_by(BundleRow.opened_at)).scalars()
     return [_view(session, row) for row in rows]
 
 

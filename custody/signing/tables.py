@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base
+
+OPEN: Final = text("state = 'open'")
+"""A partial index serves only a query whose words the planner can see: never parameters."""
 
 
 class BundleRow(Base):
@@ -18,7 +21,7 @@ class BundleRow(Base):
     __table_args__ = (
         CheckConstraint("state IN ('open', 'complete', 'refused', 'abandoned')", name="state"),
         CheckConstraint("(state = 'complete') = (final IS NOT NULL AND txid IS NOT NULL)", name="final"),
-        Index("ix_bundles_open", "keyset_id", postgresql_where=text("state = 'open'")),
+        Index("ix_bundles_open", "keyset_id", postgresql_where=OPEN),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

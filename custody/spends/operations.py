@@ -26,6 +26,7 @@ from custody.spends.model import Attempt, Planned, SpendRules
 from custody.spends.tables import AttemptRow, ReservationRow
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
+from custody.vaults.model import descriptor_of
 
 
 class CoinTaken(Conflict):
@@ -60,7 +61,8 @@ def attach(
     _reserve(session, planned, now)
     earlier = queries.attempts(session, withdrawal=order.withdrawal)
     vault = vaults.get(session, vault=order.vault)
-    descriptor = vaults.branch_descriptor(session, vault=vault)
+    keyset = vaults.keyset(session, keyset_id=vault.keyset)
+    descriptor = descriptor_of(keyset, vault.branch)
     change_index = _change_index(session, planned, earlier, rules, seal_key, now)
     psbt = _compose(planned, descriptor, change_index)
     row = AttemptRow(
@@ -81,7 +83,6 @@ def attach(
     session.add(row)
     session.flush()
     bundle = _bundle(row, payment, opening, trust, rules, now)
-    keyset = vaults.keyset(session, keyset_id=vault.keyset)
     paths = [(coin.change, coin.index) for coin in planned.coins]
     signing.open_bundle(session, bundle=bundle, keyset=keyset, vault=order.vault, paths=paths, now=now)
     facts = {"withdrawal": order.withdrawal, "txid": row.txid, "fee": str(row.fee_units), "vsize": row.vsize}

@@ -13,7 +13,7 @@ from custody.kernel.errors import NotFound
 from custody.movements import queries as movements
 from custody.movements.model import Coin, Tip
 from custody.spends.model import Attempt, Candidates, Order, PlacedCoin
-from custody.spends.tables import AttemptRow, ReservationRow
+from custody.spends.tables import ON_THEIR_WAY, AttemptRow, ReservationRow
 from custody.vaults import queries as vaults
 
 
@@ -79,7 +79,7 @@ def attempts(session: Session, *, withdrawal: str) -> list[Attempt]:
 def watched(session: Session, *, chain: str, since_height: int) -> list[Attempt]:
     """Attempts the chain may still change its mind about: on their way, or confirmed at ``since_height`` or above."""
     # Two questions, for an index answers each; joined by OR, neither would.
-    on_their_way = select(AttemptRow).where(AttemptRow.chain == chain, AttemptRow.state.in_(("signed", "sent")))
+    on_their_way = select(AttemptRow).where(AttemptRow.chain == chain, ON_THEIR_WAY)
     confirmed = select(AttemptRow).where(
         AttemptRow.chain == chain, AttemptRow.confirmed_height >= since_height, AttemptRow.state == "confirmed"
     )

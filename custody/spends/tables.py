@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base, MoneyColumn
+
+ON_THEIR_WAY: Final = text("state IN ('signed', 'sent')")
+"""A partial index serves only a query whose words the planner can see: never parameters."""
 
 
 class AttemptRow(Base):
@@ -19,7 +22,7 @@ class AttemptRow(Base):
         UniqueConstraint("withdrawal_id", "sequence"),
         UniqueConstraint("txid"),
         CheckConstraint("state IN ('composed', 'signed', 'sent', 'confirmed', 'replaced', 'abandoned')", name="state"),
-        Index("ix_attempts_on_their_way", "chain", postgresql_where=text("state IN ('signed', 'sent')")),
+        Index("ix_attempts_on_their_way", "chain", postgresql_where=ON_THEIR_WAY),
         Index("ix_attempts_chain_confirmed_height", "chain", "confirmed_height"),
         CheckConstraint("state IN ('composed', 'replaced', 'abandoned') OR final IS NOT NULL", name="final"),
     )

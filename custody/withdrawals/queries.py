@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from custody.kernel.errors import NotFound
 from custody.withdrawals.model import Step, Withdrawal
-from custody.withdrawals.states import FINAL, State
-from custody.withdrawals.tables import TransitionRow, WithdrawalRow
+from custody.withdrawals.states import State
+from custody.withdrawals.tables import OPEN, TransitionRow, WithdrawalRow
 
 
 class UnknownWithdrawal(NotFound):
@@ -56,7 +56,7 @@ def completed_among(session: Session, *, withdrawals: Sequence[str]) -> set[str]
 
 def unfinished(session: Session, *, chain: str | None = None) -> list[Withdrawal]:
     """Withdrawals that are on their way, oldest state first."""
-    query = select(WithdrawalRow).where(WithdrawalRow.state.not_in(FINAL)).order_by(WithdrawalRow.state_since)
+    query = select(WithdrawalRow).where(OPEN).order_by(WithdrawalRow.state_since)
     if chain is not None:
         query = query.where(WithdrawalRow.chain == chain)
     return [view(row) for row in session.execute(query).scalars()]

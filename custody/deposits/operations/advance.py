@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, TextClause, select
 from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
@@ -15,8 +15,8 @@ from custody.addresses.model import OwnedScript
 from custody.deposits.model import DepositRules, is_deposit
 from custody.deposits.operations.booking import book, unbook
 from custody.deposits.operations.rows import known, lock_chain, move, open_deposit
-from custody.deposits.states import BOOKED, DepositEvent, DepositState
-from custody.deposits.tables import DepositProgressRow, DepositRow
+from custody.deposits.states import BOOKED, DepositEvent
+from custody.deposits.tables import CONFIRMING, UNBACKED, DepositProgressRow, DepositRow
 from custody.kernel.crash import crash_point
 from custody.movements import queries as movements
 from custody.movements.model import Movement
@@ -68,14 +68,11 @@ class _Run:
             self.session.flush()
 
     def reverse_unbacked(self) -> None:
-        for row in self._rows(DepositRow.unbacked.is_(True)):
+        for row in self._rows(UNBACKED):
             unbook(self.session, row, actor=self.actor, now=self.now)
 
     def book_due(self, tip_height: int) -> None:
-        due = self._rows(
-            DepositRow.state == DepositState.CONFIRMING.value,
-            DepositRow.height + DepositRow.required_depth - 1 <= tip_height,
-        )
+        due = self._rows(CONFIRMING, DepositRow.height + DepositRow.required_depth - 1 <= tip_height)
         # The rows go to the database together at the end, not one by one before each posting.
         with self.session.no_autoflush:
             for row in due:
@@ -131,7 +128,7 @@ class _Run:
         row.height = row.block_hash = None
         move(self.session, row, DepositEvent.REMOVED, actor=self.actor, now=self.now)
 
-    def _rows(self, *conditions: ColumnElement[bool]) -> Sequence[DepositRow]:
+    def _rows(self, *conditions: ColumnElement[bool] | TextClause) -> Sequence[DepositRow]:
         query = select(DepositRow).where(DepositRow.chain == self.chain, *conditions)
         ordered = query.order_by(DepositRow.height, DepositRow.txid, DepositRow.vout)
         return self.session.execute(ordered).scalars().all()

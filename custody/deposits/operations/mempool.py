@@ -15,7 +15,7 @@ from custody.chains.port import ChainTransaction
 from custody.deposits.model import DepositRules, is_deposit
 from custody.deposits.operations.rows import known, lock_chain, move, open_deposit
 from custody.deposits.states import DepositEvent, DepositState
-from custody.deposits.tables import DepositRow
+from custody.deposits.tables import SEEN, DepositRow
 from custody.movements import operations as movements
 from custody.movements.model import Arrival
 
@@ -94,7 +94,7 @@ def _retire_unissued(session: Session, arrivals: Sequence[Arrival]) -> None:
 
 
 def _pending(session: Session, chain: str) -> Sequence[DepositRow]:
-    query = select(DepositRow).where(DepositRow.chain == chain, DepositRow.state == DepositState.SEEN.value)
+    query = select(DepositRow).where(DepositRow.chain == chain, SEEN)
     return session.execute(query.order_by(DepositRow.id)).scalars().all()
 
 

@@ -22,7 +22,7 @@ from custody.withdrawals.operations.judging import facts_of, judge
 from custody.withdrawals.operations.moving import locked, move
 from custody.withdrawals.operations.request import COMPOSE
 from custody.withdrawals.states import Event, State
-from custody.withdrawals.tables import WithdrawalRow
+from custody.withdrawals.tables import OPEN, WithdrawalRow
 from policies.decision import Decision, stricter
 
 
@@ -70,7 +70,7 @@ def expire_overdue(session: Session, *, now: datetime) -> list[str]:
     waiting = (State.PENDING_APPROVAL, State.APPROVED, State.AWAITING_SIGNATURES)
     rows = session.execute(
         select(WithdrawalRow)
-        .where(WithdrawalRow.state.in_(waiting))
+        .where(OPEN, WithdrawalRow.state.in_(waiting))
         .order_by(WithdrawalRow.id)
         .with_for_update(skip_locked=True)
     ).scalars()

@@ -32,13 +32,18 @@ def observe(session: Session, *, chain: str, rules: SpendRules, correlation_id: 
     Returns the withdrawals that moved. Safe to run at any time, any number of times.
     """
     moved: set[str] = set()
-    # A reorg may have put a rival in place of what it removed: undoing the one brings the other back into view.
-    while found := _observe_once(session, chain, rules, correlation_id, now):
-        moved |= found
-    return sorted(moved)
+    while True:
+        found = _observe_once(session, chain, rules, correlation_id, now)
+        moved |= {withdrawal for withdrawal, _ in found}
+        # A reorg may have put a rival in place of what it removed: undoing the one brings the other back into view.
+        if not any(event is Event.REORGANISE for _, event in found):
+            return sorted(moved)
 
 
-def _observe_once(session: Session, chain: str, rules: SpendRules, correlation_id: str, now: datetime) -> set[str]:
+def _observe_once(
+    session: Session, chain: str, rules: SpendRules, correlation_id: str, now: datetime
+) -> set[tuple[str, Event]]:
+    """The withdrawals that moved, each with its last event of every attempt that moved it."""
     tip = movements.tip(session, chain=chain)
     if tip is None:
         return set()
@@ -46,11 +51,11 @@ def _observe_once(session: Session, chain: str, rules: SpendRules, correlation_i
     heights = movements.confirmed_spends(session, chain=chain, txids=[item.txid for item in watched])
     completed = queries.completed_among(session, withdrawals=[item.withdrawal for item in watched])
     return {
-        item.withdrawal
+        (item.withdrawal, event)
         for item in watched
         # What is settled and where it was needs no lock; nearly everything watched is.
         if not (item.withdrawal in completed and heights.get(item.txid) == item.confirmed_height)
-        and _follow(session, item, heights.get(item.txid), tip.height, rules, correlation_id, now)
+        and (event := _follow(session, item, heights.get(item.txid), tip.height, rules, correlation_id, now))
     }
 
 
@@ -62,23 +67,23 @@ def _follow(
     rules: SpendRules,
     correlation_id: str,
     now: datetime,
-) -> bool:
+) -> Event | None:
     if height is None and attempt.confirmed_height is None:
-        return False
+        return None
     row = locked(session, withdrawal=attempt.withdrawal)
     if height is None:
         return _undo(session, row, attempt, correlation_id, now)
     if attempt.confirmed_height != height:
         spends.confirm(session, attempt=attempt.id, height=height)
-    changed = False
+    event = None
     if row.state in (State.SIGNED, State.BROADCAST):
         row.txid = attempt.txid
         move(session, row, event=Event.CONFIRM, actor="chain", now=now, correlation_id=correlation_id)
-        changed = True
+        event = Event.CONFIRM
     if row.state == State.CONFIRMED and tip - height + 1 >= rules.required_depth(row.units):
         _complete(session, row, attempt, correlation_id, now)
-        changed = True
-    return changed
+        event = Event.COMPLETE
+    return event
 
 
 def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id: str, now: datetime) -> None:
@@ -99,11 +104,11 @@ def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlatio
     move(session, row, event=Event.COMPLETE, actor="chain", now=now, correlation_id=correlation_id)
 
 
-def _undo(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id: str, now: datetime) -> bool:
+def _undo(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id: str, now: datetime) -> Event | None:
     """A reorg took the payment out: the money is held again before anything else, and it is sent again."""
     spends.confirm(session, attempt=attempt.id, height=None)
     if row.state not in (State.CONFIRMED, State.COMPLETED):
-        return False
+        return None
     if row.state == State.COMPLETED:
         assert row.hold_id is not None
         settled = _settlements(session, row.hold_id)
@@ -113,7 +118,7 @@ def _undo(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id
     move(session, row, event=Event.REORGANISE, actor="chain", now=now, correlation_id=correlation_id)
     payload = {"withdrawal": row.id, "attempt": attempt.id}
     outbox.emit(session, topic=BROADCAST, payload=payload, correlation_id=correlation_id, now=now)
-    return True
+    return Event.REORGANISE
 
 
 def _settlements(session: Session, hold_id: str) -> int:
