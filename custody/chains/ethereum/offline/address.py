@@ -15,6 +15,8 @@ RESERVED_BELOW: Final = 0x10000
 aside), system contracts of rollups, and 0xdead, where coins are burned. No key leads there: it would take a hash
 with 144 leading zero bits."""
 
+_LETTERS: Final = bytes(0x20 if chr(code) in "abcdef" else 0 for code in range(256))
+_HIGH: Final = bytes(0x20 if chr(code) in "89abcdef" else 0 for code in range(256))
 _ACCEPTED: Final = "accepted is 0x and 40 hex digits, in lower case or with the EIP-55 checksum"
 _LOWER: Final = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
 _ANY_CASE: Final = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
@@ -58,9 +60,11 @@ def checksum_address(raw: bytes) -> str:
     """20 bytes as text with the EIP-55 checksum. Raises ``ValueError`` for another length."""
     if len(raw) != 20:
         raise ValueError("an address has 20 bytes")
-    digits = raw.hex()
-    marks = keccak(digits.encode("ascii")).hex()
-    return "0x" + "".join([digit.upper() if mark > "7" else digit for digit, mark in zip(digits, marks, strict=False)])
+    digits = raw.hex().encode("ascii")
+    marks = keccak(digits).hex()[:40].encode("ascii")
+    # A letter whose mark is 8 or more becomes a capital: bit 0x20 of its ASCII code is taken away, all forty at once.
+    capitals = int.from_bytes(digits.translate(_LETTERS), "big") & int.from_bytes(marks.translate(_HIGH), "big")
+    return "0x" + (int.from_bytes(digits, "big") ^ capitals).to_bytes(40, "big").decode("ascii")
 
 
 def address_bytes(address: str, *, field: str = "address") -> bytes:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sha3
+from sha3 import keccak_256
 
 
 def keccak(data: bytes) -> bytes:
     """The 32 bytes of Keccak-256."""
-    digest: bytes = sha3.keccak_256(data).digest()
-    return digest
+    return keccak_256(data).digest()
 
 
 def selector(signature: str) -> bytes:
