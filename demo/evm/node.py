@@ -57,6 +57,8 @@ class EvmNode:
     ) -> str:
         """Send from the faucet and return the transaction's hash; ``to=None`` makes a contract.
 
+        It is mined a moment after this returns: ``receipt`` waits for it, and ``transact`` does both.
+
         Without ``gas`` it is estimated, and what would fail is refused (``NodeRefused`` with the reason); with it the
         transaction is sent as it is. ``sender`` is another address that was opened with ``open_account``.
         """
@@ -104,7 +106,7 @@ class EvmNode:
         return self.height()
 
     def automine(self, on: bool) -> None:
-        """Whether each transaction is mined at once. What waited before it was switched on waits for ``mine``."""
+        """Whether each transaction is mined at once. Switched on, what waits is mined a moment later, by itself."""
         self.rpc("evm_setAutomine", on)
 
     @contextmanager
@@ -114,9 +116,10 @@ class EvmNode:
         try:
             yield
         finally:
-            self.automine(True)
+            # Before automining is on: it would mine them as well, and there would be an empty block more.
             if self.rpc("txpool_status")["pending"] != "0x0":
                 self.mine()
+            self.automine(True)
 
     def reorg(self, depth: int, *, transactions: Sequence[tuple[str, int]] = ()) -> list[str]:
         """Replace the last ``depth`` blocks by others and return their hashes; the height stays.

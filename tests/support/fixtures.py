@@ -96,7 +96,7 @@ def anvil(servers: Servers) -> Iterator[Anvil]:
     """An Ethereum node on a fresh chain: every contract of ``demo.evm.contracts`` is there, and nothing else."""
     node = servers.fresh_anvil()
     yield node
-    node.stop()
+    servers.discard(node)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def anvil_factory(servers: Servers) -> Iterator[Callable[..., Anvil]]:
 
     yield make
     for node in made:
-        node.stop()
+        servers.discard(node)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ Written from Safe's contracts and EIP-712 without the daemon's code, which is co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from eth_account import Account
@@ -128,10 +128,6 @@ class Safe:
     ) -> dict[str, Any]:
         """Execute it, as anybody can who has the signatures; returns the receipt. Raises as ``Anvil.transact``."""
         return self.anvil.transact(self.address, data=self.execution(transaction, signatures), sender=sender, gas=gas)
-
-    def at_nonce(self, transaction: SafeTransaction, nonce: int) -> SafeTransaction:
-        """The same with another nonce."""
-        return replace(transaction, nonce=nonce)
 
 
 def make_safe(anvil: Anvil, *, members: int = 3, threshold: int = 2, salt_nonce: int = 0) -> Safe:

@@ -110,6 +110,12 @@ class Servers:
         node.await_ready()
         return node
 
+    def discard(self, node: Anvil) -> None:
+        """End a node nobody asks again; its chain, a megabyte, is not written and what was is removed."""
+        node.kill(keep_chain=False)
+        shutil.rmtree(node.home / node.name)
+        self._anvils.remove(node)
+
     def _launch_anvil(
         self, *, chain_id: int = 31337, chain: bytes | None = None, options: dict[str, str] | None = None
     ) -> Anvil:
