@@ -15,8 +15,7 @@ RESERVED_BELOW: Final = 0x10000
 aside), system contracts of rollups, and 0xdead, where coins are burned. No key leads there: it would take a hash
 with 144 leading zero bits."""
 
-_LETTERS: Final = bytes(0x20 if chr(code) in "abcdef" else 0 for code in range(256))
-_HIGH: Final = bytes(0x20 if chr(code) in "89abcdef" else 0 for code in range(256))
+_CASE: Final = int.from_bytes(b"\x20" * 40, "big")
 _ACCEPTED: Final = "accepted is 0x and 40 hex digits, in lower case or with the EIP-55 checksum"
 _LOWER: Final = re.compile(r"0x[0-9a-f]{40}", re.ASCII)
 _ANY_CASE: Final = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
@@ -61,10 +60,12 @@ def checksum_address(raw: bytes) -> str:
     if len(raw) != 20:
         raise ValueError("an address has 20 bytes")
     digits = raw.hex().encode("ascii")
-    marks = keccak(digits).hex()[:40].encode("ascii")
-    # A letter whose mark is 8 or more becomes a capital: bit 0x20 of its ASCII code is taken away, all forty at once.
-    capitals = int.from_bytes(digits.translate(_LETTERS), "big") & int.from_bytes(marks.translate(_HIGH), "big")
-    return "0x" + (int.from_bytes(digits, "big") ^ capitals).to_bytes(40, "big").decode("ascii")
+    text = int.from_bytes(digits, "big")
+    marks = int.from_bytes(keccak(digits).hex()[:40].encode("ascii"), "big")
+    # A letter whose mark is 8 or more becomes a capital, all forty at once: bit 0x20 of its ASCII code is taken away.
+    # Of hex digits in ASCII, letters alone have bit 0x40, and 8 and 9 alone have bit 0x08.
+    capitals = text >> 1 & (marks >> 1 | marks << 2) & _CASE
+    return "0x" + (text ^ capitals).to_bytes(40, "big").decode("ascii")
 
 
 def address_bytes(address: str, *, field: str = "address") -> bytes:
