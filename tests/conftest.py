@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
+from tests.support import oracle
 from tests.support.fixtures import (
     SEED,
     anvil,
@@ -39,7 +40,8 @@ __all__ = [
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed, here and for hypothesis."""
+    """Choose the seed, here and for hypothesis; name the mark of cases."""
+    config.addinivalue_line("markers", "plays(*cases): plays these adversarial cases and ends in the whole check")
     number = int(os.environ.get("CUSTODY_TEST_SEED") or random.randrange(2**32))
     config.stash[SEED] = number
     if config.getoption("hypothesis_seed", None) is None:
@@ -60,6 +62,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(autouse=True)
 def _seeded(request: pytest.FixtureRequest) -> None:
     random.seed(request.config.stash[SEED])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test that plays a case has not passed before the whole check has."""
+    if item.get_closest_marker("plays") is None:
+        return (yield)
+    with oracle.must_end_whole():
+        return (yield)
 
 
 @pytest.hookimpl(hookwrapper=True)

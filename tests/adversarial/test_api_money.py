@@ -1,4 +1,4 @@
-"""Adversarial cases against money through the API: P-025, P-028, P-029, P-031, P-032."""
+"""Adversarial cases against money through the API: P-025, P-028, P-029, P-031, P-032, each on a house with coins."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from threading import Event
 
 import pytest
 
+from demo.servers import Bitcoind
 from tests.cosigner.builders import World
 from tests.integration.api.callers import As, Caller, expect_problem
 from tests.integration.api.conftest import serving
 from tests.integration.api.server import Server
+from tests.support.oracle import plays
+from tests.support.road import Road
 from tests.support.servers import FreshDatabase, Servers
-from tests.support.world import BTC, House, address
+from tests.support.world import BTC, address
 
 ALLOWING = "\n".join(
     [
@@ -36,20 +39,21 @@ ALLOWING = "\n".join(
 
 
 @pytest.fixture(scope="module")
-def house(servers: Servers) -> Iterator[House]:
-    """One for the whole module: what is refused leaves nothing behind, and each test sees to that."""
-    database = servers.fresh_database()
-    house = House.found(database)
-    house.open_client("acme", branch=7)
-    house.credit("acme", BTC)
+def house(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    """One for the whole module, its money on the chain: what is refused leaves nothing, and each test sees to that."""
+    database, node = servers.fresh_database(), servers.bitcoind()
+    node.fund()
+    house = Road.build(database, node, tmp_path_factory.mktemp("house"))
+    house.open("acme")
+    house.deposit("acme", BTC)
     yield house
-    house.expect_ledger()
+    house.check()
     house.close()
     servers.drop(database)
 
 
 @pytest.fixture(scope="module")
-def call_as(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[As]:
+def call_as(house: Road, tmp_path_factory: pytest.TempPathFactory) -> Iterator[As]:
     with serving(house, tmp_path_factory.mktemp("api")) as client:
         yield lambda name: Caller(client, name)
 
@@ -70,21 +74,24 @@ def together(server: Server, bodies: list[dict[str, object]], threads: int) -> l
 
 
 @contextmanager
-def served(house: House, folder: Path) -> Iterator[Server]:
-    """The house's API as a process; ends with the ledger's invariants."""
-    house.open_client("acme", branch=7)
-    house.credit("acme", BTC + 20_000)
-    server = Server.on(house, folder).start()
+def served(road: Road, folder: Path) -> Iterator[Server]:
+    """The house's API as a process, one client's money on the chain; ends in the whole check."""
+    road.open("acme")
+    road.deposit("acme", BTC + 20_000)
+    server = Server.on(road, folder).start()
     try:
         yield server
     finally:
         server.child.kill()
-    house.expect_ledger()
-    house.close()
+    road.check()
+    road.close()
 
 
-def test_p_028_a_hundred_equal_requests_at_once_are_one_withdrawal(database: FreshDatabase, tmp_path: Path) -> None:
-    house = House.found(database)
+@plays("P-028")
+def test_p_028_a_hundred_equal_requests_at_once_are_one_withdrawal(
+    database: FreshDatabase, chain: Bitcoind, tmp_path: Path
+) -> None:
+    house = Road.build(database, chain, tmp_path)
     with served(house, tmp_path) as server:
         body = house.body(house.withdrawal_request("acme", 2_000_000))
         answers = together(server, [body] * 100, threads=100)
@@ -95,8 +102,11 @@ def test_p_028_a_hundred_equal_requests_at_once_are_one_withdrawal(database: Fre
     assert len({content for _, _, content in answers}) == 1
 
 
-def test_p_025_of_many_withdrawals_of_everything_one_is_accepted(database: FreshDatabase, tmp_path: Path) -> None:
-    house = House.found(database, ceremony=_world_with(ALLOWING, database))
+@plays("P-025")
+def test_p_025_of_many_withdrawals_of_everything_one_is_accepted(
+    database: FreshDatabase, chain: Bitcoind, tmp_path: Path
+) -> None:
+    house = Road.build(database, chain, tmp_path, ceremony=_world_with(ALLOWING, database))
     with served(house, tmp_path) as server:
         bodies = [house.body(house.withdrawal_request("acme", BTC)) for _ in range(100)]
         answers = together(server, bodies, threads=50)
@@ -106,6 +116,7 @@ def test_p_025_of_many_withdrawals_of_everything_one_is_accepted(database: Fresh
     assert sum(status == 201 for status, _, _ in answers) == 1
 
 
+@plays("P-029")
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -117,7 +128,7 @@ def test_p_025_of_many_withdrawals_of_everything_one_is_accepted(database: Fresh
     ],
 )
 def test_p_029_a_key_used_again_for_another_body_is_refused_by_field(
-    house: House, call_as: As, field: str, value: object
+    house: Road, call_as: As, field: str, value: object
 ) -> None:
     request = house.withdrawal_request("acme", 2_000_000)
     first = call_as("exchange").post("/v1/withdrawals", house.body(request)).json()
@@ -129,8 +140,10 @@ def test_p_029_a_key_used_again_for_another_body_is_refused_by_field(
     assert after.pop("audit_events") == before.pop("audit_events") + 1
     assert after == before
     assert call_as("auditor").get(f"/v1/withdrawals/{first['id']}").json() == first
+    house.expect_whole()
 
 
+@plays("P-031", "P-032")
 @pytest.mark.parametrize("name", ["amount", "max_fee"])
 @pytest.mark.parametrize(
     "amount",
@@ -141,33 +154,38 @@ def test_p_029_a_key_used_again_for_another_body_is_refused_by_field(
     ],
     ids=lambda amount: repr(amount)[:24],
 )
-def test_p_031_p_032_no_such_amount_is_taken(house: House, call_as: As, name: str, amount: object) -> None:
+def test_p_031_p_032_no_such_amount_is_taken(house: Road, call_as: As, name: str, amount: object) -> None:
     before = house.row_counts()
     body = house.body(house.withdrawal_request("acme", 2_000_000))
     body["request"][name] = amount
     document = expect_problem(call_as("exchange").post("/v1/withdrawals", body), 422, "invalid-input")
     assert document["field"] == f"request.{name}"
     assert house.row_counts() == before
+    house.expect_whole()
 
 
+@plays("P-031")
 @pytest.mark.parametrize("name", ["amount", "max_fee"])
 @pytest.mark.parametrize("amount", [2**63, 2**256, 10**78 - 1, 2_100_000_000_000_001])
 def test_p_031_more_than_there_will_ever_be_is_not_taken_though_signed(
-    house: House, call_as: As, name: str, amount: int
+    house: Road, call_as: As, name: str, amount: int
 ) -> None:
     before = house.row_counts()
     body = house.body(replace(house.withdrawal_request("acme", 2_000_000), **{name: amount}))
     expect_problem(call_as("exchange").post("/v1/withdrawals", body), 422, "invalid-input", f"request.{name}")
     assert house.row_counts() == before
+    house.expect_whole()
 
 
+@plays("P-031")
 @pytest.mark.parametrize("number", ["1.5", "1e400", "NaN", "Infinity", "-0.0", "1E2"])
-def test_p_031_nor_as_a_json_number(house: House, call_as: As, number: str) -> None:
+def test_p_031_nor_as_a_json_number(house: Road, call_as: As, number: str) -> None:
     before = house.row_counts()
     content = f'{{"request": {{"amount": {number}}}, "signature": {{}}}}'
     answer = call_as("exchange").send("POST", "/v1/withdrawals", content=content.encode())
     expect_problem(answer, 422, "invalid-input", "body")
     assert house.row_counts() == before
+    house.expect_whole()
 
 
 def _world_with(policy: str, database: FreshDatabase) -> World:

@@ -13,8 +13,9 @@ from custody.deposits import queries
 from custody.deposits.states import DepositState
 from custody.vaults import operations as vaults
 from demo.servers import Bitcoind
-from tests.integration.deposits.world import World, as_superuser, outpoint_of
+from tests.integration.deposits.world import Place, World, as_superuser, outpoint_of, spend
 from tests.integration.vaults.keysets import make_keyset
+from tests.support.oracle import plays
 from tests.support.servers import FreshDatabase
 
 
@@ -38,6 +39,7 @@ def rival_of(node: Bitcoind, txid: str, *, fee_sat: int) -> str:
     return signed
 
 
+@plays("P-017")
 def test_p017_a_payment_replaced_before_it_confirms_is_never_available(world: World) -> None:
     vault = world.open("acme", branch=1)
     paid = world.address("acme", vault)
@@ -54,9 +56,10 @@ def test_p017_a_payment_replaced_before_it_confirms_is_never_available(world: Wo
     assert (closed.state, closed.occurrence, world.available("acme")) == (DepositState.ORPHANED, 0, 0)
     with world.db.unit() as unit:
         assert queries.pending(unit.session, chain=closed.chain) == []
-    world.expect_invariants()
+    world.expect_whole()
 
 
+@plays("P-018")
 def test_p018_two_outputs_to_one_address_and_one_to_another_client_are_three_credits(world: World) -> None:
     vault, other = world.open("acme", branch=1), world.open("birch", branch=2)
     first, second = world.address("acme", vault), world.address("birch", other)
@@ -72,9 +75,10 @@ def test_p018_two_outputs_to_one_address_and_one_to_another_client_are_three_cre
         world.settle()
     assert [deposit.state for deposit in world.deposits()] == [DepositState.CREDITED] * 3
     assert (world.available("acme"), world.available("birch")) == (500_000, 400_000)
-    world.expect_invariants()
+    world.expect_whole()
 
 
+@plays("P-019")
 def test_p019_a_coinbase_is_available_only_at_maturity(
     database: FreshDatabase, node_factory: Callable[..., Bitcoind]
 ) -> None:
@@ -92,9 +96,10 @@ def test_p019_a_coinbase_is_available_only_at_maturity(
     (deposit,) = world.deposits()
     assert (deposit.coinbase, deposit.state) == (True, DepositState.CREDITED)
     assert world.available("acme") == 50 * 100_000_000
-    world.expect_invariants()
+    world.expect_whole()
 
 
+@plays("P-020")
 def test_p020_a_credited_deposit_reorganised_away_and_spent_twice_is_reversed_and_nobody_else_changes(
     world: World,
 ) -> None:
@@ -119,9 +124,10 @@ def test_p020_a_credited_deposit_reorganised_away_and_spent_twice_is_reversed_an
     assert sorted(kinds) == [("client-frozen", "acme"), ("deposit-reversed", deposit.id)]
     world.mine(2)
     assert world.accounts_but("acme", vault) == bystanders
-    world.expect_invariants()
+    world.expect_whole()
 
 
+@plays("P-021")
 def test_p021_a_thousand_outputs_of_dust_are_booked_as_nobodys(world: World) -> None:
     vault = world.open("acme", branch=1)
     world.stock(vault, 250, change=False)
@@ -133,9 +139,10 @@ def test_p021_a_thousand_outputs_of_dust_are_booked_as_nobodys(world: World) -> 
     found = world.deposits()
     assert (len(found), {deposit.state for deposit in found}) == (1_000, {DepositState.DUST})
     assert (world.available("acme"), world.suspense(vault)) == (0, 546_000)
-    world.expect_invariants()
+    world.expect_whole()
 
 
+@plays("P-023")
 def test_p023_a_late_payment_to_a_closed_client_is_its_own(world: World, database: FreshDatabase) -> None:
     vault, _ = world.open("acme", branch=1), world.open("birch", branch=2)
     paid = world.address("acme", vault)
@@ -145,15 +152,15 @@ def test_p023_a_late_payment_to_a_closed_client_is_its_own(world: World, databas
     world.node.send(paid.address, 250_000)
     world.mine()
     assert (world.available("acme"), world.available("birch"), world.suspense(vault)) == (250_000, 0, 0)
-    world.expect_invariants()
+    world.expect_whole()
 
 
-def test_p023_a_late_payment_to_a_rotated_vault_is_its_clients_own(world: World) -> None:
+@plays("P-023")
+def test_p023_a_late_payment_to_a_rotated_vault_is_its_clients_own(database: FreshDatabase, chain: Bitcoind) -> None:
+    world = World(database.db, chain, newer=make_keyset("kst-newer", called="newer"))
     vault = world.open("acme", branch=1)
     paid = world.address("acme", vault)
-    newer = make_keyset("kst-newer")
     with world.db.unit() as unit:
-        vaults.register_keyset(unit.session, keyset=newer.keyset, consents=newer.consents, actor="test", now=unit.now)
         moved = vaults.open_vault(
             unit.session,
             keyset_id="kst-newer",
@@ -173,17 +180,20 @@ def test_p023_a_late_payment_to_a_rotated_vault_is_its_clients_own(world: World)
         (moved.id, 350_000, "acme"),
     }
     assert world.available("acme") == 600_000
-    world.expect_invariants()
+    world.expect_whole()
 
 
+@plays("P-024")
 def test_p024_one_transaction_with_two_witnesses_is_one_credit(world: World) -> None:
-    vault, other = world.open("acme", branch=1), world.open("birch", branch=2)
-    paid, target = world.address("acme", vault), world.address("birch", other)
-    txid = world.node.send(paid.address, 900_000)
+    vault = world.open("acme", branch=1)
+    target = world.address("acme", vault)
+    payer = make_keyset("kst-payer")
+    script = payer.descriptor(7).derive(change=False, index=0)
+    txid = world.node.send(script.address, 900_000)
     world.mine()
-    coin = (txid, outpoint_of(world.node, txid, paid.address), 900_000, paid)
-    first = world.spend([coin], {target.address: 880_000})
-    second = world.spend([coin], {target.address: 880_000}, signers=(0, 2))
+    coin = (txid, outpoint_of(world.node, txid, script.address), 900_000, Place("kst-payer/7"))
+    first = spend(world.node, payer, [coin], {target.address: 880_000})
+    second = spend(world.node, payer, [coin], {target.address: 880_000}, signers=(0, 2))
     named = [world.node.rpc("decoderawtransaction", raw) for raw in (first, second)]
     assert named[0]["txid"] == named[1]["txid"]
     assert named[0]["hash"] != named[1]["hash"]
@@ -191,10 +201,10 @@ def test_p024_one_transaction_with_two_witnesses_is_one_credit(world: World) -> 
     world.watch()
     world.node.mine_only([second])
     world.settle()
-    assert world.available("birch") == 880_000
+    assert world.available("acme") == 880_000
     world.node.reorg(1, transactions=[first])
     world.settle()
-    (deposit,) = [item for item in world.deposits() if item.client == "birch"]
+    (deposit,) = world.deposits()
     assert (deposit.txid, deposit.state) == (named[0]["txid"], DepositState.CREDITED)
-    assert world.available("birch") == 880_000
-    world.expect_invariants()
+    assert world.available("acme") == 880_000
+    world.expect_whole()

@@ -18,7 +18,6 @@ from custody.bootstrap import assemble
 from custody.movements import scan
 from custody.outbox import operations as outbox
 from custody.reconciliation.effect import reconcile
-from custody.reconciliation.invariants import check_invariants
 from custody.signing import operations as signing
 from demo.child import free_port
 from demo.people import Api, ApiSaidNo
@@ -174,10 +173,7 @@ class Live:
         self.halt()
         self.reconcile()
         self.deliver()
-        runtime = self.house.runtime
-        with self.house.db.unit() as unit:
-            report = check_invariants(unit.session, caps=runtime.spend_rules.caps, now=unit.now)
-        assert report.holds, report.to_json()["violations"]
+        self.house.expect_whole()
         found = self.alarms()
         assert found == alarms, found
 

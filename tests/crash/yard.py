@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,15 +48,18 @@ class Chain:
 
     def payments(self, address: str, *, since_height: int) -> list[str]:
         """The ids of all transactions in blocks above ``since_height`` that pay ``address``, once per output."""
+        return self.outputs(since_height=since_height)[address]
+
+    def outputs(self, *, since_height: int) -> defaultdict[str, list[str]]:
+        """Address to the ids of all transactions in blocks above ``since_height`` that pay it, once per output."""
         with self.still:
             hashes = [self.node.rpc("getblockhash", height) for height in range(since_height + 1, self.height() + 1)]
-        return [txid for found in hashes for txid in self._paying(found, address)]
-
-    def _paying(self, block_hash: str, address: str) -> Iterator[str]:
-        for transaction in self.node.rpc("getblock", block_hash, 2)["tx"]:
-            for output in transaction["vout"]:
-                if output["scriptPubKey"].get("address") == address:
-                    yield transaction["txid"]
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for block_hash in hashes:
+            for transaction in self.node.rpc("getblock", block_hash, 2)["tx"]:
+                for output in transaction["vout"]:
+                    found[output["scriptPubKey"].get("address", "")].append(transaction["txid"])
+        return found
 
 
 class Yard:

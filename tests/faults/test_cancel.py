@@ -16,6 +16,7 @@ from tests.crash.live import Live, living
 from tests.crash.roads import CLIENT, PAYMENT_DEPTH
 from tests.crash.yard import Yard
 from tests.faults.wallets import fund_in_coins
+from tests.support.oracle import plays
 from workers import unit as shapes
 from workers.tasks import withdrawals as effects
 
@@ -52,8 +53,9 @@ def live(yard: Yard) -> Iterator[Live]:
         yield live
 
 
+@plays("P-040")
 def test_p040_never_both_cancels_and_pays(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    fund_in_coins(live, CLIENT, [COIN_SAT] * COINS)
+    fund_in_coins(live, {CLIENT: [COIN_SAT] * COINS})
     uncancelled, names = _travel(live, monkeypatch, 0, None)
     assert uncancelled.state == State.COMPLETED
     assert len(names) >= LEAST_MOMENTS, names

@@ -13,6 +13,7 @@ from tests.chains.bitcoin.wire import ForgetfulProxy
 from tests.crash.live import Live, living
 from tests.crash.roads import CLIENT, DEPOSIT_DEPTH, DEPOSIT_SAT, LARGE_SAT, PAYMENT_DEPTH, SMALL_SAT, Journey, payment
 from tests.crash.yard import Yard
+from tests.support.oracle import plays
 
 
 def test_goes_on_after_postgres_was_killed(live: Live, journey: Journey) -> None:
@@ -48,11 +49,13 @@ def test_credits_and_spends_nothing_while_the_node_is_down(live: Live) -> None:
     assert live.chain.payments(journey.destination, since_height=live.start_height) == [journey.withdrawal().txid]
 
 
+@plays("P-033")
 def test_p033_pays_once_when_the_worker_dies_between_sending_and_writing(live: Live) -> None:
     payment(live, "withdrawals.sent")
     assert [kind for kind, _ in live.deaths] == ["worker"]
 
 
+@plays("P-034")
 def test_p034_pays_once_when_the_nodes_answer_to_a_broadcast_is_lost(yard: Yard) -> None:
     node = yard.chain.node
     with ForgetfulProxy(node.rpc_port) as wire:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from custody.cosigner.answering import Signed, SignedRefusal
 from custody.signing import operations as signing
 from custody.withdrawals.model import Withdrawal
 from tests.cosigner.builders import cosigner_key, tamper
+from tests.support.oracle import plays
 from tests.support.road import Road, btc, no, yes
 
 
@@ -103,6 +105,7 @@ def _pay_less(transaction: Transaction) -> Transaction:
     return replace(transaction, outputs=(replace(first, amount_sat=first.amount_sat - 1), *others))
 
 
+@plays("P-071")
 @pytest.mark.parametrize("change", [_pay_a_thief, _pay_less], ids=["added-output", "changed-amount"])
 def test_p071_quarantines_a_cosigner_that_returns_another_transaction(
     road: Road, composed: Withdrawal, change: object
@@ -123,6 +126,7 @@ def test_p071_quarantines_a_cosigner_that_returns_another_transaction(
     road.check()
 
 
+@plays("P-080")
 def test_p080_counts_one_cosigner_once(road: Road, composed: Withdrawal) -> None:
     answer = signed(road, "north")
     for _ in range(3):
@@ -135,6 +139,7 @@ def test_p080_counts_one_cosigner_once(road: Road, composed: Withdrawal) -> None
     finish(road, composed)
 
 
+@plays("P-080")
 def test_p080_does_not_count_another_cosigners_signature_as_ones_own(road: Road, composed: Withdrawal) -> None:
     answer = signed(road, "north")
     counted = road.hand_in("south", answer)
@@ -160,8 +165,11 @@ def _other_digest(_place: int, fields: dict[bytes, bytes]) -> dict[bytes, bytes]
     }
 
 
-def _sighash_none(_place: int, fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    return {key: value[:-1] + b"\x02" if _is_signature(key) else value for key, value in fields.items()}
+def _sighash(kind: int) -> Callable[[int, dict[bytes, bytes]], dict[bytes, bytes]]:
+    def edit(_place: int, fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
+        return {key: value[:-1] + bytes([kind]) if _is_signature(key) else value for key, value in fields.items()}
+
+    return edit
 
 
 def _by_a_stranger(_place: int, fields: dict[bytes, bytes]) -> dict[bytes, bytes]:
@@ -170,11 +178,14 @@ def _by_a_stranger(_place: int, fields: dict[bytes, bytes]) -> dict[bytes, bytes
     return dict(sorted({**fields, key_of(maps.IN_PARTIAL_SIGNATURE, stranger): signature}.items()))
 
 
+@plays("P-073", "P-080")
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (_other_digest, "does-not-verify"),
-        (_sighash_none, "wrong-sighash"),
+        (_sighash(0x02), "wrong-sighash"),
+        (_sighash(0x03), "wrong-sighash"),
+        (_sighash(0x81), "wrong-sighash"),
         (_by_a_stranger, "foreign-key"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -192,6 +203,7 @@ def test_p080_counts_no_signature_that_does_not_verify(
     road.check()
 
 
+@plays("P-080")
 @pytest.mark.parametrize("garbage", ["", "cHNidP8=", "not base64", 7])
 def test_p080_takes_no_garbage_for_a_signature(road: Road, composed: Withdrawal, garbage: object) -> None:
     honest = signed(road, "north")
@@ -203,6 +215,7 @@ def test_p080_takes_no_garbage_for_a_signature(road: Road, composed: Withdrawal,
     finish(road, composed)
 
 
+@plays("P-080")
 def test_p080_may_be_answered_again_after_a_timeout(road: Road, composed: Withdrawal) -> None:
     lost = signed(road, "north")
     again = signed(road, "north")
@@ -211,6 +224,7 @@ def test_p080_may_be_answered_again_after_a_timeout(road: Road, composed: Withdr
     finish(road, composed)
 
 
+@plays("P-073")
 def test_p073_finalises_what_was_composed_and_nothing_else(road: Road, composed: Withdrawal) -> None:
     road.cosign("north", "south")
     road.deliver(topics={"signing.complete"})

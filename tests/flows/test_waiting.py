@@ -14,6 +14,7 @@ from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
 from policies.document import document_hash
 from tests.cosigner.builders import DEMO_POLICY, World
+from tests.support.oracle import plays
 from tests.support.road import Road, btc
 from tests.support.servers import FreshDatabase
 
@@ -121,6 +122,7 @@ def test_does_not_send_what_was_signed_before_a_freeze(road: Road, stopped: str)
     road.check()
 
 
+@plays("P-081")
 def test_p081_lets_one_of_two_have_a_coin_and_plans_the_other_again(road: Road) -> None:
     road.open("acme")
     road.deposit("acme", btc("0.5"))

@@ -30,9 +30,7 @@ from custody.kernel.errors import CustodyError
 from custody.movements import scan as movements
 from custody.outbox import operations as outbox
 from custody.outbox.operations import Message
-from custody.reconciliation.books import still
 from custody.reconciliation.effect import reconcile
-from custody.reconciliation.invariants import check_invariants
 from custody.reconciliation.model import RunResult
 from custody.restore import operations as restore
 from custody.restore.queries import Restoration
@@ -329,9 +327,7 @@ class Road(House):
         """The oracle: no break, every invariant holds, and nothing that failed to be paid is on the chain."""
         run = self.reconcile()
         assert run.breaks == ()
-        with still(self.db) as session:
-            report = check_invariants(session, caps=self.runtime.spend_rules.caps)
-        assert report.holds, report.to_json()["violations"]
+        self.expect_whole()
         for withdrawal in self.withdrawals():
             expected = [withdrawal.units] if withdrawal.state in ("completed", "confirmed") else []
             assert self.paid(withdrawal.destination) == expected, f"{withdrawal.id} is {withdrawal.state}"

@@ -39,6 +39,7 @@ from custody.withdrawals import operations as withdrawals
 from custody.withdrawals import queries as withdrawal_queries
 from custody.withdrawals.model import Withdrawal
 from tests.cosigner.builders import BTC, KEYSET, REGTEST, World, address, approval, cosigner_key, key_id, person_key
+from tests.support import oracle
 from tests.support.servers import FreshDatabase
 
 __all__ = ["BTC", "KEYSET", "REGTEST", "House", "address", "consents", "environment", "write_tokens"]
@@ -240,6 +241,10 @@ class House:
         """The ledger's own invariants hold."""
         with self.db.unit() as unit:
             assert invariants.check(unit.session) == []
+
+    def expect_whole(self) -> None:
+        """Every invariant that a database can show holds."""
+        oracle.expect_whole(self.db, caps=self.runtime.spend_rules.caps, deadlines=self.runtime.deadlines)
 
     def row_counts(self) -> dict[str, int]:
         """How many rows each table has: equal before and after what must write nothing."""

@@ -3,41 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from config.chains import load_chains
 from custody.addresses import operations as addresses
 from custody.addresses import queries as address_queries
 from custody.addresses.model import DepositAddress, derive
+from custody.approvals import operations as approvals
+from custody.chains.bitcoin.offline.fees import FeeCaps
 from custody.chains.port import ChainReader
 from custody.chains.registry import NodeAddress, open_chain
-from custody.clients import operations as clients
 from custody.db import Database
 from custody.deposits import operations as deposits
 from custody.deposits import queries as deposit_queries
 from custody.deposits.model import Deposit, DepositRules, Tier
 from custody.deposits.watch import watch_mempool
+from custody.evidence.requests import ClientOpeningRequest, request_message
+from custody.evidence.signatures import public_half, sign_ed25519
+from custody.evidence.trust_root import Person, SignedTrustRoot, TrustRoot
 from custody.ledger import invariants
 from custody.ledger import queries as ledger
 from custody.movements import queries as movement_queries
 from custody.movements.scan import ScanResult, scan
+from custody.openings import operations as openings
+from custody.reconciliation.stuck import Deadlines
+from custody.trust import operations as trust
 from custody.vaults import operations as vaults
 from custody.vaults import queries as vault_queries
 from demo.servers import Bitcoind
+from policies.document import document_hash
+from tests.cosigner.builders import DEMO_POLICY, approval, key_id, person_key
 from tests.integration.vaults.keysets import REGTEST, TestKeyset, make_keyset
+from tests.support import oracle
 from tests.support.servers import FreshDatabase
 
 SEAL_KEY = b"the seal's key is not in the database"
 CHAIN = REGTEST.chain
 ASSET = REGTEST.asset.id
+OPERATORS = ("alice", "bob", "carol")
+CONFIG = load_chains((Path(__file__).parents[3] / "config/chains.toml").read_text())["regtest"]
 RULES = DepositRules(
     asset=ASSET,
     tiers=(Tier(1_000_000, 1), Tier(100_000_000, 3), Tier(None, 6)),
     dust_units=1_000,
     coinbase_maturity=100,
 )
+CAPS = FeeCaps(**asdict(CONFIG.caps))
+DEADLINES = Deadlines(**asdict(CONFIG.deadlines))
+"""As the daemon reads them."""
 
 
 def as_superuser(database: FreshDatabase, *statements: str) -> None:
@@ -55,46 +73,59 @@ def reader_of(node: Bitcoind) -> ChainReader:
 
 @dataclass
 class World:
-    """``db`` with one registered keyset; ``node`` is followed from the height it had when the world was made."""
+    """``db`` with a trust root in force and its keysets registered; ``node`` is followed from the height it had when
+    the world was made.
+    """
 
     db: Database
     node: Bitcoind
     keys: TestKeyset = field(default_factory=make_keyset)
+    newer: TestKeyset | None = None
+    """A keyset that the first one is rotated to, where a test does so."""
     rules: DepositRules = RULES
     remembered: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.start_height: int = self.node.rpc("getblockcount")
         self.reader = reader_of(self.node)
+        keysets = [self.keys, *([self.newer] if self.newer else [])]
         with self.db.unit() as unit:
-            vaults.register_keyset(
-                unit.session, keyset=self.keys.keyset, consents=self.keys.consents, actor="test", now=unit.now
-            )
+            signed = signed_root(keysets, now=unit.now)
+            trust.install(unit.session, signed=signed, policy_text=DEMO_POLICY, actor="test", now=unit.now)
+            for keys in keysets:
+                vaults.register_keyset(
+                    unit.session, keyset=keys.keyset, consents=keys.consents, actor="test", now=unit.now
+                )
 
     def open(self, client: str, *, branch: int, segregation: str = "segregated") -> str:
-        """Open a client and its vault, or its place in the pool; returns the vault's id."""
-        kind = "segregated" if segregation == "segregated" else "pool"
+        """Open a client and its vault, or its place in the pool, as policy asks; returns the vault's id."""
         with self.db.unit() as unit:
-            clients.open_client(
-                unit.session,
+            request = ClientOpeningRequest(
+                requester="exchange",
                 client=client,
                 name=client.title(),
                 segregation=segregation,
-                opening="00" * 32,
-                actor="test",
-                now=unit.now,
-            )
-            vault = vaults.open_vault(
-                unit.session,
-                keyset_id=self.keys.keyset.id,
+                keyset=self.keys.keyset.id,
                 branch=branch,
-                kind=kind,
-                client=client,
-                actor="test",
+                not_after=unit.now + timedelta(days=2),
+                idempotency_key=f"open-{client}",
+            )
+            opening = openings.request_opening(
+                unit.session,
+                request=request,
+                signature=sign_ed25519(person_key("exchange"), key_id("exchange"), request_message(request)),
+                trust=trust.in_force(unit.session),
                 now=unit.now,
             )
-        self.stock(vault.id, 5)
-        return vault.id
+            said = approval("alice", opening.digest, given_at=unit.now, not_after=request.not_after)
+            root = trust.in_force(unit.session).root
+            approvals.give(
+                unit.session, digest=opening.digest, approval=said, root=root, correlation_id="test", now=unit.now
+            )
+            openings.complete(unit.session, digest=opening.digest, now=unit.now)
+        vault = f"{self.keys.keyset.id}/{branch}"
+        self.stock(vault, 5)
+        return vault
 
     def stock(self, vault: str, target: int, *, change: bool | None = None) -> None:
         """Fill the stock, both chains unless told which."""
@@ -173,6 +204,11 @@ class World:
         with self.db.unit() as unit:
             assert invariants.check(unit.session) == []
 
+    def expect_whole(self) -> None:
+        """Node, index and books agree, and every invariant that a database can show holds."""
+        self.expect_invariants()
+        oracle.expect_whole(self.db, caps=CAPS, deadlines=DEADLINES)
+
     def _expect_vault_agrees(self, session: Session, vault: str) -> None:
         found = self.reader.scan_scripts(address_queries.scripts_of(session, vault=vault))
         movements = movement_queries.movements_of(session, vault=vault, up_to_height=found.height)
@@ -193,33 +229,74 @@ class World:
         *,
         signers: tuple[int, ...] = (0, 1),
     ) -> str:
-        """A payment out of a vault with two cosigners' keys (``signers``), as a transaction in hex.
+        """A payment out of a vault of the house; see ``spend``."""
+        return spend(self.node, self.keys, inputs, pay, signers=signers)
 
-        ``inputs``: (txid, vout, sat, the address that received it); ``pay``: address to sat.
-        """
-        spent = [{"txid": txid, "vout": vout} for txid, vout, _, _ in inputs]
-        raw = self.node.rpc("createrawtransaction", spent, [{to: _btc(sat)} for to, sat in pay.items()])
-        known, keys = [], []
-        for txid, vout, sat, address in inputs:
-            branch = int(address.vault.rsplit("/", 1)[1])
-            script = self.keys.descriptor(branch).derive(change=address.change, index=address.index)
-            known.append(
-                {
-                    "txid": txid,
-                    "vout": vout,
-                    "scriptPubKey": script.script_pubkey.hex(),
-                    "witnessScript": script.witness_script.hex(),
-                    "amount": _btc(sat),
-                }
-            )
-            keys += [
-                item.wif(branch, change=address.change, index=address.index)
-                for item in (self.keys.cosigners[n] for n in signers)
-            ]
-        signed = self.node.rpc("signrawtransactionwithkey", raw, keys, known)
-        assert signed["complete"], signed
-        text: str = signed["hex"]
-        return text
+
+@dataclass(frozen=True)
+class Place:
+    """Where a coin lies that the house need not know of."""
+
+    vault: str
+    change: bool = False
+    index: int = 0
+
+
+def spend(
+    node: Bitcoind,
+    keys: TestKeyset,
+    inputs: Sequence[tuple[str, int, int, DepositAddress | Place]],
+    pay: dict[str, int],
+    *,
+    signers: tuple[int, ...] = (0, 1),
+) -> str:
+    """A payment out of a branch of ``keys`` with two cosigners' keys (``signers``), as a transaction in hex.
+
+    ``inputs``: (txid, vout, sat, the address that received it); ``pay``: address to sat.
+    """
+    spent = [{"txid": txid, "vout": vout} for txid, vout, _, _ in inputs]
+    raw = node.rpc("createrawtransaction", spent, [{to: _btc(sat)} for to, sat in pay.items()])
+    known, wifs = [], []
+    for txid, vout, sat, address in inputs:
+        branch = int(address.vault.rsplit("/", 1)[1])
+        script = keys.descriptor(branch).derive(change=address.change, index=address.index)
+        known.append(
+            {
+                "txid": txid,
+                "vout": vout,
+                "scriptPubKey": script.script_pubkey.hex(),
+                "witnessScript": script.witness_script.hex(),
+                "amount": _btc(sat),
+            }
+        )
+        wifs += [
+            item.wif(branch, change=address.change, index=address.index)
+            for item in (keys.cosigners[n] for n in signers)
+        ]
+    signed = node.rpc("signrawtransactionwithkey", raw, wifs, known)
+    assert signed["complete"], signed
+    text: str = signed["hex"]
+    return text
+
+
+def signed_root(keysets: Sequence[TestKeyset], *, now: datetime) -> SignedTrustRoot:
+    """A trust root with these keysets and the demo's people and policy, signed by everybody in it."""
+    people = {name: Person(name, (public_half(person_key(name), key_id(name)),)) for name in (*OPERATORS, "exchange")}
+    root = TrustRoot(
+        version=1,
+        name="deposits",
+        created_at=now - timedelta(days=1),
+        expires_at=now + timedelta(days=365),
+        assets=(REGTEST.asset,),
+        operators=tuple(people[name] for name in OPERATORS),
+        requesters=(people["exchange"],),
+        groups={"operators": OPERATORS},
+        keysets=tuple(keys.keyset for keys in keysets),
+        policy_hash=document_hash(DEMO_POLICY),
+    )
+    message = bytes.fromhex(root.hash)
+    said = [sign_ed25519(person_key(name), key_id(name), message) for name in OPERATORS]
+    return SignedTrustRoot(root, (*said, *(member.sign(message) for keys in keysets for member in keys.cosigners)))
 
 
 def _btc(sat: int) -> str:

@@ -50,6 +50,7 @@ class Books:
     """The ledger of one fresh database, through the application's role."""
 
     database: FreshDatabase
+    asset: str = ASSET
 
     @property
     def db(self) -> Database:
@@ -76,8 +77,8 @@ class Books:
     def hold(self, hold_id: str, client: str, count: int, subject: str | None = None) -> Hold:
         return self.run(
             lambda session, now: operations.hold(
-                session, hold_id=hold_id, client=client, amount=units(count), subject=subject or f"wdr_{hold_id}",
-                actor="t", now=now,
+                session, hold_id=hold_id, client=client, amount=units(count, self.asset),
+                subject=subject or f"wdr_{hold_id}", actor="t", now=now,
             )
         )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -13,47 +12,9 @@ import psycopg
 import pytest
 
 from custody.db.unit import DatabaseUnavailable, UnitConflict
-from custody.ledger.operations import IdempotencyMismatch, InsufficientFunds, hold, post, post_batch
+from custody.ledger.operations import IdempotencyMismatch, hold, post, post_batch
 from custody.ledger.operations.posting import locked_balances
 from tests.integration.ledger.books import COIN, Books, account, at_once, transfer, units
-
-
-def test_p025_a_thousand_parallel_withdrawals_of_the_only_coin_hold_it_once(books: Books) -> None:
-    books.credit("dep_1", "cli_a", COIN)
-    lowest = Lowest(books)
-    acts = [partial(books.hold, f"hld_{number}", "cli_a", COIN) for number in range(1000)]
-    results = at_once(acts)
-    lowest.stop()
-    refused = [result for result in results if isinstance(result, Exception)]
-    assert len(refused) == 999
-    assert {type(error) for error in refused} == {InsufficientFunds}
-    assert books.of("cli_a") == (0, COIN, 0)
-    assert lowest.seen >= 0
-
-
-def test_p026_parallel_transfers_and_holds_among_three_keep_the_sum(books: Books, seed: int) -> None:
-    clients = ["cli_a", "cli_b", "cli_c"]
-    books.credit("dep_1", "cli_a", COIN)
-    chance = random.Random(seed)
-    acts: list[Callable[[], object]] = []
-    for number in range(2000):
-        giver, taker = chance.sample(clients, 2)
-        count = chance.randint(1, COIN // 2)
-        entry = transfer(f"k{number}", giver, taker, count)
-        choices: list[Callable[[], object]] = [
-            partial(books.post, entry),
-            partial(books.post_batch, entry, transfer(f"b{number}", taker, giver, count // 3 + 1)),
-            partial(hold_and_void, books, f"hld_{number}", giver, count),
-        ]
-        acts.append(chance.choice(choices))
-    lowest = Lowest(books)
-    results = at_once(acts)
-    lowest.stop()
-    unexpected = [r for r in results if isinstance(r, Exception) and not isinstance(r, InsufficientFunds)]
-    assert unexpected == []
-    assert sum(not isinstance(result, Exception) for result in results) > 100
-    assert sum(sum(books.of(client)[:2]) for client in clients) == COIN
-    assert lowest.seen >= 0
 
 
 def test_p028_one_key_a_hundred_times_in_parallel_is_one_hold_and_one_answer(books: Books) -> None:
@@ -158,28 +119,3 @@ def await_blocked(books: Books) -> None:
         ).fetchall():
             assert time.monotonic() < deadline, "nobody waited for the lock"
             time.sleep(0.01)
-
-
-def hold_and_void(books: Books, hold_id: str, client: str, count: int) -> None:
-    books.hold(hold_id, client, count)
-    books.void(hold_id)
-
-
-class Lowest:
-    """Watches committed snapshots from outside while others write: the lowest liability anybody could see."""
-
-    def __init__(self, books: Books) -> None:
-        self.seen = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, args=(books,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self, books: Books) -> None:
-        with books.sql("app") as connection:
-            while not self._stop.is_set():
-                row = connection.execute("SELECT min(balance * sign) FROM ledger_accounts").fetchone()
-                self.seen = min(self.seen, int(row[0]) if row else 0)

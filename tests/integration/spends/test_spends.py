@@ -11,6 +11,7 @@ from custody.chains.bitcoin.offline.fees import FeeOverCap
 from custody.spends import operations as spends
 from custody.spends.operations import FinalTransactionWrong
 from custody.withdrawals.model import Withdrawal
+from tests.support.oracle import plays
 from tests.support.road import Road, btc
 from tests.support.roads import road
 
@@ -62,6 +63,7 @@ def test_refuses_another_final_transaction(road: Road, signed: Withdrawal) -> No
     assert road.attempts(signed)[0].state == "composed"
 
 
+@plays("P-076")
 def test_p076_checks_every_cap_again_on_the_final_transaction(road: Road, signed: Withdrawal) -> None:
     rules = road.runtime.spend_rules
     fee = road.attempts(signed)[0].fee_sat
@@ -75,6 +77,10 @@ def test_p076_checks_every_cap_again_on_the_final_transaction(road: Road, signed
         with pytest.raises(FeeOverCap):
             take_over(road, signed, **change)
     assert road.attempts(signed)[0].final is None
+    road.settle()
+    road.mine(2)
+    assert road.state(signed) == "completed"
+    road.check()
 
 
 @pytest.mark.parametrize(("amount", "depth"), [("0.09999999", 2), ("0.1", 3), ("9.99999999", 3), ("10", 6)])

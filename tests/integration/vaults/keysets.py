@@ -34,8 +34,11 @@ class TestCosigner:
         self.key = AccountKey.parse(f"[{fingerprint}/48h/1h/0h/2h]{xpub}", network=REGTEST)
 
     def consent(self, keyset: Keyset) -> Signature:
+        return self.sign(keyset_consent_message(keyset))
+
+    def sign(self, message: bytes) -> Signature:
         signer = coincurve.PrivateKey(self.account.key.secret)
-        return Signature(self.name, signer.sign(keyset_consent_message(keyset), hasher=None).hex())
+        return Signature(self.name, signer.sign(message, hasher=None).hex())
 
     def member(self) -> KeysetCosigner:
         return KeysetCosigner(self.name, self.key.text, self.key.public_key.hex())
@@ -60,9 +63,11 @@ class TestKeyset:
         return descriptor_of(self.keyset, branch)
 
 
-def make_keyset(name: str = "kst-main", *, threshold: int = 2, members: int = 3) -> TestKeyset:
-    """A fresh m-of-n keyset on regtest."""
-    cosigners = tuple(TestCosigner(f"cosigner-{number}") for number in range(1, members + 1))
+def make_keyset(
+    name: str = "kst-main", *, threshold: int = 2, members: int = 3, called: str = "cosigner"
+) -> TestKeyset:
+    """A fresh m-of-n keyset on regtest, of cosigners ``called`` so and numbered."""
+    cosigners = tuple(TestCosigner(f"{called}-{number}") for number in range(1, members + 1))
     keyset = Keyset(
         id=name,
         chain=REGTEST.chain,
