@@ -58,6 +58,15 @@ def test_safe_eth_py_reads_the_same_owners(digest, names):
     assert [found.owner for found in theirs] == list(check_signatures(digest, raw, owners=OWNERS, threshold=len(names)))
 
 
+def test_the_order_is_that_of_the_numbers_not_of_the_letters_case():
+    signed = {owner(f"owner {number}"): signature_over(DIGEST, secret(f"owner {number}")) for number in range(20)}
+    ascending = sorted(signed, key=lambda address: int(address, 16))
+    assert ascending != sorted(signed)
+    raw = assemble(DIGEST, signed.values(), owners=signed, threshold=20)
+    assert raw == b"".join(signed[address] for address in ascending)
+    assert list(check_signatures(DIGEST, raw, owners=signed, threshold=20)) == ascending
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.binary(min_size=32, max_size=32), st.integers(1, ORDER - 1))
 def test_signs_as_eth_account_does(digest, number):
