@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DAEMONS = ("celery", "sqlalchemy", "redis", "web3", "fastapi", "psycopg", "zmq", "httpx", "pydantic")
+DAEMONS = (
+    "celery", "sqlalchemy", "redis", "web3", "eth_account", "eth_abi", "fastapi", "psycopg", "zmq", "httpx", "pydantic",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,14 @@ def test_a_key_is_made_and_proves_itself(alone: Path, tmp_path: Path) -> None:
 def test_every_module_of_the_program_can_be_imported(alone: Path, tmp_path: Path) -> None:
     modules = [f"custody.cosigner.{path.stem}" for path in (ROOT / "custody/cosigner").glob("*.py")]
     _run(str(alone / "python"), "-c", f"import {', '.join(sorted(modules))}".replace(".__init__", ""), cwd=tmp_path)
+
+
+@pytest.mark.parametrize("chain", ["bitcoin", "ethereum"])
+def test_every_module_of_a_chain_without_a_node_can_be_imported(alone: Path, tmp_path: Path, chain: str) -> None:
+    folder = ROOT / "custody/chains" / chain / "offline"
+    paths = [path.relative_to(ROOT).with_suffix("") for path in folder.rglob("*.py")]
+    modules = [".".join(path.parts).removesuffix(".__init__") for path in paths]
+    _run(str(alone / "python"), "-c", f"import {', '.join(sorted(modules))}", cwd=tmp_path)
 
 
 def _copy_sources(place: Path) -> None:

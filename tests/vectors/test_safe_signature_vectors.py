@@ -6,9 +6,9 @@ import pytest
 
 from custody.chains.ethereum.offline.eip712 import message_digest
 from custody.chains.ethereum.offline.signatures import (
+    OwnerSignatureRefused,
     Signature,
     SignatureKind,
-    OwnerSignatureRefused,
     check_signatures,
     parse_signature,
     recover_owner,

@@ -56,6 +56,7 @@ def test_reads_a_tokens_move():
     "log",
     [
         Log(TOKEN, (*MOVE.topics, uint_word(5)), b""),  # ERC-721: the number is an id
+        Log(TOKEN, (*MOVE.topics, uint_word(5)), MOVE.data),
         Log(TOKEN, MOVE.topics[:2], _word(SAFE) + uint_word(5)),
         Log(TOKEN, MOVE.topics[:1], _word(PAYEE) + _word(SAFE) + uint_word(5)),
         Log(TOKEN, (), MOVE.data),
@@ -67,6 +68,7 @@ def test_reads_a_tokens_move():
     ],
     ids=[
         "erc721",
+        "four topics",
         "one indexed",
         "none indexed",
         "anonymous",
