@@ -260,8 +260,8 @@ UNION ALL
 SELECT 'constraint ' || wanted.name || ' of ' || wanted.on_table || ' is missing'
 FROM (VALUES
   ('ledger_accounts', 'ck_ledger_accounts_sign'), ('ledger_accounts', 'uq_ledger_accounts_name'),
-  ('journal_entries', 'uq_journal_entries_key'), ('postings', 'pk_postings'), ('postings', 'uq_postings_account_id_version'),
-  ('postings', 'ck_postings_line')
+  ('journal_entries', 'uq_journal_entries_key'), ('postings', 'pk_postings'),
+  ('postings', 'uq_postings_account_id_version'), ('postings', 'ck_postings_line')
   ) AS wanted (on_table, name)
 WHERE NOT EXISTS (SELECT FROM pg_constraint c
                   WHERE c.conrelid = wanted.on_table::regclass AND c.conname = wanted.name AND c.convalidated)
