@@ -69,6 +69,7 @@ def test_does_no_curve_work_when_handing_out(world: World, monkeypatch: pytest.M
 
 def test_asks_for_stock_below_the_low_mark(world: World) -> None:
     vault = world.open("acme", branch=1)
+    by_opening = topics(world).count("addresses.restock")
     for low_mark, expected in ((3, 0), (4, 1)):
         with world.db.unit() as unit:
             operations.allocate(
@@ -80,7 +81,7 @@ def test_asks_for_stock_below_the_low_mark(world: World) -> None:
                 actor="test",
                 now=unit.now,
             )
-        assert topics(world).count("addresses.restock") == expected
+        assert topics(world).count("addresses.restock") - by_opening == expected
     with world.db.unit() as unit:
         assert queries.stock_level(unit.session, vault=vault, change=False) == 3
 
