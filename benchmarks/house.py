@@ -24,6 +24,7 @@ from config.settings import load
 from custody.api.app import application
 from custody.api.auth import Callers
 from custody.bootstrap import Runtime, assemble
+from custody.chains.bitcoin.offline.network import network
 from custody.cosigner.answering import Desk, Signed
 from custody.cosigner.home import Home, read_json
 from custody.cosigner.keys import open_key
@@ -156,7 +157,7 @@ class House:
     def withdrawal(self, client: str, amount_sat: int, *, key: str) -> WithdrawalRequest:
         """What the exchange asks for."""
         return WithdrawalRequest(
-            requester="exchange", client=client, asset=self.runtime.network.asset.id, amount=amount_sat,
+            requester="exchange", client=client, asset=self.runtime.addressing.native.id, amount=amount_sat,
             destination=self.bitcoind.wallet("faucet").new_address(), max_fee=30_000, purpose="benchmark",
             not_after=in_an_hour(), idempotency_key=key,
         )  # fmt: skip
@@ -202,7 +203,7 @@ def _found(folder: Path, postgres: Postgres, bitcoind: Bitcoind) -> House:
     policy = POLICY.read_text()
     outcome = ceremony.hold(
         cosigners=cosigners, operators=[people[name] for name in ("alice", "bob", "carol")],
-        requester=people["exchange"], policy_text=policy, network=runtime.network, folder=folder / "ceremony",
+        requester=people["exchange"], policy_text=policy, network=network(runtime.chain), folder=folder / "ceremony",
     )  # fmt: skip
     ceremony.install(runtime.database, outcome, policy_text=policy)
     api = TestClient(application(runtime, Callers.load(folder / "tokens.json")), raise_server_exceptions=True)

@@ -41,7 +41,7 @@ INSERT INTO keysets VALUES ('kst', '', 2, '{}', '', '[]', now());
 INSERT INTO vaults (id, keyset_id, branch, chain, kind, opened_at) VALUES ('kst/1', 'kst', 1, '', 'segregated', now());
 """
 FILL_ADDRESSES = """
-INSERT INTO addresses (vault_id, change, index, script_pubkey, address, state, client_id, seal, derived_at, issued_at)
+INSERT INTO addresses (vault_id, change, index, locator, address, state, client_id, seal, derived_at, issued_at)
 SELECT 'kst/1', false, n, '\\x0020'::bytea || sha256(('ours ' || n)::bytea), 'bcrt1q' || n, 'issued', 'acme', '', now(),
   now()
 FROM generate_series(0, %s) AS n

@@ -54,12 +54,12 @@ INSERT INTO vaults (id, keyset_id, branch, chain, kind, opened_at)
 SELECT '{keyset}/' || n, '{keyset}', n, '{chain}', 'segregated', now() FROM generate_series({first}, {last}) n;
 INSERT INTO vault_members SELECT 'cli_' || lpad(n::text, 26, '0'), '{keyset}', '{keyset}/' || n, now()
 FROM generate_series({first}, {last}) n;
-INSERT INTO addresses (vault_id, change, index, script_pubkey, address, state, client_id, seal, derived_at, issued_at)
+INSERT INTO addresses (vault_id, change, index, locator, address, state, client_id, seal, derived_at, issued_at)
 SELECT '{keyset}/' || n, false, i, '\\x0020'::bytea || sha256((n || '/' || i)::bytea), n || '/' || i, 'issued',
   'cli_' || lpad(n::text, 26, '0'), '', now(), now() FROM generate_series({first}, {last}) n, generate_series(0, 3) i;
 INSERT INTO coins (chain, txid, vout, vault_id, address_id, change, script_pubkey, units, coinbase, created_height,
   created_hash)
-SELECT '{chain}', encode(sha256(('in ' || branch)::bytea), 'hex'), 0, a.vault_id, a.id, false, a.script_pubkey,
+SELECT '{chain}', encode(sha256(('in ' || branch)::bytea), 'hex'), 0, a.vault_id, a.id, false, a.locator,
   100000000, false, 1, 'old' FROM addresses a JOIN vaults v ON v.id = a.vault_id
 WHERE a.index = 0 AND NOT a.change AND v.branch BETWEEN {first} AND {last};
 INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, vout, units, height,
@@ -100,7 +100,7 @@ SELECT 'old', '{{}}', '', now(), now(), 1, now() FROM generate_series({first}, {
 INSERT INTO blocks SELECT '{chain}', -n, 'old', 'old', now() FROM generate_series({first}, {last}) n;
 INSERT INTO coins (chain, txid, vout, vault_id, address_id, change, script_pubkey, units, coinbase, created_height,
   created_hash, spent_by, spent_height, spent_hash)
-SELECT '{chain}', encode(sha256(('spent ' || branch)::bytea), 'hex'), 0, a.vault_id, a.id, false, a.script_pubkey,
+SELECT '{chain}', encode(sha256(('spent ' || branch)::bytea), 'hex'), 0, a.vault_id, a.id, false, a.locator,
   1000500, false, -1000, 'old', 'old ' || branch, -1000, 'spent'
 FROM addresses a JOIN vaults v ON v.id = a.vault_id
 WHERE a.index = 1 AND NOT a.change AND v.branch BETWEEN {first} AND {last};
@@ -266,7 +266,7 @@ def sign(here: House, meter: Meter, cosigner: str) -> None:
 
 def fill(here: House, first: int, last: int) -> None:
     """Make the clients numbered ``first`` to ``last``."""
-    where = {"keyset": here.outcome.keyset.id, "chain": here.runtime.chain, "asset": here.runtime.network.asset.id}
+    where = {"keyset": here.outcome.keyset.id, "chain": here.runtime.chain, "asset": here.runtime.addressing.native.id}
     with here.postgres.connect(DATABASE) as connection:
         connection.execute(FILL.format(first=first, last=last, **where))
     for start in range(first, last + 1, 1000):
@@ -281,11 +281,11 @@ def watch(here: House) -> None:
     """Let a wallet of the node watch Acme's vault, as anybody with its descriptor can."""
     with here.runtime.database.unit() as unit:
         vault = vaults.get(unit.session, vault=f"{here.outcome.keyset.id}/0")
-        descriptor = vaults.branch_descriptor(unit.session, vault=vault)
+        source = vaults.source_of(unit.session, vault=vault)
     here.bitcoind.rpc("createwallet", wallet_name=WATCHER, disable_private_keys=True, blank=True)
     requests = [
         {"desc": text, "timestamp": 0, "active": True, "internal": change, "range": [0, 100]}
-        for text, change in ((descriptor.receive_text, False), (descriptor.change_text, True))
+        for text, change in ((source.receive_text, False), (source.change_text, True))
     ]
     here.bitcoind.rpc("importdescriptors", requests, wallet=WATCHER)
 

@@ -9,10 +9,10 @@ from config import settings as configuration
 from config.chains import ChainConfig
 from config.logging import configure
 from config.settings import Settings
+from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.fees import FeeCaps
-from custody.chains.bitcoin.offline.network import Network, network
 from custody.chains.port import ChainNode
-from custody.chains.registry import NodeAddress, open_chain
+from custody.chains.registry import NodeAddress, addressing, chain_named, open_chain
 from custody.db import Database
 from custody.deposits.model import DepositRules, Tier
 from custody.reconciliation.stuck import Deadlines
@@ -30,7 +30,7 @@ class Runtime:
     settings: Settings
     database: Database
     node: ChainNode
-    network: Network
+    addressing: Addressing
     spend_rules: SpendRules
     deposit_rules: DepositRules
     deadlines: Deadlines
@@ -38,7 +38,7 @@ class Runtime:
     @property
     def chain(self) -> str:
         """CAIP-2 id of the one chain this runtime serves."""
-        return self.network.chain
+        return self.addressing.chain
 
     @property
     def seal_key(self) -> bytes:
@@ -60,14 +60,14 @@ def start(*, process: str, pool_size: int = 5) -> Runtime:
 
 def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
     """The parts for ``settings``; nothing is connected to yet."""
-    where = network(settings.network)
+    where = addressing(chain_named(settings.network))
     return Runtime(
         settings=settings,
         database=Database(settings.database_url, pool_size=pool_size, clock_offset=settings.clock_offset),
         node=open_chain(where.chain, NodeAddress(settings.bitcoin_rpc_url, timeout_seconds=CANNOT_USE_NODE_IN_TIME)),
-        network=where,
+        addressing=where,
         spend_rules=spend_rules(settings.chain, stock_low_mark=settings.stock_low_mark),
-        deposit_rules=deposit_rules(settings.chain, asset=where.asset.id),
+        deposit_rules=deposit_rules(settings.chain, asset=where.native.id),
         deadlines=Deadlines(**asdict(settings.chain.deadlines)),
     )
 

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from custody.chains.bitcoin.offline.network import network
 from custody.kernel.errors import CustodyError
 from demo import ceremony, result, stage
 from demo.ceremony import Outcome
@@ -86,7 +87,7 @@ def _prepare(set_up: Stage, clock: Clock) -> Tale:
             operators=list(operators.values()),
             requester=exchange,
             policy_text=policy,
-            network=set_up.runtime.network,
+            network=network(set_up.runtime.chain),
             folder=set_up.home / "ceremony",
         )
 

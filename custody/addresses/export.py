@@ -1,105 +1,125 @@
-"""What a cold restore needs: every vault's descriptors with their highest issued indexes, without our database."""
+"""What a cold restore needs: every vault's texts with their highest issued indexes, without our database."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from custody.addresses import queries
-from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, strip_checksum
-from custody.chains.bitcoin.offline.expression import parse_vault_descriptor
-from custody.chains.bitcoin.offline.network import network
+from custody.chains.addressing import Addressing
+from custody.chains.registry import addressing
 from custody.clients import queries as clients
 from custody.evidence import fields
 from custody.kernel.errors import InvalidInput
 from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
 
-_KEYS = ("vault", "chain", "clients", "descriptor", "receive", "change", "highest_receive", "highest_change")
-
 
 @dataclass(frozen=True, slots=True)
 class VaultExport:
-    """One vault as text: no id in it means anything to anybody but us, the descriptors mean everything."""
+    """One vault as text: its texts find every address with the chain's own tools."""
 
     vault: str
     chain: str
     clients: tuple[str, ...]
     descriptor: str
-    """Receive and change in one (BIP-389), with checksum."""
+    """The whole vault in one, with checksum."""
     receive: str
+    """The addresses paid to from outside; empty where the chain has no such text."""
     change: str
+    """Empty where the chain makes no change."""
     highest_receive: int | None
     highest_change: int | None
+    highest_of: Mapping[str, int] = field(default_factory=dict)
+    """Highest index per client id, where an address is made for one client; the id is part of the address there."""
 
     def to_json(self) -> dict[str, Any]:
         """The exported object."""
-        return {name: list(self.clients) if name == "clients" else getattr(self, name) for name in _KEYS}
+        names = _keys(addressing(self.chain))
+        return {name: list(self.clients) if name == "clients" else getattr(self, name) for name in names}
 
     @classmethod
     def parse(cls, value: object, *, field: str = "export") -> VaultExport:
         """Read one exported object and check it (``import_check``). Raises ``InvalidInput`` naming the field."""
-        found = fields.exact_object(value, _KEYS, field=field)
+        where = _addressing(value, field)
+        found = fields.exact_object(value, _keys(where), field=field)
         names = fields.array(found["clients"], field=f"{field}.clients")
-        texts = {key: fields.text(found[key], field=f"{field}.{key}", limit=4000) for key in _KEYS[3:6]}
+        texts = {
+            key: fields.text(found[key], field=f"{field}.{key}", limit=4000) if key in found else ""
+            for key in ("descriptor", "receive", "change")
+        }
         export = cls(
             vault=fields.name(found["vault"], field=f"{field}.vault"),
-            chain=fields.name(found["chain"], field=f"{field}.chain"),
+            chain=where.chain,
             clients=tuple(fields.text(name, field=f"{field}.clients") for name in names),
-            highest_receive=_highest(found["highest_receive"], f"{field}.highest_receive"),
-            highest_change=_highest(found["highest_change"], f"{field}.highest_change"),
+            highest_receive=_highest(found.get("highest_receive"), f"{field}.highest_receive"),
+            highest_change=_highest(found.get("highest_change"), f"{field}.highest_change"),
+            highest_of=_highest_of(found.get("highest_of", {}), f"{field}.highest_of"),
             **texts,
         )
         import_check(export, field=field)
         return export
 
     def ranges(self) -> list[tuple[str, int]]:
-        """(descriptor, last index) of both chains, for a node's ranged scan; nothing issued, nothing to scan."""
+        """(text, last index) of each series, for a node's ranged scan; nothing issued, nothing to scan."""
         both = ((self.receive, self.highest_receive), (self.change, self.highest_change))
         return [(text, highest) for text, highest in both if highest is not None]
 
 
 def export(session: Session) -> list[VaultExport]:
-    """Every vault, oldest first. Raises ``KeysetTampered`` rather than export a descriptor nobody signed."""
+    """Every vault, oldest first. Raises ``KeysetTampered`` rather than export a text nobody signed."""
     names = {client.id: client.name for client in clients.every(session)}
     return [_export(session, vault, names) for vault in vaults.every(session)]
 
 
 def import_check(given: VaultExport, *, field: str = "export") -> None:
-    """The three descriptors carry right checksums and say one and the same vault. Raises ``InvalidInput``."""
-    chain = network(given.chain)
-    parsed = parse_vault_descriptor(given.descriptor, network=chain, field=f"{field}.descriptor")
-    if not parsed.multipath:
-        raise InvalidInput("not both chains in one; accepted is <0;1>", field=f"{field}.descriptor")
-    body = _with_checksum_only(given.descriptor, f"{field}.descriptor")
-    for step, name in (("0", "receive"), ("1", "change")):
-        text = _with_checksum_only(getattr(given, name), f"{field}.{name}")
-        if text != body.replace("<0;1>", step):
-            raise InvalidInput("another vault than the descriptor", field=f"{field}.{name}")
+    """The texts carry right checksums and say one and the same vault. Raises ``InvalidInput``."""
+    addressing(given.chain).check_texts(given.descriptor, receive=given.receive, change=given.change, field=field)
 
 
-def _with_checksum_only(text: str, field: str) -> str:
-    body = strip_checksum(text, field=field)
-    if body == text:
-        raise InvalidInput("has no checksum", field=field)
-    return body
+def _addressing(value: object, field: str) -> Addressing:
+    if not isinstance(value, Mapping):
+        raise InvalidInput("not an object", field=field)
+    return addressing(fields.name(value.get("chain"), field=f"{field}.chain"))
+
+
+def _keys(where: Addressing) -> tuple[str, ...]:
+    shared = ("vault", "chain", "clients", "descriptor")
+    if where.personal:
+        return (*shared, "highest_of")
+    if not where.makes_change:
+        return (*shared, "receive", "highest_receive")
+    return (*shared, "receive", "change", "highest_receive", "highest_change")
 
 
 def _export(session: Session, vault: Vault, names: dict[str, str]) -> VaultExport:
-    descriptor: BranchDescriptor = vaults.branch_descriptor(session, vault=vault)
+    source = vaults.source_of(session, vault=vault)
+    highest = {
+        (kept_for, change): queries.highest_issued(session, vault=vault.id, change=change, kept_for=kept_for)
+        for kept_for, change in queries.series(session, vault=vault)
+    }
     return VaultExport(
         vault=vault.id,
         chain=vault.chain,
         clients=tuple(names[member.client] for member in vaults.members(session, vault=vault.id)),
-        descriptor=descriptor.text,
-        receive=descriptor.receive_text,
-        change=descriptor.change_text,
-        highest_receive=queries.highest_issued(session, vault=vault.id, change=False),
-        highest_change=queries.highest_issued(session, vault=vault.id, change=True),
+        descriptor=source.text,
+        receive=source.receive_text,
+        change=source.change_text,
+        highest_receive=highest.get(("", False)),
+        highest_change=highest.get(("", True)),
+        highest_of={client: last for (client, _), last in highest.items() if client and last is not None},
     )
 
 
 def _highest(value: object, field: str) -> int | None:
     return None if value is None else fields.whole_number(value, field=field)
+
+
+def _highest_of(value: object, field: str) -> dict[str, int]:
+    clients = fields.exact_object(value, tuple(value) if isinstance(value, Mapping) else (), field=field)
+    return {
+        fields.name(client, field=field): fields.whole_number(last, field=field) for client, last in clients.items()
+    }

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, DerivedScript, confirm
+from custody.chains.addressing import AddressSource, Derived, confirm
+from custody.chains.registry import addressing
 from custody.kernel.canonical import canonical_json
 
 
@@ -29,7 +30,7 @@ class DepositAddress:
     change: bool
     index: int
     address: str
-    script_pubkey: bytes
+    locator: bytes
     issued_at: datetime | None
 
 
@@ -47,21 +48,29 @@ class OwnedScript:
 
 @dataclass(frozen=True, slots=True)
 class StockPlan:
-    """Which scripts to derive next for one chain (receive or change) of one vault."""
+    """Which addresses to derive next for one series (receive or change) of one vault."""
 
     vault: str
     branch: int
+    kept_for: str
+    """The client, where an address is made for one; empty where it is nobody's until it is handed out."""
     change: bool
     indexes: range
-    descriptor: BranchDescriptor
+    source: AddressSource
     keyset_hash: str
 
 
-def derive(descriptor: BranchDescriptor, *, change: bool, indexes: range) -> tuple[DerivedScript, ...]:
-    """Derive ``indexes`` and confirm each by the second library. Raises ``DerivationMismatch``."""
-    found = tuple(descriptor.derive(change=change, index=index) for index in indexes)
+def keeper(chain: str, client: str) -> str:
+    """Whose stock on ``chain`` an address for ``client`` comes from: its own where addresses are personal, else ''."""
+    return client if addressing(chain).personal else ""
+
+
+def derive(plan: StockPlan) -> tuple[Derived, ...]:
+    """Derive what is planned and confirm each by a second computation. Raises ``DerivationMismatch``."""
+    client, change = plan.kept_for or None, plan.change
+    found = tuple(plan.source.derive(client=client, change=change, index=index) for index in plan.indexes)
     for derived in found:
-        confirm(derived, descriptor)
+        confirm(derived, plan.source, client=client, change=change)
     return found
 
 
@@ -71,19 +80,22 @@ def seal_of(
     vault: str,
     keyset_hash: str,
     branch: int,
+    kept_for: str,
     change: bool,
     index: int,
-    script_pubkey: bytes,
+    locator: bytes,
     address: str,
 ) -> bytes:
     """HMAC-SHA256 over everything an address is, under a key that is not in the database."""
-    said = {
+    said: dict[str, str | int] = {
         "vault": vault,
         "keyset": keyset_hash,
         "branch": branch,
         "change": change,
         "index": index,
-        "script": script_pubkey.hex(),
+        "script": locator.hex(),
         "address": address,
     }
+    if kept_for:
+        said["client"] = kept_for
     return hmac.digest(key, b"custody/address-seal/v1\0" + canonical_json(said), "sha256")

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.addresses import queries
-from custody.addresses.model import AddressState, DepositAddress, StockPlan
+from custody.addresses.model import AddressState, DepositAddress, StockPlan, keeper
 from custody.addresses.sealing import AddressTampered, Sealer, view
 from custody.addresses.tables import STOCK, AddressRow
 from custody.audit import operations as audit
-from custody.chains.bitcoin.offline.descriptor import DerivedScript
+from custody.chains.addressing import Derived
 from custody.clients import queries as clients
 from custody.kernel.errors import Conflict, CustodyError, Refused, Unavailable
 from custody.outbox import operations as outbox
@@ -45,20 +45,22 @@ class StockEmpty(Unavailable):
 
 
 class StockMoved(Conflict):
-    """Derived scripts of another keyset than the vault has now."""
+    """Derived addresses of another keyset than the vault has now."""
 
     code = "address-stock-moved"
 
 
-def plan_stock(session: Session, *, vault: str, change: bool, target: int, seal_key: bytes) -> StockPlan | None:
-    """What to derive so that ``target`` addresses are in stock; None when they are.
+def plan_stock(
+    session: Session, *, vault: str, change: bool, target: int, seal_key: bytes, kept_for: str = ""
+) -> StockPlan | None:
+    """What to derive so that ``target`` addresses are in stock; None when they are. ``kept_for`` as the row has it.
 
     The newest address must still be under its seal, so a keyset replaced behind our back fills no stock. Raises
     ``UnknownVault``, ``KeysetTampered`` or ``AddressTampered``.
     """
     # The newest first: a filler that commits between the two questions then leaves nothing missing.
-    last = _last(session, vault, change)
-    missing = target - queries.stock_level(session, vault=vault, change=change)
+    last = _last(session, vault, kept_for, change)
+    missing = target - queries.stock_level(session, vault=vault, change=change, kept_for=kept_for)
     if missing <= 0:
         return None
     found = vaults.get(session, vault=vault)
@@ -69,9 +71,10 @@ def plan_stock(session: Session, *, vault: str, change: bool, target: int, seal_
     return StockPlan(
         vault=vault,
         branch=found.branch,
+        kept_for=kept_for,
         change=change,
         indexes=range(first, first + missing),
-        descriptor=vaults.branch_descriptor(session, vault=found),
+        source=vaults.source_of(session, vault=found),
         keyset_hash=keyset.descriptor_hash,
     )
 
@@ -80,12 +83,12 @@ def store(
     session: Session,
     *,
     plan: StockPlan,
-    derived: Sequence[DerivedScript],
+    derived: Sequence[Derived],
     seal_key: bytes,
     now: datetime,
     burned: bool = False,
 ) -> int:
-    """Put confirmed scripts (``model.derive``) into stock; returns how many were new.
+    """Put confirmed addresses (``model.derive``) into stock; returns how many were new.
 
     ``burned`` stores them as never to be handed out but watched: the indexes a restored database forgot. Raises
     ``StockMoved`` when the keyset is no longer the plan's.
@@ -94,10 +97,10 @@ def store(
     keyset = vaults.keyset(session, keyset_id=vaults.get(session, vault=plan.vault).keyset)
     if keyset.descriptor_hash != plan.keyset_hash:
         raise StockMoved("the vault's keyset is another one now", vault=plan.vault)
-    rows = [_stock_row(sealer, plan, script, burned, now) for script in derived]
+    rows = [_stock_row(sealer, plan, found, burned, now) for found in derived]
     if not rows:
         return 0
-    statement = insert(AddressRow).on_conflict_do_nothing(index_elements=["vault_id", "change", "index"])
+    statement = insert(AddressRow).on_conflict_do_nothing(index_elements=["vault_id", "kept_for", "change", "index"])
     return len(session.execute(statement.returning(AddressRow.id), rows).all())
 
 
@@ -145,11 +148,13 @@ def retire(session: Session, *, address_ids: Collection[int]) -> None:
     )
 
 
-def request_restock(session: Session, *, vault: str, now: datetime) -> None:
-    """Ask for both stocks of ``vault`` to be filled: outbox topic ``addresses.restock``, payload {vault}."""
-    outbox.emit(
-        session, topic="addresses.restock", payload={"vault": vault}, correlation_id=f"restock:{vault}", now=now
-    )
+def request_restock(session: Session, *, vault: str, now: datetime, kept_for: str = "") -> None:
+    """Ask for every stock of ``vault`` to be filled, or for what it keeps for one client.
+
+    Outbox topic ``addresses.restock``, payload {vault} or {vault, kept_for}.
+    """
+    payload = {"vault": vault, "kept_for": kept_for} if kept_for else {"vault": vault}
+    outbox.emit(session, topic="addresses.restock", payload=payload, correlation_id=f"restock:{vault}", now=now)
 
 
 def record_tampering(session: Session, *, error: CustodyError, actor: str, now: datetime) -> None:
@@ -171,56 +176,56 @@ def _hand_out(
     actor: str,
     now: datetime,
 ) -> DepositAddress:
-    row = _next_in_stock(session, vault, change)
+    sealer = Sealer(session, seal_key)
+    kept_for = keeper(sealer.vault(vault).chain, client) if client else ""
+    row = _next_in_stock(session, vault, kept_for, change)
     if row is None:
-        raise StockEmpty("no address is in stock; it is being filled", field="vault", vault=vault)
-    Sealer(session, seal_key).expect(row)
+        raise StockEmpty("no address is in stock; it is being filled", field="vault", vault=vault, kept_for=kept_for)
+    sealer.expect(row)
     row.state, row.client_id, row.issued_at = AddressState.ISSUED.value, client, now
     session.flush()
-    if queries.stock_level(session, vault=vault, change=change, limit=low_mark) < low_mark:
-        request_restock(session, vault=vault, now=now)
+    left = queries.stock_level(session, vault=vault, change=change, kept_for=kept_for, limit=low_mark)
+    if left < low_mark:
+        request_restock(session, vault=vault, kept_for=kept_for, now=now)
     facts = {"vault": vault, "change": change, "index": row.index, "address": row.address, "client": client or ""}
     audit.record(session, event="address.issued", subject=str(row.id), actor=actor, now=now, facts=facts)
     return view(row)
 
 
-def _next_in_stock(session: Session, vault: str, change: bool) -> AddressRow | None:
+def _next_in_stock(session: Session, vault: str, kept_for: str, change: bool) -> AddressRow | None:
     return session.execute(
         select(AddressRow)
-        .where(AddressRow.vault_id == vault, AddressRow.change.is_(change), STOCK)
+        .where(AddressRow.vault_id == vault, AddressRow.kept_for == kept_for, AddressRow.change.is_(change), STOCK)
         .order_by(AddressRow.index)
         .limit(1)
         .with_for_update(skip_locked=True)
     ).scalar_one_or_none()
 
 
-def _last(session: Session, vault: str, change: bool) -> AddressRow | None:
-    highest = select(func.max(AddressRow.index)).where(AddressRow.vault_id == vault, AddressRow.change.is_(change))
+def _last(session: Session, vault: str, kept_for: str, change: bool) -> AddressRow | None:
+    series = (AddressRow.vault_id == vault, AddressRow.kept_for == kept_for, AddressRow.change.is_(change))
+    highest = select(func.max(AddressRow.index)).where(*series)
     return session.execute(
-        select(AddressRow).where(
-            AddressRow.vault_id == vault,
-            AddressRow.change.is_(change),
-            AddressRow.index == highest.scalar_subquery(),
-        )
+        select(AddressRow).where(*series, AddressRow.index == highest.scalar_subquery())
     ).scalar_one_or_none()
 
 
-def _stock_row(
-    sealer: Sealer, plan: StockPlan, script: DerivedScript, burned: bool, now: datetime
-) -> dict[str, object]:
+def _stock_row(sealer: Sealer, plan: StockPlan, found: Derived, burned: bool, now: datetime) -> dict[str, object]:
     seal = sealer.seal(
         vault=plan.vault,
+        kept_for=plan.kept_for,
         change=plan.change,
-        index=script.index,
-        script_pubkey=script.script_pubkey,
-        address=script.address,
+        index=found.index,
+        locator=found.locator,
+        address=found.address,
     )
     return {
         "vault_id": plan.vault,
+        "kept_for": plan.kept_for,
         "change": plan.change,
-        "index": script.index,
-        "script_pubkey": script.script_pubkey,
-        "address": script.address,
+        "index": found.index,
+        "locator": found.locator,
+        "address": found.address,
         "state": (AddressState.BURNED if burned else AddressState.STOCK).value,
         "seal": seal,
         "derived_at": now,

@@ -11,15 +11,18 @@ from sqlalchemy.orm import Session
 from custody.addresses.model import AddressState, DepositAddress, OwnedScript
 from custody.addresses.sealing import Sealer
 from custody.addresses.tables import STOCK, AddressRow
+from custody.chains.registry import addressing
+from custody.vaults import queries as vaults
+from custody.vaults.model import Vault
 
 # One index probe per script, whatever the planner thinks of the table's size: rows read are rows found.
 _BY_SCRIPTS: Final = text(
     """
     SELECT found.id, found.vault_id, found.client_id, found.change, found.index AS position, found.state,
-      found.script_pubkey
-    FROM unnest(CAST(:scripts AS bytea[])) AS asked (script_pubkey)
+      found.locator
+    FROM unnest(CAST(:scripts AS bytea[])) AS asked (locator)
     CROSS JOIN LATERAL (
-      SELECT * FROM addresses WHERE addresses.script_pubkey = asked.script_pubkey LIMIT 1
+      SELECT * FROM addresses WHERE addresses.locator = asked.locator LIMIT 1
     ) AS found
     """
 )
@@ -31,7 +34,7 @@ def by_scripts(session: Session, scripts: Collection[bytes]) -> dict[bytes, Owne
         return {}
     rows = session.execute(_BY_SCRIPTS, {"scripts": sorted(set(scripts))})
     return {
-        bytes(row.script_pubkey): OwnedScript(
+        bytes(row.locator): OwnedScript(
             row.id, row.vault_id, row.client_id, row.change, row.position, AddressState(row.state)
         )
         for row in rows
@@ -56,25 +59,37 @@ def of_client(session: Session, *, client: str, seal_key: bytes) -> list[Deposit
 def scripts_of(session: Session, *, vault: str) -> Mapping[bytes, OwnedScript]:
     """Every script of the vault that was ever derived, stock and burned ones too: what reconciliation asks for."""
     rows: Iterable[AddressRow] = session.execute(select(AddressRow).where(AddressRow.vault_id == vault)).scalars()
-    return {row.script_pubkey: _owned(row) for row in rows}
+    return {row.locator: _owned(row) for row in rows}
 
 
-def stock_level(session: Session, *, vault: str, change: bool, limit: int = 2**31 - 1) -> int:
-    """How many addresses are in stock, counted up to ``limit``."""
+def series(session: Session, *, vault: Vault, kept_for: str = "") -> list[tuple[str, bool]]:
+    """Every run of indexes the vault has, as (kept for, change); that of one client alone where one is named."""
+    where = addressing(vault.chain)
+    keepers = [""]
+    if where.personal:
+        keepers = [kept_for] if kept_for else [member.client for member in vaults.members(session, vault=vault.id)]
+    return [(keeper, change) for keeper in keepers for change in ((False, True) if where.makes_change else (False,))]
+
+
+def stock_level(session: Session, *, vault: str, change: bool, kept_for: str = "", limit: int = 2**31 - 1) -> int:
+    """How many addresses are in stock, for one client where they are kept for one, counted up to ``limit``."""
     some = (
         select(AddressRow.id)
-        .where(AddressRow.vault_id == vault, AddressRow.change.is_(change), STOCK)
+        .where(AddressRow.vault_id == vault, AddressRow.kept_for == kept_for, AddressRow.change.is_(change), STOCK)
         .limit(limit)
         .subquery()
     )
     return session.execute(select(func.count()).select_from(some)).scalar_one()
 
 
-def highest_issued(session: Session, *, vault: str, change: bool) -> int | None:
+def highest_issued(session: Session, *, vault: str, change: bool, kept_for: str = "") -> int | None:
     """The highest index ever taken out of stock (a burned one may have been shown before a restore), or None."""
     return session.execute(
         select(func.max(AddressRow.index)).where(
-            AddressRow.vault_id == vault, AddressRow.change.is_(change), AddressRow.state != AddressState.STOCK
+            AddressRow.vault_id == vault,
+            AddressRow.kept_for == kept_for,
+            AddressRow.change.is_(change),
+            AddressRow.state != AddressState.STOCK,
         )
     ).scalar_one()
 

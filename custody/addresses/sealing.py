@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from custody.addresses.model import DepositAddress, seal_of
 from custody.addresses.tables import AddressRow
-from custody.chains.bitcoin.offline.descriptor import derive_independently
-from custody.kernel.errors import Broken
+from custody.kernel.errors import Broken, InvalidInput
 from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
 
@@ -28,19 +27,27 @@ class Sealer:
 
     def __init__(self, session: Session, key: bytes) -> None:
         self._session, self._key = session, key
-        self._vaults: dict[str, tuple[Vault, str]] = {}
+        self._vaults: dict[str, Vault] = {}
+        self._hashes: dict[str, str] = {}
 
-    def seal(self, *, vault: str, change: bool, index: int, script_pubkey: bytes, address: str) -> bytes:
+    def vault(self, vault: str) -> Vault:
+        """The vault of that id. Raises ``UnknownVault``."""
+        if vault not in self._vaults:
+            self._vaults[vault] = vaults.get(self._session, vault=vault)
+        return self._vaults[vault]
+
+    def seal(self, *, vault: str, kept_for: str, change: bool, index: int, locator: bytes, address: str) -> bytes:
         """The seal of these values under the vault's keyset as it stands now. Raises ``KeysetTampered``."""
-        found, keyset_hash = self._vault(vault)
+        found = self.vault(vault)
         return seal_of(
             self._key,
             vault=vault,
-            keyset_hash=keyset_hash,
+            keyset_hash=self._keyset_hash(found.keyset),
             branch=found.branch,
+            kept_for=kept_for,
             change=change,
             index=index,
-            script_pubkey=script_pubkey,
+            locator=locator,
             address=address,
         )
 
@@ -53,18 +60,21 @@ class Sealer:
         """Raise ``AddressTampered`` unless the row is exactly what was sealed."""
         seal = self.seal(
             vault=row.vault_id,
+            kept_for=row.kept_for,
             change=row.change,
             index=row.index,
-            script_pubkey=row.script_pubkey,
+            locator=row.locator,
             address=row.address,
         )
         if not hmac.compare_digest(seal, row.seal):
             raise self._explained(row)
 
     def _explained(self, row: AddressRow) -> AddressTampered:
-        vault, _ = self._vault(row.vault_id)
-        descriptor = vaults.branch_descriptor(self._session, vault=vault)
-        second = derive_independently(descriptor, change=row.change, index=row.index)
+        source = vaults.source_of(self._session, vault=self.vault(row.vault_id))
+        try:
+            second = source.derive_again(client=row.kept_for or None, change=row.change, index=row.index)
+        except InvalidInput:
+            second = ""
         wrong = "its seal is not ours" if second == row.address else "the signed descriptor gives another address"
         return AddressTampered(
             f"address {row.id} of {row.vault_id} is not what was derived: {wrong}",
@@ -74,11 +84,10 @@ class Sealer:
             index=row.index,
         )
 
-    def _vault(self, vault: str) -> tuple[Vault, str]:
-        if vault not in self._vaults:
-            found = vaults.get(self._session, vault=vault)
-            self._vaults[vault] = (found, vaults.keyset(self._session, keyset_id=found.keyset).descriptor_hash)
-        return self._vaults[vault]
+    def _keyset_hash(self, keyset: str) -> str:
+        if keyset not in self._hashes:
+            self._hashes[keyset] = vaults.keyset(self._session, keyset_id=keyset).descriptor_hash
+        return self._hashes[keyset]
 
 
 def view(row: AddressRow) -> DepositAddress:
@@ -90,6 +99,6 @@ def view(row: AddressRow) -> DepositAddress:
         change=row.change,
         index=row.index,
         address=row.address,
-        script_pubkey=row.script_pubkey,
+        locator=row.locator,
         issued_at=row.issued_at,
     )

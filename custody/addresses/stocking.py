@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from custody.addresses import operations
+from typing import Final
+
+from custody.addresses import operations, queries
 from custody.addresses.model import derive
 from custody.db import Database
 from custody.kernel.crash import crash_point
+from custody.vaults import queries as vaults
+
+PERSONAL_TARGET: Final = 1
+"""Addresses in stock for each client, where an address is made for one: it is derived again once handed out."""
 
 
-def fill_stock(database: Database, *, vault: str, target: int, seal_key: bytes) -> int:
-    """Bring both stocks of ``vault`` (receive, change) to ``target`` addresses; returns how many were added.
+def fill_stock(database: Database, *, vault: str, target: int, seal_key: bytes, kept_for: str = "") -> int:
+    """Bring every stock of ``vault`` (receive, and change where the chain makes any) to ``target`` addresses.
 
-    Two at once, or one killed halfway, leave no more than ``target`` and no gap. Raises ``UnknownVault``,
-    ``StockMoved``, and ``DerivationMismatch``, ``AddressTampered`` or ``KeysetTampered``, which
+    Where addresses are personal, each member's stock is brought to one, or that of ``kept_for`` alone. Returns how
+    many were added. Two at once, or one killed halfway, leave no more than the target and no gap. Raises
+    ``UnknownVault``, ``StockMoved``, and ``DerivationMismatch``, ``AddressTampered`` or ``KeysetTampered``, which
     ``operations.record_tampering`` turns into an alarm.
     """
-    return sum(_fill(database, vault, change, target, seal_key) for change in (False, True))
-
-
-def _fill(database: Database, vault: str, change: bool, target: int, seal_key: bytes) -> int:
     with database.unit() as unit:
-        plan = operations.plan_stock(unit.session, vault=vault, change=change, target=target, seal_key=seal_key)
+        found = queries.series(unit.session, vault=vaults.get(unit.session, vault=vault), kept_for=kept_for)
+    return sum(
+        _fill(database, vault, keeper, change, PERSONAL_TARGET if keeper else target, seal_key)
+        for keeper, change in found
+    )
+
+
+def _fill(database: Database, vault: str, kept_for: str, change: bool, target: int, seal_key: bytes) -> int:
+    with database.unit() as unit:
+        plan = operations.plan_stock(
+            unit.session, vault=vault, change=change, target=target, seal_key=seal_key, kept_for=kept_for
+        )
     if plan is None:
         return 0
-    derived = derive(plan.descriptor, change=change, indexes=plan.indexes)
+    derived = derive(plan)
     crash_point("addresses.derived")
     with database.unit() as unit:
         added = operations.store(unit.session, plan=plan, derived=derived, seal_key=seal_key, now=unit.now)

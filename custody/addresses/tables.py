@@ -15,22 +15,27 @@ STOCK: Final = text("state = 'stock'")
 
 
 class AddressRow(Base):
-    """One script of a vault. ``seal`` proves that two derivations agreed on it."""
+    """One address of a vault. ``seal`` proves that two derivations agreed on it.
+
+    ``kept_for`` is the client it was made for; empty where the chain's addresses are nobody's until handed out.
+    """
 
     __tablename__ = "addresses"
     __table_args__ = (
-        UniqueConstraint("vault_id", "change", "index"),
+        UniqueConstraint("vault_id", "kept_for", "change", "index"),
         CheckConstraint("state IN ('stock', 'issued', 'burned')", name="state"),
         CheckConstraint("state <> 'issued' OR change OR client_id IS NOT NULL", name="owner"),
-        Index("ix_addresses_stock", "vault_id", "change", "index", postgresql_where=STOCK),
+        CheckConstraint("kept_for = '' OR client_id IS NULL OR client_id = kept_for", name="kept_for"),
+        Index("ix_addresses_stock", "vault_id", "kept_for", "change", "index", postgresql_where=STOCK),
         Index("ix_addresses_client_id", "client_id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     vault_id: Mapped[str]
+    kept_for: Mapped[str] = mapped_column(server_default=text("''"))
     change: Mapped[bool]
     index: Mapped[int]
-    script_pubkey: Mapped[bytes] = mapped_column(unique=True)
+    locator: Mapped[bytes] = mapped_column(unique=True)
     address: Mapped[str]
     state: Mapped[str]
     client_id: Mapped[str | None]

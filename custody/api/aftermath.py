@@ -49,4 +49,5 @@ def _record_mismatch(unit: Unit, error: IdempotencyMismatch, actor: str, correla
 
 
 def _restock(session: Session, unit: Unit, error: CustodyError) -> None:
-    addresses.request_restock(session, vault=str(error.facts["vault"]), now=unit.now)
+    vault, kept_for = str(error.facts["vault"]), str(error.facts["kept_for"])
+    addresses.request_restock(session, vault=vault, kept_for=kept_for, now=unit.now)

@@ -1,17 +1,18 @@
-"""Which adapter serves which chain: CAIP-2 id to factory, one line each."""
+"""What serves which chain: CAIP-2 id to factory, one line each. A factory imports its chain when it is first used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from custody.chains.bitcoin.adapter import BitcoinAdapter
-from custody.chains.bitcoin.offline.network import network
-from custody.chains.bitcoin.rpc import Rpc
+from custody.chains.addressing import Addressing
+from custody.chains.bitcoin.offline.network import NETWORKS
 from custody.chains.port import ChainNode
 from custody.kernel.errors import InvalidInput
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +25,59 @@ class NodeAddress:
     scan_timeout_seconds: float = 900.0
 
 
+def chain_named(name: str) -> str:
+    """The CAIP-2 id of the network of this short name (``regtest``); an id is its own. Raises ``InvalidInput``."""
+    if name in ADDRESSINGS:
+        return name
+    if name not in NAMES:
+        raise InvalidInput(f"no such network; accepted is {', '.join(NAMES)}, or its CAIP-2 id", field="network")
+    return NAMES[name]
+
+
+def addressing(chain: str) -> Addressing:
+    """What a chain says of keysets, addresses and destinations. Raises ``InvalidInput`` for one nobody serves."""
+    return _of(chain, ADDRESSINGS)(chain)
+
+
 def open_chain(chain: str, address: NodeAddress) -> ChainNode:
     """The adapter of a chain by its CAIP-2 id; nothing is asked of the node yet.
 
     Raises ``InvalidInput`` for a chain nobody serves and ``ValueError`` for an address that is none.
     """
-    factory = ADAPTERS.get(chain)
-    if factory is None:
-        raise InvalidInput(f"no adapter serves this chain; served are {', '.join(ADAPTERS)}", field="chain")
-    return factory(chain, address)
+    return _of(chain, ADAPTERS)(chain, address)
+
+
+def _of(chain: str, served: Mapping[str, _Found]) -> _Found:
+    if chain not in served:
+        raise InvalidInput(f"no adapter serves this chain; served are {', '.join(served)}", field="chain")
+    return served[chain]
 
 
 def _bitcoin(chain: str, address: NodeAddress) -> ChainNode:
+    from custody.chains.bitcoin.adapter import BitcoinAdapter
+    from custody.chains.bitcoin.offline.network import network
+    from custody.chains.bitcoin.rpc import Rpc
+
     rpc = Rpc(address.url, cookie_file=address.cookie_file, timeout_seconds=address.timeout_seconds)
     return BitcoinAdapter(rpc, network=network(chain), scan_timeout_seconds=address.scan_timeout_seconds)
 
 
+def _bitcoin_addressing(chain: str) -> Addressing:
+    from custody.chains.bitcoin.addressing import BitcoinAddressing
+    from custody.chains.bitcoin.offline.network import network
+
+    return BitcoinAddressing(network(chain))
+
+
+NAMES: Final[Mapping[str, str]] = {network.name: network.chain for network in NETWORKS}
+"""Short name to chain id."""
+
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
-    network("mainnet").chain: _bitcoin,
-    network("testnet").chain: _bitcoin,
-    network("signet").chain: _bitcoin,
-    network("regtest").chain: _bitcoin,
+    network.chain: _bitcoin for network in NETWORKS
 }
-"""Chain id to factory."""
+"""Chain id to what opens its node."""
+
+ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
+    network.chain: _bitcoin_addressing for network in NETWORKS
+}
+"""Chain id to what makes its addressing."""

@@ -82,7 +82,7 @@ def reconcile(
         runtime.node,
         runtime.database,
         chain=runtime.chain,
-        asset=runtime.network.asset.id,
+        asset=runtime.addressing.native.id,
         start_height=runtime.settings.start_height,
         actor="cli",
     )
@@ -121,7 +121,7 @@ def client_table(chosen: FormatOption = Format.TABLE) -> None:
     if chosen is Format.JSON:
         show_json(found.to_json())
     else:
-        asset = runtime.network.asset
+        asset = runtime.addressing.native
         columns = ("deposited", "withdrawn", "fees", "available", "held", "on_chain", "difference")
         rows = [
             {"name": row.name, "asset": row.asset}

@@ -39,7 +39,7 @@ def deposit_list(
             "id": item.id,
             "client": item.client,
             "vault": item.vault,
-            "amount": format_decimal(item.units, runtime.network.asset),
+            "amount": format_decimal(item.units, runtime.addressing.native),
             "units": str(item.units),
             "state": item.state.value,
             "reason": item.reason,

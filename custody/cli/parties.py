@@ -42,7 +42,7 @@ def client_show(client: str, chosen: FormatOption = Format.TABLE) -> None:
         vault = vaults.vault_of(session, client=client, chain=runtime.chain)
         found |= {"vault": vault.id, "vault_frozen": vault.frozen_reason, "reconciled_height": vault.reconciled_height}
         for balance in ledger.balances(session, client=client):
-            asset = runtime.network.asset
+            asset = runtime.addressing.native
             for part in ("available", "held", "pledged", "receivable", "total"):
                 found[part] = f"{format_decimal(getattr(balance, part), asset)} {asset.code}"
     show_fields(found, chosen)

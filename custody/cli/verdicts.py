@@ -106,11 +106,11 @@ def _intent(service: Service, digest: str) -> Intent:
 
 
 def _words(intent: Intent) -> list[str]:
-    from custody.chains.bitcoin.offline.network import network
+    from custody.chains.registry import addressing
     from custody.evidence.requests import WithdrawalRequest
     from custody.evidence.words import say as words
 
-    asset = network(intent.chain).asset
+    asset = addressing(intent.chain).native
     known = isinstance(intent.request, WithdrawalRequest) and intent.request.asset == asset.id
     return words(intent, asset=asset if known else None)
 

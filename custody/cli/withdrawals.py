@@ -29,7 +29,7 @@ def withdrawal_list(
 
     with house.reading() as (session, runtime):
         found = queries.every(session, client=client or None)
-    rows = [_row(item) | {"amount": format_decimal(item.units, runtime.network.asset)} for item in found]
+    rows = [_row(item) | {"amount": format_decimal(item.units, runtime.addressing.native)} for item in found]
     show(rows, ("id", "client", "amount", "state", "waiting_for"), chosen)
 
 
@@ -88,25 +88,24 @@ def create(
     """
     from datetime import UTC, datetime, timedelta
 
-    from custody.chains.bitcoin.offline.address import parse_address
-    from custody.chains.bitcoin.offline.network import network as network_of
+    from custody.chains.registry import addressing, chain_named
     from custody.evidence.requests import WithdrawalRequest, request_message
     from custody.evidence.signatures import sign_ed25519
     from custody.kernel.errors import InvalidInput
     from custody.kernel.ids import new_id
     from custody.kernel.money import parse_decimal
 
-    where = network_of(network)
-    if asset != where.asset.code:
-        raise InvalidInput(f"not known on {where.name}; accepted is {where.asset.code}", field="asset")
+    where = addressing(chain_named(network))
+    if asset != where.native.code:
+        raise InvalidInput(f"not known on {where.name}; accepted is {where.native.code}", field="asset")
     now = datetime.now(UTC)
     request = WithdrawalRequest(
         requester=requester,
         client=client,
-        asset=where.asset.id,
-        amount=parse_decimal(amount, where.asset, field="amount").units,
-        destination=parse_address(to, network=where, field="to").address,
-        max_fee=parse_decimal(max_fee, where.asset, field="max-fee").units,
+        asset=where.native.id,
+        amount=parse_decimal(amount, where.native, field="amount").units,
+        destination=where.read_destination(to, field="to").address,
+        max_fee=parse_decimal(max_fee, where.native, field="max-fee").units,
         purpose=purpose,
         not_after=now + timedelta(hours=hours),
         idempotency_key=idempotency_key or new_id("idm", now),

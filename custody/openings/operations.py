@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
+from custody.addresses.model import keeper
 from custody.approvals import operations as approvals
 from custody.approvals import queries as intents
 from custody.clients import operations as clients
@@ -99,7 +100,7 @@ def complete(session: Session, *, digest: str, now: datetime) -> None:
         actor=request.requester,
         now=now,
     )
-    addresses.request_restock(session, vault=vault.id, now=now)
+    addresses.request_restock(session, vault=vault.id, kept_for=keeper(vault.chain, request.client), now=now)
 
 
 def opening_facts(request: ClientOpeningRequest, chain: str, now: datetime) -> Facts:

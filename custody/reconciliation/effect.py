@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from custody.chains.bitcoin.offline.descriptor import BranchDescriptor
+from custody.chains.addressing import AddressSource
 from custody.chains.port import ChainReader, UtxoSnapshot
 from custody.db import Database
 from custody.kernel.errors import Unavailable
@@ -151,13 +151,13 @@ def _by_scripts(reader: ChainReader, database: Database, chain: str) -> _Answer:
 
 def _by_ranges(reader: ChainReader, database: Database, chain: str) -> _Answer:
     owners = _stored_owners(database, chain)
-    descriptors, ranges = _ranges(database, chain)
+    sources, ranges = _ranges(database, chain)
     if not ranges:
         status = reader.require_ready()
         return _Answer(UtxoSnapshot(status.height, status.hash, ()), owners)
     utxos = reader.scan_ranges(ranges)
     unknown = {item.script_pubkey for item in utxos.unspents} - owners.keys()
-    forgotten = {script: vault for script, vault in _derived(descriptors) if script in unknown} if unknown else {}
+    forgotten = {script: vault for script, vault in _derived(sources) if script in unknown} if unknown else {}
     return _Answer(utxos, {**owners, **forgotten})
 
 
@@ -167,31 +167,31 @@ def _stored_owners(database: Database, chain: str) -> dict[bytes, str]:
         return {bytes(script): vault for script, vault in rows}
 
 
-_Descriptors = list[tuple[BranchDescriptor, str, int, int]]
+_Sources = list[tuple[AddressSource, str, int, int]]
 
 
-def _ranges(database: Database, chain: str) -> tuple[_Descriptors, list[tuple[str, int]]]:
-    descriptors: _Descriptors = []
+def _ranges(database: Database, chain: str) -> tuple[_Sources, list[tuple[str, int]]]:
+    sources: _Sources = []
     with database.unit() as unit:
         for row in unit.session.execute(statements.RANGES, {"chain": chain}).all():
             vault = vaults.get(unit.session, vault=row.vault_id)
-            found = vaults.branch_descriptor(unit.session, vault=vault)
+            found = vaults.source_of(unit.session, vault=vault)
             receive, change = (LOOKAHEAD + (-1 if last is None else last) for last in (row.receive, row.change))
-            descriptors.append((found, row.vault_id, receive, change))
+            sources.append((found, row.vault_id, receive, change))
     ranges = [
         pair
-        for found, _, receive, change in descriptors
+        for found, _, receive, change in sources
         for pair in ((found.receive_text, receive), (found.change_text, change))
     ]
-    return descriptors, ranges
+    return sources, ranges
 
 
-def _derived(descriptors: _Descriptors) -> Iterator[tuple[bytes, str]]:
+def _derived(sources: _Sources) -> Iterator[tuple[bytes, str]]:
     """Every script of the scanned ranges: only walked through when the node found one our table does not have."""
-    for descriptor, vault, receive, change in descriptors:
+    for source, vault, receive, change in sources:
         for is_change, last in ((False, receive), (True, change)):
             for index in range(last + 1):
-                yield descriptor.derive(change=is_change, index=index).script_pubkey, vault
+                yield source.derive(client=None, change=is_change, index=index).locator, vault
 
 
 def _by_vault(answer: _Answer) -> dict[str, dict[Outpoint, int]]:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 SCRIPTS: Final = text(
     """
-    SELECT a.script_pubkey, a.vault_id FROM addresses a JOIN vaults v ON v.id = a.vault_id WHERE v.chain = :chain
+    SELECT a.locator, a.vault_id FROM addresses a JOIN vaults v ON v.id = a.vault_id WHERE v.chain = :chain
     """
 )
 """Every script ever derived: stock, issued, burned and change alike."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from custody.chains.bitcoin.offline.network import network
+from custody.chains.registry import addressing
 from custody.clients import queries as clients
 from custody.kernel.money import Asset
 from custody.ledger import queries as ledger
@@ -88,7 +88,7 @@ def client_table(session: Session) -> ClientTable:
     flows = _flows(session)
     found = ClientTable((), ())
     for chain in chains(session):
-        asset = network(chain).asset
+        asset = addressing(chain).native
         of_chain = _of_chain(session, indexed(session, chain=chain), asset, balances, flows)
         found = ClientTable(found.clients + of_chain.clients, found.pools + of_chain.pools)
     return found

@@ -22,7 +22,10 @@ from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
 
 GAP: Final = 1_000
-"""Indexes beyond the last known one that may have been shown after the backup, per vault and chain."""
+"""Indexes beyond the last known one that may have been shown after the backup, per series of a vault."""
+
+PERSONAL_GAP: Final = 20
+"""The same where addresses are made for one client each: few clients ask for a second."""
 
 
 class NotReplayed(Conflict):
@@ -140,7 +143,8 @@ def _goals(session: Session, gap: int) -> list[dict[str, Any]]:
     """Burned already, so the highest index out of stock is the highest there is."""
     goals = []
     for vault in vaults.every(session):
-        for change in (False, True):
-            last = stock.highest_issued(session, vault=vault.id, change=change)
-            goals.append({"vault": vault.id, "change": change, "last": (-1 if last is None else last) + gap})
+        for kept_for, change in stock.series(session, vault=vault):
+            highest = stock.highest_issued(session, vault=vault.id, change=change, kept_for=kept_for)
+            last = (-1 if highest is None else highest) + (min(gap, PERSONAL_GAP) if kept_for else gap)
+            goals.append({"vault": vault.id, "kept_for": kept_for, "change": change, "last": last})
     return goals

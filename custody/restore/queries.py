@@ -27,9 +27,10 @@ class Restoring(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One chain of one vault: every index up to ``last`` may have been shown since the backup."""
+    """One series of one vault: every index up to ``last`` may have been shown since the backup."""
 
     vault: str
+    kept_for: str
     change: bool
     last: int
 
@@ -54,7 +55,7 @@ def current(session: Session, *, lock: bool = False) -> Restoration | None:
     row = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
     if row is None:
         return None
-    goals = tuple(Goal(item["vault"], item["change"], item["last"]) for item in row.goals)
+    goals = tuple(Goal(item["vault"], item.get("kept_for", ""), item["change"], item["last"]) for item in row.goals)
     return Restoration(row.id, row.reason, row.noticed_at, row.tips, goals, row.watched_at)
 
 

@@ -52,14 +52,15 @@ def watch(database: Database, goal: Goal, *, seal_key: bytes) -> None:
     """Store every index up to the goal as burned: never handed out, always watched. Derived by two libraries."""
     while True:
         with database.unit() as unit:
-            highest = stock.highest_issued(unit.session, vault=goal.vault, change=goal.change)
+            where = {"vault": goal.vault, "kept_for": goal.kept_for}
+            highest = stock.highest_issued(unit.session, change=goal.change, **where)
             missing = goal.last - (-1 if highest is None else highest)
             plan = addresses.plan_stock(
-                unit.session, vault=goal.vault, change=goal.change, target=min(missing, BATCH), seal_key=seal_key
+                unit.session, change=goal.change, target=min(missing, BATCH), seal_key=seal_key, **where
             )
         if plan is None:
             return
-        derived = derive(plan.descriptor, change=goal.change, indexes=plan.indexes)
+        derived = derive(plan)
         with database.unit() as unit:
             addresses.store(unit.session, plan=plan, derived=derived, seal_key=seal_key, now=unit.now, burned=True)
         crash_point("restore.batch_stored")

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
+from custody.chains.bitcoin.addressing import descriptor_of
 from custody.chains.bitcoin.offline.psbt import (
     FinalTransaction,
     Psbt,
@@ -31,7 +32,6 @@ from custody.kernel.errors import Conflict, NotFound, Refused
 from custody.outbox import operations as outbox
 from custody.signing.tables import OPEN, AnswerRow, BundleRow, DeliveryRow, QuarantineRow
 from custody.vaults import queries as vaults
-from custody.vaults.model import descriptor_of
 
 COMPLETE: Final = "signing.complete"
 REFUSED: Final = "signing.refused"

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
 from custody.audit import operations as audit
+from custody.chains.bitcoin.addressing import descriptor_of
 from custody.chains.bitcoin.offline.descriptor import BranchDescriptor
 from custody.chains.bitcoin.offline.fees import check_fee
 from custody.chains.bitcoin.offline.network import network
@@ -26,7 +27,6 @@ from custody.spends.model import Attempt, Planned, SpendRules
 from custody.spends.tables import AttemptRow, ReservationRow
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
-from custody.vaults.model import descriptor_of
 
 
 class CoinTaken(Conflict):

@@ -1,1 +1,1 @@
-"""Vaults: which branch of which keyset is whose, and the descriptors all their scripts come from."""
+"""Vaults: which branch of which keyset is whose, and where all their addresses come from."""

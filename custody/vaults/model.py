@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 
-from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, open_descriptor
-from custody.chains.bitcoin.offline.keys import AccountKey
-from custody.chains.bitcoin.offline.network import network
+from custody.chains.registry import addressing
 from custody.evidence.keysets import Keyset, check_consents
 from custody.evidence.signatures import Signature
-from custody.kernel.errors import Refused
 
 SEGREGATED = "segregated"
 POOL = "pool"
-
-
-class KeysetRefused(Refused):
-    """A keyset whose keys, descriptor and points do not say the same thing."""
-
-    code = "keyset-refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +47,8 @@ class Member:
 def check_keyset(keyset: Keyset, consents: tuple[Signature, ...]) -> None:
     """The descriptor is rebuilt from the account keys and is the one every cosigner signed.
 
-    Raises ``KeysetRefused`` where key, point and descriptor differ, ``InvalidInput`` for a key that is not a
-    BIP-48 P2WSH account of the keyset's chain, ``ProofRefused`` for a consent that is missing or of other keys.
+    Raises ``KeysetRefused`` where key, point and descriptor differ, ``InvalidInput`` for a chain nobody serves or a
+    key that is none of it, ``ProofRefused`` for a consent that is missing or of other keys.
     """
-    keys = account_keys(keyset)
-    for cosigner, key in zip(keyset.cosigners, keys, strict=True):
-        if key.public_key.hex() != cosigner.public_key:
-            raise KeysetRefused(f"cosigner {cosigner.id}'s point is not its key's", field="keyset.cosigners")
-    if open_descriptor(threshold=keyset.threshold, keys=keys) != keyset.descriptor:
-        raise KeysetRefused("the descriptor is not what its account keys give", field="keyset.descriptor")
+    addressing(keyset.chain).check_keyset(keyset)
     check_consents(keyset, consents)
-
-
-def account_keys(keyset: Keyset) -> tuple[AccountKey, ...]:
-    """The cosigners' account keys in keyset order. Raises ``InvalidInput`` naming the cosigner."""
-    chain = network(keyset.chain)
-    return tuple(
-        AccountKey.parse(cosigner.account_key, network=chain, field=f"keyset.cosigners.{cosigner.id}")
-        for cosigner in keyset.cosigners
-    )
-
-
-@lru_cache(maxsize=4096)
-def descriptor_of(keyset: Keyset, branch: int) -> BranchDescriptor:
-    """The branch's descriptor, made once per process for equal keysets; check the keyset first."""
-    return BranchDescriptor(
-        threshold=keyset.threshold, keys=account_keys(keyset), branch=branch, network=network(keyset.chain)
-    )

@@ -8,12 +8,13 @@ from functools import lru_cache
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from custody.chains.bitcoin.offline.descriptor import BranchDescriptor
+from custody.chains.addressing import AddressSource
+from custody.chains.registry import addressing
 from custody.evidence.keysets import Keyset
 from custody.evidence.signatures import Signature
 from custody.kernel.canonical import canonical_json
 from custody.kernel.errors import Broken, CustodyError, NotFound
-from custody.vaults.model import Member, Vault, check_keyset, descriptor_of
+from custody.vaults.model import Member, Vault, check_keyset
 from custody.vaults.tables import KeysetRow, VaultMemberRow, VaultRow
 
 
@@ -92,9 +93,10 @@ def keyset(session: Session, *, keyset_id: str) -> Keyset:
     return _proved(row.id, row.descriptor_hash, canonical_json(row.document), canonical_json(row.consents))
 
 
-def branch_descriptor(session: Session, *, vault: Vault) -> BranchDescriptor:
-    """The vault's descriptor, out of its proved keyset. Raises as ``keyset`` does."""
-    return descriptor_of(keyset(session, keyset_id=vault.keyset), vault.branch)
+def source_of(session: Session, *, vault: Vault) -> AddressSource:
+    """The vault's addresses, out of its proved keyset. Raises as ``keyset`` does."""
+    found = keyset(session, keyset_id=vault.keyset)
+    return addressing(found.chain).source(found, branch=vault.branch)
 
 
 def view(row: VaultRow) -> Vault:

@@ -22,7 +22,7 @@ class Withdrawal:
     units: int
     max_fee_units: int
     destination: str
-    script_pubkey: bytes
+    locator: bytes
     hold: str | None
     state: State
     waiting_for: str | None
@@ -33,7 +33,7 @@ class Withdrawal:
 
     def order(self, *, ceiling_units: int) -> Order:
         """What spends is asked to pay."""
-        return Order(self.id, self.vault, self.chain, self.script_pubkey, self.units, ceiling_units)
+        return Order(self.id, self.vault, self.chain, self.locator, self.units, ceiling_units)
 
 
 NEXT_ACTOR = {

@@ -83,7 +83,7 @@ def view(row: WithdrawalRow) -> Withdrawal:
         units=row.units,
         max_fee_units=row.max_fee_units,
         destination=row.destination,
-        script_pubkey=row.script_pubkey,
+        locator=row.locator,
         hold=row.hold_id,
         state=State(row.state),
         waiting_for=row.waiting_for,

@@ -54,7 +54,7 @@ class WithdrawalRow(Base):
     units: Mapped[int] = mapped_column(MoneyColumn)
     max_fee_units: Mapped[int] = mapped_column(MoneyColumn)
     destination: Mapped[str]
-    script_pubkey: Mapped[bytes]
+    locator: Mapped[bytes]
     hold_id: Mapped[str | None]
     state: Mapped[str]
     waiting_for: Mapped[str | None]

@@ -57,7 +57,7 @@ def put_back(world: World, database: FreshDatabase) -> None:
 def test_p082_an_address_tampered_in_stock_is_not_shown(world: World, database: FreshDatabase, column: str) -> None:
     vault = world.open("acme", branch=1)
     address, script = thief_of(world)
-    changes = {"address": f"address = '{address}'", "script": f"script_pubkey = '\\x{script}'"}
+    changes = {"address": f"address = '{address}'", "script": f"locator = '\\x{script}'"}
     changes["both"] = f"{changes['address']}, {changes['script']}"
     as_superuser(database, f"UPDATE addresses SET {changes[column]} WHERE NOT change AND index = 0")
     with pytest.raises(AddressTampered) as refusal:
@@ -77,7 +77,7 @@ def test_p082_an_address_tampered_after_it_was_issued_is_not_shown(world: World,
     address, script = thief_of(world)
     as_superuser(
         database,
-        f"UPDATE addresses SET address = '{address}', script_pubkey = '\\x{script}' WHERE client_id = 'acme'",
+        f"UPDATE addresses SET address = '{address}', locator = '\\x{script}' WHERE client_id = 'acme'",
     )
     with pytest.raises(AddressTampered) as refusal, world.db.unit() as unit:
         queries.of_client(unit.session, client="acme", seal_key=SEAL_KEY)

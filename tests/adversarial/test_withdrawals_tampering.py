@@ -74,7 +74,7 @@ def test_p043_refuses_an_intent_rewritten_with_its_digest_everywhere(road: Road,
     forged = Intent.parse(document)
     with superuser(road) as connection:
         values = {"new": forged.digest, "old": approved.digest, "document": json.dumps(document), "to": THIEF}
-        moved = f"UPDATE withdrawals SET digest = :new, destination = :to, script_pubkey = '\\x{THIEF_SCRIPT}'"
+        moved = f"UPDATE withdrawals SET digest = :new, destination = :to, locator = '\\x{THIEF_SCRIPT}'"
         for statement in (
             "UPDATE intents SET digest = :new, document = CAST(:document AS jsonb) WHERE digest = :old",
             "UPDATE approvals SET digest = :new WHERE digest = :old",
@@ -89,7 +89,7 @@ def test_p043_refuses_an_intent_rewritten_with_its_digest_everywhere(road: Road,
 
 
 def test_p043_refuses_a_payment_whose_script_was_rewritten(road: Road, approved: Withdrawal) -> None:
-    edit = f"UPDATE withdrawals SET script_pubkey = '\\x{THIEF_SCRIPT}' WHERE id = :id"
+    edit = f"UPDATE withdrawals SET locator = '\\x{THIEF_SCRIPT}' WHERE id = :id"
     rewrite(road, edit, id=approved.id)
     road.settle()
     expect_nothing_signed(road)

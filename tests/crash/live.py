@@ -185,7 +185,7 @@ class Live:
                 runtime.node,
                 runtime.database,
                 chain=runtime.chain,
-                asset=runtime.network.asset.id,
+                asset=runtime.addressing.native.id,
                 start_height=self.start_height,
             )
         assert run.breaks == (), run.breaks

@@ -39,7 +39,7 @@ INSERT INTO bundles SELECT 'bnd_' || n, 'att_' || n, '{keyset}', '{vault}', 2, 3
   'old ' || n, now(), now() FROM generate_series({first}, {last}) n;
 INSERT INTO bundle_answers SELECT 'bnd_' || n, cosigner, 'signed', '[]', NULL, now()
 FROM generate_series({first}, {last}) n, unnest(ARRAY['north', 'south', 'east']) cosigner;
-INSERT INTO addresses (vault_id, change, index, script_pubkey, address, state, client_id, seal, derived_at, issued_at)
+INSERT INTO addresses (vault_id, change, index, locator, address, state, client_id, seal, derived_at, issued_at)
 SELECT '{vault}', change, 1000000 + n, sha256((n || change::text)::bytea), 'old ' || n || change, 'issued', '{client}',
   '', now(), now() FROM generate_series({first}, {last}) n, unnest(ARRAY[false, true]) change;
 INSERT INTO coins SELECT '{chain}', 'in ' || n, 0, '{vault}', 0, false, '', 1000500, false, -1000, 'old', 'old ' || n,
@@ -110,7 +110,7 @@ def remember(road: Road, database: FreshDatabase, first: int, last: int) -> None
     """Write what withdrawals numbered ``first`` to ``last`` would have left behind. It is past, so no trigger fires."""
     where = {
         "client": "acme", "vault": road.vaults["acme"], "chain": road.runtime.chain, "keyset": KEYSET,
-        "asset": road.runtime.network.asset.id, "destination": DESTINATION, "first": first, "last": last,
+        "asset": road.runtime.addressing.native.id, "destination": DESTINATION, "first": first, "last": last,
     }  # fmt: skip
     as_superuser(database, *OLD.format(**where).split(";"))
     as_superuser(database, "ANALYZE")

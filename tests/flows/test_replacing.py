@@ -46,8 +46,8 @@ def test_p036_pays_once_whichever_of_four_variants_is_mined(road: Road, mined: i
     for earlier, later in itertools.pairwise(variants):
         assert {(coin.txid, coin.vout) for coin in earlier.inputs} <= {(coin.txid, coin.vout) for coin in later.inputs}
         assert earlier.fee_sat < later.fee_sat <= asked.max_fee_units
-        assert change_of(later, asked.script_pubkey) < change_of(earlier, asked.script_pubkey)
-    assert [paid_out(attempt, asked.script_pubkey) for attempt in variants] == [[asked.units]] * 4
+        assert change_of(later, asked.locator) < change_of(earlier, asked.locator)
+    assert [paid_out(attempt, asked.locator) for attempt in variants] == [[asked.units]] * 4
 
     final = variants[mined].final
     assert final is not None
@@ -66,11 +66,11 @@ def test_lets_the_change_vanish_into_the_fee(road: Road) -> None:
     road.deposit("acme", btc("0.02") + 12_000)
     asked = road.ask("acme", btc("0.02"), max_fee=12_000)
     road.settle()
-    assert change_of(road.attempts(asked)[0], asked.script_pubkey) > 0
+    assert change_of(road.attempts(asked)[0], asked.locator) > 0
     road.bump(asked.id, 60)
     road.settle()
     first, second = road.attempts(asked)
-    assert change_of(second, asked.script_pubkey) == 0
+    assert change_of(second, asked.locator) == 0
     assert second.fee_sat == 12_000
     road.mine(2)
     assert road.see(asked).txid == second.txid
@@ -89,7 +89,7 @@ def test_may_add_one_confirmed_coin_that_brings_change_back(road: Road) -> None:
         road.settle()
     attempts = road.attempts(asked)
     assert len(attempts[-1].inputs) == 2
-    assert change_of(attempts[-1], asked.script_pubkey) > 0
+    assert change_of(attempts[-1], asked.locator) > 0
     road.mine(2)
     assert road.see(asked).txid == attempts[-1].txid
     road.check()

@@ -319,7 +319,7 @@ class Road(House):
             here.node,
             self.db,
             chain=here.chain,
-            asset=here.network.asset.id,
+            asset=here.addressing.native.id,
             start_height=here.settings.start_height,
         )
 

@@ -184,7 +184,7 @@ class House:
             with self.db.unit() as unit:
                 plan = addresses.plan_stock(unit.session, vault=vault, change=change, target=target, seal_key=key)
             if plan is not None:
-                derived = derive(plan.descriptor, change=change, indexes=plan.indexes)
+                derived = derive(plan)
                 with self.db.unit() as unit:
                     addresses.store(unit.session, plan=plan, derived=derived, seal_key=key, now=unit.now)
 

@@ -10,7 +10,13 @@ from workers.unit import effect_task
 
 
 @effect_task("addresses.restock")
-def restock(runtime: Runtime, /, *, correlation_id: str, vault: str, **_: Any) -> None:
-    """Derive what is missing, by two libraries, and store it."""
+def restock(runtime: Runtime, /, *, correlation_id: str, vault: str, kept_for: str = "", **_: Any) -> None:
+    """Derive what is missing, twice, and store it."""
     del correlation_id
-    fill_stock(runtime.database, vault=vault, target=runtime.settings.stock_target, seal_key=runtime.seal_key)
+    fill_stock(
+        runtime.database,
+        vault=vault,
+        target=runtime.settings.stock_target,
+        seal_key=runtime.seal_key,
+        kept_for=kept_for,
+    )

@@ -60,5 +60,5 @@ def housekeeping(runtime: Runtime) -> None:
 
 
 def _where(runtime: Runtime) -> dict[str, Any]:
-    asset = runtime.network.asset.id
+    asset = runtime.addressing.native.id
     return {"chain": runtime.chain, "asset": asset, "start_height": runtime.settings.start_height}

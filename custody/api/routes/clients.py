@@ -87,7 +87,7 @@ def client_deposits(call: AsReader, client: str) -> Response:
 
     def work(unit: Unit) -> list[dict[str, Any]]:
         queries.get(unit.session, client=name)
-        asset = call.runtime.network.asset
+        asset = call.runtime.addressing.native
         return [views.deposit_view(item, asset) for item in deposits.of_client(unit.session, client=name)]
 
     return JSONResponse({"deposits": call.unit(work)})
@@ -126,7 +126,7 @@ def _allocate(unit: Unit, call: Call, client: str) -> DepositAddress:
 
 
 def _whole_client(session: Session, call: Call, name: str) -> dict[str, Any]:
-    client, asset = queries.get(session, client=name), call.runtime.network.asset
+    client, asset = queries.get(session, client=name), call.runtime.addressing.native
     given = address_queries.of_client(session, client=name, seal_key=call.runtime.seal_key)
     return views.client_view(client) | {
         "vault": views.vault_view(vaults.vault_of(session, client=name, chain=call.runtime.chain)),

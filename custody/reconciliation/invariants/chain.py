@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from custody.chains.bitcoin.offline.network import network
+from custody.chains.registry import addressing
 from custody.movements import queries as movements
 from custody.reconciliation.books import read_books, snapshot
 from custody.reconciliation.checks import run_checks
@@ -19,7 +19,7 @@ def indexed(session: Session, *, chain: str) -> Snapshot:
     """The snapshot at our tip with our own index in the node's place: what we know without asking anybody."""
     tip = movements.tip(session, chain=chain)
     height, block_hash = (tip.height, tip.hash) if tip else (-1, "")
-    asset = network(chain).asset.id
+    asset = addressing(chain).native.id
     books = read_books(session, chain=chain, asset=asset, height=height)
     return snapshot(books, node=books.coins, chain=chain, asset=asset, height=height, block_hash=block_hash)
 

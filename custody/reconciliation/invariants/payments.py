@@ -99,7 +99,7 @@ def _outpoints(inputs: Sequence[Any]) -> list[tuple[str, int]]:
 def _change_scripts(session: Session) -> dict[str, set[bytes]]:
     found: dict[str, set[bytes]] = {}
     for row in session.execute(_CHANGE):
-        found.setdefault(row.vault_id, set()).add(bytes(row.script_pubkey))
+        found.setdefault(row.vault_id, set()).add(bytes(row.locator))
     return found
 
 
@@ -112,7 +112,7 @@ _ATTEMPTS: Final = text(
     """
 )
 
-_CHANGE: Final = text("SELECT vault_id, script_pubkey FROM addresses WHERE change AND state = 'issued'")
+_CHANGE: Final = text("SELECT vault_id, locator FROM addresses WHERE change AND state = 'issued'")
 
 _CONFIRMED_TWICE: Final = text(
     """

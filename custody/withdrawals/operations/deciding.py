@@ -92,7 +92,7 @@ def rejudge(session: Session, row: WithdrawalRow, *, trust: InForce, now: dateti
     facts = facts_of(
         session,
         request=request,
-        script_pubkey=row.script_pubkey,
+        locator=row.locator,
         asset=asset,
         client=clients.get(session, client=row.client_id, lock=True),
         vault=vaults.get(session, vault=row.vault_id),

@@ -26,14 +26,14 @@ def facts_of(
     session: Session,
     *,
     request: WithdrawalRequest,
-    script_pubkey: bytes,
+    locator: bytes,
     asset: Asset,
     client: Client,
     vault: Vault,
     now: datetime,
 ) -> Facts:
     """Everything the policy may read of this request, as of ``now``."""
-    own = bool(addresses.by_scripts(session, [script_pubkey]))
+    own = bool(addresses.by_scripts(session, [locator]))
     age = int((now - vault.reconciled_at).total_seconds()) if vault.reconciled_at else None
     return Facts(
         kind=request.kind,

@@ -9,8 +9,8 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from custody.approvals import operations as approvals
-from custody.chains.bitcoin.offline.address import Destination, dust_limit_sat, parse_address
-from custody.chains.bitcoin.offline.network import network
+from custody.chains.addressing import Destination
+from custody.chains.registry import addressing
 from custody.clients import queries as clients
 from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
@@ -33,7 +33,6 @@ from custody.withdrawals.tables import WithdrawalRow
 from policies.decision import Decision, Outcome
 
 COMPOSE: Final = "withdrawals.compose"
-MAX_BITCOIN_SAT: Final = 21_000_000 * 10**8
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def request(
     facts = facts_of(
         session,
         request=request,
-        script_pubkey=destination.script_pubkey,
+        locator=destination.locator,
         asset=asset,
         client=client,
         vault=vault,
@@ -114,7 +113,7 @@ def _row(intent: Intent, vault: Vault, destination: Destination, decision: Decis
         units=request.amount,
         max_fee_units=request.max_fee,
         destination=request.destination,
-        script_pubkey=destination.script_pubkey,
+        locator=destination.locator,
         state=State.REQUESTED,
         facts=dict(decision.facts),
         requested_at=now,
@@ -127,19 +126,21 @@ def _asset(request: WithdrawalRequest, trust: InForce) -> Asset:
     if asset is None:
         known = ", ".join(item.id for item in trust.root.assets)
         raise InvalidInput(f"not a registered asset; accepted are {known}", field="request.asset")
-    if request.amount > MAX_BITCOIN_SAT or request.max_fee > MAX_BITCOIN_SAT:
-        field = "request.amount" if request.amount > MAX_BITCOIN_SAT else "request.max_fee"
-        raise InvalidInput("more than there will ever be", field=field)
+    where = addressing(asset.chain)
+    if request.amount > where.most_units(asset.id):
+        raise InvalidInput("more than there will ever be", field="request.amount")
+    if request.max_fee > where.most_units(where.native.id):
+        raise InvalidInput("more than there will ever be", field="request.max_fee")
     return asset
 
 
 def _destination(request: WithdrawalRequest, asset: Asset) -> Destination:
-    destination = parse_address(request.destination, network=network(asset.chain), field="request.destination")
+    destination = addressing(asset.chain).read_destination(request.destination, field="request.destination")
     if destination.address != request.destination:
-        raise InvalidInput("not in canonical form; accepted is the lower-case address", field="request.destination")
-    dust = dust_limit_sat(destination.script_pubkey)
-    if request.amount < dust:
-        raise InvalidInput(f"below the dust limit of {dust} base units for this address", field="request.amount")
+        raise InvalidInput(f"not in canonical form; accepted is {destination.address}", field="request.destination")
+    least = destination.least_units
+    if request.amount < least:
+        raise InvalidInput(f"below the dust limit of {least} base units for this address", field="request.amount")
     return destination
 
 

@@ -14,8 +14,9 @@ from custody.addresses import model, operations, queries
 from custody.addresses.export import VaultExport, export, import_check
 from custody.addresses.operations import ClientNotActive, NotAMember, StockEmpty, StockMoved
 from custody.addresses.stocking import fill_stock
+from custody.chains.addressing import DerivationMismatch
+from custody.chains.bitcoin import second_address
 from custody.chains.bitcoin.offline import descriptor as offline
-from custody.chains.bitcoin.offline.descriptor import DerivationMismatch
 from custody.clients import operations as clients
 from custody.kernel.errors import InvalidInput
 from demo.servers import Bitcoind
@@ -63,7 +64,7 @@ def test_does_no_curve_work_when_handing_out(world: World, monkeypatch: pytest.M
 
     monkeypatch.setattr(coincurve, "PublicKey", forbidden)
     monkeypatch.setattr(offline.BranchDescriptor, "derive", forbidden)
-    monkeypatch.setattr(offline, "_foreign_address", forbidden)
+    monkeypatch.setattr(second_address, "_foreign_address", forbidden)
     assert world.address("acme", vault).index == 0
 
 
@@ -96,7 +97,7 @@ def test_fills_the_stock_to_its_target_and_no_further(world: World) -> None:
         plan = operations.plan_stock(unit.session, vault=vault, change=False, target=10, seal_key=SEAL_KEY)
     assert plan is not None
     assert plan.indexes == range(8, 10)
-    derived = model.derive(plan.descriptor, change=False, indexes=plan.indexes)
+    derived = model.derive(plan)
     for expected in (2, 0):
         with world.db.unit() as unit:
             assert (
@@ -131,10 +132,14 @@ def test_stores_nothing_derived_from_another_keyset(world: World) -> None:
 def test_keeps_no_address_that_the_second_library_derives_otherwise(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    vault = world.open("acme", branch=1)
     other = world.keys.descriptor(2).derive(change=False, index=0).address
-    monkeypatch.setattr(offline, "_foreign_address", lambda *_: other)
+    with world.db.unit() as unit:
+        plan = operations.plan_stock(unit.session, vault=vault, change=False, target=6, seal_key=SEAL_KEY)
+    assert plan is not None
+    monkeypatch.setattr(second_address, "_foreign_address", lambda *_: other)
     with pytest.raises(DerivationMismatch):
-        model.derive(world.keys.descriptor(1), change=False, indexes=range(1))
+        model.derive(plan)
 
 
 def test_refuses_a_stranger_and_a_frozen_client(world: World) -> None:

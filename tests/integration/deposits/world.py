@@ -133,7 +133,7 @@ class World:
             with self.db.unit() as unit:
                 plan = addresses.plan_stock(unit.session, vault=vault, change=chain, target=target, seal_key=SEAL_KEY)
             if plan is not None:
-                derived = derive(plan.descriptor, change=chain, indexes=plan.indexes)
+                derived = derive(plan)
                 with self.db.unit() as unit:
                     addresses.store(unit.session, plan=plan, derived=derived, seal_key=SEAL_KEY, now=unit.now)
 

@@ -238,8 +238,7 @@ def test_finds_what_was_paid_before_its_address_was_stored(world: World) -> None
 
 def test_pages_when_a_coin_it_never_saw_is_spent(world: World) -> None:
     vault = world.open("acme", branch=1)
-    descriptor = world.keys.descriptor(1)
-    late = descriptor.derive(change=False, index=5)
+    late = world.keys.descriptor(1).derive(change=False, index=5)
     txid = world.node.send(late.address, 500_000)
     world.node.mine()
     world.scan()
@@ -247,7 +246,7 @@ def test_pages_when_a_coin_it_never_saw_is_spent(world: World) -> None:
         plan = addresses.plan_stock(unit.session, vault=vault, change=False, target=6, seal_key=SEAL_KEY)
     assert plan is not None
     assert plan.indexes == range(5, 6)
-    derived = derive(descriptor, change=False, indexes=plan.indexes)
+    derived = derive(plan)
     with world.db.unit() as unit:
         addresses.store(unit.session, plan=plan, derived=derived, seal_key=SEAL_KEY, now=unit.now)
     for _ in range(5):

@@ -134,7 +134,7 @@ class Stage:
                 plan = addresses.plan_stock(unit.session, vault=vault, change=change, target=4, seal_key=SEAL)
             if plan is None:
                 continue
-            derived = derive(plan.descriptor, change=change, indexes=plan.indexes)
+            derived = derive(plan)
             with self.db.unit() as unit:
                 addresses.store(unit.session, plan=plan, derived=derived, seal_key=SEAL, now=unit.now)
 

@@ -9,12 +9,12 @@ import coincurve
 from embit import bip32
 from embit.networks import NETWORKS
 
+from custody.chains.bitcoin.addressing import descriptor_of
 from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, open_descriptor
 from custody.chains.bitcoin.offline.keys import AccountKey
 from custody.chains.bitcoin.offline.network import network
 from custody.evidence.keysets import Keyset, KeysetCosigner, keyset_consent_message
 from custody.evidence.signatures import Signature
-from custody.vaults.model import descriptor_of
 
 REGTEST = network("regtest")
 _VERSIONS = NETWORKS["regtest"]

@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from custody.audit import queries as audit
+from custody.chains.addressing import KeysetRefused
 from custody.clients import operations as clients
 from custody.db import Database
 from custody.evidence.keysets import ProofRefused
 from custody.kernel.errors import InvalidInput
 from custody.vaults import operations, queries
-from custody.vaults.model import KeysetRefused, Vault
+from custody.vaults.model import Vault
 from custody.vaults.operations import BranchTaken, KeysetExists, SegregationMismatch, VaultOpen
 from custody.vaults.queries import KeysetTampered, UnknownVault
 from tests.integration.deposits.world import as_superuser

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-
-import bdkpython
+from functools import cached_property
 
 from custody.chains.bitcoin.offline.checksum import checksum, strip_checksum, with_checksum
 from custody.chains.bitcoin.offline.derivation import DerivedScript, child_public_keys, derive_script
@@ -22,22 +20,18 @@ from custody.chains.bitcoin.offline.expression import (
     parse_vault_descriptor,
     script_pubkeys,
 )
-from custody.chains.bitcoin.offline.foreign import ForeignRefusal, foreign
 from custody.chains.bitcoin.offline.keys import HARDENED, AccountKey, ExtendedKey, parse_path
 from custody.chains.bitcoin.offline.network import Network
 from custody.chains.bitcoin.offline.script import MAX_MEMBERS, p2wsh_script, sorted_multisig_script
 from custody.kernel.canonical import digest
-from custody.kernel.errors import Broken, InvalidInput
+from custody.kernel.errors import InvalidInput
 
 __all__ = [
     "BranchDescriptor",
-    "DerivationMismatch",
     "DerivedScript",
     "ParsedVault",
     "VaultKey",
     "checksum",
-    "confirm",
-    "derive_independently",
     "expect_quorum",
     "expect_same_vault",
     "open_descriptor",
@@ -122,7 +116,8 @@ class BranchDescriptor:
     def derive(self, *, change: bool, index: int) -> DerivedScript:
         """The script and address at ``index`` of the receive or change chain.
 
-        Raises ``InvalidInput`` unless 0 <= ``index`` < 2**31. No address is shown on this alone: see ``confirm``.
+        Raises ``InvalidInput`` unless 0 <= ``index`` < 2**31. No address is shown on this alone: see
+        ``chains.addressing.confirm``.
         """
         pubkeys = child_public_keys(self._parents[1 if change else 0], index)
         return derive_script(
@@ -150,31 +145,6 @@ class BranchDescriptor:
         return with_checksum(f"wsh(sortedmulti({self.threshold},{keys}))")
 
 
-class DerivationMismatch(Broken):
-    """Two independent derivations of one address differ: neither is shown to anybody."""
-
-    code = "derivation-mismatch"
-
-
-def derive_independently(descriptor: BranchDescriptor, *, change: bool, index: int) -> str:
-    """The address by bdkpython (rust-miniscript) from the exported text alone: shares no code with ``derive``.
-
-    Raises ``DerivationMismatch`` when the other library does not accept what we export.
-    """
-    text = descriptor.change_text if change else descriptor.receive_text
-    try:
-        return foreign(lambda: _foreign_address(text, index, descriptor.network.name))
-    except ForeignRefusal as error:
-        raise DerivationMismatch("the second library refuses our descriptor", index=index) from error
-
-
-def confirm(derived: DerivedScript, descriptor: BranchDescriptor) -> None:
-    """Raise ``DerivationMismatch`` unless the independent derivation gives the same address."""
-    second = derive_independently(descriptor, change=derived.change, index=derived.index)
-    if second != derived.address:
-        raise DerivationMismatch("two derivations of one address differ", change=derived.change, index=derived.index)
-
-
 def expect_same_vault(parsed: ParsedVault, ours: BranchDescriptor, *, field: str = "descriptor") -> None:
     """Raise ``InvalidInput`` naming the first difference unless ``parsed`` is exactly our vault.
 
@@ -192,17 +162,3 @@ def expect_same_vault(parsed: ParsedVault, ours: BranchDescriptor, *, field: str
     for place, (key, registered) in enumerate(zip(given, ours.branch_keys, strict=True), start=1):
         if key != registered:
             raise InvalidInput(f"key {place} is not the registered one", field=field)
-
-
-def _foreign_address(text: str, index: int, network_name: str) -> str:
-    return str(_foreign_descriptor(text, network_name).derive_address(index, _foreign_network(network_name)))
-
-
-@lru_cache(maxsize=256)
-def _foreign_descriptor(text: str, network_name: str) -> bdkpython.Descriptor:
-    kind = bdkpython.NetworkKind.MAIN if network_name == "mainnet" else bdkpython.NetworkKind.TEST
-    return bdkpython.Descriptor(text, kind)
-
-
-def _foreign_network(network_name: str) -> bdkpython.Network:
-    return bdkpython.Network.BITCOIN if network_name == "mainnet" else bdkpython.Network[network_name.upper()]
