@@ -66,7 +66,7 @@ def test_p018_two_outputs_to_one_address_and_one_to_another_client_are_three_cre
     stand_in = world.keys.descriptor(1).derive(change=False, index=4)
     amounts = {first.address: "0.00200000", stand_in.address: "0.00300000", second.address: "0.00400000"}
     raw = world.node.rpc("createrawtransaction", [], amounts)
-    raw = raw.replace(stand_in.script_pubkey.hex(), first.script_pubkey.hex())
+    raw = raw.replace(stand_in.script_pubkey.hex(), first.locator.hex())
     faucet = world.node.fund()
     funded = faucet.rpc("fundrawtransaction", raw)["hex"]
     world.node.rpc("sendrawtransaction", faucet.rpc("signrawtransactionwithwallet", funded)["hex"])

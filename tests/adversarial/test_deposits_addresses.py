@@ -45,7 +45,7 @@ def put_back(world: World, database: FreshDatabase) -> None:
     consents = json.dumps([item.to_json() for item in world.keys.consents])
     as_superuser(
         database,
-        f"UPDATE addresses SET address = '{mine.address}', script_pubkey = '\\x{mine.script_pubkey.hex()}' "
+        f"UPDATE addresses SET address = '{mine.address}', locator = '\\x{mine.script_pubkey.hex()}' "
         "WHERE NOT change AND index = 0",
         f"UPDATE keysets SET document = '{json.dumps(keyset.to_json())}', consents = '{consents}', "
         f"descriptor_hash = '{keyset.descriptor_hash}'",
