@@ -72,11 +72,18 @@ class AddressingConformance:
         with pytest.raises(InvalidInput):
             where.source(keyset, branch=0).derive(client=CLIENTS[0], change=False, index=index)
 
-    def test_makes_no_address_for_nobody_where_they_are_personal(self, where, keyset):
-        if not where.personal:
-            pytest.skip("its addresses are nobody's until handed out")
-        with pytest.raises(InvalidInput):
-            where.source(keyset, branch=0).derive(client=None, change=False, index=0)
+    def test_an_address_is_one_clients_where_they_are_personal_and_anybodys_elsewhere(self, where, keyset):
+        source = where.source(keyset, branch=0)
+        assert len({source.derive(client=name, change=False, index=0).locator for name in CLIENTS}) == (
+            len(CLIENTS) if where.personal else 1
+        )
+        if where.personal:
+            with pytest.raises(InvalidInput):
+                source.derive(client=None, change=False, index=0)
+        else:
+            assert source.derive(client=None, change=False, index=0) == source.derive(
+                client=CLIENTS[0], change=False, index=0
+            )
 
     def test_makes_no_change_where_it_says_so(self, where, keyset):
         source = where.source(keyset, branch=0)

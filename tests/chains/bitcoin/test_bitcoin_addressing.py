@@ -36,12 +36,9 @@ class TestBitcoinAddressing(AddressingConformance):
     def outside(self) -> str:
         return P2WPKH
 
-    def test_is_a_branch_of_the_keyset_for_whomever_it_is(self, where, keyset):
+    def test_is_a_branch_of_the_keyset(self, where, keyset):
         source = where.source(keyset, branch=7)
         assert source.descriptor == descriptor_of(keyset, 7) == vault(branch=7)
-        assert source.derive(client="cli_acme", change=False, index=3) == source.derive(
-            client=None, change=False, index=3
-        )
 
     def test_takes_no_less_than_the_network_relays(self, where):
         assert where.read_destination(P2WPKH, field="to").least_units == 294
