@@ -7,7 +7,7 @@ write them. Times are aware and in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -206,6 +206,13 @@ class ChainReader(Protocol):
 
         The places are derived anew by the node or the adapter: no table of ours is believed.
         """
+
+
+class Doorbell(Protocol):
+    """A node's notices, which say that it may be worth looking and never what is there."""
+
+    def __call__(self, url: str, *, on_ring: Callable[[], None], stop: Callable[[], bool], every_seconds: int) -> None:
+        """Call ``on_ring`` at once, when the node rings, and after ``every_seconds`` of silence, until ``stop()``."""
 
 
 class Broadcaster(Protocol):

@@ -1,17 +1,17 @@
-"""Which adapter serves which chain: CAIP-2 id to factory, one line each."""
+"""What serves which chain: CAIP-2 id to factory, one line each. A factory imports its chain when it is first used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from custody.chains.bitcoin.adapter import BitcoinAdapter
-from custody.chains.bitcoin.offline.network import network
-from custody.chains.bitcoin.rpc import Rpc
-from custody.chains.port import ChainNode
+from custody.chains.bitcoin.offline.network import NETWORKS
+from custody.chains.port import ChainNode, Doorbell
 from custody.kernel.errors import InvalidInput
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +29,47 @@ def open_chain(chain: str, address: NodeAddress) -> ChainNode:
 
     Raises ``InvalidInput`` for a chain nobody serves and ``ValueError`` for an address that is none.
     """
-    factory = ADAPTERS.get(chain)
-    if factory is None:
-        raise InvalidInput(f"no adapter serves this chain; served are {', '.join(ADAPTERS)}", field="chain")
-    return factory(chain, address)
+    return _of(chain, ADAPTERS)(chain, address)
+
+
+def doorbell(chain: str) -> Doorbell:
+    """How the chain's node tells that it has news. Raises ``InvalidInput`` for a chain nobody serves."""
+    return _of(chain, DOORBELLS)()
+
+
+def has_coins(chain: str) -> bool:
+    """Whether what a place holds there is made of coins, as its node says too. Raises ``InvalidInput``."""
+    return _of(chain, HAS_COINS)
+
+
+def _of(chain: str, served: Mapping[str, _Found]) -> _Found:
+    if chain not in served:
+        raise InvalidInput(f"no adapter serves this chain; served are {', '.join(served)}", field="chain")
+    return served[chain]
 
 
 def _bitcoin(chain: str, address: NodeAddress) -> ChainNode:
+    from custody.chains.bitcoin.adapter import BitcoinAdapter
+    from custody.chains.bitcoin.offline.network import network
+    from custody.chains.bitcoin.rpc import Rpc
+
     rpc = Rpc(address.url, cookie_file=address.cookie_file, timeout_seconds=address.timeout_seconds)
     return BitcoinAdapter(rpc, network=network(chain), scan_timeout_seconds=address.scan_timeout_seconds)
 
 
+def _bitcoin_doorbell() -> Doorbell:
+    from custody.chains.bitcoin.doorbell import listen
+
+    return listen
+
+
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
-    network("mainnet").chain: _bitcoin,
-    network("testnet").chain: _bitcoin,
-    network("signet").chain: _bitcoin,
-    network("regtest").chain: _bitcoin,
+    network.chain: _bitcoin for network in NETWORKS
 }
-"""Chain id to factory."""
+"""Chain id to what opens its node."""
+
+DOORBELLS: Final[Mapping[str, Callable[[], Doorbell]]] = {network.chain: _bitcoin_doorbell for network in NETWORKS}
+"""Chain id to what gives its doorbell."""
+
+HAS_COINS: Final[Mapping[str, bool]] = {network.chain: True for network in NETWORKS}
+"""Chain id to whether it has coins."""

@@ -19,6 +19,7 @@ class Order:
     withdrawal: str
     vault: str
     chain: str
+    asset: str
     script_pubkey: bytes
     amount_sat: int
     ceiling_sat: int

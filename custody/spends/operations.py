@@ -195,7 +195,7 @@ def _reserve(session: Session, planned: Planned, now: datetime) -> None:
             raise CoinTaken("a coin of the plan is reserved for another withdrawal")
     outpoints = [(coin.txid, coin.vout) for coin in planned.coins]
     coins = movements.coins(session, chain=order.chain, outpoints=outpoints)
-    unspent = {(coin.txid, coin.vout) for coin in coins}
+    unspent = {(coin.txid, coin.position) for coin in coins}
     earlier = {(c.txid, c.vout) for a in queries.attempts(session, withdrawal=order.withdrawal) for c in a.inputs}
     if not set(outpoints) <= unspent | earlier:
         raise CoinTaken("a coin of the plan was spent meanwhile")
