@@ -140,7 +140,9 @@ def _deadlines(runtime: Runtime) -> Deadlines:
 
 
 def _say_run(told: dict[str, Any]) -> None:
-    columns = ("vault", "node", "coins", "movements", "ledger", "in_flight", "suspense", "difference")
+    columns: tuple[str, ...] = ("vault", "node", "coins", "movements", "ledger", "in_flight", "suspense", "difference")
+    if any(line["asset"] != told["asset"] for line in told["vaults"]):
+        columns = ("asset", *columns)
     rows = [line | {"in_flight": sum(int(item["units"]) for item in line["in_flight"])} for line in told["vaults"]]
     print(table(rows, columns))
     for line in told["vaults"]:
