@@ -96,7 +96,13 @@ class House:
     def scan(self) -> None:
         """What one ring of ``chain.scan`` does."""
         here = self.runtime
-        scan.scan(here.node, here.database, chain=here.chain, start_height=here.settings.start_height)
+        scan.scan(
+            here.node,
+            here.database,
+            chain=here.chain,
+            assets=here.assets,
+            start_height=here.settings.start_height,
+        )
         watch_mempool(
             here.node, here.database, chain=here.chain, config=here.deposit_rules, seen_before=set(), actor="chain"
         )

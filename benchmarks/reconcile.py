@@ -19,12 +19,13 @@ from pathlib import Path
 
 from custody.chains.bitcoin.offline.descriptor import BranchDescriptor
 from custody.chains.bitcoin.offline.network import network
-from custody.chains.port import ChainReader, UtxoSnapshot
+from custody.chains.port import ChainReader, Holdings
 from custody.chains.registry import NodeAddress, open_chain
 from demo.servers import Bitcoind
 from tests.cosigner.builders import cosigner_key
 
 REGTEST = network("regtest")
+ASSETS = (REGTEST.asset.id,)
 FUNDED = 20
 ROUNDS = 3
 GOAL = 15
@@ -70,11 +71,11 @@ def _side_by_side(
 ) -> tuple[list[float], list[float], bool]:
     stored, ranged, is_same = [], [], True
     for _ in range(ROUNDS):
-        took, mine = _timed(lambda: reader.scan_scripts(scripts))
+        took, mine = _timed(lambda: reader.holdings(scripts, assets=ASSETS))
         stored.append(took)
-        took, theirs = _timed(lambda: reader.scan_ranges([(descriptor.receive_text, len(scripts) - 1)]))
+        took, theirs = _timed(lambda: reader.holdings_of([(descriptor, len(scripts) - 1, -1)], assets=ASSETS))
         ranged.append(took)
-        is_same = is_same and mine.unspents == theirs.unspents and len(mine.unspents) == FUNDED
+        is_same = is_same and mine.holdings == theirs.holdings and len(mine.holdings) == FUNDED
     return stored, ranged, is_same
 
 
@@ -83,7 +84,7 @@ def _told(seconds: list[float], size: int) -> str:
     return f"{middle:.3f} s ({min(seconds):.3f} to {max(seconds):.3f}, {middle / size * 1e6:.0f} us each)"
 
 
-def _timed(act: Callable[[], UtxoSnapshot]) -> tuple[float, UtxoSnapshot]:
+def _timed(act: Callable[[], Holdings]) -> tuple[float, Holdings]:
     began = time.perf_counter()
     found = act()
     return time.perf_counter() - began, found

@@ -22,14 +22,14 @@ import psycopg
 from sqlalchemy import event, text
 
 from custody.chains.bitcoin.offline.network import network
-from custody.chains.port import Block, ChainInput, ChainOutput, ChainTransaction
+from custody.chains.port import Block, ChainTransaction, Credit, Debit
 from custody.db import Database
 from custody.db.migrations.run import upgrade
 from custody.movements import operations, queries
 from custody.movements.model import Tip
 from demo.servers import Postgres
 
-CHAIN = network("regtest").chain
+CHAIN, ASSET = network("regtest").chain, network("regtest").asset.id
 TRANSACTIONS = 2_500
 OURS = 20
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -129,7 +129,15 @@ def _one(database: Database, server: Postgres, name: str, height: int) -> tuple[
 
 def _record(database: Database, block: Block, tip: Tip | None) -> None:
     with database.unit() as unit:
-        operations.record_block(unit.session, chain=CHAIN, block=block, expected_tip=tip, now=MOMENT)
+        operations.record_block(
+            unit.session,
+            chain=CHAIN,
+            block=block,
+            expected_tip=tip,
+            assets=[ASSET],
+            has_coins=True,
+            now=MOMENT,
+        )
 
 
 def _median(addresses: int, measured: list[tuple[int, int, float]]) -> Cost:
@@ -162,18 +170,19 @@ def make_block(height: int) -> Block:
 
 
 def _stranger(height: int, number: int) -> ChainTransaction:
-    spent = ChainInput(_name("spent", height, number), 0, _script("theirs", height, number, 0), 5_000)
-    outputs = tuple(ChainOutput(vout, _script("theirs", height, number, vout + 1), 2_000) for vout in range(2))
-    return ChainTransaction(_name("tx", height, number), False, (spent,), outputs)
+    txid = _name("tx", height, number)
+    debit = Debit(_name("spent", height, number), 0, _script("theirs", height, number, 0), ASSET, 5_000, txid)
+    paid = tuple(Credit(place, _script("theirs", height, number, place + 1), ASSET, 2_000) for place in range(2))
+    return ChainTransaction(txid, False, (debit,), paid)
 
 
 def _ours(height: int, number: int) -> ChainTransaction:
+    txid = _name("ours", height, number)
     if number % 2 or height == 1:
-        spent = ChainInput(_name("spent", height, number), 0, _script("theirs", height, number, 0), 60_000)
+        debit = Debit(_name("spent", height, number), 0, _script("theirs", height, number, 0), ASSET, 60_000, txid)
     else:
-        spent = ChainInput(_name("ours", height - 1, number + 1), 0, _script("ours", number + 1), 50_000)
-    output = ChainOutput(0, _script("ours", number), 50_000)
-    return ChainTransaction(_name("ours", height, number), False, (spent,), (output,))
+        debit = Debit(_name("ours", height - 1, number + 1), 0, _script("ours", number + 1), ASSET, 50_000, txid)
+    return ChainTransaction(txid, False, (debit,), (Credit(0, _script("ours", number), ASSET, 50_000),))
 
 
 def _name(*parts: object) -> str:

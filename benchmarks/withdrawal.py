@@ -57,19 +57,19 @@ FROM generate_series({first}, {last}) n;
 INSERT INTO addresses (vault_id, change, index, locator, address, state, client_id, seal, derived_at, issued_at)
 SELECT '{keyset}/' || n, false, i, '\\x0020'::bytea || sha256((n || '/' || i)::bytea), n || '/' || i, 'issued',
   'cli_' || lpad(n::text, 26, '0'), '', now(), now() FROM generate_series({first}, {last}) n, generate_series(0, 3) i;
-INSERT INTO coins (chain, txid, vout, vault_id, address_id, change, script_pubkey, units, coinbase, created_height,
+INSERT INTO coins (chain, txid, position, vault_id, address_id, change, locator, asset, units, coinbase, created_height,
   created_hash)
 SELECT '{chain}', encode(sha256(('in ' || branch)::bytea), 'hex'), 0, a.vault_id, a.id, false, a.locator,
-  100000000, false, 1, 'old' FROM addresses a JOIN vaults v ON v.id = a.vault_id
+  '{asset}', 100000000, false, 1, 'old' FROM addresses a JOIN vaults v ON v.id = a.vault_id
 WHERE a.index = 0 AND NOT a.change AND v.branch BETWEEN {first} AND {last};
-INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, vout, units, height,
-  block_hash, seen_at)
-SELECT chain, 'in', vault_id, address_id, false, false, false, txid, vout, units, 1, 'old', now() FROM coins
+INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, position, asset,
+  units, height, block_hash, seen_at)
+SELECT chain, 'in', vault_id, address_id, false, false, false, txid, position, asset, units, 1, 'old', now() FROM coins
 WHERE created_hash = 'old' AND vault_id IN (SELECT id FROM vaults WHERE branch BETWEEN {first} AND {last});
-INSERT INTO deposits (id, chain, txid, vout, vault_id, client_id, address_id, asset, units, coinbase, state, step,
+INSERT INTO deposits (id, chain, txid, position, vault_id, client_id, address_id, asset, units, coinbase, state, step,
   occurrence, required_depth, height, block_hash, entry_id, unbacked, first_seen_at, updated_at, booked_at)
-SELECT 'dep_' || txid, chain, txid, vout, vault_id, m.client_id, address_id, '{asset}', units, false, 'credited', 2, 1,
-  3, 1, 'old', 1, false, now(), now(), now() FROM coins JOIN vault_members m USING (vault_id)
+SELECT 'dep_' || txid, chain, txid, position, vault_id, m.client_id, address_id, '{asset}', units, false, 'credited', 2,
+  1, 3, 1, 'old', 1, false, now(), now(), now() FROM coins JOIN vault_members m USING (vault_id)
 WHERE created_hash = 'old' AND vault_id IN (SELECT id FROM vaults WHERE branch BETWEEN {first} AND {last});
 INSERT INTO intents SELECT 'old ' || n, 'withdrawal', '{{}}', '', '{{}}', 'exchange', 'old ' || n,
   'cli_' || lpad(n::text, 26, '0'), '{{}}', 'approved', now(), NULL, now(), now()
@@ -98,22 +98,22 @@ FROM generate_series({first}, {last}) n;
 INSERT INTO outbox (topic, payload, correlation_id, created_at, due_at, attempts, done_at)
 SELECT 'old', '{{}}', '', now(), now(), 1, now() FROM generate_series({first}, {last}) n, generate_series(1, 6) m;
 INSERT INTO blocks SELECT '{chain}', -n, 'old', 'old', now() FROM generate_series({first}, {last}) n;
-INSERT INTO coins (chain, txid, vout, vault_id, address_id, change, script_pubkey, units, coinbase, created_height,
+INSERT INTO coins (chain, txid, position, vault_id, address_id, change, locator, asset, units, coinbase, created_height,
   created_hash, spent_by, spent_height, spent_hash)
 SELECT '{chain}', encode(sha256(('spent ' || branch)::bytea), 'hex'), 0, a.vault_id, a.id, false, a.locator,
-  1000500, false, -1000, 'old', 'old ' || branch, -1000, 'spent'
+  '{asset}', 1000500, false, -1000, 'old', 'old ' || branch, -1000, 'spent'
 FROM addresses a JOIN vaults v ON v.id = a.vault_id
 WHERE a.index = 1 AND NOT a.change AND v.branch BETWEEN {first} AND {last};
-INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, vout, spent_by, units,
-  height, block_hash, seen_at)
-SELECT chain, direction, vault_id, address_id, false, false, false, txid, vout,
-  CASE direction WHEN 'out' THEN spent_by END, units, -1000, 'old', now()
+INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, position, spent_by,
+  asset, units, height, block_hash, seen_at)
+SELECT chain, direction, vault_id, address_id, false, false, false, txid, position,
+  CASE direction WHEN 'out' THEN spent_by END, asset, units, -1000, 'old', now()
 FROM coins, unnest(ARRAY['in', 'out']) direction
 WHERE spent_hash = 'spent' AND vault_id IN (SELECT id FROM vaults WHERE branch BETWEEN {first} AND {last});
-INSERT INTO deposits (id, chain, txid, vout, vault_id, client_id, address_id, asset, units, coinbase, state, step,
+INSERT INTO deposits (id, chain, txid, position, vault_id, client_id, address_id, asset, units, coinbase, state, step,
   occurrence, required_depth, height, block_hash, entry_id, unbacked, first_seen_at, updated_at, booked_at)
-SELECT 'dep_' || txid, chain, txid, vout, vault_id, m.client_id, address_id, '{asset}', units, false, 'credited', 2, 1,
-  3, -1000, 'old', 1, false, now(), now(), now() FROM coins JOIN vault_members m USING (vault_id)
+SELECT 'dep_' || txid, chain, txid, position, vault_id, m.client_id, address_id, '{asset}', units, false, 'credited', 2,
+  1, 3, -1000, 'old', 1, false, now(), now(), now() FROM coins JOIN vault_members m USING (vault_id)
 WHERE spent_hash = 'spent' AND vault_id IN (SELECT id FROM vaults WHERE branch BETWEEN {first} AND {last});
 """
 

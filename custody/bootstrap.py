@@ -14,7 +14,7 @@ from custody.chains.bitcoin.offline.fees import FeeCaps
 from custody.chains.port import ChainNode
 from custody.chains.registry import NodeAddress, addressing, chain_named, open_chain
 from custody.db import Database
-from custody.deposits.model import DepositRules, Tier
+from custody.deposits.model import AssetRules, DepositRules, Tier
 from custody.reconciliation.stuck import Deadlines
 from custody.restore import operations as restore
 from custody.spends.model import SpendRules
@@ -39,6 +39,11 @@ class Runtime:
     def chain(self) -> str:
         """CAIP-2 id of the one chain this runtime serves."""
         return self.addressing.chain
+
+    @property
+    def assets(self) -> frozenset[str]:
+        """CAIP-19 ids of what movements are recorded of: every asset with rules."""
+        return self.deposit_rules.assets
 
     @property
     def seal_key(self) -> bytes:
@@ -67,7 +72,7 @@ def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
         node=open_chain(where.chain, NodeAddress(settings.bitcoin_rpc_url, timeout_seconds=CANNOT_USE_NODE_IN_TIME)),
         addressing=where,
         spend_rules=spend_rules(settings.chain, stock_low_mark=settings.stock_low_mark),
-        deposit_rules=deposit_rules(settings.chain, asset=where.native.id),
+        deposit_rules=DepositRules({where.native.id: deposit_rules(settings.chain)}),
         deadlines=Deadlines(**asdict(settings.chain.deadlines)),
     )
 
@@ -92,10 +97,9 @@ def spend_rules(chain: ChainConfig, *, stock_low_mark: int) -> SpendRules:
     )
 
 
-def deposit_rules(chain: ChainConfig, *, asset: str) -> DepositRules:
-    """The chain's block as deposits reads it."""
-    return DepositRules(
-        asset=asset,
+def deposit_rules(chain: ChainConfig) -> AssetRules:
+    """The chain's block as deposits of the chain's own asset read it."""
+    return AssetRules(
         dust_units=chain.dust_sat,
         coinbase_maturity=chain.coinbase_maturity,
         tiers=tuple(Tier(tier.below_sat, tier.confirmations) for tier in chain.tiers),

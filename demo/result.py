@@ -25,8 +25,11 @@ COLUMNS = ("deposited", "withdrawn", "fees", "available", "held", "on_chain", "d
 def gather(stage: Stage, tale: Tale) -> dict[str, Any]:
     """Reconcile twice (stored scripts, and ranges that do not believe our table), check the invariants, add it up."""
     runtime = stage.runtime
-    asset = runtime.addressing.native
-    where: dict[str, Any] = {"chain": runtime.chain, "asset": asset.id, "start_height": runtime.settings.start_height}
+    where: dict[str, Any] = {
+        "chain": runtime.chain,
+        "assets": runtime.assets,
+        "start_height": runtime.settings.start_height,
+    }
     runs = [run(runtime.node, runtime.database, **where) for run in (reconcile, reconcile_ranged)]
     with runtime.database.unit() as unit:
         table = client_table(unit.session)

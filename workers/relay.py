@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from config import settings as configuration
 from config.logging import configure
 from custody.bootstrap import Runtime
-from custody.chains.bitcoin.doorbell import listen
+from custody.chains.registry import doorbell
 from custody.db.listen import Listener
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Unavailable
@@ -100,7 +100,8 @@ def _watch_node(here: Runtime, stop: threading.Event) -> None:
 
     options = {"on_ring": ring, "stop": stop.is_set, "every_seconds": here.settings.scan_seconds}
     arguments = (here.settings.bitcoin_zmq_url,)
-    threading.Thread(target=listen, args=arguments, kwargs=options, name="doorbell", daemon=True).start()
+    target = doorbell(here.chain)
+    threading.Thread(target=target, args=arguments, kwargs=options, name="doorbell", daemon=True).start()
 
 
 def main() -> None:

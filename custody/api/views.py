@@ -104,7 +104,7 @@ def deposit_view(deposit: Deposit, asset: Asset) -> dict[str, Any]:
         "vault": deposit.vault,
         "chain": deposit.chain,
         "txid": deposit.txid,
-        "vout": deposit.vout,
+        "vout": deposit.position,
         "asset": asset_view(expect_asset(deposit.asset, asset)),
         "amount": money(deposit.units, asset),
         "status": deposit.state.value,

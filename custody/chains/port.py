@@ -1,17 +1,19 @@
 """What the house asks of any chain: plain values and two Protocols. Nothing here knows Bitcoin or stores anything.
 
-Amounts are ``units``: integers in the base unit of the chain's own asset (satoshi on Bitcoin). Hashes and
-transaction ids are lower-case hex as people and nodes write them. Times are aware and in UTC.
+Amounts are ``units``: integers in the base unit of the asset named beside them by its CAIP-19 id. A ``locator`` is
+what the chain itself calls an address, in bytes. Hashes and transaction ids are lower-case hex as people and nodes
+write them. Times are aware and in UTC.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from custody.chains.addressing import AddressSource
 from custody.kernel.errors import NotFound, Refused, Unavailable
 
 
@@ -66,32 +68,37 @@ class NodeStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainInput:
-    """One outpoint a transaction spends. Script and units are ``None`` where the node does not say (mempool)."""
+class Debit:
+    """Something one transaction takes from one place. What the node does not say (mempool) is ``None``."""
 
     txid: str
-    vout: int
-    script_pubkey: bytes | None
+    position: int
+    """``(txid, position)`` names the coin taken on a chain with coins, and elsewhere this debit itself."""
+    locator: bytes | None
+    asset: str | None
     units: int | None
+    spend: str
+    """What took it: the transaction's own id, or that of the signed spend it carried out."""
 
 
 @dataclass(frozen=True, slots=True)
-class ChainOutput:
-    """One output of a transaction."""
+class Credit:
+    """Something one transaction brings to one place. ``position`` is this credit's alone in its transaction."""
 
-    vout: int
-    script_pubkey: bytes
+    position: int
+    locator: bytes
+    asset: str
     units: int
 
 
 @dataclass(frozen=True, slots=True)
 class ChainTransaction:
-    """A transaction as the chain or the mempool holds it. A coinbase has no inputs."""
+    """A transaction as the chain or the mempool holds it. A coinbase has no debits."""
 
     txid: str
     coinbase: bool
-    inputs: tuple[ChainInput, ...]
-    outputs: tuple[ChainOutput, ...]
+    debits: tuple[Debit, ...]
+    credits: tuple[Credit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +113,31 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Unspent:
-    """One confirmed coin, with the height it was confirmed at."""
+class Holding:
+    """What one place holds of one asset: one confirmed coin where the chain has coins, else the whole balance.
 
-    txid: str
-    vout: int
-    script_pubkey: bytes
+    ``txid``, ``position`` and ``height`` are the coin's, with the height it was confirmed at; ``None`` for a balance.
+    """
+
+    locator: bytes
+    asset: str
     units: int
-    height: int
+    txid: str | None
+    position: int | None
+    height: int | None
     coinbase: bool
 
 
 @dataclass(frozen=True, slots=True)
-class UtxoSnapshot:
-    """Every coin found, all as of one block. Coins are ordered by (txid, vout)."""
+class Holdings:
+    """Everything found, all as of one block: coins ordered by (txid, position), or balances by (asset, locator).
+
+    An empty balance is left out; a coin of nothing is a coin.
+    """
 
     height: int
     hash: str
-    unspents: tuple[Unspent, ...]
+    holdings: tuple[Holding, ...]
 
 
 class BroadcastResult(StrEnum):
@@ -155,6 +169,10 @@ class ChainReader(Protocol):
     def chain(self) -> str:
         """CAIP-2 id."""
 
+    @property
+    def has_coins(self) -> bool:
+        """Whether what a place holds is made of coins, each named by an outpoint; else it is one balance."""
+
     def status(self) -> NodeStatus:
         """Where the node stands now; never raises for a wrong or unready node, says so."""
 
@@ -165,7 +183,7 @@ class ChainReader(Protocol):
         """The best chain's block at ``height``, ``None`` above the tip."""
 
     def block(self, block_hash: str) -> Block:
-        """The block, with what its inputs spend. Raises ``BlockNotFound``."""
+        """The block, with whose and how much every debit is. Raises ``BlockNotFound``."""
 
     def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:
         """Unconfirmed transactions whose txid is not in ``known``, at most ``limit``, in txid order."""
@@ -173,17 +191,21 @@ class ChainReader(Protocol):
     def in_mempool(self, txids: Iterable[str]) -> set[str]:
         """Those of ``txids`` the node's mempool holds now."""
 
-    def scan_scripts(self, scripts: Iterable[bytes]) -> UtxoSnapshot:
-        """The coins of exactly these output scripts, as of the block the node reports with them."""
+    def holdings(self, locators: Iterable[bytes], *, assets: Collection[str]) -> Holdings:
+        """What exactly these places hold of ``assets``, as of the block the node reports with them."""
 
-    def scan_ranges(self, ranges: Sequence[tuple[str, int]]) -> UtxoSnapshot:
-        """The coins of (descriptor, last index) ranges, derived by the node itself from index 0."""
+    def holdings_of(self, sources: Sequence[tuple[AddressSource, int, int]], *, assets: Collection[str]) -> Holdings:
+        """The same for every (source, last index to receive at, last index of change), from index 0; -1 for none.
 
-    def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
-        """The bytes of a mempool transaction, or of one in the block named. Raises ``TransactionNotFound``."""
+        The places are derived anew by the node or the adapter: no table of ours is believed.
+        """
 
-    def fee_rate_sat_kvb(self, *, target_blocks: int) -> int | None:
-        """The node's own estimate, unchecked (it may be zero, negative or absurd); ``None`` when it has none."""
+
+class Doorbell(Protocol):
+    """A node's notices, which say that it may be worth looking and never what is there."""
+
+    def __call__(self, url: str, *, on_ring: Callable[[], None], stop: Callable[[], bool], every_seconds: int) -> None:
+        """Call ``on_ring`` at once, when the node rings, and after ``every_seconds`` of silence, until ``stop()``."""
 
 
 class Broadcaster(Protocol):
@@ -195,3 +217,9 @@ class Broadcaster(Protocol):
 
 class ChainNode(ChainReader, Broadcaster, Protocol):
     """A node that can be read and written, which is what an adapter is."""
+
+    def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
+        """The bytes of a mempool transaction, or of one in the block named. Raises ``TransactionNotFound``."""
+
+    def fee_rate_sat_kvb(self, *, target_blocks: int) -> int | None:
+        """The node's own estimate, unchecked (it may be zero, negative or absurd); ``None`` when it has none."""

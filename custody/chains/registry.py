@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
-from custody.chains.port import ChainNode
+from custody.chains.port import ChainNode, Doorbell
 from custody.kernel.errors import InvalidInput
 
 _Found = TypeVar("_Found")
@@ -47,6 +47,16 @@ def open_chain(chain: str, address: NodeAddress) -> ChainNode:
     return _of(chain, ADAPTERS)(chain, address)
 
 
+def doorbell(chain: str) -> Doorbell:
+    """How the chain's node tells that it has news. Raises ``InvalidInput`` for a chain nobody serves."""
+    return _of(chain, DOORBELLS)()
+
+
+def has_coins(chain: str) -> bool:
+    """Whether what a place holds there is made of coins, as its node says too. Raises ``InvalidInput``."""
+    return _of(chain, HAS_COINS)
+
+
 def _of(chain: str, served: Mapping[str, _Found]) -> _Found:
     if chain not in served:
         raise InvalidInput(f"no adapter serves this chain; served are {', '.join(served)}", field="chain")
@@ -72,6 +82,13 @@ def _bitcoin_addressing(chain: str) -> Addressing:
 NAMES: Final[Mapping[str, str]] = {network.name: network.chain for network in NETWORKS}
 """Short name to chain id."""
 
+
+def _bitcoin_doorbell() -> Doorbell:
+    from custody.chains.bitcoin.doorbell import listen
+
+    return listen
+
+
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
     network.chain: _bitcoin for network in NETWORKS
 }
@@ -81,3 +98,8 @@ ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
     network.chain: _bitcoin_addressing for network in NETWORKS
 }
 """Chain id to what makes its addressing."""
+DOORBELLS: Final[Mapping[str, Callable[[], Doorbell]]] = {network.chain: _bitcoin_doorbell for network in NETWORKS}
+"""Chain id to what gives its doorbell."""
+
+HAS_COINS: Final[Mapping[str, bool]] = {network.chain: True for network in NETWORKS}
+"""Chain id to whether it has coins."""

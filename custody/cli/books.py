@@ -82,7 +82,7 @@ def reconcile(
         runtime.node,
         runtime.database,
         chain=runtime.chain,
-        asset=runtime.addressing.native.id,
+        assets=runtime.assets,
         start_height=runtime.settings.start_height,
         actor="cli",
     )
@@ -116,16 +116,15 @@ def client_table(chosen: FormatOption = Format.TABLE) -> None:
     from custody.kernel.money import format_decimal
     from custody.reports import client_table as report
 
-    with house.reading() as (session, runtime):
+    with house.reading() as (session, _):
         found = report.client_table(session)
     if chosen is Format.JSON:
         show_json(found.to_json())
     else:
-        asset = runtime.addressing.native
         columns = ("deposited", "withdrawn", "fees", "available", "held", "on_chain", "difference")
         rows = [
-            {"name": row.name, "asset": row.asset}
-            | {column: format_decimal(getattr(row, column), asset) for column in columns}
+            {"name": row.name, "asset": row.asset.code}
+            | {column: format_decimal(getattr(row, column), row.asset) for column in columns}
             for row in found.clients
         ]
         print(table(rows, ("name", "asset", *columns)))
@@ -141,7 +140,9 @@ def _deadlines(runtime: Runtime) -> Deadlines:
 
 
 def _say_run(told: dict[str, Any]) -> None:
-    columns = ("vault", "node", "coins", "movements", "ledger", "in_flight", "suspense", "difference")
+    columns: tuple[str, ...] = ("vault", "node", "coins", "movements", "ledger", "in_flight", "suspense", "difference")
+    if any(line["asset"] != told["asset"] for line in told["vaults"]):
+        columns = ("asset", *columns)
     rows = [line | {"in_flight": sum(int(item["units"]) for item in line["in_flight"])} for line in told["vaults"]]
     print(table(rows, columns))
     for line in told["vaults"]:

@@ -29,22 +29,24 @@ def deposit_list(
     from custody.clients import queries as clients
     from custody.deposits import queries
     from custody.kernel.money import format_decimal
+    from custody.trust.assets import assets_of
 
     with house.reading() as (session, runtime):
         if client:
             clients.get(session, client=client)
         found = queries.of_client(session, client=client) if client else queries.every(session)
+        assets = {asset.id: asset for asset in assets_of(session, chain=runtime.chain)}
     rows = [
         {
             "id": item.id,
             "client": item.client,
             "vault": item.vault,
-            "amount": format_decimal(item.units, runtime.addressing.native),
+            "amount": format_decimal(item.units, assets[item.asset]),
             "units": str(item.units),
             "state": item.state.value,
             "reason": item.reason,
             "height": item.height,
-            "outpoint": f"{item.txid}:{item.vout}",
+            "outpoint": f"{item.txid}:{item.position}",
         }
         for item in found
     ]

@@ -1,14 +1,15 @@
-"""What a deposit is, the rules it waits by, and whose it becomes. Amounts are base units of the chain's asset."""
+"""What a deposit is, the rules it waits by, and whose it becomes. Amounts are base units of the deposit's asset."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from custody.addresses.model import OwnedScript
 from custody.deposits.states import DepositState
+from custody.kernel.errors import Broken
 
 UNATTRIBUTED: Final = "unattributed"
 CHANGE_ADDRESS: Final = "paid-to-change"
@@ -24,11 +25,9 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
-class DepositRules:
-    """One chain's rules, from config."""
+class AssetRules:
+    """One asset's rules, from config."""
 
-    asset: str
-    """CAIP-19 id of what its outputs hold."""
     tiers: Sequence[Tier]
     """Ascending; the last has no bound."""
     dust_units: int
@@ -49,6 +48,31 @@ class DepositRules:
         return max(depth, self.coinbase_maturity) if coinbase else depth
 
 
+class NoDepositRules(Broken):
+    """A deposit of an asset the config has no rules for any more: it waits until there are some."""
+
+    code = "no-deposit-rules"
+
+
+@dataclass(frozen=True, slots=True)
+class DepositRules:
+    """The rules of one chain, by the CAIP-19 ids of its assets. What has none is never recorded, so never credited."""
+
+    by_asset: Mapping[str, AssetRules]
+
+    @property
+    def assets(self) -> frozenset[str]:
+        """What movements are to be recorded of."""
+        return frozenset(self.by_asset)
+
+    def of(self, asset: str) -> AssetRules:
+        """The asset's own. Raises ``NoDepositRules``."""
+        found = self.by_asset.get(asset)
+        if found is None:
+            raise NoDepositRules("no rules for deposits of this asset", field="asset", asset=asset)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class Deposit:
     """A deposit as other rooms see it."""
@@ -56,7 +80,7 @@ class Deposit:
     id: str
     chain: str
     txid: str
-    vout: int
+    position: int
     vault: str
     client: str | None
     address_id: int
@@ -81,7 +105,7 @@ class Deposit:
         return 0 if self.height is None else max(0, tip_height - self.height + 1)
 
 
-def owner_of(script: OwnedScript, *, units: int, rules: DepositRules) -> tuple[str | None, str | None]:
+def owner_of(script: OwnedScript, *, units: int, rules: AssetRules) -> tuple[str | None, str | None]:
     """(client, reason for suspense). What nobody was given is nobody's.
 
     A closed or frozen client still owns what arrives at its addresses: they are watched for ever.
@@ -94,5 +118,5 @@ def owner_of(script: OwnedScript, *, units: int, rules: DepositRules) -> tuple[s
 
 
 def is_deposit(*, change: bool, own_spend: bool, units: int) -> bool:
-    """Change of a vault's own payment is no deposit, and an output of nothing is none."""
+    """Change of a vault's own payment is no deposit, and an arrival of nothing is none."""
     return units > 0 and not (change and own_spend)

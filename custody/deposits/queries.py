@@ -52,9 +52,9 @@ def by_id(session: Session, *, deposit: str) -> Deposit:
     return _view(row)
 
 
-def by_outpoint(session: Session, *, chain: str, txid: str, vout: int) -> Deposit | None:
+def by_outpoint(session: Session, *, chain: str, txid: str, position: int) -> Deposit | None:
     """The deposit of that outpoint, or None."""
-    found = _deposits(session, DepositRow.chain == chain, DepositRow.txid == txid, DepositRow.vout == vout)
+    found = _deposits(session, DepositRow.chain == chain, DepositRow.txid == txid, DepositRow.position == position)
     return found[0] if found else None
 
 
@@ -74,19 +74,19 @@ def pending(session: Session, *, chain: str) -> list[Deposit]:
 
 
 def credited_among(session: Session, *, chain: str, outpoints: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
-    """Those of ``outpoints`` (txid, vout) the books credited to somebody: coins that may be spent for them."""
+    """Those of ``outpoints`` (txid, position) the books credited to somebody: coins that may be spent for them."""
     wanted = sorted(set(outpoints))
     if not wanted:
         return set()
     rows = session.execute(
-        select(DepositRow.txid, DepositRow.vout).where(
+        select(DepositRow.txid, DepositRow.position).where(
             DepositRow.chain == chain,
-            tuple_(DepositRow.txid, DepositRow.vout).in_(wanted),
+            tuple_(DepositRow.txid, DepositRow.position).in_(wanted),
             DepositRow.state == DepositState.CREDITED.value,
             DepositRow.unbacked.is_(False),
         )
     )
-    return {(row.txid, row.vout) for row in rows}
+    return {(row.txid, row.position) for row in rows}
 
 
 def unconfirmed(session: Session, *, chain: str) -> set[str]:
@@ -151,7 +151,7 @@ def _view(row: DepositRow) -> Deposit:
         id=row.id,
         chain=row.chain,
         txid=row.txid,
-        vout=row.vout,
+        position=row.position,
         vault=row.vault_id,
         client=row.client_id,
         address_id=row.address_id,

@@ -18,11 +18,11 @@ UNBACKED: Final = text("unbacked")
 
 
 class DepositRow(Base):
-    """One outpoint for ever. ``occurrence`` counts how often it was booked; ``step`` its transitions."""
+    """One arrival for ever. ``occurrence`` counts how often it was booked; ``step`` its transitions."""
 
     __tablename__ = "deposits"
     __table_args__ = (
-        UniqueConstraint("chain", "txid", "vout"),
+        UniqueConstraint("chain", "txid", "position"),
         CheckConstraint("state IN ('seen', 'confirming', 'credited', 'orphaned', 'quarantined', 'dust')", name="state"),
         CheckConstraint("units > 0", name="units"),
         CheckConstraint("(height IS NULL) = (state IN ('seen', 'orphaned'))", name="block"),
@@ -38,7 +38,7 @@ class DepositRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     chain: Mapped[str]
     txid: Mapped[str]
-    vout: Mapped[int]
+    position: Mapped[int]
     vault_id: Mapped[str]
     client_id: Mapped[str | None]
     address_id: Mapped[int] = mapped_column(BigInteger)

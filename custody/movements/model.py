@@ -1,8 +1,11 @@
-"""What a block does to our vaults, as a function of the block and of whose its scripts are. Units are base units."""
+"""What a block does to our vaults, as a function of the block and of whose its locators are. Units are base units.
+
+Only ``assets`` that are named count: what else a transaction carries is nothing to us.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +23,13 @@ class Tip:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An output of ours. ``own_spend``: its transaction spends coins of the very same vault."""
+    """A credit of ours. ``own_spend``: its transaction takes something from the very same vault."""
 
     txid: str
-    vout: int
+    position: int
     owner: OwnedScript
-    script_pubkey: bytes
+    locator: bytes
+    asset: str
     units: int
     coinbase: bool
     own_spend: bool
@@ -33,12 +37,13 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """A coin of ours that ``spent_by`` spends."""
+    """A debit of ours: what ``spent_by`` takes. (txid, position) is the port's name for it."""
 
     txid: str
-    vout: int
+    position: int
     owner: OwnedScript
-    script_pubkey: bytes
+    locator: bytes
+    asset: str
     units: int
     spent_by: str
 
@@ -64,8 +69,9 @@ class Movement:
     own_spend: bool
     coinbase: bool
     txid: str
-    vout: int
+    position: int
     spent_by: str | None
+    asset: str
     units: int
     height: int
     block_hash: str
@@ -78,11 +84,12 @@ class Coin:
 
     chain: str
     txid: str
-    vout: int
+    position: int
     vault: str
     address_id: int
     change: bool
-    script_pubkey: bytes
+    locator: bytes
+    asset: str
     units: int
     coinbase: bool
     height: int | None
@@ -90,63 +97,78 @@ class Coin:
 
     @property
     def outpoint(self) -> str:
-        """``txid:vout``."""
-        return f"{self.txid}:{self.vout}"
+        """``txid:position``."""
+        return f"{self.txid}:{self.position}"
 
 
-def scripts_in(block: Block) -> set[bytes]:
-    """Every script the block pays to or spends from."""
-    return {script for transaction in block.transactions for script in _scripts(transaction)}
+def locators_in(block: Block, assets: Collection[str]) -> set[bytes]:
+    """Every place the block brings something to or takes something from."""
+    return {locator for transaction in block.transactions for locator in _locators(transaction, assets)}
 
 
-def match_block(block: Block, owned: Mapping[bytes, OwnedScript]) -> Matches:
-    """What of ``block`` is ours. Blocks say what their inputs spend, so this needs no memory of earlier ones."""
+def match_block(block: Block, owned: Mapping[bytes, OwnedScript], assets: Collection[str]) -> Matches:
+    """What of ``block`` is ours. Blocks say whose their debits are, so this needs no memory of earlier ones."""
     arrivals: list[Arrival] = []
     departures: list[Departure] = []
     for transaction in block.transactions:
-        departures.extend(_departures(transaction, owned))
-        arrivals.extend(arrivals_in(transaction, owned))
+        departures.extend(_departures(transaction, owned, assets))
+        arrivals.extend(arrivals_in(transaction, owned, assets))
     return Matches(tuple(arrivals), tuple(departures))
 
 
 def arrivals_in(
-    transaction: ChainTransaction, owned: Mapping[bytes, OwnedScript], spending: frozenset[str] = frozenset()
+    transaction: ChainTransaction,
+    owned: Mapping[bytes, OwnedScript],
+    assets: Collection[str],
+    spending: frozenset[str] = frozenset(),
 ) -> Iterator[Arrival]:
-    """The outputs of ours. ``spending``: vaults known otherwise to be spent from (the mempool names no scripts)."""
+    """The credits of ours. ``spending``: vaults known otherwise to be spent from (a mempool may not say whose)."""
     vaults = spending | {
-        owned[item.script_pubkey].vault
-        for item in transaction.inputs
-        if item.script_pubkey is not None and item.script_pubkey in owned
+        owned[debit.locator].vault
+        for debit in transaction.debits
+        if debit.locator is not None and debit.locator in owned
     }
-    for output in transaction.outputs:
-        owner = owned.get(output.script_pubkey)
-        if owner is not None:
+    for credit in transaction.credits:
+        owner = owned.get(credit.locator)
+        if owner is not None and credit.asset in assets:
             yield Arrival(
                 txid=transaction.txid,
-                vout=output.vout,
+                position=credit.position,
                 owner=owner,
-                script_pubkey=output.script_pubkey,
-                units=output.units,
+                locator=credit.locator,
+                asset=credit.asset,
+                units=credit.units,
                 coinbase=transaction.coinbase,
                 own_spend=owner.vault in vaults,
             )
 
 
-def _departures(transaction: ChainTransaction, owned: Mapping[bytes, OwnedScript]) -> Iterator[Departure]:
-    for item in transaction.inputs:
-        if item.script_pubkey is None or item.units is None:
+def _departures(
+    transaction: ChainTransaction, owned: Mapping[bytes, OwnedScript], assets: Collection[str]
+) -> Iterator[Departure]:
+    for debit in transaction.debits:
+        if debit.locator is None or debit.units is None or debit.asset is None or debit.asset not in assets:
             continue
-        owner = owned.get(item.script_pubkey)
+        owner = owned.get(debit.locator)
         if owner is not None:
-            yield Departure(item.txid, item.vout, owner, item.script_pubkey, item.units, transaction.txid)
+            yield Departure(
+                txid=debit.txid,
+                position=debit.position,
+                owner=owner,
+                locator=debit.locator,
+                asset=debit.asset,
+                units=debit.units,
+                spent_by=debit.spend,
+            )
 
 
-def _scripts(transaction: ChainTransaction) -> Iterator[bytes]:
-    for item in transaction.inputs:
-        if item.script_pubkey is not None:
-            yield item.script_pubkey
-    for output in transaction.outputs:
-        yield output.script_pubkey
+def _locators(transaction: ChainTransaction, assets: Collection[str]) -> Iterator[bytes]:
+    for debit in transaction.debits:
+        if debit.locator is not None and debit.asset in assets:
+            yield debit.locator
+    for credit in transaction.credits:
+        if credit.asset in assets:
+            yield credit.locator
 
 
 def rows_of(matches: Matches) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -157,11 +179,12 @@ def rows_of(matches: Matches) -> tuple[list[dict[str, Any]], list[dict[str, Any]
 def _row(item: Arrival | Departure) -> dict[str, Any]:
     return {
         "txid": item.txid,
-        "vout": item.vout,
+        "position": item.position,
         "vault_id": item.owner.vault,
         "address_id": item.owner.address_id,
         "change": item.owner.change,
-        "script": item.script_pubkey.hex(),
+        "locator": item.locator.hex(),
+        "asset": item.asset,
         "units": str(item.units),
         "coinbase": isinstance(item, Arrival) and item.coinbase,
         "own_spend": isinstance(item, Arrival) and item.own_spend,

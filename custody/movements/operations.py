@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from custody.chains.port import Block, ChainTransaction
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Broken, Conflict
 from custody.movements import queries, statements
-from custody.movements.model import Arrival, Matches, Tip, arrivals_in, match_block, rows_of, scripts_in
+from custody.movements.model import Arrival, Matches, Tip, arrivals_in, locators_in, match_block, rows_of
 from custody.movements.tables import BlockRow, CoinRow, ProgressRow
 from custody.outbox import operations as outbox
 
@@ -47,12 +47,20 @@ class BlockRecorded:
 
 
 def record_block(
-    session: Session, *, chain: str, block: Block, expected_tip: Tip | None, now: datetime
+    session: Session,
+    *,
+    chain: str,
+    block: Block,
+    expected_tip: Tip | None,
+    assets: Collection[str],
+    has_coins: bool,
+    now: datetime,
 ) -> BlockRecorded:
     """Append ``block`` to what was read, with all it did to our vaults, and emit ``movements.advanced``.
 
-    ``expected_tip`` is the tip this was read against (None: nothing read yet). The number of statements does not
-    depend on how many addresses were issued. Raises ``TipMoved``, before anything is written.
+    ``expected_tip`` is the tip this was read against (None: nothing read yet). Only ``assets`` are recorded; coins
+    are where ``has_coins``, movements everywhere. The number of statements does not depend on how many addresses
+    were issued. Raises ``TipMoved``, before anything is written.
     """
     if expected_tip is not None and (block.parent, block.height) != (expected_tip.hash, expected_tip.height + 1):
         raise TipMoved("the block does not follow the tip", chain=chain, height=block.height)
@@ -60,13 +68,15 @@ def record_block(
     _move_tip(session, chain, expected_tip, tip, now)
     row = {"chain": chain, "height": block.height, "hash": block.hash, "parent": block.parent, "scanned_at": now}
     session.execute(insert(BlockRow).values(row))
-    matches = _apply(session, chain, block, now)
+    matches = _apply(session, chain, block, assets, has_coins, now)
     crash_point("movements.block_recording")
     _emit(session, "movements.advanced", chain, tip, now)
     return BlockRecorded(tip, len(matches.arrivals), len(matches.departures))
 
 
-def rescan_block(session: Session, *, chain: str, block: Block, now: datetime) -> BlockRecorded:
+def rescan_block(
+    session: Session, *, chain: str, block: Block, assets: Collection[str], has_coins: bool, now: datetime
+) -> BlockRecorded:
     """Match a block already read once more: addresses stored since then are found. Raises ``TipMoved``.
 
     Without anything new it changes nothing.
@@ -76,7 +86,7 @@ def rescan_block(session: Session, *, chain: str, block: Block, now: datetime) -
     ).scalar_one_or_none()
     if stored is None or queries.stored_hash(session, chain=chain, height=block.height) != block.hash:
         raise TipMoved("the block is not one that was read", chain=chain, height=block.height)
-    matches = _apply(session, chain, block, now)
+    matches = _apply(session, chain, block, assets, has_coins, now)
     return BlockRecorded(Tip(block.height, block.hash), len(matches.arrivals), len(matches.departures))
 
 
@@ -108,16 +118,19 @@ def disconnect(session: Session, *, chain: str, to_height: int, expected_tip: Ti
     return heights
 
 
-def seen_in_mempool(session: Session, *, chain: str, transactions: Sequence[ChainTransaction]) -> tuple[Arrival, ...]:
-    """Which unconfirmed outputs are ours. Two statements; writes nothing: nothing in a mempool has happened."""
-    owned = by_scripts(session, {output.script_pubkey for item in transactions for output in item.outputs})
-    ours = [item for item in transactions if any(output.script_pubkey in owned for output in item.outputs)]
+def seen_in_mempool(
+    session: Session, *, chain: str, transactions: Sequence[ChainTransaction], assets: Collection[str]
+) -> tuple[Arrival, ...]:
+    """Which unconfirmed credits are ours. Two statements; writes nothing: nothing in a mempool has happened."""
+    paid = {credit.locator for item in transactions for credit in item.credits if credit.asset in assets}
+    owned = by_scripts(session, paid)
+    ours = [item for item in transactions if any(credit.locator in owned for credit in item.credits)]
     if not ours:
         return ()
     rows = [
-        {"txid": spent.txid, "vout": spent.vout, "spender": transaction.txid}
+        {"txid": debit.txid, "position": debit.position, "spender": transaction.txid}
         for transaction in ours
-        for spent in transaction.inputs
+        for debit in transaction.debits
     ]
     spending: dict[str, set[str]] = {}
     for row in session.execute(statements.SPENT_VAULTS, {"chain": chain, "rows": json.dumps(rows)}):
@@ -125,7 +138,7 @@ def seen_in_mempool(session: Session, *, chain: str, transactions: Sequence[Chai
     return tuple(
         arrival
         for transaction in ours
-        for arrival in arrivals_in(transaction, owned, frozenset(spending.get(transaction.txid, ())))
+        for arrival in arrivals_in(transaction, owned, assets, frozenset(spending.get(transaction.txid, ())))
     )
 
 
@@ -143,19 +156,28 @@ def _move_tip(session: Session, chain: str, expected: Tip | None, new: Tip, now:
         raise TipMoved("the tip is another one now", chain=chain, height=new.height)
 
 
-def _apply(session: Session, chain: str, block: Block, now: datetime) -> Matches:
-    matches = match_block(block, by_scripts(session, scripts_in(block)))
+def _apply(
+    session: Session, chain: str, block: Block, assets: Collection[str], has_coins: bool, now: datetime
+) -> Matches:
+    matches = match_block(block, by_scripts(session, locators_in(block, assets)), assets)
     arrivals, departures = rows_of(matches)
     where = {"chain": chain, "height": block.height, "hash": block.hash}
-    session.execute(statements.CREATE_COINS, {**where, "rows": json.dumps(arrivals)})
-    spent = session.execute(statements.SPEND_COINS, {**where, "rows": json.dumps(departures)}).all()
+    unknown = _move_coins(session, where, arrivals, departures) if has_coins else []
     rows = {**where, "rows": json.dumps(arrivals + departures), "now": now}
     session.execute(statements.ADD_MOVEMENTS, rows)
     _retire_unissued(session, matches)
-    for row in spent:
-        if row.created_height is None:
-            _alarm_unknown(session, row.vault_id, f"{row.txid}:{row.vout}", now)
+    for vault, outpoint in unknown:
+        _alarm_unknown(session, vault, outpoint, now)
     return matches
+
+
+def _move_coins(
+    session: Session, where: dict[str, Any], arrivals: list[dict[str, Any]], departures: list[dict[str, Any]]
+) -> list[tuple[str, str]]:
+    """Write the coins made and spent; (vault, outpoint) of those spent whose arrival was never seen."""
+    session.execute(statements.CREATE_COINS, {**where, "rows": json.dumps(arrivals)})
+    spent = session.execute(statements.SPEND_COINS, {**where, "rows": json.dumps(departures)}).all()
+    return [(row.vault_id, f"{row.txid}:{row.position}") for row in spent if row.created_height is None]
 
 
 def _retire_unissued(session: Session, matches: Matches) -> None:

@@ -45,38 +45,43 @@ def stored_below(session: Session, *, chain: str, height: int, limit: int) -> li
     return [Tip(row.height, row.hash) for row in rows]
 
 
-def coins_of(session: Session, *, vault: str) -> list[Coin]:
-    """The vault's unspent coins on the best chain, oldest first. Reservations are the spender's to subtract."""
-    return _coins(session, select(CoinRow).where(CoinRow.vault_id == vault, CoinRow.spent_by.is_(None)))
+def coins_of(session: Session, *, vault: str, asset: str) -> list[Coin]:
+    """The vault's unspent coins of ``asset`` on the best chain, oldest first. Reservations are the spender's matter."""
+    query = select(CoinRow).where(CoinRow.vault_id == vault, CoinRow.asset == asset, CoinRow.spent_by.is_(None))
+    return _coins(session, query)
 
 
 def coins(session: Session, *, chain: str, outpoints: Iterable[tuple[str, int]]) -> list[Coin]:
-    """Those of ``outpoints`` (txid, vout) that are unspent coins of ours."""
+    """Those of ``outpoints`` (txid, position) that are unspent coins of ours."""
     wanted = sorted(set(outpoints))
     if not wanted:
         return []
     query = select(CoinRow).where(
-        CoinRow.chain == chain, tuple_(CoinRow.txid, CoinRow.vout).in_(wanted), CoinRow.spent_by.is_(None)
+        CoinRow.chain == chain, tuple_(CoinRow.txid, CoinRow.position).in_(wanted), CoinRow.spent_by.is_(None)
     )
     return _coins(session, query)
 
 
-def coins_at(session: Session, *, vault: str, height: int) -> list[Coin]:
-    """The coins the vault had after the block at ``height``."""
+def coins_at(session: Session, *, vault: str, asset: str, height: int) -> list[Coin]:
+    """The coins of ``asset`` the vault had after the block at ``height``."""
     query = select(CoinRow).where(
         CoinRow.vault_id == vault,
+        CoinRow.asset == asset,
         CoinRow.created_height <= height,
         or_(CoinRow.spent_height.is_(None), CoinRow.spent_height > height),
     )
     return _coins(session, query)
 
 
-def balance_at(session: Session, *, vault: str, height: int) -> int:
-    """What came in less what went out, over all movements up to ``height``."""
+def balance_at(session: Session, *, vault: str, asset: str, height: int) -> int:
+    """What came in of ``asset`` less what went out, over all movements up to ``height``."""
     signed = case((MovementRow.direction == "in", MovementRow.units), else_=-MovementRow.units)
     total = session.execute(
         select(func.coalesce(func.sum(signed), 0)).where(
-            MovementRow.vault_id == vault, MovementRow.height <= height, MovementRow.removed_at.is_(None)
+            MovementRow.vault_id == vault,
+            MovementRow.asset == asset,
+            MovementRow.height <= height,
+            MovementRow.removed_at.is_(None),
         )
     ).scalar_one()
     return int(total)
@@ -105,10 +110,10 @@ def confirmed_spends(session: Session, *, chain: str, txids: Iterable[str]) -> d
     return {row.spent_by: row.height for row in rows if row.spent_by is not None}
 
 
-def spender_of(session: Session, *, chain: str, txid: str, vout: int) -> str | None:
+def spender_of(session: Session, *, chain: str, txid: str, position: int) -> str | None:
     """The transaction that spent this outpoint of ours on the best chain, or None."""
     return session.execute(
-        select(CoinRow.spent_by).where(CoinRow.chain == chain, CoinRow.txid == txid, CoinRow.vout == vout)
+        select(CoinRow.spent_by).where(CoinRow.chain == chain, CoinRow.txid == txid, CoinRow.position == position)
     ).scalar_one_or_none()
 
 
@@ -143,8 +148,9 @@ def _movements(session: Session, query: Select[MovementRow]) -> list[Movement]:
             own_spend=row.own_spend,
             coinbase=row.coinbase,
             txid=row.txid,
-            vout=row.vout,
+            position=row.position,
             spent_by=row.spent_by,
+            asset=row.asset,
             units=row.units,
             height=row.height,
             block_hash=row.block_hash,
@@ -155,16 +161,17 @@ def _movements(session: Session, query: Select[MovementRow]) -> list[Movement]:
 
 
 def _coins(session: Session, query: Select[CoinRow]) -> list[Coin]:
-    ordered = query.order_by(CoinRow.created_height, CoinRow.txid, CoinRow.vout)
+    ordered = query.order_by(CoinRow.created_height, CoinRow.txid, CoinRow.position)
     return [
         Coin(
             chain=row.chain,
             txid=row.txid,
-            vout=row.vout,
+            position=row.position,
             vault=row.vault_id,
             address_id=row.address_id,
             change=row.change,
-            script_pubkey=row.script_pubkey,
+            locator=row.locator,
+            asset=row.asset,
             units=row.units,
             coinbase=row.coinbase,
             height=row.created_height,

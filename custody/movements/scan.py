@@ -1,11 +1,12 @@
 """Following the chain: read where we are, ask the node without a unit open, write one block per short unit.
 
 Safe to run twice at once and over the same blocks again: the stored tip is compared and set, and what is
-recorded is named by outpoint. A node that is not ready, on another network or behind us writes nothing.
+recorded is named by (txid, position). A node that is not ready, on another network or behind us writes nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,19 +49,21 @@ def scan(
     database: Database,
     *,
     chain: str,
+    assets: Collection[str],
     start_height: int,
     limit_blocks: int = 500,
     overlap: int = 6,
 ) -> ScanResult:
     """Follow the node for up to ``limit_blocks`` blocks from our tip, or from ``start_height`` the first time.
 
-    Blocks that left the best chain are undone first; when there is something new, the last ``overlap`` blocks are
-    matched again for addresses stored meanwhile. Another scanner moving the tip ends this scan quietly. Raises
-    ``NodeUnavailable``, ``NodeNotReady``, ``WrongNetwork``, ``NodeBehind``, ``NoCommonAncestor``.
+    Movements of ``assets`` (CAIP-19 ids) are recorded and of nothing else. Blocks that left the best chain are undone
+    first; when there is something new, the last ``overlap`` blocks are matched again for addresses stored meanwhile.
+    Another scanner moving the tip ends this scan quietly. Raises ``NodeUnavailable``, ``NodeNotReady``,
+    ``WrongNetwork``, ``NodeBehind``, ``NoCommonAncestor``.
     """
     if reader.chain != chain:
         raise WrongNetwork("the reader is of another chain", chain=chain)
-    run = _Run(reader, database, chain, start_height)
+    run = _Run(reader, database, chain, assets, start_height)
     try:
         more = run.follow(limit_blocks, overlap)
     except (TipMoved, BlockNotFound):
@@ -69,8 +72,11 @@ def scan(
 
 
 class _Run:
-    def __init__(self, reader: ChainReader, database: Database, chain: str, start_height: int) -> None:
-        self.reader, self.database, self.chain, self.start_height = reader, database, chain, start_height
+    def __init__(
+        self, reader: ChainReader, database: Database, chain: str, assets: Collection[str], start_height: int
+    ) -> None:
+        self.reader, self.database, self.chain = reader, database, chain
+        self.assets, self.start_height = frozenset(assets), start_height
         self.recorded = self.removed = 0
 
     def tip(self) -> Tip | None:
@@ -101,7 +107,13 @@ class _Run:
     def _record(self, block: Block, tip: Tip | None) -> Tip:
         with self.database.unit() as unit:
             recorded = operations.record_block(
-                unit.session, chain=self.chain, block=block, expected_tip=tip, now=unit.now
+                unit.session,
+                chain=self.chain,
+                block=block,
+                expected_tip=tip,
+                assets=self.assets,
+                has_coins=self.reader.has_coins,
+                now=unit.now,
             )
         crash_point("movements.block_recorded")
         self.recorded += 1
@@ -148,4 +160,11 @@ class _Run:
         for known in reversed(stored):
             block = self.reader.block(known.hash)
             with self.database.unit() as unit:
-                operations.rescan_block(unit.session, chain=self.chain, block=block, now=unit.now)
+                operations.rescan_block(
+                    unit.session,
+                    chain=self.chain,
+                    block=block,
+                    assets=self.assets,
+                    has_coins=self.reader.has_coins,
+                    now=unit.now,
+                )

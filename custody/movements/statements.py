@@ -8,8 +8,8 @@ from sqlalchemy import TextClause, text
 
 _ROWS: Final = """
     jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
-      txid text, vout integer, vault_id text, address_id bigint, change boolean, script text, units numeric,
-      coinbase boolean, own_spend boolean, spent_by text)
+      txid text, position integer, vault_id text, address_id bigint, change boolean, locator text, asset text,
+      units numeric, coinbase boolean, own_spend boolean, spent_by text)
 """
 
 
@@ -19,12 +19,12 @@ def _over_rows(statement: str) -> TextClause:
 
 CREATE_COINS: Final = _over_rows(
     """
-    INSERT INTO coins (chain, txid, vout, vault_id, address_id, change, script_pubkey, units, coinbase,
+    INSERT INTO coins (chain, txid, position, vault_id, address_id, change, locator, asset, units, coinbase,
       created_height, created_hash)
-    SELECT :chain, r.txid, r.vout, r.vault_id, r.address_id, r.change, decode(r.script, 'hex'), r.units, r.coinbase,
-      :height, :hash
+    SELECT :chain, r.txid, r.position, r.vault_id, r.address_id, r.change, decode(r.locator, 'hex'), r.asset, r.units,
+      r.coinbase, :height, :hash
     FROM <rows>
-    ON CONFLICT (chain, txid, vout) DO UPDATE
+    ON CONFLICT (chain, txid, position) DO UPDATE
       SET created_height = excluded.created_height, created_hash = excluded.created_hash,
           coinbase = excluded.coinbase
       WHERE coins.created_height IS NULL
@@ -34,26 +34,26 @@ CREATE_COINS: Final = _over_rows(
 
 SPEND_COINS: Final = _over_rows(
     """
-    INSERT INTO coins (chain, txid, vout, vault_id, address_id, change, script_pubkey, units, coinbase,
+    INSERT INTO coins (chain, txid, position, vault_id, address_id, change, locator, asset, units, coinbase,
       spent_by, spent_height, spent_hash)
-    SELECT :chain, r.txid, r.vout, r.vault_id, r.address_id, r.change, decode(r.script, 'hex'), r.units, false,
-      r.spent_by, :height, :hash
+    SELECT :chain, r.txid, r.position, r.vault_id, r.address_id, r.change, decode(r.locator, 'hex'), r.asset, r.units,
+      false, r.spent_by, :height, :hash
     FROM <rows>
-    ON CONFLICT (chain, txid, vout) DO UPDATE
+    ON CONFLICT (chain, txid, position) DO UPDATE
       SET spent_by = excluded.spent_by, spent_height = excluded.spent_height, spent_hash = excluded.spent_hash
-    RETURNING txid, vout, vault_id, created_height
+    RETURNING txid, position, vault_id, created_height
     """
 )
 """A coin we never saw arrive is written as spent: the caller raises the alarm."""
 
 ADD_MOVEMENTS: Final = _over_rows(
     """
-    INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, vout, spent_by,
-      units, height, block_hash, seen_at)
+    INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, position,
+      spent_by, asset, units, height, block_hash, seen_at)
     SELECT :chain, CASE WHEN r.spent_by IS NULL THEN 'in' ELSE 'out' END, r.vault_id, r.address_id, r.change,
-      r.own_spend, r.coinbase, r.txid, r.vout, r.spent_by, r.units, :height, :hash, :now
+      r.own_spend, r.coinbase, r.txid, r.position, r.spent_by, r.asset, r.units, :height, :hash, :now
     FROM <rows>
-    ON CONFLICT (chain, direction, txid, vout) WHERE removed_at IS NULL DO NOTHING
+    ON CONFLICT (chain, direction, txid, position) WHERE removed_at IS NULL DO NOTHING
     """
 )
 
@@ -67,9 +67,10 @@ REMOVE_MOVEMENTS: Final = text(
 SPENT_VAULTS: Final = text(
     """
     SELECT r.txid, r.spender, spent.vault_id
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (txid text, vout integer, spender text)
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (txid text, position integer, spender text)
     CROSS JOIN LATERAL (
-      SELECT vault_id FROM coins WHERE coins.chain = :chain AND coins.txid = r.txid AND coins.vout = r.vout LIMIT 1
+      SELECT vault_id FROM coins
+      WHERE coins.chain = :chain AND coins.txid = r.txid AND coins.position = r.position LIMIT 1
     ) AS spent
     """
 )

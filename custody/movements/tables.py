@@ -36,7 +36,10 @@ class ProgressRow(Base):
 
 
 class CoinRow(Base):
-    """One output of ours on the best chain. ``created_height`` is unknown where only its spending was seen."""
+    """One coin of ours on the best chain, where the chain has coins.
+
+    ``created_height`` is unknown where only its spending was seen.
+    """
 
     __tablename__ = "coins"
     __table_args__ = (
@@ -52,11 +55,12 @@ class CoinRow(Base):
 
     chain: Mapped[str] = mapped_column(primary_key=True)
     txid: Mapped[str] = mapped_column(primary_key=True)
-    vout: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     vault_id: Mapped[str]
     address_id: Mapped[int] = mapped_column(BigInteger)
     change: Mapped[bool]
-    script_pubkey: Mapped[bytes]
+    locator: Mapped[bytes]
+    asset: Mapped[str]
     units: Mapped[int] = mapped_column(MoneyColumn)
     coinbase: Mapped[bool]
     created_height: Mapped[int | None]
@@ -67,7 +71,7 @@ class CoinRow(Base):
 
 
 class MovementRow(Base):
-    """In: an output of ours appeared. Out: ``spent_by`` spent it. A reorg marks it removed, once.
+    """In: something arrived at a place of ours. Out: ``spent_by`` took it. A reorg marks it removed, once.
 
     ``change_id`` grows with every insert and removal of a chain, in commit order: a cursor over it misses nothing.
     """
@@ -79,7 +83,7 @@ class MovementRow(Base):
         CheckConstraint("units >= 0", name="units"),
         Index(
             "uq_movements_live",
-            *("chain", "direction", "txid", "vout"),
+            *("chain", "direction", "txid", "position"),
             unique=True,
             postgresql_where=text("removed_at IS NULL"),
         ),
@@ -98,8 +102,9 @@ class MovementRow(Base):
     own_spend: Mapped[bool]
     coinbase: Mapped[bool]
     txid: Mapped[str]
-    vout: Mapped[int]
+    position: Mapped[int]
     spent_by: Mapped[str | None]
+    asset: Mapped[str]
     units: Mapped[int] = mapped_column(MoneyColumn)
     height: Mapped[int]
     block_hash: Mapped[str]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from custody.db.unit import DatabaseUnavailable
 from custody.kernel.errors import Unavailable
 from custody.ledger.reasons import CLIENT_KINDS
 from custody.reconciliation import statements
-from custody.reconciliation.model import InFlight, Outpoint, Snapshot, VaultTruth
+from custody.reconciliation.model import InFlight, Place, Snapshot, VaultTruth
 
 
 class SchemaMissing(Unavailable):
@@ -28,19 +28,27 @@ _OWED = frozenset(kind.value for kind in CLIENT_KINDS)
 
 
 @dataclass
-class Books:
-    """Everything stored about one chain and asset at one height."""
+class AssetBooks:
+    """Everything stored about one asset, by vault."""
 
-    vaults: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
-    coins: dict[str, dict[Outpoint, int]] = field(default_factory=dict)
-    scripts: set[bytes] = field(default_factory=set)
-    """Scripts of those coins."""
+    indexed: dict[str, dict[Place, int]] = field(default_factory=dict)
     movements: dict[str, int] = field(default_factory=dict)
     onchain: dict[str, int] = field(default_factory=dict)
     suspense: dict[str, int] = field(default_factory=dict)
     owed: dict[str, int] = field(default_factory=dict)
     trial: int = 0
     in_flight: dict[str, list[InFlight]] = field(default_factory=dict)
+
+
+@dataclass
+class Books:
+    """Everything stored about one chain at one height."""
+
+    has_coins: bool
+    assets: dict[str, AssetBooks]
+    vaults: list[tuple[str, str, tuple[str, ...]]] = field(default_factory=list)
+    locators: set[bytes] = field(default_factory=set)
+    """Where what we indexed lies."""
 
 
 @contextmanager
@@ -61,60 +69,94 @@ def still(database: Database) -> Iterator[Session]:
         raise SchemaMissing("the database has no schema of ours; run custody db upgrade") from error
 
 
-def read_books(session: Session, *, chain: str, asset: str, height: int) -> Books:
-    """What is stored of ``chain`` as of ``height``; the ledger is read as it is now, with what is in flight named."""
-    books = Books()
+def read_books(session: Session, *, chain: str, assets: Sequence[str], has_coins: bool, height: int) -> Books:
+    """What is stored of ``chain`` as of ``height``; the ledger is read as it is now, with what is in flight named.
+
+    Only ``assets`` are told, each apart, in their order.
+    """
+    books = Books(has_coins, {asset: AssetBooks() for asset in assets})
     where = {"chain": chain, "height": height}
     books.vaults = [
         (row.id, row.kind, tuple(row.clients)) for row in session.execute(statements.VAULTS, {"chain": chain})
     ]
-    for row in session.execute(statements.COINS, where):
-        books.coins.setdefault(row.vault_id, {})[(row.txid, row.vout)] = int(row.units)
-        books.scripts.add(bytes(row.script_pubkey))
-    books.movements = {row.vault_id: int(row.units) for row in session.execute(statements.MOVEMENTS, where)}
-    _read_ledger(session, books, asset)
+    if has_coins:
+        _read_coins(session, books, where)
+    else:
+        _read_balances(session, books, where)
+    _read_ledger(session, books)
     for statement in (statements.DEPOSITS, statements.UNTAKEN, statements.PAYMENTS):
         for row in session.execute(statement, where):
-            item = InFlight(row.kind, row.subject, row.sign * int(row.units))
-            books.in_flight.setdefault(row.vault_id, []).append(item)
+            if row.asset in books.assets:
+                item = InFlight(row.kind, row.subject, row.sign * int(row.units))
+                books.assets[row.asset].in_flight.setdefault(row.vault_id, []).append(item)
     return books
 
 
-def snapshot(
-    books: Books, *, node: Mapping[str, Mapping[Outpoint, int]], chain: str, asset: str, height: int, block_hash: str
-) -> Snapshot:
-    """The stored side and the node's coins per vault, side by side."""
-    return Snapshot(
-        chain=chain,
-        asset=asset,
-        height=height,
-        hash=block_hash,
-        vaults=tuple(
-            VaultTruth(
-                vault=vault,
-                kind=kind,
-                clients=clients,
-                node=node.get(vault, {}),
-                coins=books.coins.get(vault, {}),
-                movements=books.movements.get(vault, 0),
-                onchain=books.onchain.get(vault, 0),
-                suspense=books.suspense.get(vault, 0),
-                in_flight=tuple(books.in_flight.get(vault, ())),
-            )
-            for vault, kind, clients in books.vaults
-        ),
-        owed=books.owed,
-        trial=books.trial,
+def snapshots(
+    books: Books,
+    *,
+    node: Mapping[str, Mapping[str, Mapping[Place, int]]],
+    chain: str,
+    height: int,
+    block_hash: str,
+) -> tuple[Snapshot, ...]:
+    """The stored side and the node's, by asset and vault, side by side."""
+    return tuple(
+        Snapshot(
+            chain=chain,
+            asset=asset,
+            has_coins=books.has_coins,
+            height=height,
+            hash=block_hash,
+            vaults=tuple(_truths(books, own, node.get(asset, {}))),
+            owed=own.owed,
+            trial=own.trial,
+        )
+        for asset, own in books.assets.items()
     )
 
 
-def _read_ledger(session: Session, books: Books, asset: str) -> None:
-    for row in session.execute(statements.ACCOUNTS, {"asset": asset}):
-        balance = int(row.balance)
-        books.trial += balance
+def _truths(books: Books, own: AssetBooks, node: Mapping[str, Mapping[Place, int]]) -> Iterator[VaultTruth]:
+    for vault, kind, clients in books.vaults:
+        yield VaultTruth(
+            vault=vault,
+            kind=kind,
+            clients=clients,
+            node=node.get(vault, {}),
+            indexed=own.indexed.get(vault, {}),
+            movements=own.movements.get(vault, 0),
+            onchain=own.onchain.get(vault, 0),
+            suspense=own.suspense.get(vault, 0),
+            in_flight=tuple(own.in_flight.get(vault, ())),
+        )
+
+
+def _read_coins(session: Session, books: Books, where: Mapping[str, object]) -> None:
+    for row in session.execute(statements.COINS, where):
+        if row.asset in books.assets:
+            books.assets[row.asset].indexed.setdefault(row.vault_id, {})[(row.txid, row.position)] = int(row.units)
+            books.locators.add(bytes(row.locator))
+    for row in session.execute(statements.MOVEMENTS, where):
+        if row.asset in books.assets:
+            books.assets[row.asset].movements[row.vault_id] = int(row.units)
+
+
+def _read_balances(session: Session, books: Books, where: Mapping[str, object]) -> None:
+    for row in session.execute(statements.BALANCES, where):
+        if row.asset in books.assets:
+            own, locator = books.assets[row.asset], bytes(row.locator)
+            own.indexed.setdefault(row.vault_id, {})[(locator.hex(), None)] = int(row.units)
+            own.movements[row.vault_id] = own.movements.get(row.vault_id, 0) + int(row.units)
+            books.locators.add(locator)
+
+
+def _read_ledger(session: Session, books: Books) -> None:
+    for row in session.execute(statements.ACCOUNTS, {"assets": list(books.assets)}):
+        own, balance = books.assets[row.asset], int(row.balance)
+        own.trial += balance
         if row.kind == "onchain":
-            books.onchain[row.owner] = -balance
+            own.onchain[row.owner] = -balance
         elif row.kind == "suspense":
-            books.suspense[row.owner] = balance
+            own.suspense[row.owner] = balance
         elif row.kind in _OWED:
-            books.owed[row.owner] = books.owed.get(row.owner, 0) + balance
+            own.owed[row.owner] = own.owed.get(row.owner, 0) + balance

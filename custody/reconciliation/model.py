@@ -1,4 +1,4 @@
-"""What a reconciliation looks at and what it finds. Amounts are base units of one asset."""
+"""What a reconciliation looks at and what it finds. Amounts are base units of the asset a snapshot is of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-Outpoint = tuple[str, int]
+Place = tuple[str, int | None]
+"""Where something lies: a coin's (txid, position), or on a chain without coins an address's (locator in hex, None)."""
+
+
+def name_of(place: Place) -> str:
+    """``txid:position``, or the locator."""
+    first, position = place
+    return first if position is None else f"{first}:{position}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +32,15 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class VaultTruth:
-    """One vault at the pinned block, told three times."""
+    """One vault and asset at the pinned block, told three times."""
 
     vault: str
     kind: str
     clients: tuple[str, ...]
-    node: Mapping[Outpoint, int]
-    """Unspent outputs as the node counts them."""
-    coins: Mapping[Outpoint, int]
-    """Unspent outputs as we indexed them."""
+    node: Mapping[Place, int]
+    """Coins or balances as the node counts them."""
+    indexed: Mapping[Place, int]
+    """The same as we indexed them: our coins, or what the movements of each address add up to."""
     movements: int
     """What came in less what went out, over all recorded movements."""
     onchain: int
@@ -47,9 +54,9 @@ class VaultTruth:
         return sum(self.node.values())
 
     @property
-    def coin_units(self) -> int:
+    def indexed_units(self) -> int:
         """What we indexed."""
-        return sum(self.coins.values())
+        return sum(self.indexed.values())
 
     @property
     def in_flight_units(self) -> int:
@@ -64,10 +71,12 @@ class VaultTruth:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything the checks read, as of one block and one moment of the database."""
+    """Everything the checks read of one asset, as of one block and one moment of the database."""
 
     chain: str
     asset: str
+    has_coins: bool
+    """Whether places are coins; else they are addresses with a balance."""
     height: int
     hash: str
     vaults: tuple[VaultTruth, ...]
@@ -82,6 +91,7 @@ class Break:
     """A difference that nothing in flight explains."""
 
     vault: str
+    asset: str
     check: str
     expected: int
     found: int
@@ -91,6 +101,7 @@ class Break:
         """As commands print it."""
         return {
             "vault": self.vault,
+            "asset": self.asset,
             "check": self.check,
             "expected": str(self.expected),
             "found": str(self.found),
@@ -100,14 +111,20 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One finished run."""
+    """One finished run over every asset of a chain."""
 
     id: str
     kind: str
-    snapshot: Snapshot
+    snapshots: tuple[Snapshot, ...]
+    """One for each asset, the chain's own first, all of the same block."""
     breaks: tuple[Break, ...]
     started_at: datetime
     finished_at: datetime
+
+    @property
+    def height(self) -> int:
+        """Height of the block compared at."""
+        return self.snapshots[0].height
 
     @property
     def is_balanced(self) -> bool:
@@ -115,16 +132,17 @@ class RunResult:
         return not self.breaks
 
     def to_json(self) -> dict[str, Any]:
-        """The run as commands print it."""
+        """The run as commands print it; ``asset`` is the chain's own, each line names its own."""
+        first = self.snapshots[0]
         return {
             "id": self.id,
             "kind": self.kind,
-            "chain": self.snapshot.chain,
-            "asset": self.snapshot.asset,
-            "height": self.snapshot.height,
-            "hash": self.snapshot.hash,
+            "chain": first.chain,
+            "asset": first.asset,
+            "height": first.height,
+            "hash": first.hash,
             "balanced": self.is_balanced,
-            "vaults": lines(self.snapshot),
+            "vaults": [line for snapshot in self.snapshots for line in lines(snapshot)],
             "breaks": [item.to_json() for item in self.breaks],
         }
 
@@ -134,9 +152,10 @@ def lines(snapshot: Snapshot) -> list[dict[str, Any]]:
     return [
         {
             "vault": item.vault,
+            "asset": snapshot.asset,
             "kind": item.kind,
             "node": str(item.chain_units),
-            "coins": str(item.coin_units),
+            "coins": str(item.indexed_units),
             "movements": str(item.movements),
             "ledger": str(item.onchain),
             "suspense": str(item.suspense),

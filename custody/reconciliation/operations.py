@@ -18,24 +18,28 @@ def record_run(
     session: Session,
     *,
     kind: str,
-    snapshot: Snapshot,
+    snapshots: tuple[Snapshot, ...],
     breaks: tuple[Break, ...],
     actor: str,
     started_at: datetime,
     now: datetime,
 ) -> RunResult:
-    """Store the run and its breaks, freeze every vault that has one, and note the others as reconciled."""
-    run = RunResult(new_id("rec", now), kind, snapshot, breaks, started_at, now)
+    """Store the run and its breaks, freeze every vault that has one, and note the others as reconciled.
+
+    ``snapshots`` are of one block: one for each asset, one at least.
+    """
+    run = RunResult(new_id("rec", now), kind, snapshots, breaks, started_at, now)
     result = "balanced" if run.is_balanced else "break"
+    first = snapshots[0]
     session.add(
         RunRow(
             id=run.id,
-            chain=snapshot.chain,
+            chain=first.chain,
             kind=kind,
-            height=snapshot.height,
-            hash=snapshot.hash,
+            height=first.height,
+            hash=first.hash,
             result=result,
-            totals={"asset": snapshot.asset, "vaults": lines(snapshot)},
+            totals={"assets": [{"asset": item.asset, "vaults": lines(item)} for item in snapshots]},
             started_at=started_at,
             finished_at=now,
         )
@@ -44,7 +48,7 @@ def record_run(
     for found in breaks:
         _open_break(session, run, found, actor, now)
     _note_balanced(session, run, now)
-    facts = {"kind": kind, "height": snapshot.height, "hash": snapshot.hash, "breaks": len(breaks)}
+    facts = {"kind": kind, "height": first.height, "hash": first.hash, "breaks": len(breaks)}
     audit.record(session, event=f"reconciliation.{result}", subject=run.id, actor=actor, now=now, facts=facts)
     return run
 
@@ -54,7 +58,7 @@ def _open_break(session: Session, run: RunResult, found: Break, actor: str, now:
         "id": new_id("brk", now),
         "run_id": run.id,
         "vault_id": found.vault,
-        "asset": run.snapshot.asset,
+        "asset": found.asset,
         "check_name": found.check,
         "expected": found.expected,
         "found": found.found,
@@ -72,6 +76,6 @@ def _open_break(session: Session, run: RunResult, found: Break, actor: str, now:
 
 def _note_balanced(session: Session, run: RunResult, now: datetime) -> None:
     broken = {found.vault for found in run.breaks}
-    for vault in run.snapshot.vaults:
+    for vault in run.snapshots[0].vaults:
         if vault.vault not in broken:
-            vaults.note_reconciled(session, vault=vault.vault, height=run.snapshot.height, now=now)
+            vaults.note_reconciled(session, vault=vault.vault, height=run.height, now=now)

@@ -32,26 +32,40 @@ VAULTS: Final = text(
 
 COINS: Final = text(
     """
-    SELECT vault_id, txid, vout, units, script_pubkey FROM coins
+    SELECT vault_id, txid, position, asset, units, locator FROM coins
     WHERE chain = :chain AND created_height <= :height AND spent_by IS NULL
     UNION ALL
-    SELECT vault_id, txid, vout, units, script_pubkey FROM coins
+    SELECT vault_id, txid, position, asset, units, locator FROM coins
     WHERE chain = :chain AND created_height <= :height AND spent_by IS NOT NULL AND spent_height > :height
     """
 )
 
 MOVEMENTS: Final = text(
     """
-    SELECT vault_id, sum(CASE direction WHEN 'in' THEN units ELSE -units END) AS units
-    FROM movements WHERE chain = :chain AND height <= :height AND removed_at IS NULL GROUP BY vault_id
+    SELECT vault_id, asset, sum(CASE direction WHEN 'in' THEN units ELSE -units END) AS units
+    FROM movements WHERE chain = :chain AND height <= :height AND removed_at IS NULL GROUP BY vault_id, asset
     """
 )
 
-ACCOUNTS: Final = text("SELECT kind, owner, balance FROM ledger_accounts WHERE asset = :asset")
+BALANCES: Final = text(
+    """
+    SELECT m.vault_id, m.asset, a.locator AS locator,
+      sum(CASE m.direction WHEN 'in' THEN m.units ELSE -m.units END) AS units
+    FROM movements m JOIN addresses a ON a.id = m.address_id
+    WHERE m.chain = :chain AND m.height <= :height AND m.removed_at IS NULL
+    GROUP BY m.vault_id, m.asset, a.locator
+    HAVING sum(CASE m.direction WHEN 'in' THEN m.units ELSE -m.units END) <> 0
+    """
+)
+"""What each address holds where the chain has no coins."""
+
+ACCOUNTS: Final = text(
+    "SELECT asset, kind, owner, balance FROM ledger_accounts WHERE asset = ANY(CAST(:assets AS text[]))"
+)
 
 DEPOSITS: Final = text(
     """
-    SELECT vault_id, id AS subject, units,
+    SELECT vault_id, asset, id AS subject, units,
       CASE WHEN state = 'confirming' THEN 'deposit confirming'
            WHEN unbacked THEN 'deposit removed by a reorg, not reversed yet'
            ELSE 'deposit of a later block' END AS kind,
@@ -64,28 +78,28 @@ DEPOSITS: Final = text(
     """
 )
 
-# An outpoint whose newest movement the deposits have not taken up: the chain is ahead of the deposit's own row.
+# An arrival whose newest movement the deposits have not taken up: the chain is ahead of the deposit's own row.
 UNTAKEN: Final = text(
     """
     WITH touched AS (
-      SELECT m.vault_id, m.txid, m.vout, max(m.units) AS units
+      SELECT m.vault_id, m.asset, m.txid, m.position, max(m.units) AS units
       FROM movements m
       WHERE m.chain = :chain AND m.direction = 'in' AND NOT (m.change AND m.own_spend) AND m.units > 0
         AND m.change_id > coalesce((SELECT p.change_id FROM deposit_progress p WHERE p.chain = :chain), 0)
-      GROUP BY m.vault_id, m.txid, m.vout
+      GROUP BY m.vault_id, m.asset, m.txid, m.position
     ), told AS (
       SELECT t.*,
         EXISTS (SELECT FROM movements l WHERE l.chain = :chain AND l.direction = 'in' AND l.txid = t.txid
-                  AND l.vout = t.vout AND l.removed_at IS NULL AND l.height <= :height) AS on_chain,
-        EXISTS (SELECT FROM deposits d WHERE d.chain = :chain AND d.txid = t.txid AND d.vout = t.vout
+                  AND l.position = t.position AND l.removed_at IS NULL AND l.height <= :height) AS on_chain,
+        EXISTS (SELECT FROM deposits d WHERE d.chain = :chain AND d.txid = t.txid AND d.position = t.position
                   AND d.state IN ('confirming', 'credited', 'quarantined', 'dust') AND NOT d.unbacked
                   AND d.height <= :height) AS counted
       FROM touched t
     )
-    SELECT vault_id, txid || ':' || vout AS subject, units,
+    SELECT vault_id, asset, txid || ':' || position AS subject, units,
       CASE WHEN on_chain THEN 'arrival not taken up yet' ELSE 'removal not taken up yet' END AS kind,
       CASE WHEN on_chain THEN 1 ELSE -1 END AS sign
-    FROM told WHERE on_chain <> counted ORDER BY txid, vout
+    FROM told WHERE on_chain <> counted ORDER BY txid, position
     """
 )
 
@@ -94,7 +108,7 @@ UNTAKEN: Final = text(
 PAYMENTS: Final = text(
     """
     WITH told AS (
-      SELECT a.vault_id, w.id AS subject, w.units + a.fee_units AS units,
+      SELECT a.vault_id, w.asset, w.id AS subject, w.units + a.fee_units AS units,
         w.state = 'completed' AND w.txid = a.txid AS settled,
         EXISTS (SELECT FROM movements m WHERE m.chain = :chain AND m.spent_by = a.txid
                   AND m.removed_at IS NULL AND m.height <= :height) AS on_chain,
@@ -107,7 +121,7 @@ PAYMENTS: Final = text(
         AND w.state NOT IN ('denied', 'rejected', 'expired', 'cancelled', 'failed')
         AND (w.state <> 'completed' OR a.confirmed_height > :height - 1000)
     )
-    SELECT vault_id, subject, units,
+    SELECT vault_id, asset, subject, units,
       CASE WHEN on_chain THEN 'payment confirmed, not settled'
            WHEN later THEN 'payment of a later block'
            ELSE 'payment removed by a reorg, not reversed yet' END AS kind,

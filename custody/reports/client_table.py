@@ -14,7 +14,6 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from custody.chains.registry import addressing
 from custody.clients import queries as clients
 from custody.kernel.money import Asset
 from custody.ledger import queries as ledger
@@ -29,7 +28,7 @@ class ClientRow:
     """One client and asset."""
 
     name: str
-    asset: str
+    asset: Asset
     deposited: int
     withdrawn: int
     fees: int
@@ -40,8 +39,8 @@ class ClientRow:
     difference: int
 
     def to_json(self) -> dict[str, str]:
-        """Amounts as strings of base units."""
-        return {item.name: str(getattr(self, item.name)) for item in fields(self)}
+        """Amounts as strings of base units, the asset by its code."""
+        return {item.name: str(getattr(self, item.name)) for item in fields(self)} | {"asset": self.asset.code}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class PoolRow:
     """One pool: all its clients against the chain."""
 
     vault: str
-    asset: str
+    asset: Asset
     clients: int
     """Available + held + pledged of all its clients, less what a reorg left them owing."""
     suspense: int
@@ -58,8 +57,8 @@ class PoolRow:
     difference: int
 
     def to_json(self) -> dict[str, str]:
-        """Amounts as strings of base units."""
-        return {item.name: str(getattr(self, item.name)) for item in fields(self)}
+        """Amounts as strings of base units, the asset by its code."""
+        return {item.name: str(getattr(self, item.name)) for item in fields(self)} | {"asset": self.asset.code}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +87,9 @@ def client_table(session: Session) -> ClientTable:
     flows = _flows(session)
     found = ClientTable((), ())
     for chain in chains(session):
-        asset = addressing(chain).native
-        of_chain = _of_chain(session, indexed(session, chain=chain), asset, balances, flows)
-        found = ClientTable(found.clients + of_chain.clients, found.pools + of_chain.pools)
+        for asset, snapshot in indexed(session, chain=chain):
+            of_asset = _of_asset(session, snapshot, asset, balances, flows)
+            found = ClientTable(found.clients + of_asset.clients, found.pools + of_asset.pools)
     return found
 
 
@@ -112,7 +111,7 @@ class _Share:
     pooled: bool = False
 
 
-def _of_chain(
+def _of_asset(
     session: Session,
     snapshot: Snapshot,
     asset: Asset,
@@ -136,7 +135,7 @@ def _row(name: str, asset: Asset, balance: ClientBalance, flow: _Flow, share: _S
     unexplained = flow.deposited - flow.withdrawn - flow.fees - net
     return ClientRow(
         name=name,
-        asset=asset.code,
+        asset=asset,
         deposited=flow.deposited,
         withdrawn=flow.withdrawn,
         fees=flow.fees,
@@ -163,7 +162,7 @@ def _pool_rows(snapshot: Snapshot, group: Sequence[VaultTruth], asset: Asset) ->
     return [
         PoolRow(
             vault=" ".join(vault.vault for vault in group),
-            asset=asset.code,
+            asset=asset,
             clients=sum(snapshot.owed.get(client, 0) for client in _members(group)),
             suspense=sum(vault.suspense for vault in group),
             in_flight=sum(vault.in_flight_units for vault in group),

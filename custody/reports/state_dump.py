@@ -52,17 +52,17 @@ _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "chain": {
         "tip": "SELECT chain, height, hash FROM scan_progress ORDER BY chain",
-        "coins": "SELECT chain, vault_id, count(*) AS unspent, sum(units) AS units FROM coins WHERE spent_by IS NULL"
-        " GROUP BY chain, vault_id ORDER BY chain, vault_id",
-        "movements": "SELECT chain, vault_id, direction, removed_at IS NOT NULL AS removed, count(*) AS lines,"
-        " sum(units) AS units FROM movements GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
+        "coins": "SELECT chain, vault_id, asset, count(*) AS unspent, sum(units) AS units FROM coins"
+        " WHERE spent_by IS NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        "movements": "SELECT chain, vault_id, asset, direction, removed_at IS NOT NULL AS removed, count(*) AS lines,"
+        " sum(units) AS units FROM movements GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
     },
     "clients": {
         "clients": "SELECT id, name, segregation, status, status_reason, opening FROM clients ORDER BY id",
     },
     "deposits": {
-        "deposits": "SELECT id, chain, txid, vout, vault_id, client_id, address_id, asset, units, state, occurrence,"
-        " required_depth, height, block_hash, reason, unbacked FROM deposits ORDER BY id",
+        "deposits": "SELECT id, chain, txid, position, vault_id, client_id, address_id, asset, units, state,"
+        " occurrence, required_depth, height, block_hash, reason, unbacked FROM deposits ORDER BY id",
         "taken_up": "SELECT chain, change_id FROM deposit_progress ORDER BY chain",
     },
     "ledger": {

@@ -5,6 +5,7 @@ Every step may run twice and be interrupted anywhere; units are short, and none 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from custody.addresses import operations as addresses
@@ -25,7 +26,13 @@ BATCH: Final = 200
 
 
 def replay(
-    reader: ChainReader, database: Database, *, chain: str, seal_key: bytes, start_height: int
+    reader: ChainReader,
+    database: Database,
+    *,
+    chain: str,
+    assets: Collection[str],
+    seal_key: bytes,
+    start_height: int,
 ) -> Restoration | None:
     """Watch what was forgotten, match the blocks since the backup again, and read on to the node's tip.
 
@@ -40,10 +47,10 @@ def replay(
         for goal in found.goals:
             watch(database, goal, seal_key=seal_key)
         crash_point("restore.watched")
-        _match_again(reader, database, chain, found.tips.get(chain, start_height))
+        _match_again(reader, database, chain, assets, found.tips.get(chain, start_height))
         with database.unit() as unit:
             operations.mark_watched(unit.session, now=unit.now)
-    while scan(reader, database, chain=chain, start_height=start_height).more:
+    while scan(reader, database, chain=chain, assets=assets, start_height=start_height).more:
         pass
     return found
 
@@ -66,7 +73,9 @@ def watch(database: Database, goal: Goal, *, seal_key: bytes) -> None:
         crash_point("restore.batch_stored")
 
 
-def _match_again(reader: ChainReader, database: Database, chain: str, since_height: int) -> None:
+def _match_again(
+    reader: ChainReader, database: Database, chain: str, assets: Collection[str], since_height: int
+) -> None:
     """Blocks that were read after the restore and before everything was watched."""
     height = since_height + 1
     while True:
@@ -76,5 +85,7 @@ def _match_again(reader: ChainReader, database: Database, chain: str, since_heig
             return
         block = reader.block(known)
         with database.unit() as unit:
-            movements.rescan_block(unit.session, chain=chain, block=block, now=unit.now)
+            movements.rescan_block(
+                unit.session, chain=chain, block=block, assets=assets, has_coins=reader.has_coins, now=unit.now
+            )
         height += 1

@@ -19,14 +19,15 @@ class Order:
     withdrawal: str
     vault: str
     chain: str
-    script_pubkey: bytes
+    asset: str
+    locator: bytes
     amount_sat: int
     ceiling_sat: int
 
     @property
     def payment(self) -> Payment:
         """The output that pays."""
-        return Payment(self.script_pubkey, self.amount_sat)
+        return Payment(self.locator, self.amount_sat)
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,7 +195,7 @@ def _reserve(session: Session, planned: Planned, now: datetime) -> None:
             raise CoinTaken("a coin of the plan is reserved for another withdrawal")
     outpoints = [(coin.txid, coin.vout) for coin in planned.coins]
     coins = movements.coins(session, chain=order.chain, outpoints=outpoints)
-    unspent = {(coin.txid, coin.vout) for coin in coins}
+    unspent = {(coin.txid, coin.position) for coin in coins}
     earlier = {(c.txid, c.vout) for a in queries.attempts(session, withdrawal=order.withdrawal) for c in a.inputs}
     if not set(outpoints) <= unspent | earlier:
         raise CoinTaken("a coin of the plan was spent meanwhile")
@@ -239,7 +239,7 @@ def _compose(planned: Planned, descriptor: BranchDescriptor, change_index: int |
         )
         for coin in planned.coins
     ]
-    outputs = [PayOutput(script_pubkey=order.script_pubkey, amount_sat=order.amount_sat, own=None)]
+    outputs = [PayOutput(script_pubkey=order.locator, amount_sat=order.amount_sat, own=None)]
     if change_index is not None and selection.change_sat is not None:
         script = descriptor.derive(change=True, index=change_index).script_pubkey
         outputs.append(PayOutput(script_pubkey=script, amount_sat=selection.change_sat, own=(descriptor, change_index)))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from custody.chains.bitcoin import fees
 from custody.chains.bitcoin.coin_selection import Selection, bump, select
 from custody.chains.bitcoin.offline.script import p2wsh_script
-from custody.chains.port import ChainReader
+from custody.chains.port import ChainNode
 from custody.spends.model import Candidates, PlacedCoin, Planned, SpendRules
 
 CHANGE_SHAPE = p2wsh_script(b"")
@@ -15,7 +15,7 @@ CHANGE_SHAPE = p2wsh_script(b"")
 
 
 def plan(
-    reader: ChainReader, candidates: Candidates, *, rules: SpendRules, fee_rate_sat_kvb: int | None = None
+    reader: ChainNode, candidates: Candidates, *, rules: SpendRules, fee_rate_sat_kvb: int | None = None
 ) -> Planned:
     """Choose coins and fee for the order, and fetch the transactions that made the coins.
 
@@ -30,7 +30,7 @@ def plan(
     return Planned(candidates.order, selection, coins, previous, rate)
 
 
-def _estimate(reader: ChainReader, rules: SpendRules) -> int:
+def _estimate(reader: ChainNode, rules: SpendRules) -> int:
     return fees.estimate(
         reader,
         target_blocks=rules.target_blocks,

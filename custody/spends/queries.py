@@ -26,12 +26,12 @@ class UnknownAttempt(NotFound):
 def candidates(session: Session, *, order: Order, coinbase_maturity: int) -> Candidates:
     """Confirmed, unspent, unreserved coins that belong to somebody: credited deposits and our own change."""
     coins = _spendable(session, order, coinbase_maturity)
-    taken = _reserved(session, order.chain, [(coin.txid, coin.vout) for coin in coins])
+    taken = _reserved(session, order.chain, [(coin.txid, coin.position) for coin in coins])
     places = addresses.by_ids(session, {coin.address_id for coin in coins})
     free = tuple(
-        PlacedCoin(coin.txid, coin.vout, coin.units, coin.change, places[coin.address_id].index, coin.block_hash)
+        PlacedCoin(coin.txid, coin.position, coin.units, coin.change, places[coin.address_id].index, coin.block_hash)
         for coin in coins
-        if coin.block_hash is not None and (coin.txid, coin.vout) not in taken
+        if coin.block_hash is not None and (coin.txid, coin.position) not in taken
     )
     keyset = vaults.keyset(session, keyset_id=vaults.get(session, vault=order.vault).keyset)
     earlier = tuple(
@@ -43,14 +43,16 @@ def candidates(session: Session, *, order: Order, coinbase_maturity: int) -> Can
 def _spendable(session: Session, order: Order, coinbase_maturity: int) -> list[Coin]:
     """A stranger can pay to any address: what nobody was credited with is left alone."""
     tip = movements.tip(session, chain=order.chain)
-    coins = movements.coins_of(session, vault=order.vault)
-    credited = deposits.credited_among(session, chain=order.chain, outpoints=[(coin.txid, coin.vout) for coin in coins])
+    coins = movements.coins_of(session, vault=order.vault, asset=order.asset)
+    credited = deposits.credited_among(
+        session, chain=order.chain, outpoints=[(coin.txid, coin.position) for coin in coins]
+    )
     change = [coin.txid for coin in coins if coin.change]
     ours = set(session.execute(select(AttemptRow.txid).where(AttemptRow.txid.in_(change))).scalars())
     return [
         coin
         for coin in coins
-        if ((coin.txid, coin.vout) in credited or (coin.change and coin.txid in ours))
+        if ((coin.txid, coin.position) in credited or (coin.change and coin.txid in ours))
         and (not coin.coinbase or _mature(coin, tip, coinbase_maturity))
     ]
 

@@ -33,7 +33,7 @@ class Withdrawal:
 
     def order(self, *, ceiling_units: int) -> Order:
         """What spends is asked to pay."""
-        return Order(self.id, self.vault, self.chain, self.locator, self.units, ceiling_units)
+        return Order(self.id, self.vault, self.chain, self.asset, self.locator, self.units, ceiling_units)
 
 
 NEXT_ACTOR = {

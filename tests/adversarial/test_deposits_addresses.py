@@ -16,7 +16,8 @@ from custody.db import Database
 from custody.kernel.errors import Broken
 from custody.vaults.queries import KeysetTampered
 from demo.servers import Bitcoind
-from tests.integration.deposits.world import SEAL_KEY, World, as_superuser
+from tests.chains.bitcoin.sources import Source
+from tests.integration.deposits.world import ASSET, SEAL_KEY, World, as_superuser
 from tests.integration.vaults.keysets import REGTEST, make_keyset
 from tests.support.oracle import plays
 from tests.support.servers import FreshDatabase
@@ -146,10 +147,13 @@ def test_p022_the_last_of_five_thousand_addresses_is_found_live_and_from_the_exp
     world.expect_whole()
 
     restored = VaultExport.parse(exported[0])
-    (coin,) = world.reader.scan_ranges(restored.ranges()).unspents
+    source = Source(restored.descriptor, restored.receive, restored.change)
+    assert (restored.highest_receive, restored.highest_change) == (4_999, None)
+    (coin,) = world.reader.holdings_of([(source, 4_999, -1)], assets=[ASSET]).holdings
     assert (coin.txid, coin.units) == (txid, 800_000)
     script = parse_vault_descriptor(restored.descriptor, network=REGTEST).derive(change=False, index=4_999)
-    assert script.script_pubkey == coin.script_pubkey
+    assert script.script_pubkey == coin.locator
+    assert coin.position is not None
     outside = world.node.wallet("elsewhere").new_address()
-    raw = world.spend([(coin.txid, coin.vout, coin.units, last)], {outside: 799_000})
+    raw = world.spend([(txid, coin.position, coin.units, last)], {outside: 799_000})
     assert world.node.rpc("testmempoolaccept", [raw])[0]["allowed"]

@@ -131,7 +131,13 @@ class Live:
     def scan(self) -> None:
         """Read the chain up to its tip and handle what follows, here and not in the daemon."""
         runtime = self.house.runtime
-        scan.scan(runtime.node, runtime.database, chain=runtime.chain, start_height=self.start_height)
+        scan.scan(
+            runtime.node,
+            runtime.database,
+            chain=runtime.chain,
+            assets=runtime.assets,
+            start_height=self.start_height,
+        )
         self.deliver()
 
     def deliver(self) -> None:
@@ -185,7 +191,7 @@ class Live:
                 runtime.node,
                 runtime.database,
                 chain=runtime.chain,
-                asset=runtime.addressing.native.id,
+                assets=runtime.assets,
                 start_height=self.start_height,
             )
         assert run.breaks == (), run.breaks

@@ -43,11 +43,11 @@ INSERT INTO addresses (vault_id, change, index, locator, address, state, client_
 SELECT '{vault}', change, 1000000 + n, sha256((n || change::text)::bytea), 'old ' || n || change, 'issued', '{client}',
   '', now(), now() FROM generate_series({first}, {last}) n, unnest(ARRAY[false, true]) change;
 INSERT INTO coins SELECT '{chain}', 'in ' || n, 0, '{vault}', 0, false, '', 1000500, false, -1000, 'old', 'old ' || n,
-  -1000, 'old' FROM generate_series({first}, {last}) n;
-INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, vout, spent_by, units,
-  height, block_hash, seen_at)
+  -1000, 'old', '{asset}' FROM generate_series({first}, {last}) n;
+INSERT INTO movements (chain, direction, vault_id, address_id, change, own_spend, coinbase, txid, position, spent_by,
+  asset, units, height, block_hash, seen_at)
 SELECT '{chain}', direction, '{vault}', 0, false, false, false, 'in ' || n, 0,
-  CASE direction WHEN 'out' THEN 'old ' || n END, 1000500, -1000, 'old', now()
+  CASE direction WHEN 'out' THEN 'old ' || n END, '{asset}', 1000500, -1000, 'old', now()
 FROM generate_series({first}, {last}) n, unnest(ARRAY['in', 'out']) direction;
 UPDATE deposit_progress SET change_id = (SELECT max(change_id) FROM movements);
 INSERT INTO deposits SELECT 'dep_' || n, '{chain}', 'in ' || n, 0, '{vault}', '{client}', 0, '{asset}', 1000500, false,

@@ -201,7 +201,14 @@ def _replay() -> int:
     from custody.restore.replay import replay
 
     here = start(process="replay")
-    replay(here.node, here.database, chain=here.chain, seal_key=here.seal_key, start_height=here.settings.start_height)
+    replay(
+        here.node,
+        here.database,
+        chain=here.chain,
+        assets=here.assets,
+        seal_key=here.seal_key,
+        start_height=here.settings.start_height,
+    )
     return 0
 
 

@@ -188,7 +188,8 @@ class Road(House):
     def scan(self) -> None:
         """Read new blocks and the mempool."""
         here = self.runtime
-        while movements.scan(here.node, self.db, chain=here.chain, start_height=here.settings.start_height).more:
+        where: dict[str, Any] = {"assets": here.assets, "start_height": here.settings.start_height}
+        while movements.scan(here.node, self.db, chain=here.chain, **where).more:
             pass
         watch_mempool(
             here.node, self.db, chain=here.chain, config=here.deposit_rules, seen_before=self._seen, actor="chain"
@@ -319,7 +320,7 @@ class Road(House):
             here.node,
             self.db,
             chain=here.chain,
-            asset=here.addressing.native.id,
+            assets=here.assets,
             start_height=here.settings.start_height,
         )
 

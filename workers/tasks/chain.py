@@ -19,7 +19,13 @@ _SEEN: set[str] = set()
 @scheduled_task("chain.scan")
 def scan_chain(runtime: Runtime) -> None:
     """Read new blocks, then look at what waits unconfirmed."""
-    scan.scan(runtime.node, runtime.database, chain=runtime.chain, start_height=runtime.settings.start_height)
+    scan.scan(
+        runtime.node,
+        runtime.database,
+        chain=runtime.chain,
+        assets=runtime.assets,
+        start_height=runtime.settings.start_height,
+    )
     watch_mempool(
         runtime.node,
         runtime.database,

@@ -36,15 +36,15 @@ def catch_up(runtime: Runtime) -> None:
         runtime.node,
         runtime.database,
         chain=runtime.chain,
+        assets=runtime.assets,
         seal_key=runtime.seal_key,
         start_height=runtime.settings.start_height,
     )
     if under_way is None:
         return
     done = reconcile(runtime.node, runtime.database, **_where(runtime))
-    height = done.snapshot.height
     with runtime.database.unit() as unit:
-        restore.finish(unit.session, chain=runtime.chain, node_height=height, actor="restore", now=unit.now)
+        restore.finish(unit.session, chain=runtime.chain, node_height=done.height, actor="restore", now=unit.now)
 
 
 @scheduled_task("housekeeping")
@@ -60,5 +60,4 @@ def housekeeping(runtime: Runtime) -> None:
 
 
 def _where(runtime: Runtime) -> dict[str, Any]:
-    asset = runtime.addressing.native.id
-    return {"chain": runtime.chain, "asset": asset, "start_height": runtime.settings.start_height}
+    return {"chain": runtime.chain, "assets": runtime.assets, "start_height": runtime.settings.start_height}

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from itertools import islice
 from typing import Any, Final
 
+from custody.chains.addressing import AddressSource
 from custody.chains.bitcoin.answers import (
     read_block,
     read_feerate,
     read_hash,
     read_height,
+    read_holdings,
     read_transaction,
-    read_unspents,
 )
 from custody.chains.bitcoin.offline.network import Network
 from custody.chains.bitcoin.offline.transaction import MalformedTransaction, txid_of
@@ -23,13 +24,13 @@ from custody.chains.port import (
     BroadcastOutcome,
     BroadcastResult,
     ChainTransaction,
+    Holding,
+    Holdings,
     NodeNotReady,
     NodeRefused,
     NodeStatus,
     NodeUnavailable,
     TransactionNotFound,
-    Unspent,
-    UtxoSnapshot,
     WrongNetwork,
 )
 
@@ -57,12 +58,18 @@ class BitcoinAdapter:
     def __init__(self, rpc: Rpc, *, network: Network, scan_timeout_seconds: float = 900.0) -> None:
         self._rpc = rpc
         self._network = network
+        self._asset = network.asset.id
         self._scan_timeout_seconds = scan_timeout_seconds
 
     @property
     def chain(self) -> str:
         """CAIP-2 id of the network expected at the node."""
         return self._network.chain
+
+    @property
+    def has_coins(self) -> bool:
+        """True: an output is a coin."""
+        return True
 
     def status(self) -> NodeStatus:
         """Tip, headers and identity as the node gives them now. On regtest an old tip alone counts as syncing."""
@@ -102,7 +109,7 @@ class BitcoinAdapter:
     def block(self, block_hash: str) -> Block:
         """The block with its inputs' scripts and amounts, of the best chain or off it. Raises ``BlockNotFound``."""
         try:
-            return read_block(self._rpc.call("getblock", block_hash, 3))
+            return read_block(self._rpc.call("getblock", block_hash, 3), asset=self._asset)
         except NodeRefused as refusal:
             if refusal.facts["rpc_code"] == NO_SUCH_THING:
                 raise BlockNotFound(f"the node has no block {block_hash}", chain=self.chain) from None
@@ -114,7 +121,7 @@ class BitcoinAdapter:
         with expecting("getrawmempool"):
             unseen = sorted(txid for txid in listed if txid not in known)[:limit]
         return [
-            read_transaction(answer)
+            read_transaction(answer, asset=self._asset)
             for answer in self._each("getrawtransaction", [[txid, 1] for txid in unseen])
             if answer is not None
         ]
@@ -125,13 +132,20 @@ class BitcoinAdapter:
         answers = self._each("getmempoolentry", [[txid] for txid in asked])
         return {txid for txid, answer in zip(asked, answers, strict=True) if answer is not None}
 
-    def scan_scripts(self, scripts: Iterable[bytes]) -> UtxoSnapshot:
+    def holdings(self, locators: Iterable[bytes], *, assets: Collection[str]) -> Holdings:
         """The coins of exactly these scripts. The node walks its whole UTXO set: seconds to minutes, one at a time."""
-        return self._scan([f"raw({script.hex()})" for script in sorted(set(scripts))])
+        scripts = [f"raw({script.hex()})" for script in sorted(set(locators))]
+        return self._scan(scripts if self._asset in assets else [])
 
-    def scan_ranges(self, ranges: Sequence[tuple[str, int]]) -> UtxoSnapshot:
-        """The coins of each descriptor's indexes 0 to last, which the node derives; a multipath one is both chains."""
-        return self._scan([{"desc": text, "range": [0, last_index]} for text, last_index in ranges])
+    def holdings_of(self, sources: Sequence[tuple[AddressSource, int, int]], *, assets: Collection[str]) -> Holdings:
+        """The coins of each source's indexes 0 to last, which the node derives. Raises ``InvalidInput``."""
+        ranges = [
+            {"desc": text, "range": [0, last]}
+            for source, receive, change in sources
+            for text, last in _chains_of(source, receive, change)
+            if last >= 0
+        ]
+        return self._scan(ranges if self._asset in assets else [])
 
     def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
         """Bytes whose txid was checked, from the mempool or the block named. Raises ``TransactionNotFound``."""
@@ -184,10 +198,10 @@ class BitcoinAdapter:
                 results.append(None if isinstance(result, NodeRefused) else result)
         return results
 
-    def _scan(self, objects: Sequence[str | dict[str, Any]]) -> UtxoSnapshot:
+    def _scan(self, objects: Sequence[str | dict[str, Any]]) -> Holdings:
         if not objects:
             status = self.status()
-            return UtxoSnapshot(status.height, status.hash, ())
+            return Holdings(status.height, status.hash, ())
         for _ in range(SCAN_ATTEMPTS):
             answers = [
                 self._scan_once(objects[start : start + SCRIPTS_PER_SCAN])
@@ -196,11 +210,11 @@ class BitcoinAdapter:
             tips = {(height, block_hash) for height, block_hash, _ in answers}
             if len(tips) == 1:
                 ((height, block_hash),) = tips
-                found = {(coin.txid, coin.vout): coin for _, _, coins in answers for coin in coins}
-                return UtxoSnapshot(height, block_hash, tuple(found[outpoint] for outpoint in sorted(found)))
+                found = {(coin.txid, coin.position): coin for _, _, coins in answers for coin in coins}
+                return Holdings(height, block_hash, tuple(found[outpoint] for outpoint in sorted(found)))
         raise NodeUnavailable("the tip moved during every attempt to scan in parts")
 
-    def _scan_once(self, objects: Sequence[str | dict[str, Any]]) -> tuple[int, str, list[Unspent]]:
+    def _scan_once(self, objects: Sequence[str | dict[str, Any]]) -> tuple[int, str, list[Holding]]:
         try:
             answer = self._rpc.call("scantxoutset", "start", list(objects), timeout_seconds=self._scan_timeout_seconds)
         except NodeRefused as refusal:
@@ -211,7 +225,11 @@ class BitcoinAdapter:
             if answer["success"] is not True:
                 raise NodeUnavailable("the scan was aborted")
             tip = read_height(answer["height"], "scantxoutset"), read_hash(answer["bestblock"], "scantxoutset")
-            return (*tip, read_unspents(answer["unspents"]))
+            return (*tip, read_holdings(answer["unspents"], asset=self._asset))
+
+
+def _chains_of(source: AddressSource, receive: int, change: int) -> list[tuple[str, int]]:
+    return [(source.receive_text, receive), (source.change_text, change)]
 
 
 def _outcome_of(refusal: NodeRefused) -> BroadcastOutcome:

@@ -1,4 +1,7 @@
-"""The node's JSON read into the port's values, strictly: what does not fit raises ``NodeUnavailable``."""
+"""The node's JSON read into the port's values, strictly: what does not fit raises ``NodeUnavailable``.
+
+``asset`` is the id of the network's bitcoin: an output holds nothing else.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from custody.chains.bitcoin.rpc import expecting, to_sat
-from custody.chains.port import Block, ChainInput, ChainOutput, ChainTransaction, Unspent
+from custody.chains.port import Block, ChainTransaction, Credit, Debit, Holding
 
 Answer = Mapping[str, Any]
 
 
-def read_block(answer: Answer) -> Block:
+def read_block(answer: Answer, *, asset: str) -> Block:
     """``getblock`` at verbosity 3."""
     with expecting("getblock"):
         return Block(
@@ -20,20 +23,20 @@ def read_block(answer: Answer) -> Block:
             hash=_hash(answer["hash"]),
             parent=_hash(answer["previousblockhash"]) if "previousblockhash" in answer else None,
             time=datetime.fromtimestamp(_whole(answer["time"]), UTC),
-            transactions=tuple(_transaction(transaction) for transaction in answer["tx"]),
+            transactions=tuple(_transaction(transaction, asset) for transaction in answer["tx"]),
         )
 
 
-def read_transaction(answer: Answer) -> ChainTransaction:
+def read_transaction(answer: Answer, *, asset: str) -> ChainTransaction:
     """``getrawtransaction`` at verbosity 1."""
     with expecting("getrawtransaction"):
-        return _transaction(answer)
+        return _transaction(answer, asset)
 
 
-def read_unspents(answers: Iterable[Answer]) -> list[Unspent]:
+def read_holdings(answers: Iterable[Answer], *, asset: str) -> list[Holding]:
     """The ``unspents`` of ``scantxoutset``."""
     with expecting("scantxoutset"):
-        return [_unspent(answer) for answer in answers]
+        return [_holding(answer, asset) for answer in answers]
 
 
 def read_feerate(answer: Answer) -> int | None:
@@ -56,40 +59,45 @@ def read_height(answer: object, what: str) -> int:
         return _whole(answer)
 
 
-def _transaction(answer: Answer) -> ChainTransaction:
+def _transaction(answer: Answer, asset: str) -> ChainTransaction:
     coinbase = any("coinbase" in spent for spent in answer["vin"])
+    txid = _hash(answer["txid"])
     return ChainTransaction(
-        txid=_hash(answer["txid"]),
+        txid=txid,
         coinbase=coinbase,
-        inputs=() if coinbase else tuple(_input(spent) for spent in answer["vin"]),
-        outputs=tuple(_output(output) for output in answer["vout"]),
+        debits=() if coinbase else tuple(_debit(spent, txid, asset) for spent in answer["vin"]),
+        credits=tuple(_credit(output, asset) for output in answer["vout"]),
     )
 
 
-def _input(answer: Answer) -> ChainInput:
+def _debit(answer: Answer, spender: str, asset: str) -> Debit:
     spent = answer.get("prevout")
-    return ChainInput(
+    return Debit(
         txid=_hash(answer["txid"]),
-        vout=_whole(answer["vout"]),
-        script_pubkey=None if spent is None else bytes.fromhex(spent["scriptPubKey"]["hex"]),
+        position=_whole(answer["vout"]),
+        locator=None if spent is None else bytes.fromhex(spent["scriptPubKey"]["hex"]),
+        asset=asset,
         units=None if spent is None else to_sat(spent["value"]),
+        spend=spender,
     )
 
 
-def _output(answer: Answer) -> ChainOutput:
-    return ChainOutput(
-        vout=_whole(answer["n"]),
-        script_pubkey=bytes.fromhex(answer["scriptPubKey"]["hex"]),
+def _credit(answer: Answer, asset: str) -> Credit:
+    return Credit(
+        position=_whole(answer["n"]),
+        locator=bytes.fromhex(answer["scriptPubKey"]["hex"]),
+        asset=asset,
         units=to_sat(answer["value"]),
     )
 
 
-def _unspent(answer: Answer) -> Unspent:
-    return Unspent(
-        txid=_hash(answer["txid"]),
-        vout=_whole(answer["vout"]),
-        script_pubkey=bytes.fromhex(answer["scriptPubKey"]),
+def _holding(answer: Answer, asset: str) -> Holding:
+    return Holding(
+        locator=bytes.fromhex(answer["scriptPubKey"]),
+        asset=asset,
         units=to_sat(answer["amount"]),
+        txid=_hash(answer["txid"]),
+        position=_whole(answer["vout"]),
         height=_whole(answer["height"]),
         coinbase=answer["coinbase"] is True,
     )

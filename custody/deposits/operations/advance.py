@@ -39,7 +39,7 @@ def advance(session: Session, *, chain: str, config: DepositRules, actor: str, n
 
     A movement is taken up once; an outpoint has one deposit for ever. Run it after each ``movements.advanced``
     and ``movements.reorganised``; running it again, or twice at once, changes nothing more. The stored tip
-    cannot move meanwhile.
+    cannot move meanwhile. Raises ``NoDepositRules``: an asset's rules are not to be taken away while it is awaited.
     """
     progress = lock_chain(session, chain)
     tip = movements.tip(session, chain=chain, hold=True)
@@ -80,14 +80,14 @@ class _Run:
                 self.booked.append(row.id)
 
     def _take_up(self, changes: Sequence[Movement]) -> None:
-        rows = known(self.session, self.chain, ((item.txid, item.vout) for item in changes))
+        rows = known(self.session, self.chain, ((item.txid, item.position) for item in changes))
         owners = addresses.by_ids(self.session, {item.address_id for item in changes if not item.removed})
         for item in changes:
-            row = rows.get((item.txid, item.vout))
+            row = rows.get((item.txid, item.position))
             if item.removed:
                 self._remove(item, row)
             elif row is None:
-                rows[(item.txid, item.vout)] = self._open(item, owners[item.address_id])
+                rows[(item.txid, item.position)] = self._open(item, owners[item.address_id])
             else:
                 self._mine(item, row)
 
@@ -95,8 +95,9 @@ class _Run:
         row = open_deposit(
             self.session,
             chain=self.chain,
-            outpoint=(item.txid, item.vout),
+            outpoint=(item.txid, item.position),
             owner=owner,
+            asset=item.asset,
             units=item.units,
             coinbase=item.coinbase,
             event=DepositEvent.MINED,
@@ -130,7 +131,7 @@ class _Run:
 
     def _rows(self, *conditions: ColumnElement[bool] | TextClause) -> Sequence[DepositRow]:
         query = select(DepositRow).where(DepositRow.chain == self.chain, *conditions)
-        ordered = query.order_by(DepositRow.height, DepositRow.txid, DepositRow.vout)
+        ordered = query.order_by(DepositRow.height, DepositRow.txid, DepositRow.position)
         return self.session.execute(ordered).scalars().all()
 
 

@@ -76,7 +76,7 @@ def _savepoint(session: Session) -> Iterator[None]:
 def _stop_client(session: Session, row: DepositRow, actor: str, now: datetime) -> None:
     assert row.client_id is not None
     clients.freeze(session, client=row.client_id, reason=REORGANISED, actor=actor, now=now)
-    why = f"a reorg removed a deposit credited to {row.client_id}: {row.units} base units in {row.txid}:{row.vout}"
+    why = f"a reorg removed a deposit credited to {row.client_id}: {row.units} base units in {row.txid}:{row.position}"
     audit.raise_alarm(session, kind="deposit-reversed", subject=row.id, step=str(row.occurrence), why=why, now=now)
 
 

@@ -44,9 +44,8 @@ def note_mempool(
     or dropped ones become ``orphaned``; should they be mined after all, they are deposits again.
     """
     lock_chain(session, chain)
-    arrivals = [
-        item for item in movements.seen_in_mempool(session, chain=chain, transactions=transactions) if _ours(item)
-    ]
+    seen_now = movements.seen_in_mempool(session, chain=chain, transactions=transactions, assets=config.assets)
+    arrivals = [item for item in seen_now if _ours(item)]
     seen = _show(session, chain, arrivals, config, actor, now)
     present = set(still_there) | {item.txid for item in transactions}
     closed = []
@@ -60,16 +59,17 @@ def note_mempool(
 def _show(
     session: Session, chain: str, arrivals: Sequence[Arrival], rules: DepositRules, actor: str, now: datetime
 ) -> list[str]:
-    rows = known(session, chain, ((item.txid, item.vout) for item in arrivals))
+    rows = known(session, chain, ((item.txid, item.position) for item in arrivals))
     seen = []
     for item in arrivals:
-        row = rows.get((item.txid, item.vout))
+        row = rows.get((item.txid, item.position))
         if row is None:
             row = open_deposit(
                 session,
                 chain=chain,
-                outpoint=(item.txid, item.vout),
+                outpoint=(item.txid, item.position),
                 owner=item.owner,
+                asset=item.asset,
                 units=item.units,
                 coinbase=False,
                 event=DepositEvent.SEEN,

@@ -37,10 +37,10 @@ def known(session: Session, chain: str, outpoints: Iterable[Outpoint]) -> dict[O
         return {}
     rows = session.execute(
         select(DepositRow)
-        .where(DepositRow.chain == chain, tuple_(DepositRow.txid, DepositRow.vout).in_(wanted))
+        .where(DepositRow.chain == chain, tuple_(DepositRow.txid, DepositRow.position).in_(wanted))
         .execution_options(populate_existing=True)
     ).scalars()
-    return {(row.txid, row.vout): row for row in rows}
+    return {(row.txid, row.position): row for row in rows}
 
 
 def open_deposit(
@@ -49,6 +49,7 @@ def open_deposit(
     chain: str,
     outpoint: Outpoint,
     owner: OwnedScript,
+    asset: str,
     units: int,
     coinbase: bool,
     event: DepositEvent,
@@ -57,24 +58,25 @@ def open_deposit(
     actor: str,
     now: datetime,
 ) -> DepositRow:
-    """Write a deposit first seen now, and whose it is for good."""
-    client, reason = owner_of(owner, units=units, rules=rules)
+    """Write a deposit first seen now, and whose it is for good. Raises ``NoDepositRules``."""
+    own_rules = rules.of(asset)
+    client, reason = owner_of(owner, units=units, rules=own_rules)
     height, block_hash = block if block else (None, None)
     row = DepositRow(
         id=new_id("dep", now),
         chain=chain,
         txid=outpoint[0],
-        vout=outpoint[1],
+        position=outpoint[1],
         vault_id=owner.vault,
         client_id=client,
         address_id=owner.address_id,
-        asset=rules.asset,
+        asset=asset,
         units=units,
         coinbase=coinbase,
         state=FIRST[event].value,
         step=1,
         occurrence=0,
-        required_depth=rules.required_depth(units=units, coinbase=coinbase),
+        required_depth=own_rules.required_depth(units=units, coinbase=coinbase),
         height=height,
         block_hash=block_hash,
         reason=reason,
@@ -110,7 +112,7 @@ def _note(session: Session, row: DepositRow, before: str, event: DepositEvent, a
     )
     facts = {
         "from": before,
-        "outpoint": f"{row.txid}:{row.vout}",
+        "outpoint": f"{row.txid}:{row.position}",
         "vault": row.vault_id,
         "client": row.client_id or "",
         "units": str(row.units),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from custody.reconciliation.checks.coins_are_the_nodes import coins_are_the_nodes
 from custody.reconciliation.checks.every_unit_is_somebodys import every_unit_is_somebodys
+from custody.reconciliation.checks.holdings_are_the_nodes import holdings_are_the_nodes
 from custody.reconciliation.checks.ledger_is_the_chain import ledger_is_the_chain
 from custody.reconciliation.checks.movements_are_the_coins import movements_are_the_coins
 from custody.reconciliation.checks.trial_balances import trial_balances
@@ -15,7 +15,7 @@ from custody.reconciliation.model import Break, Snapshot
 Check = Callable[[Snapshot], list[Break]]
 
 CHECKS: Final[tuple[Check, ...]] = (
-    coins_are_the_nodes,
+    holdings_are_the_nodes,
     movements_are_the_coins,
     ledger_is_the_chain,
     every_unit_is_somebodys,

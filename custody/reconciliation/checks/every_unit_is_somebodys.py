@@ -37,4 +37,4 @@ def _compare(snapshot: Snapshot, group: list[VaultTruth]) -> list[Break]:
     if held == expected:
         return []
     said = f"clients have {owed}, suspense and items in flight {expected - owed}, the node holds {held}"
-    return [Break(vault.vault, "every-unit-is-somebodys", expected, held, said) for vault in group]
+    return [Break(vault.vault, snapshot.asset, "every-unit-is-somebodys", expected, held, said) for vault in group]

@@ -8,7 +8,7 @@ from custody.reconciliation.model import Break, Snapshot, VaultTruth
 def ledger_is_the_chain(snapshot: Snapshot) -> list[Break]:
     """A break per vault where they differ."""
     return [
-        Break(vault.vault, "ledger-is-the-chain", vault.expected_units, vault.chain_units, _say(vault))
+        Break(vault.vault, snapshot.asset, "ledger-is-the-chain", vault.expected_units, vault.chain_units, _say(vault))
         for vault in snapshot.vaults
         if vault.chain_units != vault.expected_units
     ]

@@ -10,4 +10,4 @@ def trial_balances(snapshot: Snapshot) -> list[Break]:
     if snapshot.trial == 0:
         return []
     said = f"all accounts of {snapshot.asset} add up to {snapshot.trial}"
-    return [Break(vault.vault, "trial-balances", 0, snapshot.trial, said) for vault in snapshot.vaults]
+    return [Break(vault.vault, snapshot.asset, "trial-balances", 0, snapshot.trial, said) for vault in snapshot.vaults]

@@ -149,7 +149,7 @@ _FOREIGN: Final = text(
     """
     SELECT 'attempt ' || a.id || ' spends ' || x.txid || ':' || x.vout || ', which is not its vault''s'
     FROM attempts a CROSS JOIN LATERAL jsonb_to_recordset(a.inputs) AS x (txid text, vout integer)
-    JOIN coins c ON c.chain = a.chain AND c.txid = x.txid AND c.vout = x.vout
+    JOIN coins c ON c.chain = a.chain AND c.txid = x.txid AND c.position = x.vout
     WHERE c.vault_id <> a.vault_id
     UNION ALL
     SELECT 'withdrawal ' || w.id || ' is paid out of a vault that is not its client''s' FROM withdrawals w

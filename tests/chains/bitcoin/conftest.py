@@ -14,6 +14,8 @@ from custody.chains.bitcoin.rpc import Rpc
 from demo.bitcoind import FAUCET, Bitcoind, btc
 from tests.chains.bitcoin.wire import ForgetfulProxy
 
+ASSET = network("regtest").asset.id
+
 
 def adapter_for(url: str, *, timeout_seconds: float = 30.0, name: str = "regtest") -> BitcoinAdapter:
     return BitcoinAdapter(Rpc(url, timeout_seconds=timeout_seconds), network=network(name))
@@ -25,15 +27,16 @@ class BitcoinDriver:
     def __init__(self, bitcoind: Bitcoind) -> None:
         self.bitcoind = bitcoind
         self.node = adapter_for(bitcoind.url)
+        self.asset = ASSET
         self._scripts = itertools.count()
         self._salt = os.urandom(16).hex()
 
-    def new_script(self) -> bytes:
+    def new_locator(self) -> bytes:
         """A P2WSH of random bytes: nobody can spend it."""
         return bytes.fromhex("0020" + self._salt + f"{next(self._scripts):032x}")
 
-    def pay(self, script: bytes, units: int) -> str:
-        address = self.bitcoind.rpc("decodescript", script.hex())["address"]
+    def pay(self, locator: bytes, units: int) -> str:
+        address = self.bitcoind.rpc("decodescript", locator.hex())["address"]
         return self.bitcoind.send(address, units)
 
     def signed(self, *, inputs=(), sat: int = 50_000, fee_rate: int = 5) -> bytes:

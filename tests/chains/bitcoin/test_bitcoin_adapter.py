@@ -6,12 +6,13 @@ import pytest
 
 from custody.chains.bitcoin.offline.network import network
 from custody.chains.bitcoin.offline.transaction import txid_of
-from custody.chains.port import BroadcastResult, NodeNotReady, NodeUnavailable, WrongNetwork
+from custody.chains.port import BroadcastResult, NodeNotReady, NodeUnavailable, TransactionNotFound, WrongNetwork
 from custody.chains.registry import ADAPTERS, NodeAddress, open_chain
 from custody.kernel.errors import InvalidInput
 from demo.bitcoind import FAUCET
-from tests.chains.bitcoin.conftest import BitcoinDriver, adapter_for
-from tests.chains.conformance import ChainConformance
+from tests.chains.bitcoin.conftest import ASSET, BitcoinDriver, adapter_for
+from tests.chains.bitcoin.sources import Source
+from tests.chains.conformance import NOBODY, UNITS, ChainConformance
 
 XPUBS = (
     "tpubDFH9dgzveyD8zTbPUFuLrGmCydNvxehyNdUXKJAQN8x4aZ4j6UZqGfnqFrD4NqyaTVGKbvEW54tsvPTK2UoSbCC1PJY8iCNiwTL3RWZEheQ",
@@ -42,42 +43,45 @@ def test_both_scans_agree(driver):
     for script in (scripts[3], scripts[9], scripts[14]):
         driver.pay(script, 70_000)
     driver.confirm()
-    ranged = driver.node.scan_ranges([(text, 9)])
-    assert ranged == driver.node.scan_scripts(scripts)
-    assert {coin.script_pubkey for coin in ranged.unspents} == {scripts[3], scripts[9], scripts[14]}
-    assert ranged == driver.node.scan_ranges([(receive, 9), (change, 9)])
-    assert scripts[9] not in {coin.script_pubkey for coin in driver.node.scan_ranges([(text, 8)]).unspents}
+    source = Source(text, receive, change)
+    ranged = driver.node.holdings_of([(source, 9, 9)], assets=[ASSET])
+    assert ranged == driver.node.holdings(scripts, assets=[ASSET])
+    assert {coin.locator for coin in ranged.holdings} == {scripts[3], scripts[9], scripts[14]}
+    assert driver.node.holdings_of([(source, 9, 9)], assets=["another"]).holdings == ()
+    assert scripts[9] not in {
+        coin.locator for coin in driver.node.holdings_of([(source, 8, 9)], assets=[ASSET]).holdings
+    }
 
 
 def test_a_scan_in_parts_is_the_same_as_one_in_one(driver, monkeypatch):
-    scripts = [driver.new_script() for _ in range(5)]
+    scripts = [driver.new_locator() for _ in range(5)]
     for script in scripts:
         driver.pay(script, 70_000)
     driver.confirm()
-    whole = driver.node.scan_scripts(scripts)
+    whole = driver.node.holdings(scripts, assets=[ASSET])
     monkeypatch.setattr("custody.chains.bitcoin.adapter.SCRIPTS_PER_SCAN", 2)
-    assert driver.node.scan_scripts(scripts) == whole
-    assert len(whole.unspents) == 5
+    assert driver.node.holdings(scripts, assets=[ASSET]) == whole
+    assert len(whole.holdings) == 5
 
 
 def test_a_coinbase_is_flagged_in_a_snapshot(driver):
     address = driver.bitcoind.wallet(FAUCET).new_address()
     driver.bitcoind.mine(1, address=address)
     script = bytes.fromhex(driver.bitcoind.rpc("validateaddress", address)["scriptPubKey"])
-    (coin,) = driver.node.scan_scripts([script]).unspents
+    (coin,) = driver.node.holdings([script], assets=[ASSET]).holdings
     assert coin.coinbase
     assert coin.height == driver.node.status().height
 
 
 def test_amounts_are_exact_to_the_satoshi(driver):
     for units in (1_000, 2_099_999_9, 100_000_001, 123_456_789):
-        script = driver.new_script()
+        script = driver.new_locator()
         driver.pay(script, units)
         assert [
             output.units
             for transaction in driver.node.mempool(limit=10_000, known=set())
-            for output in transaction.outputs
-            if output.script_pubkey == script
+            for output in transaction.credits
+            if output.locator == script
         ] == [units]
 
 
@@ -121,7 +125,7 @@ def test_a_node_that_is_down_is_unavailable_and_a_send_to_it_unknown(driver, nod
         lambda: node.block_hash(0),
         lambda: node.mempool(limit=1, known=set()),
         lambda: node.in_mempool(["11" * 32]),
-        lambda: node.scan_scripts([b"\x51"]),
+        lambda: node.holdings([b"\x51"], assets=[ASSET]),
         lambda: node.raw_transaction("11" * 32),
         lambda: node.fee_rate_sat_kvb(target_blocks=6),
     ):
@@ -186,15 +190,34 @@ def test_a_rival_of_a_confirmed_transaction_is_unknown_until_the_chain_is_asked(
 
 
 def test_a_snapshot_stays_at_its_block_when_a_reorganisation_takes_coins_away(driver):
-    script = driver.new_script()
+    script = driver.new_locator()
     driver.pay(script, 60_000)
     driver.confirm()
-    before = driver.node.scan_scripts([script])
+    before = driver.node.holdings([script], assets=[ASSET])
     driver.reorganise(2)
-    after = driver.node.scan_scripts([script])
+    after = driver.node.holdings([script], assets=[ASSET])
     assert driver.node.block_hash(before.height) != before.hash
     assert driver.node.block_hash(after.height) == after.hash
-    assert (len(before.unspents), len(after.unspents)) == (1, 0)
+    assert (len(before.holdings), len(after.holdings)) == (1, 0)
+
+
+def test_a_raw_transaction_is_found_in_the_mempool_and_in_its_block(driver):
+    txid = driver.pay(driver.new_locator(), UNITS)
+    waiting = driver.node.raw_transaction(txid)
+    driver.confirm()
+    assert driver.node.raw_transaction(txid, driver.node.status().hash) == waiting
+
+
+def test_refuses_a_transaction_nobody_made(driver):
+    with pytest.raises(TransactionNotFound):
+        driver.node.raw_transaction(NOBODY)
+    with pytest.raises(TransactionNotFound):
+        driver.node.raw_transaction(NOBODY, driver.node.status().hash)
+
+
+def test_refuses_a_source_of_another_chain(driver):
+    with pytest.raises(InvalidInput):
+        driver.node.holdings_of([(object(), 0, 0)], assets=[ASSET])
 
 
 def test_a_young_chain_has_no_estimate(node_factory):

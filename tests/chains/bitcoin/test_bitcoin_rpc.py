@@ -11,7 +11,7 @@ import pytest
 from custody.chains.bitcoin.fees import estimate
 from custody.chains.bitcoin.rpc import Rpc, to_sat
 from custody.chains.port import BroadcastResult, NodeRefused, NodeUnavailable
-from tests.chains.bitcoin.conftest import adapter_for
+from tests.chains.bitcoin.conftest import ASSET, adapter_for
 from tests.chains.bitcoin.wire import Failure, FakeNode
 
 BOUNDS = {"target_blocks": 6, "floor_sat_kvb": 1_000, "cap_sat_kvb": 300_000, "fallback_sat_kvb": 10_000}
@@ -152,7 +152,7 @@ def test_an_answer_of_the_wrong_shape_is_unavailable(result):
             adapter.status,
             lambda: adapter.block_hash(1),
             lambda: adapter.block("00" * 32),
-            lambda: adapter.scan_scripts([b"\x51"]),
+            lambda: adapter.holdings([b"\x51"], assets=[ASSET]),
             lambda: adapter.raw_transaction("00" * 32),
             lambda: adapter.in_mempool(["00" * 32]),
         ):
@@ -163,7 +163,7 @@ def test_an_answer_of_the_wrong_shape_is_unavailable(result):
 def test_a_node_that_warms_up_or_scans_already_is_unavailable():
     for failure in (Failure(-28, "Loading block index…"), Failure(-8, 'Scan already in progress, use action "abort"')):
         with FakeNode(lambda method, params, failure=failure: failure) as node, pytest.raises(NodeUnavailable):
-            adapter_for(node.url).scan_scripts([b"\x51"])
+            adapter_for(node.url).holdings([b"\x51"], assets=[ASSET])
 
 
 RAW = bytes.fromhex("0100000001" + "00" * 37 + "ffffffff" + "010100000000000000" + "00" + "00000000")
@@ -185,9 +185,9 @@ def test_parts_of_a_scan_at_different_tips_are_scanned_again(monkeypatch):
     monkeypatch.setattr("custody.chains.bitcoin.adapter.SCRIPTS_PER_SCAN", 1)
     old, new = TIPS
     with FakeNode(scanning([old, new, new, new])) as node:
-        assert adapter_for(node.url).scan_scripts([b"\x51", b"\x52"]).hash == new
+        assert adapter_for(node.url).holdings([b"\x51", b"\x52"], assets=[ASSET]).hash == new
     with FakeNode(scanning([old, new] * 10)) as node, pytest.raises(NodeUnavailable):
-        adapter_for(node.url).scan_scripts([b"\x51", b"\x52"])
+        adapter_for(node.url).holdings([b"\x51", b"\x52"], assets=[ASSET])
 
 
 def test_a_send_answered_with_another_txid_is_unknown():

@@ -18,7 +18,7 @@ from custody.chains.bitcoin.offline.psbt import (
 )
 from custody.chains.bitcoin.offline.signer import signature_over
 from custody.chains.port import BroadcastResult
-from tests.chains.bitcoin.conftest import BitcoinDriver
+from tests.chains.bitcoin.conftest import ASSET, BitcoinDriver
 from tests.chains.bitcoin.offline.builders import COSIGNERS, REGTEST, vault
 
 CAPS = FeeCaps(absolute_sat=100_000, rate_sat_kvb=500_000, share_bps=10_000)
@@ -33,7 +33,7 @@ class Vault:
         self.branch = random.SystemRandom().randrange(2**31)
         self.descriptor = vault(branch=self.branch)
         self.change = self.descriptor.derive(change=True, index=0).script_pubkey
-        self.payment = Payment(driver.new_script(), PAID_SAT)
+        self.payment = Payment(driver.new_locator(), PAID_SAT)
         self.places: dict[tuple[str, int], int] = {}
 
     def fund(self, *amounts_sat: int) -> list[Coin]:
@@ -41,9 +41,9 @@ class Vault:
         for script, amount_sat in zip(scripts, amounts_sat, strict=True):
             self.driver.pay(script, amount_sat)
         self.driver.confirm()
-        found = self.driver.node.scan_ranges([(self.descriptor.receive_text, len(amounts_sat) - 1)]).unspents
-        self.places = {(each.txid, each.vout): scripts.index(each.script_pubkey) for each in found}
-        return [Coin(each.txid, each.vout, each.units) for each in found]
+        found = self.driver.node.holdings_of([(self.descriptor, len(amounts_sat) - 1, -1)], assets=[ASSET]).holdings
+        self.places = {(each.txid, each.position): scripts.index(each.locator) for each in found}
+        return [Coin(each.txid, each.position, each.units) for each in found]
 
     def script(self, index: int) -> bytes:
         return self.descriptor.derive(change=False, index=index).script_pubkey
@@ -75,8 +75,8 @@ class Vault:
 
     def spent(self, coin: Coin) -> SpendInput:
         index = self.places[coin.outpoint]
-        block = self.driver.node.scan_scripts([self.script(index)])
-        block_hash = self.driver.node.block_hash(block.unspents[0].height)
+        block = self.driver.node.holdings([self.script(index)], assets=[ASSET])
+        block_hash = self.driver.node.block_hash(block.holdings[0].height)
         previous = self.driver.node.raw_transaction(coin.txid, block_hash)
         return SpendInput(coin.txid, coin.vout, coin.amount_sat, previous, self.descriptor, False, index)
 
@@ -114,7 +114,7 @@ def test_each_replacement_takes_the_place_of_the_one_before(own):
     assert len(selection.inputs) == 2
     assert selection.change_sat is not None
     own.driver.confirm()
-    (paid,) = own.driver.node.scan_scripts([own.payment.script_pubkey]).unspents
+    (paid,) = own.driver.node.holdings([own.payment.script_pubkey], assets=[ASSET]).holdings
     assert (paid.txid, paid.units) == (sent[-1], PAID_SAT)
 
 

@@ -162,7 +162,15 @@ def test_no_block_is_recorded_or_undone_while_deposits_are_booked(world: World) 
         block = world.reader.block(world.node.rpc("getblockhash", tip.height + 1))
         with pytest.raises(DatabaseUnavailable), world.db.unit() as other:
             other.session.execute(text("SET LOCAL lock_timeout = '200ms'"))
-            record_block(other.session, chain=CHAIN, block=block, expected_tip=tip, now=other.now)
+            record_block(
+                other.session,
+                chain=CHAIN,
+                block=block,
+                expected_tip=tip,
+                assets=[ASSET],
+                has_coins=True,
+                now=other.now,
+            )
     assert world.scan().recorded == 1
     assert world.deposits() == before
 

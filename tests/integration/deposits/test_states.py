@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from custody.deposits.model import DepositRules, Tier
+from custody.deposits.model import AssetRules, Tier
 from custody.deposits.states import BOOKED, FIRST, TRANSITIONS, DepositEvent, DepositState, ForbiddenMove, advance
 
 
@@ -29,7 +29,7 @@ def test_reaches_the_books_only_from_a_block() -> None:
 
 
 def test_waits_by_amount_and_for_a_coinbase_to_mature() -> None:
-    rules = DepositRules("a", (Tier(10, 1), Tier(100, 3), Tier(None, 6)), dust_units=2, coinbase_maturity=100)
+    rules = AssetRules((Tier(10, 1), Tier(100, 3), Tier(None, 6)), dust_units=2, coinbase_maturity=100)
     assert [rules.required_depth(units=units, coinbase=False) for units in (9, 10, 99, 100)] == [1, 3, 3, 6]
     assert rules.required_depth(units=9, coinbase=True) == 100
 
@@ -40,4 +40,4 @@ def test_waits_by_amount_and_for_a_coinbase_to_mature() -> None:
 )
 def test_refuses_tiers_that_leave_a_gap(tiers: tuple[Tier, ...]) -> None:
     with pytest.raises(ValueError):
-        DepositRules("a", tiers, dust_units=1, coinbase_maturity=100)
+        AssetRules(tiers, dust_units=1, coinbase_maturity=100)

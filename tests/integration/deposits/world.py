@@ -21,7 +21,7 @@ from custody.chains.registry import NodeAddress, open_chain
 from custody.db import Database
 from custody.deposits import operations as deposits
 from custody.deposits import queries as deposit_queries
-from custody.deposits.model import Deposit, DepositRules, Tier
+from custody.deposits.model import AssetRules, Deposit, DepositRules, Tier
 from custody.deposits.watch import watch_mempool
 from custody.evidence.requests import ClientOpeningRequest, request_message
 from custody.evidence.signatures import public_half, sign_ed25519
@@ -48,10 +48,13 @@ ASSET = REGTEST.asset.id
 OPERATORS = ("alice", "bob", "carol")
 CONFIG = load_chains((Path(__file__).parents[3] / "config/chains.toml").read_text())["regtest"]
 RULES = DepositRules(
-    asset=ASSET,
-    tiers=(Tier(1_000_000, 1), Tier(100_000_000, 3), Tier(None, 6)),
-    dust_units=1_000,
-    coinbase_maturity=100,
+    {
+        ASSET: AssetRules(
+            tiers=(Tier(1_000_000, 1), Tier(100_000_000, 3), Tier(None, 6)),
+            dust_units=1_000,
+            coinbase_maturity=100,
+        )
+    }
 )
 CAPS = FeeCaps(**asdict(CONFIG.caps))
 DEADLINES = Deadlines(**asdict(CONFIG.deadlines))
@@ -156,7 +159,14 @@ class World:
             )
 
     def scan(self, **options: int) -> ScanResult:
-        return scan(self.reader, self.db, chain=CHAIN, start_height=self.start_height, **options)
+        return scan(
+            self.reader,
+            self.db,
+            chain=CHAIN,
+            assets=self.rules.assets,
+            start_height=self.start_height,
+            **options,
+        )
 
     def advance(self) -> deposits.Advanced:
         with self.db.unit() as unit:
@@ -210,12 +220,13 @@ class World:
         oracle.expect_whole(self.db, caps=CAPS, deadlines=DEADLINES)
 
     def _expect_vault_agrees(self, session: Session, vault: str) -> None:
-        found = self.reader.scan_scripts(address_queries.scripts_of(session, vault=vault))
+        found = self.reader.holdings(address_queries.scripts_of(session, vault=vault), assets=[ASSET])
         movements = movement_queries.movements_of(session, vault=vault, up_to_height=found.height)
-        on_chain = sum(item.units for item in found.unspents)
-        coins = movement_queries.coins_at(session, vault=vault, height=found.height)
-        assert {(c.txid, c.vout, c.units) for c in coins} == {(u.txid, u.vout, u.units) for u in found.unspents}
-        assert movement_queries.balance_at(session, vault=vault, height=found.height) == on_chain
+        on_chain = sum(item.units for item in found.holdings)
+        coins = movement_queries.coins_at(session, vault=vault, asset=ASSET, height=found.height)
+        held = {(item.txid, item.position, item.units) for item in found.holdings}
+        assert {(coin.txid, coin.position, coin.units) for coin in coins} == held
+        assert movement_queries.balance_at(session, vault=vault, asset=ASSET, height=found.height) == on_chain
         if any(item.direction == "out" for item in movements):
             return
         waiting = sum(item.units for item in deposit_queries.in_flight(session, vault=vault, height=found.height))

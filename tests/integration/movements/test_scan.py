@@ -18,7 +18,7 @@ from custody.movements.model import Tip
 from custody.movements.operations import TipMoved, UnknownBlock
 from custody.movements.scan import NoCommonAncestor, NodeBehind, scan
 from demo.servers import Bitcoind
-from tests.integration.deposits.world import CHAIN, SEAL_KEY, World, outpoint_of, reader_of
+from tests.integration.deposits.world import ASSET, CHAIN, SEAL_KEY, World, outpoint_of, reader_of
 from tests.integration.movements.counting import statements_of
 
 
@@ -32,9 +32,9 @@ def everything(world: World) -> dict[str, list[tuple[object, ...]]]:
     statements = {
         "blocks": "SELECT chain, height, hash, parent FROM blocks ORDER BY height",
         "progress": "SELECT chain, height, hash FROM scan_progress",
-        "coins": "SELECT * FROM coins ORDER BY txid, vout",
-        "movements": "SELECT id, change_id, direction, txid, vout, spent_by, units, height, block_hash, "
-        "removed_at IS NULL FROM movements ORDER BY id",
+        "coins": "SELECT * FROM coins ORDER BY txid, position",
+        "movements": "SELECT id, change_id, direction, txid, position, spent_by, asset, units, height, "
+        "block_hash, removed_at IS NULL FROM movements ORDER BY id",
         "outbox": "SELECT topic, payload::text FROM outbox WHERE topic LIKE 'movements%' ORDER BY id",
     }
     with world.db.unit() as unit:
@@ -53,20 +53,24 @@ def test_records_coins_and_movements_in_and_out(world: World) -> None:
     world.node.mine()
     world.scan()
     with world.db.unit() as unit:
-        (coin,) = queries.coins_of(unit.session, vault=vault)
-        assert queries.coins(unit.session, chain=CHAIN, outpoints=[(txid, coin.vout), ("00" * 32, 0)]) == [coin]
+        (coin,) = queries.coins_of(unit.session, vault=vault, asset=ASSET)
+        assert queries.coins(unit.session, chain=CHAIN, outpoints=[(txid, coin.position), ("00" * 32, 0)]) == [coin]
     assert (coin.txid, coin.units, coin.address_id, coin.change) == (txid, 900_000, paid.id, False)
     outside = world.node.wallet("elsewhere").new_address()
-    spending = world.node.rpc("sendrawtransaction", world.spend([(txid, coin.vout, 900_000, paid)], {outside: 890_000}))
+    spending = world.node.rpc(
+        "sendrawtransaction", world.spend([(txid, coin.position, 900_000, paid)], {outside: 890_000})
+    )
     world.node.mine()
     world.scan()
     height = world.node.rpc("getblockcount")
     with world.db.unit() as unit:
-        assert queries.coins_of(unit.session, vault=vault) == []
-        assert [c.outpoint for c in queries.coins_at(unit.session, vault=vault, height=height - 1)] == [coin.outpoint]
-        assert queries.balance_at(unit.session, vault=vault, height=height) == 0
-        assert queries.balance_at(unit.session, vault=vault, height=height - 1) == 900_000
-        assert queries.spender_of(unit.session, chain=CHAIN, txid=txid, vout=coin.vout) == spending
+        assert queries.coins_of(unit.session, vault=vault, asset=ASSET) == []
+        assert [c.outpoint for c in queries.coins_at(unit.session, vault=vault, asset=ASSET, height=height - 1)] == [
+            coin.outpoint
+        ]
+        assert queries.balance_at(unit.session, vault=vault, asset=ASSET, height=height) == 0
+        assert queries.balance_at(unit.session, vault=vault, asset=ASSET, height=height - 1) == 900_000
+        assert queries.spender_of(unit.session, chain=CHAIN, txid=txid, position=coin.position) == spending
         found = queries.confirmation(unit.session, chain=CHAIN, txid=spending)
         assert found is not None
         assert found.height == height
@@ -106,7 +110,9 @@ def test_scanning_five_times_over_changes_nothing_more(world: World) -> None:
         for known in stored:
             with world.db.unit() as unit:
                 block = world.reader.block(known.hash)
-                operations.rescan_block(unit.session, chain=CHAIN, block=block, now=unit.now)
+                operations.rescan_block(
+                    unit.session, chain=CHAIN, block=block, assets=[ASSET], has_coins=True, now=unit.now
+                )
     assert everything(world) == before
 
 
@@ -140,7 +146,15 @@ def test_a_block_that_does_not_follow_the_tip_is_refused(world: World) -> None:
     before = everything(world)
     for wrong in (tip, Tip(tip.height + 1, "00" * 32), None):
         with pytest.raises(TipMoved), world.db.unit() as unit:
-            operations.record_block(unit.session, chain=CHAIN, block=block, expected_tip=wrong, now=unit.now)
+            operations.record_block(
+                unit.session,
+                chain=CHAIN,
+                block=block,
+                expected_tip=wrong,
+                assets=[ASSET],
+                has_coins=True,
+                now=unit.now,
+            )
     with pytest.raises(UnknownBlock), world.db.unit() as unit:
         operations.disconnect(
             unit.session, chain=CHAIN, to_height=world.start_height - 1, expected_tip=tip, now=unit.now
@@ -159,7 +173,7 @@ def test_leaves_a_branch_that_lost(world: World) -> None:
     assert (result.removed, result.recorded) == (3, 4)
     assert tip_of(world) == node_tip(world.node)
     with world.db.unit() as unit:
-        assert queries.coins_of(unit.session, vault=vault) == []
+        assert queries.coins_of(unit.session, vault=vault, asset=ASSET) == []
         assert queries.movements_of(unit.session, vault=vault) == []
         (removed,) = queries.changes(unit.session, chain=CHAIN, after=0, limit=9)
     assert (removed.removed, removed.txid) == (True, txid)
@@ -193,7 +207,7 @@ def test_comes_back_to_a_branch_it_left(world: World) -> None:
     world.scan()
     assert tip_of(world) == first
     with world.db.unit() as unit:
-        assert [coin.units for coin in queries.coins_of(unit.session, vault=vault)] == [200_000]
+        assert [coin.units for coin in queries.coins_of(unit.session, vault=vault, asset=ASSET)] == [200_000]
         history = queries.changes(unit.session, chain=CHAIN, after=0, limit=9)
     assert [item.removed for item in history] == [True, False]
     world.node.rpc("reconsiderblock", rivals[0])
@@ -214,12 +228,12 @@ def test_a_spent_coin_is_unspent_again_after_a_reorg(world: World) -> None:
     world.node.reorg(1)
     world.scan()
     with world.db.unit() as unit:
-        assert [coin.units for coin in queries.coins_of(unit.session, vault=vault)] == [900_000]
+        assert [coin.units for coin in queries.coins_of(unit.session, vault=vault, asset=ASSET)] == [900_000]
         assert queries.confirmation(unit.session, chain=CHAIN, txid=spending) is None
     world.node.mine()
     world.scan()
     with world.db.unit() as unit:
-        assert queries.coins_of(unit.session, vault=vault) == []
+        assert queries.coins_of(unit.session, vault=vault, asset=ASSET) == []
     world.expect_invariants()
 
 
@@ -233,7 +247,7 @@ def test_finds_what_was_paid_before_its_address_was_stored(world: World) -> None
     world.node.mine()
     world.scan(overlap=6)
     with world.db.unit() as unit:
-        assert [coin.units for coin in queries.coins_of(unit.session, vault=vault)] == [123_456]
+        assert [coin.units for coin in queries.coins_of(unit.session, vault=vault, asset=ASSET)] == [123_456]
 
 
 def test_pages_when_a_coin_it_never_saw_is_spent(world: World) -> None:
@@ -260,12 +274,12 @@ def test_pages_when_a_coin_it_never_saw_is_spent(world: World) -> None:
     world.scan(overlap=0)
     with world.db.unit() as unit:
         assert [alarm.kind for alarm in audit.alarms(unit.session)] == ["unknown-coin-spent"]
-        assert queries.coins_of(unit.session, vault=vault) == []
+        assert queries.coins_of(unit.session, vault=vault, asset=ASSET) == []
     world.node.mine()
     world.scan(overlap=6)
     with world.db.unit() as unit:
-        assert queries.coins_of(unit.session, vault=vault) == []
-        assert queries.balance_at(unit.session, vault=vault, height=2**30) == 0
+        assert queries.coins_of(unit.session, vault=vault, asset=ASSET) == []
+        assert queries.balance_at(unit.session, vault=vault, asset=ASSET, height=2**30) == 0
     world.advance()
     world.expect_invariants()
 
@@ -280,12 +294,12 @@ def test_writes_nothing_for_a_node_that_cannot_be_believed(world: World, node_fa
     ]
     for reader, expected in cases:
         with pytest.raises(expected):
-            scan(reader, world.db, chain=CHAIN, start_height=0)
+            scan(reader, world.db, chain=CHAIN, assets=[ASSET], start_height=0)
     syncing.stop()
     with pytest.raises(NodeUnavailable):
-        scan(reader_of(syncing), world.db, chain=CHAIN, start_height=0)
+        scan(reader_of(syncing), world.db, chain=CHAIN, assets=[ASSET], start_height=0)
     with pytest.raises(WrongNetwork):
-        scan(world.reader, world.db, chain="bip122:" + "0" * 32, start_height=0)
+        scan(world.reader, world.db, chain="bip122:" + "0" * 32, assets=[ASSET], start_height=0)
     assert everything(world) == before
 
 
@@ -309,7 +323,7 @@ def test_refuses_a_chain_it_never_read_a_block_of(world: World, node_factory: Ca
     other.mine(3)
     before = everything(world)
     with pytest.raises(NoCommonAncestor):
-        scan(reader_of(other), world.db, chain=CHAIN, start_height=0)
+        scan(reader_of(other), world.db, chain=CHAIN, assets=[ASSET], start_height=0)
     assert everything(world) == before
 
 

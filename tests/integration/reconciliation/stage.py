@@ -22,6 +22,7 @@ from custody.chains.registry import NodeAddress, open_chain
 from custody.cosigner.effect import SigningInput
 from custody.db import Database
 from custody.deposits import operations as deposits
+from custody.deposits.model import DepositRules
 from custody.evidence.keysets import keyset_consent_message
 from custody.evidence.requests import ClientOpeningRequest, Request, WithdrawalRequest, request_message
 from custody.evidence.signatures import Signature, sign_ed25519
@@ -71,7 +72,7 @@ class Stage:
         self.first_branch = 16 * next(_NUMBERS)
         self.chain, self.asset = REGTEST.chain, REGTEST.asset.id
         self.rules = bootstrap.spend_rules(chain_config(), stock_low_mark=2)
-        self.deposit_rules = bootstrap.deposit_rules(chain_config(), asset=self.asset)
+        self.deposit_rules = DepositRules({self.asset: bootstrap.deposit_rules(chain_config())})
         self.start_height: int = self.node.rpc("getblockcount")
         self.reader: ChainNode = open_chain(self.chain, NodeAddress(self.node.url))
 
@@ -171,7 +172,7 @@ class Stage:
         return self.node.send(self.address(client).address, amount_sat)
 
     def scan(self) -> None:
-        scan(self.reader, self.db, chain=self.chain, start_height=self.start_height)
+        scan(self.reader, self.db, chain=self.chain, assets=self.deposit_rules.assets, start_height=self.start_height)
 
     def settle(self) -> None:
         """Take movements up into deposits and withdrawals."""
@@ -284,7 +285,8 @@ class Stage:
 
     def reconcile(self, *, ranged: bool = False) -> RunResult:
         act = reconcile_ranged if ranged else reconcile
-        return act(self.reader, self.db, chain=self.chain, asset=self.asset, start_height=self.start_height)
+        assets = self.deposit_rules.assets
+        return act(self.reader, self.db, chain=self.chain, assets=assets, start_height=self.start_height)
 
     def table(self) -> ClientTable:
         with still(self.db) as session:
@@ -313,13 +315,13 @@ class Stage:
     def steal(self, client: str) -> str:
         """Spend the client's first coin with two cosigners' keys and no withdrawal; nothing is mined."""
         with self.db.unit() as unit:
-            coin = movements.coins_of(unit.session, vault=self.vault(client))[0]
+            coin = movements.coins_of(unit.session, vault=self.vault(client), asset=self.asset)[0]
             index = by_ids(unit.session, [coin.address_id])[coin.address_id].index
         assert coin.block_hash is not None
         descriptor = self.world.branch(self.branch(client))
         spend = SpendInput(
             txid=coin.txid,
-            vout=coin.vout,
+            vout=coin.position,
             amount_sat=coin.units,
             previous_transaction=self.reader.raw_transaction(coin.txid, coin.block_hash),
             descriptor=descriptor,
@@ -332,7 +334,7 @@ class Stage:
         derived = descriptor.derive(change=coin.change, index=index)
         for place, name in enumerate(self.world.cosigners[:2]):
             path = (descriptor.branch, int(coin.change), index)
-            entry = SigningInput(0, (coin.txid, coin.vout), coin.units, path, derived.pubkeys[place])
+            entry = SigningInput(0, (coin.txid, coin.position), coin.units, path, derived.pubkeys[place])
             psbt = cosigner_key(name).sign(psbt, [entry])
         final = finalize(psbt)
         assert self.reader.broadcast(final.raw).held

@@ -13,7 +13,7 @@ from tests.support.servers import FreshDatabase
 
 
 def kinds(run: RunResult) -> list[str]:
-    return [item.kind for vault in run.snapshot.vaults for item in vault.in_flight]
+    return [item.kind for vault in run.snapshots[0].vaults for item in vault.in_flight]
 
 
 def test_balances_an_empty_house(stage: Stage) -> None:
@@ -36,7 +36,7 @@ def test_names_a_deposit_at_every_stage(stage: Stage) -> None:
     stage.mine(2)
     third = stage.reconcile()
     assert (third.is_balanced, kinds(third)) == (True, [])
-    assert third.snapshot.vaults[0].onchain == 20_000_000
+    assert third.snapshots[0].vaults[0].onchain == 20_000_000
     assert stage.check().results == dict.fromkeys(stage.check().results, True)
 
 
@@ -64,7 +64,7 @@ def test_names_a_payment_at_every_stage(stage: Stage) -> None:
     assert (run.is_balanced, kinds(run)) == (True, [])
     fee = stage.get(paid.id).fee_units
     assert fee is not None
-    assert run.snapshot.vaults[0].chain_units == 20_000_000 - 4_000_000 - fee
+    assert run.snapshots[0].vaults[0].chain_units == 20_000_000 - 4_000_000 - fee
     report = stage.check()
     assert report.holds, report.to_json()
     (row,) = stage.table().clients
@@ -161,7 +161,7 @@ def test_finds_by_range_what_our_table_of_scripts_forgot(stage: Stage, database:
     stage.mine(6)
     _tamper(database, f"DELETE FROM coins; DELETE FROM movements; DELETE FROM addresses WHERE id = {address.id}")
     run = stage.reconcile(ranged=True)
-    assert (run.snapshot.vaults[0].chain_units, run.snapshot.vaults[0].coin_units) == (20_000_000, 0)
+    assert (run.snapshots[0].vaults[0].chain_units, run.snapshots[0].vaults[0].indexed_units) == (20_000_000, 0)
     assert not run.is_balanced
 
 
@@ -171,7 +171,7 @@ def test_is_balanced_with_dust_in_suspense(stage: Stage) -> None:
     stage.mine(6)
     run = stage.reconcile()
     assert run.is_balanced
-    assert (run.snapshot.vaults[0].suspense, run.snapshot.vaults[0].chain_units) == (600, 600)
+    assert (run.snapshots[0].vaults[0].suspense, run.snapshots[0].vaults[0].chain_units) == (600, 600)
     (row,) = stage.table().clients
     assert (row.available, row.on_chain, row.difference) == (0, 600, 0)
 
@@ -195,14 +195,14 @@ def test_names_a_reorganised_deposit_until_it_is_taken_out_of_the_books(stage: S
     stage.open("acme")
     stage.deposit("acme", 5_000_000)
     stage.mine(3)
-    assert stage.reconcile().snapshot.vaults[0].onchain == 5_000_000
+    assert stage.reconcile().snapshots[0].vaults[0].onchain == 5_000_000
     stage.node.reorg(3)
     stage.scan()
     run = stage.reconcile()
     assert (run.is_balanced, kinds(run)) == (True, ["removal not taken up yet"])
     stage.settle()
     run = stage.reconcile()
-    assert (run.is_balanced, kinds(run), run.snapshot.vaults[0].onchain) == (True, [], 0)
+    assert (run.is_balanced, kinds(run), run.snapshots[0].vaults[0].onchain) == (True, [], 0)
     assert stage.check().holds
     stage.mine(3)
     assert stage.reconcile().is_balanced

@@ -54,7 +54,9 @@ def test_the_node_and_two_cosigners_words_alone_find_and_spend_every_coin(road: 
     road.settle()
     road.mine(6)
     vaults = exported(road)
-    expected = {(row.txid, row.vout) for row in road.rows("SELECT txid, vout FROM coins WHERE spent_by IS NULL")}
+    expected = {
+        (row.txid, row.position) for row in road.rows("SELECT txid, position FROM coins WHERE spent_by IS NULL")
+    }
     road.close()
 
     node = road.node

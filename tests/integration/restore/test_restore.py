@@ -21,7 +21,14 @@ Backup = Callable[[], FreshDatabase]
 
 def replayed(road: Road) -> None:
     here = road.runtime
-    replay(here.node, road.db, chain=here.chain, seal_key=here.seal_key, start_height=here.settings.start_height)
+    replay(
+        here.node,
+        road.db,
+        chain=here.chain,
+        assets=here.assets,
+        seal_key=here.seal_key,
+        start_height=here.settings.start_height,
+    )
     road.settle(cosigners=())
 
 
