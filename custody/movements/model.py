@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from custody.addresses.model import OwnedScript
+from custody.addresses.model import OwnedAddress
 from custody.chains.port import Block, ChainTransaction
 
 
@@ -24,7 +24,7 @@ class Arrival:
 
     txid: str
     vout: int
-    owner: OwnedScript
+    owner: OwnedAddress
     script_pubkey: bytes
     units: int
     coinbase: bool
@@ -37,7 +37,7 @@ class Departure:
 
     txid: str
     vout: int
-    owner: OwnedScript
+    owner: OwnedAddress
     script_pubkey: bytes
     units: int
     spent_by: str
@@ -99,7 +99,7 @@ def scripts_in(block: Block) -> set[bytes]:
     return {script for transaction in block.transactions for script in _scripts(transaction)}
 
 
-def match_block(block: Block, owned: Mapping[bytes, OwnedScript]) -> Matches:
+def match_block(block: Block, owned: Mapping[bytes, OwnedAddress]) -> Matches:
     """What of ``block`` is ours. Blocks say what their inputs spend, so this needs no memory of earlier ones."""
     arrivals: list[Arrival] = []
     departures: list[Departure] = []
@@ -110,7 +110,7 @@ def match_block(block: Block, owned: Mapping[bytes, OwnedScript]) -> Matches:
 
 
 def arrivals_in(
-    transaction: ChainTransaction, owned: Mapping[bytes, OwnedScript], spending: frozenset[str] = frozenset()
+    transaction: ChainTransaction, owned: Mapping[bytes, OwnedAddress], spending: frozenset[str] = frozenset()
 ) -> Iterator[Arrival]:
     """The outputs of ours. ``spending``: vaults known otherwise to be spent from (the mempool names no scripts)."""
     vaults = spending | {
@@ -132,7 +132,7 @@ def arrivals_in(
             )
 
 
-def _departures(transaction: ChainTransaction, owned: Mapping[bytes, OwnedScript]) -> Iterator[Departure]:
+def _departures(transaction: ChainTransaction, owned: Mapping[bytes, OwnedAddress]) -> Iterator[Departure]:
     for item in transaction.inputs:
         if item.script_pubkey is None or item.units is None:
             continue

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
 from custody.addresses.model import AddressState
-from custody.addresses.queries import by_scripts
+from custody.addresses.queries import by_locators
 from custody.audit import operations as audit
 from custody.chains.port import Block, ChainTransaction
 from custody.kernel.crash import crash_point
@@ -110,7 +110,7 @@ def disconnect(session: Session, *, chain: str, to_height: int, expected_tip: Ti
 
 def seen_in_mempool(session: Session, *, chain: str, transactions: Sequence[ChainTransaction]) -> tuple[Arrival, ...]:
     """Which unconfirmed outputs are ours. Two statements; writes nothing: nothing in a mempool has happened."""
-    owned = by_scripts(session, {output.script_pubkey for item in transactions for output in item.outputs})
+    owned = by_locators(session, {output.script_pubkey for item in transactions for output in item.outputs})
     ours = [item for item in transactions if any(output.script_pubkey in owned for output in item.outputs)]
     if not ours:
         return ()
@@ -144,7 +144,7 @@ def _move_tip(session: Session, chain: str, expected: Tip | None, new: Tip, now:
 
 
 def _apply(session: Session, chain: str, block: Block, now: datetime) -> Matches:
-    matches = match_block(block, by_scripts(session, scripts_in(block)))
+    matches = match_block(block, by_locators(session, scripts_in(block)))
     arrivals, departures = rows_of(matches)
     where = {"chain": chain, "height": block.height, "hash": block.hash}
     session.execute(statements.CREATE_COINS, {**where, "rows": json.dumps(arrivals)})

@@ -210,7 +210,7 @@ class World:
         oracle.expect_whole(self.db, caps=CAPS, deadlines=DEADLINES)
 
     def _expect_vault_agrees(self, session: Session, vault: str) -> None:
-        found = self.reader.scan_scripts(address_queries.scripts_of(session, vault=vault))
+        found = self.reader.scan_scripts(address_queries.locators_of(session, vault=vault))
         movements = movement_queries.movements_of(session, vault=vault, up_to_height=found.height)
         on_chain = sum(item.units for item in found.unspents)
         coins = movement_queries.coins_at(session, vault=vault, height=found.height)
