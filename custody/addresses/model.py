@@ -35,8 +35,8 @@ class DepositAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnedScript:
-    """Whose a script is. ``client`` is None for change, and for what nobody was ever given."""
+class OwnedAddress:
+    """Whose a locator is. ``client`` is None for change, and for what nobody was ever given."""
 
     address_id: int
     vault: str

@@ -1,4 +1,4 @@
-"""Reading addresses: whose a script is, what a client was given, how much stock is left."""
+"""Reading addresses: whose a locator is, what a client was given, how much stock is left."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Final
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from custody.addresses.model import AddressState, DepositAddress, OwnedScript
+from custody.addresses.model import AddressState, DepositAddress, OwnedAddress
 from custody.addresses.sealing import Sealer
 from custody.addresses.tables import STOCK, AddressRow
 from custody.chains.registry import addressing
 from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
 
-# One index probe per script, whatever the planner thinks of the table's size: rows read are rows found.
-_BY_SCRIPTS: Final = text(
+# One index probe per locator, whatever the planner thinks of the table's size: rows read are rows found.
+_BY_LOCATORS: Final = text(
     """
     SELECT found.id, found.vault_id, found.client_id, found.change, found.index AS position, found.state,
       found.locator
-    FROM unnest(CAST(:scripts AS bytea[])) AS asked (locator)
+    FROM unnest(CAST(:locators AS bytea[])) AS asked (locator)
     CROSS JOIN LATERAL (
       SELECT * FROM addresses WHERE addresses.locator = asked.locator LIMIT 1
     ) AS found
@@ -28,20 +28,20 @@ _BY_SCRIPTS: Final = text(
 )
 
 
-def by_scripts(session: Session, scripts: Collection[bytes]) -> dict[bytes, OwnedScript]:
-    """Those of ``scripts`` that are ours, in one statement that reads no row of any other script."""
-    if not scripts:
+def by_locators(session: Session, locators: Collection[bytes]) -> dict[bytes, OwnedAddress]:
+    """Those of ``locators`` that are ours, in one statement that reads no row of any other."""
+    if not locators:
         return {}
-    rows = session.execute(_BY_SCRIPTS, {"scripts": sorted(set(scripts))})
+    rows = session.execute(_BY_LOCATORS, {"locators": sorted(set(locators))})
     return {
-        bytes(row.locator): OwnedScript(
+        bytes(row.locator): OwnedAddress(
             row.id, row.vault_id, row.client_id, row.change, row.position, AddressState(row.state)
         )
         for row in rows
     }
 
 
-def by_ids(session: Session, ids: Collection[int]) -> dict[int, OwnedScript]:
+def by_ids(session: Session, ids: Collection[int]) -> dict[int, OwnedAddress]:
     """What is known of these address ids."""
     if not ids:
         return {}
@@ -56,8 +56,8 @@ def of_client(session: Session, *, client: str, seal_key: bytes) -> list[Deposit
     return [sealer.checked(row) for row in rows]
 
 
-def scripts_of(session: Session, *, vault: str) -> Mapping[bytes, OwnedScript]:
-    """Every script of the vault that was ever derived, stock and burned ones too: what reconciliation asks for."""
+def locators_of(session: Session, *, vault: str) -> Mapping[bytes, OwnedAddress]:
+    """Every locator of the vault that was ever derived, stock and burned ones too: what reconciliation asks for."""
     rows: Iterable[AddressRow] = session.execute(select(AddressRow).where(AddressRow.vault_id == vault)).scalars()
     return {row.locator: _owned(row) for row in rows}
 
@@ -94,5 +94,5 @@ def highest_issued(session: Session, *, vault: str, change: bool, kept_for: str 
     ).scalar_one()
 
 
-def _owned(row: AddressRow) -> OwnedScript:
-    return OwnedScript(row.id, row.vault_id, row.client_id, row.change, row.index, AddressState(row.state))
+def _owned(row: AddressRow) -> OwnedAddress:
+    return OwnedAddress(row.id, row.vault_id, row.client_id, row.change, row.index, AddressState(row.state))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from custody.addresses.model import OwnedScript
+from custody.addresses.model import OwnedAddress
 from custody.deposits.states import DepositState
 from custody.kernel.errors import Broken
 
@@ -105,7 +105,7 @@ class Deposit:
         return 0 if self.height is None else max(0, tip_height - self.height + 1)
 
 
-def owner_of(script: OwnedScript, *, units: int, rules: AssetRules) -> tuple[str | None, str | None]:
+def owner_of(script: OwnedAddress, *, units: int, rules: AssetRules) -> tuple[str | None, str | None]:
     """(client, reason for suspense). What nobody was given is nobody's.
 
     A closed or frozen client still owns what arrives at its addresses: they are watched for ever.

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from custody.addresses.model import OwnedScript
+from custody.addresses.model import OwnedAddress
 from custody.chains.port import Block, ChainTransaction
 
 
@@ -27,7 +27,7 @@ class Arrival:
 
     txid: str
     position: int
-    owner: OwnedScript
+    owner: OwnedAddress
     locator: bytes
     asset: str
     units: int
@@ -41,7 +41,7 @@ class Departure:
 
     txid: str
     position: int
-    owner: OwnedScript
+    owner: OwnedAddress
     locator: bytes
     asset: str
     units: int
@@ -106,7 +106,7 @@ def locators_in(block: Block, assets: Collection[str]) -> set[bytes]:
     return {locator for transaction in block.transactions for locator in _locators(transaction, assets)}
 
 
-def match_block(block: Block, owned: Mapping[bytes, OwnedScript], assets: Collection[str]) -> Matches:
+def match_block(block: Block, owned: Mapping[bytes, OwnedAddress], assets: Collection[str]) -> Matches:
     """What of ``block`` is ours. Blocks say whose their debits are, so this needs no memory of earlier ones."""
     arrivals: list[Arrival] = []
     departures: list[Departure] = []
@@ -118,7 +118,7 @@ def match_block(block: Block, owned: Mapping[bytes, OwnedScript], assets: Collec
 
 def arrivals_in(
     transaction: ChainTransaction,
-    owned: Mapping[bytes, OwnedScript],
+    owned: Mapping[bytes, OwnedAddress],
     assets: Collection[str],
     spending: frozenset[str] = frozenset(),
 ) -> Iterator[Arrival]:
@@ -144,7 +144,7 @@ def arrivals_in(
 
 
 def _departures(
-    transaction: ChainTransaction, owned: Mapping[bytes, OwnedScript], assets: Collection[str]
+    transaction: ChainTransaction, owned: Mapping[bytes, OwnedAddress], assets: Collection[str]
 ) -> Iterator[Departure]:
     for debit in transaction.debits:
         if debit.locator is None or debit.units is None or debit.asset is None or debit.asset not in assets:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
 from custody.addresses.model import AddressState
-from custody.addresses.queries import by_scripts
+from custody.addresses.queries import by_locators
 from custody.audit import operations as audit
 from custody.chains.port import Block, ChainTransaction
 from custody.kernel.crash import crash_point
@@ -123,7 +123,7 @@ def seen_in_mempool(
 ) -> tuple[Arrival, ...]:
     """Which unconfirmed credits are ours. Two statements; writes nothing: nothing in a mempool has happened."""
     paid = {credit.locator for item in transactions for credit in item.credits if credit.asset in assets}
-    owned = by_scripts(session, paid)
+    owned = by_locators(session, paid)
     ours = [item for item in transactions if any(credit.locator in owned for credit in item.credits)]
     if not ours:
         return ()
@@ -159,7 +159,7 @@ def _move_tip(session: Session, chain: str, expected: Tip | None, new: Tip, now:
 def _apply(
     session: Session, chain: str, block: Block, assets: Collection[str], has_coins: bool, now: datetime
 ) -> Matches:
-    matches = match_block(block, by_scripts(session, locators_in(block, assets)), assets)
+    matches = match_block(block, by_locators(session, locators_in(block, assets)), assets)
     arrivals, departures = rows_of(matches)
     where = {"chain": chain, "height": block.height, "hash": block.hash}
     unknown = _move_coins(session, where, arrivals, departures) if has_coins else []

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from custody.chains.bitcoin.offline.network import network
+from custody.chains.registry import addressing
 from custody.kernel.money import Asset
 from custody.trust.operations import NoTrustRoot, in_force
 
 
 def assets_of(session: Session, *, chain: str) -> tuple[Asset, ...]:
     """The chain's own asset first, then the others by their ids. Raises as reading the trust root does."""
-    native = network(chain).asset
+    native = addressing(chain).native
     try:
         registered = in_force(session).root.assets
     except NoTrustRoot:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, TextClause, select
 from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
-from custody.addresses.model import OwnedScript
+from custody.addresses.model import OwnedAddress
 from custody.deposits.model import DepositRules, is_deposit
 from custody.deposits.operations.booking import book, unbook
 from custody.deposits.operations.rows import known, lock_chain, move, open_deposit
@@ -91,7 +91,7 @@ class _Run:
             else:
                 self._mine(item, row)
 
-    def _open(self, item: Movement, owner: OwnedScript) -> DepositRow:
+    def _open(self, item: Movement, owner: OwnedAddress) -> DepositRow:
         row = open_deposit(
             self.session,
             chain=self.chain,

@@ -9,7 +9,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from custody.addresses.model import OwnedScript
+from custody.addresses.model import OwnedAddress
 from custody.audit import operations as audit
 from custody.deposits.model import DepositRules, owner_of
 from custody.deposits.states import FIRST, NEW, DepositEvent, DepositState, advance
@@ -48,7 +48,7 @@ def open_deposit(
     *,
     chain: str,
     outpoint: Outpoint,
-    owner: OwnedScript,
+    owner: OwnedAddress,
     asset: str,
     units: int,
     coinbase: bool,

@@ -33,7 +33,7 @@ def facts_of(
     now: datetime,
 ) -> Facts:
     """Everything the policy may read of this request, as of ``now``."""
-    own = bool(addresses.by_scripts(session, [locator]))
+    own = bool(addresses.by_locators(session, [locator]))
     age = int((now - vault.reconciled_at).total_seconds()) if vault.reconciled_at else None
     return Facts(
         kind=request.kind,

@@ -113,7 +113,7 @@ def test_two_fillers_at_once_fill_no_more_than_the_target(world: World) -> None:
     with world.db.unit() as unit:
         for change in (False, True):
             assert queries.stock_level(unit.session, vault=vault, change=change) == 15
-        assert sorted(script.index for script in queries.scripts_of(unit.session, vault=vault).values()) == sorted(
+        assert sorted(script.index for script in queries.locators_of(unit.session, vault=vault).values()) == sorted(
             [*range(15), *range(15)]
         )
 
@@ -163,7 +163,7 @@ def test_burned_stock_is_never_handed_out_and_still_watched(world: World) -> Non
     assert world.address("acme", vault).index == 5
     script = world.keys.descriptor(1).derive(change=False, index=3).script_pubkey
     with world.db.unit() as unit:
-        (owned,) = queries.by_scripts(unit.session, [script, b"\x00\x14" + bytes(20)]).values()
+        (owned,) = queries.by_locators(unit.session, [script, b"\x00\x14" + bytes(20)]).values()
         assert (owned.vault, owned.client, owned.index, owned.state) == (vault, None, 3, "burned")
         assert queries.highest_issued(unit.session, vault=vault, change=False) == 5
 

@@ -220,7 +220,7 @@ class World:
         oracle.expect_whole(self.db, caps=CAPS, deadlines=DEADLINES)
 
     def _expect_vault_agrees(self, session: Session, vault: str) -> None:
-        found = self.reader.holdings(address_queries.scripts_of(session, vault=vault), assets=[ASSET])
+        found = self.reader.holdings(address_queries.locators_of(session, vault=vault), assets=[ASSET])
         movements = movement_queries.movements_of(session, vault=vault, up_to_height=found.height)
         on_chain = sum(item.units for item in found.holdings)
         coins = movement_queries.coins_at(session, vault=vault, asset=ASSET, height=found.height)
