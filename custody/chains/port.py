@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.kernel.errors import NotFound, Refused, Unavailable
 
 
@@ -179,12 +180,6 @@ class ChainReader(Protocol):
     def scan_ranges(self, ranges: Sequence[tuple[str, int]]) -> UtxoSnapshot:
         """The coins of (descriptor, last index) ranges, derived by the node itself from index 0."""
 
-    def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
-        """The bytes of a mempool transaction, or of one in the block named. Raises ``TransactionNotFound``."""
-
-    def fee_rate_sat_kvb(self, *, target_blocks: int) -> int | None:
-        """The node's own estimate, unchecked (it may be zero, negative or absurd); ``None`` when it has none."""
-
 
 class Broadcaster(Protocol):
     """The one way onto a chain."""
@@ -193,5 +188,16 @@ class Broadcaster(Protocol):
         """Send a final transaction. Sending again is harmless; silence is ``UNKNOWN``, never an exception."""
 
 
-class ChainNode(ChainReader, Broadcaster, Protocol):
+class Planner(Protocol):
+    """Choosing what pays for an order, with what only a node knows."""
+
+    def plan(self, candidates: Candidates, *, rules: SpendRules, fee_rate: int | None = None) -> Plan:
+        """What to use up and which fee, with all that composing it needs; writes nothing and reserves nothing.
+
+        ``fee_rate`` is in the chain's own unit, ``None`` for the node's estimate. With attempts before it the plan
+        replaces them. Raises ``NodeNotReady``, ``NothingFree``, ``FeeOverCap`` or ``CannotReplace``.
+        """
+
+
+class ChainNode(ChainReader, Broadcaster, Planner, Protocol):
     """A node that can be read and written, which is what an adapter is."""

@@ -1,17 +1,19 @@
-"""Which adapter serves which chain: CAIP-2 id to factory, one line each."""
+"""What serves which chain: CAIP-2 id to factory, one line each. A factory imports its chain when it is first used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from custody.chains.bitcoin.adapter import BitcoinAdapter
-from custody.chains.bitcoin.offline.network import network
-from custody.chains.bitcoin.rpc import Rpc
+from custody.chains.bitcoin.offline.network import NETWORKS
 from custody.chains.port import ChainNode
+from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
+
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +26,45 @@ class NodeAddress:
     scan_timeout_seconds: float = 900.0
 
 
+def spending(chain: str) -> Spending:
+    """What a chain says of spends without a node. Raises ``InvalidInput`` for one nobody serves."""
+    return _of(chain, SPENDINGS)(chain)
+
+
 def open_chain(chain: str, address: NodeAddress) -> ChainNode:
     """The adapter of a chain by its CAIP-2 id; nothing is asked of the node yet.
 
     Raises ``InvalidInput`` for a chain nobody serves and ``ValueError`` for an address that is none.
     """
-    factory = ADAPTERS.get(chain)
-    if factory is None:
-        raise InvalidInput(f"no adapter serves this chain; served are {', '.join(ADAPTERS)}", field="chain")
-    return factory(chain, address)
+    return _of(chain, ADAPTERS)(chain, address)
+
+
+def _of(chain: str, served: Mapping[str, _Found]) -> _Found:
+    if chain not in served:
+        raise InvalidInput(f"no adapter serves this chain; served are {', '.join(served)}", field="chain")
+    return served[chain]
 
 
 def _bitcoin(chain: str, address: NodeAddress) -> ChainNode:
+    from custody.chains.bitcoin.adapter import BitcoinAdapter
+    from custody.chains.bitcoin.offline.network import network
+    from custody.chains.bitcoin.rpc import Rpc
+
     rpc = Rpc(address.url, cookie_file=address.cookie_file, timeout_seconds=address.timeout_seconds)
     return BitcoinAdapter(rpc, network=network(chain), scan_timeout_seconds=address.scan_timeout_seconds)
 
 
+@lru_cache
+def _bitcoin_spending(chain: str) -> Spending:
+    from custody.chains.bitcoin.spending import BitcoinSpending
+
+    return BitcoinSpending(chain)
+
+
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
-    network("mainnet").chain: _bitcoin,
-    network("testnet").chain: _bitcoin,
-    network("signet").chain: _bitcoin,
-    network("regtest").chain: _bitcoin,
+    network.chain: _bitcoin for network in NETWORKS
 }
-"""Chain id to factory."""
+"""Chain id to what opens its node."""
+
+SPENDINGS: Final[dict[str, Callable[[str], Spending]]] = {network.chain: _bitcoin_spending for network in NETWORKS}
+"""Chain id to what makes its spending."""

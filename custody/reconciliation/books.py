@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from custody.chains.registry import spending
 from custody.db import Database
 from custody.db.unit import DatabaseUnavailable
 from custody.kernel.errors import Unavailable
@@ -73,8 +74,13 @@ def read_books(session: Session, *, chain: str, asset: str, height: int) -> Book
         books.scripts.add(bytes(row.script_pubkey))
     books.movements = {row.vault_id: int(row.units) for row in session.execute(statements.MOVEMENTS, where)}
     _read_ledger(session, books, asset)
-    for statement in (statements.DEPOSITS, statements.UNTAKEN, statements.PAYMENTS):
-        for row in session.execute(statement, where):
+    paid = where | {"fees_from_vault": spending(chain).fees_from_vault}
+    for statement, values in (
+        (statements.DEPOSITS, where),
+        (statements.UNTAKEN, where),
+        (statements.PAYMENTS, paid),
+    ):
+        for row in session.execute(statement, values):
             item = InFlight(row.kind, row.subject, row.sign * int(row.units))
             books.in_flight.setdefault(row.vault_id, []).append(item)
     return books
