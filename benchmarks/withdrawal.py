@@ -234,7 +234,7 @@ def one(here: House, client: str) -> Run:
         meter.step("GET intent, POST approval", partial(here.approve, asked["intent_digest"], person))
     meter.tasks()
     attempt = newest_attempt(here, meter.withdrawal)
-    meter.run.vbytes, meter.run.node_vbytes = attempt.vsize, by_the_node(here, attempt, request.destination)
+    meter.run.vbytes, meter.run.node_vbytes = attempt.weight, by_the_node(here, attempt, request.destination)
     for cosigner in ("north", "south"):
         sign(here, meter, cosigner)
     meter.tasks()
@@ -294,10 +294,10 @@ def by_the_node(here: House, attempt: Attempt, destination: str) -> int:
     """The virtual bytes of the node's own transaction: same coin, same payment, same fee rate, change to the vault."""
     made = here.bitcoind.rpc(
         "walletcreatefundedpsbt",
-        [{"txid": coin.txid, "vout": coin.vout} for coin in attempt.inputs],
+        [{"txid": coin.txid, "vout": coin.position} for coin in attempt.coins],
         [{destination: btc(AMOUNT_SAT)}],
         0,
-        {"fee_rate": max(1, attempt.fee_sat // attempt.vsize), "add_inputs": False},
+        {"fee_rate": max(1, attempt.fee_units // attempt.weight), "add_inputs": False},
         wallet=WATCHER,
     )
     found: int = here.bitcoind.rpc("analyzepsbt", made["psbt"])["estimated_vsize"]

@@ -10,14 +10,13 @@ from config.chains import ChainConfig
 from config.logging import configure
 from config.settings import Settings
 from custody.chains.addressing import Addressing
-from custody.chains.bitcoin.offline.fees import FeeCaps
 from custody.chains.port import ChainNode
-from custody.chains.registry import NodeAddress, addressing, chain_named, open_chain
+from custody.chains.registry import NodeAddress, addressing, chain_named, open_chain, spending
+from custody.chains.spending import SpendRules, Terms
 from custody.db import Database
 from custody.deposits.model import AssetRules, DepositRules, Tier
 from custody.reconciliation.stuck import Deadlines
 from custody.restore import operations as restore
-from custody.spends.model import SpendRules
 
 CANNOT_USE_NODE_IN_TIME = 10.0
 """Seconds a node may take for an ordinary question before it counts as silent."""
@@ -46,6 +45,11 @@ class Runtime:
         return self.deposit_rules.assets
 
     @property
+    def terms(self) -> dict[str, Terms]:
+        """Each chain's terms of spending, by its CAIP-2 id."""
+        return {self.chain: self.spend_rules.terms}
+
+    @property
     def seal_key(self) -> bytes:
         """The key under which addresses are sealed; it is not in the database."""
         return self.settings.seal_key
@@ -71,7 +75,7 @@ def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
         database=Database(settings.database_url, pool_size=pool_size, clock_offset=settings.clock_offset),
         node=open_chain(where.chain, NodeAddress(settings.bitcoin_rpc_url, timeout_seconds=CANNOT_USE_NODE_IN_TIME)),
         addressing=where,
-        spend_rules=spend_rules(settings.chain, stock_low_mark=settings.stock_low_mark),
+        spend_rules=spend_rules(where.chain, settings.chain, stock_low_mark=settings.stock_low_mark),
         deposit_rules=DepositRules({where.native.id: deposit_rules(settings.chain)}),
         deadlines=Deadlines(**asdict(settings.chain.deadlines)),
     )
@@ -83,16 +87,12 @@ def notice_restored(runtime: Runtime) -> None:
         restore.notice(unit.session, now=unit.now)
 
 
-def spend_rules(chain: ChainConfig, *, stock_low_mark: int) -> SpendRules:
+def spend_rules(chain: str, block: ChainConfig, *, stock_low_mark: int) -> SpendRules:
     """The chain's block as spends reads it."""
     return SpendRules(
-        caps=FeeCaps(chain.caps.absolute_sat, chain.caps.rate_sat_kvb, chain.caps.share_bps),
-        target_blocks=chain.fee.target_blocks,
-        floor_sat_kvb=chain.fee.floor_sat_kvb,
-        cap_sat_kvb=chain.fee.cap_sat_kvb,
-        fallback_sat_kvb=chain.fee.fallback_sat_kvb,
-        coinbase_maturity=chain.coinbase_maturity,
-        tiers=tuple((tier.below_sat, tier.confirmations) for tier in chain.tiers),
+        terms=spending(chain).terms(asdict(block)),
+        coinbase_maturity=block.coinbase_maturity,
+        tiers=tuple((tier.below_sat, tier.confirmations) for tier in block.tiers),
         stock_low_mark=stock_low_mark,
     )
 

@@ -33,9 +33,7 @@ def gather(stage: Stage, tale: Tale) -> dict[str, Any]:
     runs = [run(runtime.node, runtime.database, **where) for run in (reconcile, reconcile_ranged)]
     with runtime.database.unit() as unit:
         table = client_table(unit.session)
-        report = check_invariants(
-            unit.session, caps=runtime.spend_rules.caps, deadlines=runtime.deadlines, now=unit.now
-        )
+        report = check_invariants(unit.session, terms=runtime.terms, deadlines=runtime.deadlines, now=unit.now)
     breaks = sum(len(run.breaks) for run in runs)
     rows = [row.to_json() for row in table.clients]
     return {

@@ -13,7 +13,7 @@ from custody.kernel.canonical import parse_json
 
 ORDINARY_BYTES: Final = 64_000
 BUNDLE_BYTES: Final = 3_000_000
-"""A PSBT carries whole previous transactions."""
+"""What a cosigner signed may carry whole previous transactions."""
 
 
 def reader(limit_bytes: int) -> Callable[[Request], Awaitable[bytes]]:

@@ -151,14 +151,14 @@ def withdrawal_view(withdrawal: Withdrawal, asset: Asset) -> dict[str, Any]:
 
 
 def attempt_view(attempt: Attempt, asset: Asset) -> dict[str, Any]:
-    """One transaction of a withdrawal; all of them spend a common coin."""
+    """One transaction of a withdrawal; any two of them share a claim."""
     return {
         "id": attempt.id,
         "sequence": attempt.sequence,
         "state": attempt.state,
-        "txid": attempt.txid,
-        "fee": money(attempt.fee_sat, asset),
-        "vsize": attempt.vsize,
+        "txid": attempt.spend,
+        "fee": money(attempt.fee_units, asset),
+        "vsize": attempt.weight,
         "sent_at": when(attempt.sent_at),
         "confirmed_height": attempt.confirmed_height,
     }

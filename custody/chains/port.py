@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from custody.chains.addressing import AddressSource
+from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.kernel.errors import NotFound, Refused, Unavailable
 
 
@@ -215,11 +216,16 @@ class Broadcaster(Protocol):
         """Send a final transaction. Sending again is harmless; silence is ``UNKNOWN``, never an exception."""
 
 
-class ChainNode(ChainReader, Broadcaster, Protocol):
+class Planner(Protocol):
+    """Choosing what pays for an order, with what only a node knows."""
+
+    def plan(self, candidates: Candidates, *, rules: SpendRules, fee_rate: int | None = None) -> Plan:
+        """What to use up and which fee, with all that composing it needs; writes nothing and reserves nothing.
+
+        ``fee_rate`` is in the chain's own unit, ``None`` for the node's estimate. With attempts before it the plan
+        replaces them. Raises ``NodeNotReady``, ``NothingFree``, ``FeeOverCap`` or ``CannotReplace``.
+        """
+
+
+class ChainNode(ChainReader, Broadcaster, Planner, Protocol):
     """A node that can be read and written, which is what an adapter is."""
-
-    def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
-        """The bytes of a mempool transaction, or of one in the block named. Raises ``TransactionNotFound``."""
-
-    def fee_rate_sat_kvb(self, *, target_blocks: int) -> int | None:
-        """The node's own estimate, unchecked (it may be zero, negative or absurd); ``None`` when it has none."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
 
 from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
 from custody.chains.port import ChainNode, Doorbell
+from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
 
 _Found = TypeVar("_Found")
@@ -37,6 +39,11 @@ def chain_named(name: str) -> str:
 def addressing(chain: str) -> Addressing:
     """What a chain says of keysets, addresses and destinations. Raises ``InvalidInput`` for one nobody serves."""
     return _of(chain, ADDRESSINGS)(chain)
+
+
+def spending(chain: str) -> Spending:
+    """What a chain says of spends without a node. Raises ``InvalidInput`` for one nobody serves."""
+    return _of(chain, SPENDINGS)(chain)
 
 
 def open_chain(chain: str, address: NodeAddress) -> ChainNode:
@@ -89,6 +96,13 @@ def _bitcoin_doorbell() -> Doorbell:
     return listen
 
 
+@lru_cache
+def _bitcoin_spending(chain: str) -> Spending:
+    from custody.chains.bitcoin.spending import BitcoinSpending
+
+    return BitcoinSpending(chain)
+
+
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
     network.chain: _bitcoin for network in NETWORKS
 }
@@ -103,3 +117,5 @@ DOORBELLS: Final[Mapping[str, Callable[[], Doorbell]]] = {network.chain: _bitcoi
 
 HAS_COINS: Final[Mapping[str, bool]] = {network.chain: True for network in NETWORKS}
 """Chain id to whether it has coins."""
+SPENDINGS: Final[dict[str, Callable[[str], Spending]]] = {network.chain: _bitcoin_spending for network in NETWORKS}
+"""Chain id to what makes its spending."""

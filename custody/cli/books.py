@@ -39,7 +39,7 @@ def check(chosen: FormatOption = Format.TABLE) -> None:
     with house.reading() as (session, runtime):
         with runtime.database.unit() as unit:
             now = unit.now
-        report = check_invariants(session, caps=runtime.spend_rules.caps, deadlines=_deadlines(runtime), now=now)
+        report = check_invariants(session, terms=runtime.terms, deadlines=_deadlines(runtime), now=now)
     if chosen is Format.JSON:
         show_json(report.to_json())
     else:

@@ -48,7 +48,13 @@ def withdrawal_show(withdrawal: str, chosen: FormatOption = Format.TABLE) -> Non
     with house.reading() as (session, _):
         row = _row(queries.get(session, withdrawal=name))
         attempts = [
-            {"attempt": item.id, "state": item.state, "fee": str(item.fee_sat), "vsize": item.vsize, "txid": item.txid}
+            {
+                "attempt": item.id,
+                "state": item.state,
+                "fee": str(item.fee_units),
+                "vsize": item.weight,
+                "txid": item.spend,
+            }
             for item in spends.attempts(session, withdrawal=name)
         ]
         steps = [
@@ -131,7 +137,7 @@ def cancel(withdrawal: str, token_file: TokenOption, api: ApiOption = "", chosen
 def bump(
     withdrawal: str,
     token_file: TokenOption,
-    fee_rate: Annotated[int, typer.Option("--fee-rate", min=1, max=10_000, help="Satoshi per virtual byte.")],
+    fee_rate: Annotated[int, typer.Option("--fee-rate", min=1, max=10_000, help="In sat/vB.")],
     api: ApiOption = "",
     yes: YesOption = False,
 ) -> None:

@@ -148,7 +148,7 @@ class Desk:
 
 def _txid(bundle: Bundle) -> str | None:
     try:
-        return parse_psbt(bundle.psbt).txid
+        return parse_psbt(bundle.unsigned).txid
     except InvalidInput:
         return None
 

@@ -83,7 +83,7 @@ def verify(
     payments = judge_payments(court, requests)
     delays = {payment.intent.digest: payment.decision.obligations.delay_seconds for payment in payments}
     expect_delays_over(memory, {**owners.delays, **delays}, now)
-    effect = check_effect(read_transaction(bundle.psbt, me), payments, root=root, limits=limits, me=me)
+    effect = check_effect(read_transaction(bundle.unsigned, me), payments, root=root, limits=limits, me=me)
     _expect_unaltered(bundle, effect, memory)
     intents = [payment.paid for payment in payments]
     check_consistency(effect, intents, memory=memory, limits=limits, now=now)

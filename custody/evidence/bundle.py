@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -16,6 +17,8 @@ from custody.kernel.canonical import canonical_json, digest, digest_bytes
 from custody.kernel.clock import parse_rfc3339, rfc3339
 
 BITCOIN: Final = "bitcoin"
+UNSIGNED: Final = "psbt"
+"""The field of a bundle of that kind that holds what is to be signed, and of an answer that holds it signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Bundle:
     attempt: str
     created_at: datetime
     not_after: datetime
-    psbt: str
+    unsigned: str
     payments: tuple[Payment, ...]
     openings: tuple[ProvenIntent, ...]
     """Whose the vaults are: ``client_opening`` intents of every client concerned."""
@@ -91,7 +94,7 @@ class Bundle:
             "attempt": self.attempt,
             "created_at": rfc3339(self.created_at),
             "not_after": rfc3339(self.not_after),
-            "psbt": self.psbt,
+            UNSIGNED: self.unsigned,
             "payments": [payment.to_json() for payment in self.payments],
             "openings": [opening.to_json() for opening in self.openings],
             "policy": self.policy,
@@ -102,7 +105,7 @@ class Bundle:
     def parse(cls, value: object, *, field: str = "bundle") -> Bundle:
         """Read a bundle. Shape only: nothing in it is believed yet. Raises ``InvalidInput``."""
         keys = (
-            *("format", "kind", "id", "chain", "attempt", "created_at", "not_after", "psbt"),
+            *("format", "kind", "id", "chain", "attempt", "created_at", "not_after", UNSIGNED),
             *("payments", "openings", "policy", "trust_root"),
         )
         found = fields.exact_object(value, keys, field=field)
@@ -116,7 +119,7 @@ class Bundle:
             attempt=fields.name(found["attempt"], field=f"{field}.attempt"),
             created_at=parse_rfc3339(found["created_at"], field=f"{field}.created_at"),
             not_after=parse_rfc3339(found["not_after"], field=f"{field}.not_after"),
-            psbt=fields.text(found["psbt"], field=f"{field}.psbt", limit=2_800_000),
+            unsigned=fields.text(found[UNSIGNED], field=f"{field}.{UNSIGNED}", limit=2_800_000),
             payments=tuple(_parse_payment(item, f"{field}.payments") for item in payments),
             openings=tuple(ProvenIntent.parse(item, field=f"{field}.openings") for item in openings),
             policy=_policy_text(found["policy"], f"{field}.policy"),
@@ -166,6 +169,11 @@ class Refusal:
             explanation=fields.text(found["explanation"], field=f"{field}.explanation", limit=500),
             at=parse_rfc3339(found["at"], field=f"{field}.at"),
         )
+
+
+def unsigned_of(document: Mapping[str, Any]) -> str:
+    """What a stored bundle asks to have signed; the document is one of ours, as ``to_json`` gave it."""
+    return str(document[UNSIGNED])
 
 
 def _parse_payment(value: object, field: str) -> Payment:

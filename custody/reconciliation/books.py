@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from custody.chains.registry import spending
 from custody.db import Database
 from custody.db.unit import DatabaseUnavailable
 from custody.kernel.errors import Unavailable
@@ -84,8 +85,13 @@ def read_books(session: Session, *, chain: str, assets: Sequence[str], has_coins
     else:
         _read_balances(session, books, where)
     _read_ledger(session, books)
-    for statement in (statements.DEPOSITS, statements.UNTAKEN, statements.PAYMENTS):
-        for row in session.execute(statement, where):
+    paid = where | {"fees_from_vault": spending(chain).fees_from_vault}
+    for statement, values in (
+        (statements.DEPOSITS, where),
+        (statements.UNTAKEN, where),
+        (statements.PAYMENTS, paid),
+    ):
+        for row in session.execute(statement, values):
             if row.asset in books.assets:
                 item = InFlight(row.kind, row.subject, row.sign * int(row.units))
                 books.assets[row.asset].in_flight.setdefault(row.vault_id, []).append(item)

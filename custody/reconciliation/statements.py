@@ -108,7 +108,8 @@ UNTAKEN: Final = text(
 PAYMENTS: Final = text(
     """
     WITH told AS (
-      SELECT a.vault_id, w.asset, w.id AS subject, w.units + a.fee_units AS units,
+      SELECT a.vault_id, w.asset, w.id AS subject,
+        w.units + CASE WHEN :fees_from_vault THEN a.fee_units ELSE 0 END AS units,
         w.state = 'completed' AND w.txid = a.txid AS settled,
         EXISTS (SELECT FROM movements m WHERE m.chain = :chain AND m.spent_by = a.txid
                   AND m.removed_at IS NULL AND m.height <= :height) AS on_chain,

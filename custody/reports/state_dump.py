@@ -78,9 +78,9 @@ _SECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "approvals": "SELECT digest, approver, verdict, nonce, given_at FROM approvals ORDER BY id",
         "withdrawals": "SELECT id, digest, client_id, vault_id, chain, asset, units, max_fee_units, destination,"
         " hold_id, state, waiting_for, fee_units, txid FROM withdrawals ORDER BY id",
-        "attempts": "SELECT id, withdrawal_id, sequence, chain, vault_id, inputs, txid, fee_units, vsize, state,"
+        "attempts": "SELECT id, withdrawal_id, sequence, chain, vault_id, inputs, txid, fee_units, weight, state,"
         " confirmed_height FROM attempts ORDER BY withdrawal_id, sequence",
-        "reservations": "SELECT chain, txid, vout, withdrawal_id FROM reservations ORDER BY chain, txid, vout",
+        "reservations": "SELECT chain, claim, withdrawal_id FROM reservations ORDER BY chain, claim",
         "bundles": "SELECT id, attempt_id, keyset_id, digest, state, txid FROM bundles ORDER BY id",
         "answers": "SELECT bundle_id, cosigner, verdict FROM bundle_answers ORDER BY bundle_id, cosigner",
         "quarantined": "SELECT cosigner, reason FROM quarantined_cosigners ORDER BY cosigner",

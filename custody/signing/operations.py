@@ -16,17 +16,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
-from custody.chains.bitcoin.addressing import descriptor_of
-from custody.chains.bitcoin.offline.psbt import (
-    FinalTransaction,
-    Psbt,
-    SignatureRefused,
-    add_signatures,
-    finalize,
-    parse_psbt,
-    verified_signatures,
-)
-from custody.evidence.bundle import Bundle, Refusal
+from custody.chains.registry import spending
+from custody.chains.spending import AnswerRefused, Input, read_input
+from custody.chains.spending import Final as Signed
+from custody.evidence.bundle import Bundle, Refusal, unsigned_of
 from custody.evidence.keysets import Keyset
 from custody.kernel.errors import Conflict, NotFound, Refused
 from custody.outbox import operations as outbox
@@ -76,13 +69,13 @@ class Answer:
     bundle: str
     state: str
     signed_by: tuple[str, ...]
-    refused: SignatureRefused | None = None
+    refused: AnswerRefused | None = None
 
 
 def open_bundle(
-    session: Session, *, bundle: Bundle, keyset: Keyset, vault: str, paths: Sequence[tuple[bool, int]], now: datetime
+    session: Session, *, bundle: Bundle, keyset: Keyset, vault: str, inputs: Sequence[Input], now: datetime
 ) -> None:
-    """Store ``bundle`` for its keyset's cosigners. ``paths`` are (change, index) of each input, in order."""
+    """Store ``bundle`` for its keyset's cosigners. ``inputs`` are what it uses up, in order."""
     row = BundleRow(
         id=bundle.id,
         attempt_id=bundle.attempt,
@@ -92,7 +85,7 @@ def open_bundle(
         members=len(keyset.cosigners),
         document=bundle.to_json(),
         digest=bundle.digest,
-        paths=[[change, index] for change, index in paths],
+        inputs=[item.to_json() for item in inputs],
         state="open",
         opened_at=now,
     )
@@ -150,13 +143,13 @@ def outlive(session: Session, *, attempts: Sequence[str], now: datetime) -> None
 
 
 def add_signature(
-    session: Session, *, bundle: str, cosigner: str, psbt: object, correlation_id: str, now: datetime
+    session: Session, *, bundle: str, cosigner: str, signed: object, correlation_id: str, now: datetime
 ) -> Answer:
-    """Take a cosigner's PSBT: verify its signatures over **our** transaction, and finalise at quorum.
+    """Take what a cosigner signed: verify its signatures over **our** attempt, and finalise at quorum.
 
-    The final transaction and its txid are stored here, before anything is sent. An answer that does not verify
+    The final attempt and its spend's id are stored here, before anything is sent. An answer that does not verify
     is not counted, its sender is quarantined where it changed what it was given, and ``Answer.refused`` says so.
-    Raises ``UnknownBundle``, ``CosignerQuarantined``, ``BundleClosed``, ``AnsweredOtherwise``, ``PsbtRefused``.
+    Raises ``UnknownBundle``, ``CosignerQuarantined``, ``BundleClosed``, ``AnsweredOtherwise``, ``InvalidInput``.
     """
     row, keyset = _locked(session, bundle, cosigner)
     _refuse_quarantined(session, cosigner)
@@ -167,23 +160,22 @@ def add_signature(
         return _standing(row, earlier)
     if row.state != "open":
         raise BundleClosed(f"the bundle is {row.state}", field="bundle")
-    ours = parse_psbt(row.document["psbt"])
-    keys = _Keys(row, keyset, vaults.get(session, vault=row.vault_id).branch)
+    ours = _Ours.of(row, keyset, vaults.get(session, vault=row.vault_id).branch)
     try:
-        found = verified_signatures(ours=ours, returned=parse_psbt(psbt), pubkeys=keys.of(cosigner))
-    except SignatureRefused as refused:
+        signatures = ours.read(signed, cosigner)
+    except AnswerRefused as refused:
         _suspect(session, row, cosigner, refused, now)
         return Answer(bundle, row.state, tuple(sorted(earlier)), refused)
     answer = AnswerRow(
         bundle_id=bundle,
         cosigner=cosigner,
         verdict="signed",
-        signatures={str(index): signature.hex() for index, signature in found.items()},
+        signatures=signatures,
         at=now,
     )
     session.add(answer)
     audit.record(session, event="bundle.signed", subject=bundle, actor=cosigner, now=now, correlation_id=correlation_id)
-    _complete_at_quorum(session, row, keys, ours, {**earlier, cosigner: answer}, correlation_id, now)
+    _complete_at_quorum(session, row, ours, {**earlier, cosigner: answer}, correlation_id, now)
     return _standing(row, {**earlier, cosigner: answer})
 
 
@@ -221,8 +213,7 @@ def add_refusal(session: Session, *, refusal: Refusal, signature: str, correlati
 def _complete_at_quorum(
     session: Session,
     row: BundleRow,
-    keys: _Keys,
-    ours: Psbt,
+    ours: _Ours,
     answers: dict[str, AnswerRow],
     correlation_id: str,
     now: datetime,
@@ -230,37 +221,46 @@ def _complete_at_quorum(
     signed = [name for name in sorted(answers) if answers[name].verdict == "signed"]
     if len(signed) < row.threshold:
         return
-    final = _finalise(keys, ours, {name: answers[name].signatures for name in signed[: row.threshold]})
-    row.final, row.txid = final.raw, final.txid
+    final = ours.finalise({name: answers[name].signatures for name in signed[: row.threshold]})
+    row.final, row.txid = final.raw, final.spend
     _close(session, row, "complete", now)
     payload = {"bundle": row.id, "attempt": row.attempt_id}
     outbox.emit(session, topic=COMPLETE, payload=payload, correlation_id=correlation_id, now=now)
 
 
-def _finalise(keys: _Keys, ours: Psbt, signatures: dict[str, dict[str, Any]]) -> FinalTransaction:
-    merged = ours
-    for cosigner, theirs in signatures.items():
-        merged = add_signatures(
-            merged,
-            pubkeys=keys.of(cosigner),
-            signatures={int(index): bytes.fromhex(signature) for index, signature in theirs.items()},
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """What a bundle asks to have signed, and whose it is: what an answer says about either is not read."""
+
+    unsigned: str
+    inputs: tuple[Input, ...]
+    keyset: Keyset
+    branch: int
+
+    @classmethod
+    def of(cls, row: BundleRow, keyset: Keyset, branch: int) -> _Ours:
+        """As it was stored when the bundle was opened."""
+        return cls(unsigned_of(row.document), tuple(read_input(item) for item in row.inputs), keyset, branch)
+
+    def read(self, signed: object, cosigner: str) -> dict[str, str]:
+        """What the cosigner's answer adds. Raises ``AnswerRefused``, ``InvalidInput``."""
+        return spending(self.keyset.chain).read_answer(
+            signed,
+            unsigned=self.unsigned,
+            inputs=self.inputs,
+            keyset=self.keyset,
+            branch=self.branch,
+            cosigner=cosigner,
         )
-    return finalize(merged)
+
+    def finalise(self, signatures: dict[str, dict[str, Any]]) -> Signed:
+        """The final attempt out of a quorum's answers."""
+        return spending(self.keyset.chain).finalise(
+            signatures, unsigned=self.unsigned, inputs=self.inputs, keyset=self.keyset, branch=self.branch
+        )
 
 
-class _Keys:
-    """The keys **we** derive at a bundle's inputs; what an answer says about keys is not read."""
-
-    def __init__(self, row: BundleRow, keyset: Keyset, branch: int) -> None:
-        self._paths, self._keyset, self._descriptor = row.paths, keyset, descriptor_of(keyset, branch)
-
-    def of(self, cosigner: str) -> list[bytes]:
-        """The cosigner's key at each input."""
-        place = next(place for place, member in enumerate(self._keyset.cosigners) if member.id == cosigner)
-        return [self._descriptor.derive(change=change, index=index).pubkeys[place] for change, index in self._paths]
-
-
-def _suspect(session: Session, row: BundleRow, cosigner: str, refused: SignatureRefused, now: datetime) -> None:
+def _suspect(session: Session, row: BundleRow, cosigner: str, refused: AnswerRefused, now: datetime) -> None:
     reason = str(refused.facts.get("reason", "unknown"))
     audit.record(
         session, event="bundle.answer_refused", subject=row.id, actor=cosigner, now=now, facts={"reason": reason}

@@ -19,7 +19,7 @@ class BundleView:
     attempt: str
     state: str
     threshold: int
-    txid: str | None
+    spend: str | None
     final: bytes | None
     opened_at: datetime
     given_to: tuple[str, ...]
@@ -47,7 +47,7 @@ def _view(session: Session, row: BundleRow) -> BundleView:
         attempt=row.attempt_id,
         state=row.state,
         threshold=row.threshold,
-        txid=row.txid,
+        spend=row.txid,
         final=row.final,
         opened_at=row.opened_at,
         given_to=tuple(sorted(given)),

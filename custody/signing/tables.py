@@ -32,7 +32,7 @@ class BundleRow(Base):
     members: Mapped[int]
     document: Mapped[dict[str, Any]]
     digest: Mapped[str]
-    paths: Mapped[list[Any]]
+    inputs: Mapped[list[Any]]
     state: Mapped[str]
     final: Mapped[bytes | None]
     txid: Mapped[str | None]
@@ -51,7 +51,7 @@ class DeliveryRow(Base):
 
 
 class AnswerRow(Base):
-    """A cosigner's one answer to a bundle: partial signatures (input → hex) or a signed refusal."""
+    """A cosigner's one answer to a bundle: signatures as its chain reads them (place → hex) or a signed refusal."""
 
     __tablename__ = "bundle_answers"
     __table_args__ = (CheckConstraint("verdict IN ('signed', 'refused')", name="verdict"),)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
+from custody.chains.spending import Candidates, Coin, Order, read_input
 from custody.deposits import queries as deposits
 from custody.kernel.errors import NotFound
 from custody.movements import queries as movements
-from custody.movements.model import Coin, Tip
-from custody.spends.model import Attempt, Candidates, Order, PlacedCoin
+from custody.movements.model import Coin as IndexedCoin
+from custody.movements.model import Tip
+from custody.spends.model import Attempt
 from custody.spends.tables import ON_THEIR_WAY, AttemptRow, ReservationRow
 from custody.vaults import queries as vaults
 
@@ -25,22 +27,29 @@ class UnknownAttempt(NotFound):
 
 def candidates(session: Session, *, order: Order, coinbase_maturity: int) -> Candidates:
     """Confirmed, unspent, unreserved coins that belong to somebody: credited deposits and our own change."""
-    coins = _spendable(session, order, coinbase_maturity)
-    taken = _reserved(session, order.chain, [(coin.txid, coin.position) for coin in coins])
-    places = addresses.by_ids(session, {coin.address_id for coin in coins})
-    free = tuple(
-        PlacedCoin(coin.txid, coin.position, coin.units, coin.change, places[coin.address_id].index, coin.block_hash)
-        for coin in coins
-        if coin.block_hash is not None and (coin.txid, coin.position) not in taken
+    found = _spendable(session, order, coinbase_maturity)
+    places = addresses.by_ids(session, {coin.address_id for coin in found})
+    coins = [
+        Coin(coin.txid, coin.position, coin.units, coin.change, places[coin.address_id].index, coin.block_hash)
+        for coin in found
+        if coin.block_hash is not None
+    ]
+    taken = _reserved(session, order.chain, [coin.claim for coin in coins])
+    vault = vaults.get(session, vault=order.vault)
+    return Candidates(
+        order=order,
+        coins=tuple(coin for coin in coins if coin.claim not in taken),
+        earlier=tuple(
+            attempt.earlier
+            for attempt in attempts(session, withdrawal=order.withdrawal)
+            if attempt.state != "abandoned"
+        ),
+        keyset=vaults.keyset(session, keyset_id=vault.keyset),
+        branch=vault.branch,
     )
-    keyset = vaults.keyset(session, keyset_id=vaults.get(session, vault=order.vault).keyset)
-    earlier = tuple(
-        attempt for attempt in attempts(session, withdrawal=order.withdrawal) if attempt.state != "abandoned"
-    )
-    return Candidates(order, free, earlier, keyset.threshold, len(keyset.cosigners))
 
 
-def _spendable(session: Session, order: Order, coinbase_maturity: int) -> list[Coin]:
+def _spendable(session: Session, order: Order, coinbase_maturity: int) -> list[IndexedCoin]:
     """A stranger can pay to any address: what nobody was credited with is left alone."""
     tip = movements.tip(session, chain=order.chain)
     coins = movements.coins_of(session, vault=order.vault, asset=order.asset)
@@ -57,7 +66,7 @@ def _spendable(session: Session, order: Order, coinbase_maturity: int) -> list[C
     ]
 
 
-def _mature(coin: Coin, tip: Tip | None, coinbase_maturity: int) -> bool:
+def _mature(coin: IndexedCoin, tip: Tip | None, coinbase_maturity: int) -> bool:
     return tip is not None and coin.height is not None and tip.height - coin.height >= coinbase_maturity
 
 
@@ -89,16 +98,11 @@ def watched(session: Session, *, chain: str, since_height: int) -> list[Attempt]
     return sorted((view(row) for row in rows), key=lambda attempt: attempt.id)
 
 
-def _reserved(session: Session, chain: str, outpoints: Iterable[tuple[str, int]]) -> set[tuple[str, int]]:
-    wanted = list(outpoints)
-    if not wanted:
+def _reserved(session: Session, chain: str, claims: Sequence[str]) -> set[str]:
+    if not claims:
         return set()
-    rows = session.execute(
-        select(ReservationRow.txid, ReservationRow.vout).where(
-            ReservationRow.chain == chain, tuple_(ReservationRow.txid, ReservationRow.vout).in_(wanted)
-        )
-    ).all()
-    return {(row.txid, row.vout) for row in rows}
+    rows = select(ReservationRow.claim).where(ReservationRow.chain == chain, ReservationRow.claim.in_(claims))
+    return set(session.execute(rows).scalars())
 
 
 def view(row: AttemptRow) -> Attempt:
@@ -109,12 +113,12 @@ def view(row: AttemptRow) -> Attempt:
         sequence=row.sequence,
         chain=row.chain,
         vault=row.vault_id,
-        inputs=tuple(PlacedCoin.from_json(item) for item in row.inputs),
-        txid=row.txid,
-        fee_sat=row.fee_units,
-        vsize=row.vsize,
+        inputs=tuple(read_input(item) for item in row.inputs),
+        spend=row.txid,
+        fee_units=row.fee_units,
+        weight=row.weight,
         change_index=row.change_index,
-        psbt=row.psbt,
+        unsigned=row.unsigned,
         state=row.state,
         final=row.final,
         composed_at=row.composed_at,

@@ -15,7 +15,7 @@ ON_THEIR_WAY: Final = text("state IN ('signed', 'sent')")
 
 
 class AttemptRow(Base):
-    """One transaction that would pay the withdrawal. ``inputs`` name coins with their place in the vault."""
+    """One transaction that would pay the withdrawal. ``inputs`` name claims with their place in the vault."""
 
     __tablename__ = "attempts"
     __table_args__ = (
@@ -34,10 +34,10 @@ class AttemptRow(Base):
     vault_id: Mapped[str] = mapped_column(ForeignKey("vaults.id"))
     inputs: Mapped[list[Any]]
     change_index: Mapped[int | None]
-    psbt: Mapped[str]
+    unsigned: Mapped[str]
     txid: Mapped[str]
     fee_units: Mapped[int] = mapped_column(MoneyColumn)
-    vsize: Mapped[int]
+    weight: Mapped[int]
     state: Mapped[str]
     final: Mapped[bytes | None]
     composed_at: Mapped[datetime]
@@ -46,13 +46,12 @@ class AttemptRow(Base):
 
 
 class ReservationRow(Base):
-    """One coin set aside for one withdrawal; the primary key lets one win (P-081)."""
+    """One claim set aside for one withdrawal; the primary key lets one win (P-081)."""
 
     __tablename__ = "reservations"
     __table_args__ = (Index("ix_reservations_withdrawal_id", "withdrawal_id"),)
 
     chain: Mapped[str] = mapped_column(primary_key=True)
-    txid: Mapped[str] = mapped_column(primary_key=True)
-    vout: Mapped[int] = mapped_column(primary_key=True)
+    claim: Mapped[str] = mapped_column(primary_key=True)
     withdrawal_id: Mapped[str]
     reserved_at: Mapped[datetime]

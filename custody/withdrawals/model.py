@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from custody.spends.model import Order
+from custody.chains.spending import Order
 from custody.withdrawals.states import State
 
 
@@ -29,11 +29,20 @@ class Withdrawal:
     requested_at: datetime
     state_since: datetime
     fee_units: int | None
+    """What the client bore of the network fee; None until it is paid."""
     txid: str | None
 
     def order(self, *, ceiling_units: int) -> Order:
         """What spends is asked to pay."""
-        return Order(self.id, self.vault, self.chain, self.asset, self.locator, self.units, ceiling_units)
+        return Order(
+            withdrawal=self.id,
+            vault=self.vault,
+            chain=self.chain,
+            asset=self.asset,
+            locator=self.locator,
+            units=self.units,
+            ceiling_units=ceiling_units,
+        )
 
 
 NEXT_ACTOR = {

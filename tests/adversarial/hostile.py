@@ -61,7 +61,7 @@ def bundle_of(world: World, payment: Payment, *, name: str = "bnd_1", salt: str 
 
 def with_psbt(bundle: Bundle, **changes: Any) -> Bundle:
     """``bundle`` with its PSBT tampered with."""
-    return replace(bundle, psbt=tamper(bundle.psbt, **changes))
+    return replace(bundle, unsigned=tamper(bundle.unsigned, **changes))
 
 
 def with_proven(bundle: Bundle, **changes: Any) -> Bundle:

@@ -38,7 +38,7 @@ from tests.cosigner.builders import (
 
 @refused(Reason.PSBT_MALFORMED)
 def psbt_that_is_garbage(world: World, memory: Memory) -> Bundle:
-    return world.small(psbt="cHNidP8garbage")
+    return world.small(unsigned="cHNidP8garbage")
 
 
 @refused(Reason.PSBT_MALFORMED)

@@ -31,6 +31,7 @@ from custody.chains.bitcoin.offline.transaction import (
     compact_size,
     write_output,
 )
+from custody.chains.bitcoin.terms import terms_of
 from custody.cosigner.answering import Signed
 from custody.cosigner.enrolment import consent
 from custody.cosigner.reasons import Reason
@@ -262,7 +263,7 @@ def test_p083_a_hostile_psbt_is_refused_by_the_api_and_by_each_cosigner(
 
 @plays("P-041")
 def test_p041_whatever_the_node_says_about_fees_is_held_between_floor_and_cap(house: Road, wire: LyingProxy) -> None:
-    rules = house.runtime.spend_rules
+    rules = terms_of(house.runtime.spend_rules)
     told = {
         "0": rules.fallback_sat_kvb,
         "-1": rules.fallback_sat_kvb,
@@ -278,8 +279,8 @@ def test_p041_whatever_the_node_says_about_fees_is_held_between_floor_and_cap(ho
             assert wire.lied > 0, "nobody asked for an estimate"
         (attempt,) = house.attempts(asked[-1])
         assert attempt.state == "sent"
-        assert attempt.fee_sat == pytest.approx(rate_sat_kvb * attempt.vsize / 1000, abs=2), estimate
-        assert attempt.fee_sat <= rules.caps.absolute_sat
+        assert attempt.fee_units == pytest.approx(rate_sat_kvb * attempt.weight / 1000, abs=2), estimate
+        assert attempt.fee_units <= rules.caps.absolute_sat
     with wire.estimating("10000.0"):
         refused = house.ask("acme", 4 * AMOUNT_SAT, max_fee=20_000)
         house.settle()
@@ -442,7 +443,7 @@ def _emitted(house: Road, answers: list[Signed], documents: list[str]) -> bytes:
         rows = [str(row) for name in names for row in unit.session.execute(text(f'SELECT t::text FROM "{name}" t'))]
     texts = "\n".join([*rows, *exported, *documents, *(answer.psbt for answer in answers)])
     packed = [parse_psbt(answer.psbt).raw for answer in answers]
-    packed += [parse_psbt(row.psbt).raw for row in house.rows("SELECT psbt FROM attempts")]
+    packed += [parse_psbt(row.unsigned).raw for row in house.rows("SELECT unsigned FROM attempts")]
     return texts.lower().encode() + b"".join(packed)
 
 

@@ -29,38 +29,11 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 # Formats that others sign or read, and names of settings: they keep their words.
 ON_THE_WIRE: Mapping[str, set[str]] = {
-    "custody/api/routes/bundles.py": {"psbt"},
-    "custody/api/routes/withdrawals.py": {"sat"},
     "custody/api/views.py": {"vout", "vsize"},
     "custody/bootstrap.py": {"bitcoin", "sat"},
     "custody/cli/house.py": {"bitcoin"},
-    "custody/cli/withdrawals.py": {"sat", "satoshi", "vsize"},
+    "custody/cli/withdrawals.py": {"sat", "vsize"},
     "custody/evidence/bundle.py": {"bitcoin", "psbt"},
-}
-
-# What is left to do. Nothing is added here, and what is done leaves it.
-IMPORTS_LEFT: set[str] = {
-    "custody/bootstrap.py",
-    "custody/reconciliation/invariants/payments.py",
-    "custody/reconciliation/invariants/report.py",
-    "custody/signing/operations.py",
-    "custody/spends/model.py",
-    "custody/spends/operations.py",
-    "custody/spends/planning.py",
-}
-WORDS_LEFT: Mapping[str, set[str]] = {
-    "custody/api/views.py": {"sat"},
-    "custody/reconciliation/invariants/payments.py": {"bitcoin", "psbt", "sat", "script_pubkey", "vout", "vsize"},
-    "custody/reconciliation/invariants/report.py": {"bitcoin"},
-    "custody/reports/state_dump.py": {"vout", "vsize"},
-    "custody/signing/operations.py": {"bitcoin", "psbt"},
-    "custody/spends/model.py": {"bitcoin", "psbt", "sat", "vout", "vsize"},
-    "custody/spends/operations.py": {"bitcoin", "psbt", "sat", "script_pubkey", "vout", "vsize"},
-    "custody/spends/planning.py": {"bitcoin", "sat", "vout"},
-    "custody/spends/queries.py": {"psbt", "sat", "vout", "vsize"},
-    "custody/spends/tables.py": {"psbt", "vout", "vsize"},
-    "custody/withdrawals/operations/observing.py": {"sat"},
-    "custody/withdrawals/operations/paying.py": {"sat"},
 }
 
 
@@ -100,18 +73,16 @@ def _texts(tree: ast.Module) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", sources(), ids=str)
 def test_imports_no_chain(path: Path) -> None:
-    found = chain_imports(REPOSITORY / path)
-    assert bool(found) == (str(path) in IMPORTS_LEFT), found or "it is clean: take it off the list"
+    assert chain_imports(REPOSITORY / path) == []
 
 
 @pytest.mark.parametrize("path", sources(), ids=str)
 def test_names_no_chain(path: Path) -> None:
-    expected = ON_THE_WIRE.get(str(path), set()) | WORDS_LEFT.get(str(path), set())
-    assert words_of(REPOSITORY / path) == expected
+    assert words_of(REPOSITORY / path) == ON_THE_WIRE.get(str(path), set())
 
 
 def test_every_listed_module_is_there() -> None:
-    assert {*ON_THE_WIRE, *WORDS_LEFT, *IMPORTS_LEFT} <= {str(path) for path in sources()}
+    assert {*ON_THE_WIRE} <= {str(path) for path in sources()}
 
 
 def test_sees_a_chain_wherever_it_is_named(tmp_path: Path) -> None:

@@ -326,7 +326,7 @@ class World:
             attempt=f"att_{name}",
             created_at=self.now,
             not_after=self.now + timedelta(hours=12),
-            psbt=psbt if isinstance(psbt, str) else psbt.base64,
+            unsigned=psbt if isinstance(psbt, str) else psbt.base64,
             payments=tuple(payments),
             openings=tuple(openings),
             policy=self.policy,

@@ -115,7 +115,7 @@ def test_a_key_file_holds_neither_words_nor_seed() -> None:
 def test_adds_only_its_own_signature_to_every_input(world: World, memory: Memory) -> None:
     bundle = world.small()
     verdict = world.judge(bundle, memory)
-    ours, signed = parse_psbt(bundle.psbt), world.key.sign(verdict.effect.psbt, verdict.inputs)
+    ours, signed = parse_psbt(bundle.unsigned), world.key.sign(verdict.effect.psbt, verdict.inputs)
     pubkeys = [entry.pubkey for entry in verdict.inputs]
     assert verified_signatures(ours=ours, returned=signed, pubkeys=pubkeys).keys() == {0}
     assert count_valid_signatures(signed) == [1]

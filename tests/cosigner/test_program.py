@@ -46,7 +46,7 @@ def test_sign_writes_signatures_the_daemon_takes(
     returned = parse_psbt(answer["psbt"])
     place = [cosigner.id for cosigner in live.keyset.cosigners].index("north")
     pubkey = live.branch(7).derive(change=False, index=0).pubkeys[place]
-    assert verified_signatures(ours=parse_psbt(bundle.psbt), returned=returned, pubkeys=[pubkey])
+    assert verified_signatures(ours=parse_psbt(bundle.unsigned), returned=returned, pubkeys=[pubkey])
 
 
 def test_sign_gives_the_same_answer_again(pinned: Keyholder, live: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -216,7 +216,7 @@ class Live:
                 unit.session,
                 bundle=path.split("/")[3],
                 cosigner=caller,
-                psbt=body["psbt"],
+                signed=body["psbt"],
                 correlation_id="test",
                 now=unit.now,
             )

@@ -247,9 +247,9 @@ def replacement(live: Live, crash_at: str) -> None:
     journey.pay()
     live.launch(crash_at=crash_at)
     replaced = journey.bump()
-    live.chain.mine(replaced.txid)
+    live.chain.mine(replaced.spend)
     journey.until_confirmed(blocks=PAYMENT_DEPTH - 1)
-    assert journey.withdrawal().txid == replaced.txid
+    assert journey.withdrawal().txid == replaced.spend
     journey.expect_paid_once(SMALL_SAT)
 
 

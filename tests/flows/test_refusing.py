@@ -231,5 +231,5 @@ def test_p073_finalises_what_was_composed_and_nothing_else(road: Road, composed:
     (attempt,) = road.attempts(composed)
     assert attempt.final is not None
     decoded = road.node.rpc("decoderawtransaction", attempt.final.hex())
-    assert decoded["txid"] == attempt.txid == parse_psbt(attempt.psbt).txid
+    assert decoded["txid"] == attempt.spend == parse_psbt(attempt.unsigned).txid
     finish(road, composed)

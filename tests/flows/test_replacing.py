@@ -29,12 +29,12 @@ def bumped(road: Road) -> Withdrawal:
 
 
 def paid_out(attempt: Attempt, script: bytes) -> list[int]:
-    outputs = parse_transaction(parse_psbt(attempt.psbt).unsigned_transaction, witness=False).outputs
+    outputs = parse_transaction(parse_psbt(attempt.unsigned).unsigned_transaction, witness=False).outputs
     return [output.amount_sat for output in outputs if output.script_pubkey == script]
 
 
 def change_of(attempt: Attempt, script: bytes) -> int:
-    outputs = parse_transaction(parse_psbt(attempt.psbt).unsigned_transaction, witness=False).outputs
+    outputs = parse_transaction(parse_psbt(attempt.unsigned).unsigned_transaction, witness=False).outputs
     return sum(output.amount_sat for output in outputs if output.script_pubkey != script)
 
 
@@ -44,8 +44,8 @@ def test_p036_pays_once_whichever_of_four_variants_is_mined(road: Road, mined: i
     variants = road.attempts(asked)
     assert [attempt.state for attempt in variants] == ["sent"] * 4
     for earlier, later in itertools.pairwise(variants):
-        assert {(coin.txid, coin.vout) for coin in earlier.inputs} <= {(coin.txid, coin.vout) for coin in later.inputs}
-        assert earlier.fee_sat < later.fee_sat <= asked.max_fee_units
+        assert set(earlier.claims) <= set(later.claims)
+        assert earlier.fee_units < later.fee_units <= asked.max_fee_units
         assert change_of(later, asked.locator) < change_of(earlier, asked.locator)
     assert [paid_out(attempt, asked.locator) for attempt in variants] == [[asked.units]] * 4
 
@@ -54,8 +54,8 @@ def test_p036_pays_once_whichever_of_four_variants_is_mined(road: Road, mined: i
     road.mine_only(final.hex())
     road.mine_only()
     done = road.see(asked)
-    assert (done.state, done.txid, done.fee_units) == ("completed", variants[mined].txid, variants[mined].fee_sat)
-    assert road.balance("acme") == (btc("0.06") - variants[mined].fee_sat, 0)
+    assert (done.state, done.txid, done.fee_units) == ("completed", variants[mined].spend, variants[mined].fee_units)
+    assert road.balance("acme") == (btc("0.06") - variants[mined].fee_units, 0)
     states = [attempt.state for attempt in road.attempts(asked)]
     assert states == ["confirmed" if number == mined else "replaced" for number in range(4)]
     road.check()
@@ -71,9 +71,9 @@ def test_lets_the_change_vanish_into_the_fee(road: Road) -> None:
     road.settle()
     first, second = road.attempts(asked)
     assert change_of(second, asked.locator) == 0
-    assert second.fee_sat == 12_000
+    assert second.fee_units == 12_000
     road.mine(2)
-    assert road.see(asked).txid == second.txid
+    assert road.see(asked).txid == second.spend
     assert road.balance("acme") == (0, 0)
     assert first.change_index is not None
     road.check()
@@ -91,7 +91,7 @@ def test_may_add_one_confirmed_coin_that_brings_change_back(road: Road) -> None:
     assert len(attempts[-1].inputs) == 2
     assert change_of(attempts[-1], asked.locator) > 0
     road.mine(2)
-    assert road.see(asked).txid == attempts[-1].txid
+    assert road.see(asked).txid == attempts[-1].spend
     road.check()
 
 
@@ -108,7 +108,7 @@ def test_leaves_the_first_standing_when_cosigners_refuse_the_replacement(road: R
     assert [attempt.state for attempt in road.attempts(asked)] == ["sent", "abandoned"]
     assert road.balance("acme")[1] == asked.units + asked.max_fee_units
     road.mine(2)
-    assert road.see(asked).txid == road.attempts(asked)[0].txid
+    assert road.see(asked).txid == road.attempts(asked)[0].spend
     road.check()
 
 
@@ -125,7 +125,7 @@ def test_replaces_again_after_a_refused_replacement(road: Road) -> None:
     road.settle()
     assert [attempt.state for attempt in road.attempts(asked)] == ["sent", "abandoned", "sent"]
     road.mine(2)
-    assert road.see(asked).txid == road.attempts(asked)[2].txid
+    assert road.see(asked).txid == road.attempts(asked)[2].spend
     road.check()
 
 

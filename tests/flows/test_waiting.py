@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from custody.spends import planning
-from custody.spends.operations import CoinTaken
+from custody.chains.spending import Coin
+from custody.spends.operations import ClaimTaken
 from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
 from policies.document import document_hash
@@ -133,8 +133,8 @@ def test_p081_lets_one_of_two_have_a_coin_and_plans_the_other_again(road: Road) 
         with road.db.unit() as unit:
             candidates = withdrawals.composable(unit.session, withdrawal=rival.id, rules=rules)
         assert candidates is not None
-        plans.append(planning.plan(road.runtime.node, candidates, rules=rules))
-    assert plans[0].coins == plans[1].coins
+        plans.append(road.runtime.node.plan(candidates, rules=rules))
+    assert plans[0].inputs == plans[1].inputs
     barrier, taken = threading.Barrier(2), []
 
     def compose(number: int) -> None:
@@ -149,7 +149,7 @@ def test_p081_lets_one_of_two_have_a_coin_and_plans_the_other_again(road: Road) 
                     seal_key=road.runtime.seal_key,
                     now=unit.now,
                 )
-        except CoinTaken:
+        except ClaimTaken:
             taken.append(number)
 
     racers = [threading.Thread(target=compose, args=(number,)) for number in range(2)]
@@ -196,7 +196,7 @@ def test_spends_no_coin_that_nobody_was_credited_with(road: Road) -> None:
     asked = road.ask("acme", btc("0.045"))
     road.settle()
     (attempt,) = road.attempts(asked)
-    assert [coin.amount_sat for coin in attempt.inputs] == [btc("0.03")] * 2
+    assert [coin.units for coin in attempt.coins] == [btc("0.03")] * 2
     road.mine(6)
     assert road.state(asked) == "completed"
     road.check()
@@ -210,9 +210,11 @@ def test_refuses_a_plan_whose_coin_was_spent_meanwhile(road: Road) -> None:
     with road.db.unit() as unit:
         candidates = withdrawals.composable(unit.session, withdrawal=asked.id, rules=rules)
     assert candidates is not None
-    planned = planning.plan(road.runtime.node, candidates, rules=rules)
-    gone = replace(planned, coins=(replace(planned.coins[0], vout=planned.coins[0].vout + 7),))
-    with pytest.raises(CoinTaken), road.db.unit() as unit:
+    planned = road.runtime.node.plan(candidates, rules=rules)
+    (coin,) = planned.inputs
+    assert isinstance(coin, Coin)
+    gone = replace(planned, inputs=(replace(coin, position=coin.position + 7),))
+    with pytest.raises(ClaimTaken), road.db.unit() as unit:
         withdrawals.compose(
             unit.session,
             planned=gone,

@@ -220,6 +220,8 @@ _MODULES = (
     "celery.concurrency.solo",
     "celery.worker.consumer",
     "custody.api.__main__",
+    "custody.chains.bitcoin.adapter",
+    "custody.chains.bitcoin.spending",
     "custody.restore.replay",
     "kombu.transport.redis",
     "psycopg",

@@ -6,12 +6,12 @@ fail when it passes without having asked (``tests.conftest``). ``tests/architect
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import pytest
 
-from custody.chains.bitcoin.offline.fees import FeeCaps
+from custody.chains.spending import Terms
 from custody.db import Database
 from custody.reconciliation.books import still
 from custody.reconciliation.invariants import check_invariants
@@ -21,12 +21,12 @@ _asked: list[str] = []
 """The databases of which the whole check was asked in this process, in order."""
 
 
-def expect_whole(database: Database, *, caps: FeeCaps, deadlines: Deadlines) -> None:
+def expect_whole(database: Database, *, terms: Mapping[str, Terms], deadlines: Deadlines) -> None:
     """Every invariant that a database can show holds in this one: none is left out."""
     with database.unit() as unit:
         now = unit.now
     with still(database) as session:
-        report = check_invariants(session, caps=caps, deadlines=deadlines, now=now)
+        report = check_invariants(session, terms=terms, deadlines=deadlines, now=now)
     assert report.holds, report.to_json()["violations"]
     _asked.append(str(database.engine.url.database))
 

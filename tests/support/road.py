@@ -151,7 +151,7 @@ class Road(House):
             withdrawals.request_replacement(
                 unit.session,
                 withdrawal=withdrawal,
-                fee_rate_sat_kvb=sat_vb * 1000,
+                fee_rate=sat_vb * 1000,
                 actor="alice",
                 correlation_id="test",
                 now=unit.now,
@@ -235,7 +235,7 @@ class Road(House):
                     unit.session,
                     bundle=answer.bundle,
                     cosigner=name,
-                    psbt=answer.psbt,
+                    signed=answer.psbt,
                     correlation_id="test",
                     now=unit.now,
                 )
@@ -305,7 +305,7 @@ class Road(House):
             return list(unit.session.execute(text(statement), parameters).all())
 
     def reserved(self) -> int:
-        """How many coins are set aside."""
+        """How many claims are set aside."""
         return int(self.rows("SELECT count(*) FROM reservations")[0][0])
 
     def paid(self, destination: str) -> list[int]:

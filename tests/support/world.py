@@ -244,7 +244,7 @@ class House:
 
     def expect_whole(self) -> None:
         """Every invariant that a database can show holds."""
-        oracle.expect_whole(self.db, caps=self.runtime.spend_rules.caps, deadlines=self.runtime.deadlines)
+        oracle.expect_whole(self.db, terms=self.runtime.terms, deadlines=self.runtime.deadlines)
 
     def row_counts(self) -> dict[str, int]:
         """How many rows each table has: equal before and after what must write nothing."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from custody.bootstrap import Runtime
-from custody.chains.bitcoin.coin_selection import CannotBump, InsufficientCoins
-from custody.chains.bitcoin.offline.fees import FeeOverCap
 from custody.chains.port import BroadcastOutcome, BroadcastResult
+from custody.chains.spending import CannotReplace, FeeOverCap, NothingFree
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import CustodyError, Unavailable
-from custody.spends import planning
 from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
 from workers.unit import effect_task, scheduled_task
@@ -38,7 +36,7 @@ def compose(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, **_: A
     if candidates is None:
         return
     try:
-        planned = planning.plan(runtime.node, candidates, rules=rules)
+        planned = runtime.node.plan(candidates, rules=rules)
         crash_point("withdrawals.planned")
         with runtime.database.unit() as unit:
             withdrawals.compose(
@@ -50,7 +48,7 @@ def compose(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, **_: A
                 now=unit.now,
             )
             crash_point("withdrawals.compose_before_commit")
-    except (InsufficientCoins, FeeOverCap, withdrawals.VaultStopped) as error:
+    except (NothingFree, FeeOverCap, withdrawals.VaultStopped) as error:
         _wait(runtime, withdrawal, error)
 
 
@@ -77,7 +75,7 @@ def broadcast(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, atte
 
 
 @effect_task("withdrawals.replace")
-def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_rate_sat_kvb: int, **_: Any) -> None:
+def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_rate: int, **_: Any) -> None:
     """Plan a replacement with a higher fee, then attach it and its bundle."""
     del correlation_id
     rules = runtime.spend_rules
@@ -86,7 +84,7 @@ def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_ra
     if candidates is None:
         return
     try:
-        planned = planning.plan(runtime.node, candidates, rules=rules, fee_rate_sat_kvb=fee_rate_sat_kvb)
+        planned = runtime.node.plan(candidates, rules=rules, fee_rate=fee_rate)
         crash_point("withdrawals.replacement_planned")
         with runtime.database.unit() as unit:
             withdrawals.replace(
@@ -98,7 +96,7 @@ def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_ra
                 now=unit.now,
             )
             crash_point("withdrawals.replace_before_commit")
-    except CannotBump as error:
+    except CannotReplace as error:
         _say_waiting(runtime, withdrawal, str(error))
         raise
     except withdrawals.VaultStopped as error:
@@ -110,8 +108,8 @@ def rebroadcast(runtime: Runtime) -> None:
     """Ask again for what was sent and is neither in the node's mempool nor in a block."""
     with runtime.database.unit() as unit:
         sent = withdrawals.sent_attempts(unit.session, chain=runtime.chain)
-    held = runtime.node.in_mempool([attempt.txid for attempt in sent])
-    missing = [attempt for attempt in sent if attempt.txid not in held]
+    held = runtime.node.in_mempool([attempt.spend for attempt in sent])
+    missing = [attempt for attempt in sent if attempt.spend not in held]
     if missing:
         with runtime.database.unit() as unit:
             withdrawals.request_rebroadcast(unit.session, attempts=missing, now=unit.now)

@@ -13,7 +13,7 @@ from custody.api.problems import RoleRefused
 from custody.api.views import answer_view
 from custody.db import Unit
 from custody.evidence import fields
-from custody.evidence.bundle import Refusal
+from custody.evidence.bundle import UNSIGNED, Refusal
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import InvalidInput
 from custody.kernel.ids import expect_id
@@ -36,11 +36,11 @@ def give_out(call: AsCosigner, cosigner: str) -> Response:
 
 @router.post("/{bundle}/signatures")
 def sign(call: AsCosigner, bundle: str, body: BundleBody) -> Response:
-    """Take a cosigner's PSBT. One that does not verify is recorded, and then refused."""
+    """Take what a cosigner signed. One that does not verify is recorded, and then refused."""
     name = expect_id(bundle, "bnd", field="bundle")
-    found = json_object(body, "cosigner", "psbt")
+    found = json_object(body, "cosigner", UNSIGNED)
     _expect_itself(call, found["cosigner"])
-    answer = call.unit(lambda unit: _sign(unit, call, name, found["psbt"]))
+    answer = call.unit(lambda unit: _sign(unit, call, name, found[UNSIGNED]))
     crash_point("api.signature.added")
     if answer.refused is not None:
         raise answer.refused
@@ -79,12 +79,12 @@ def _give_out(unit: Unit, trust: InForce, call: Call) -> list[dict[str, Any]]:
     return bundles
 
 
-def _sign(unit: Unit, call: Call, bundle: str, psbt: object) -> Answer:
+def _sign(unit: Unit, call: Call, bundle: str, signed: object) -> Answer:
     answer = operations.add_signature(
         unit.session,
         bundle=bundle,
         cosigner=call.caller.name,
-        psbt=psbt,
+        signed=signed,
         correlation_id=call.request_id,
         now=unit.now,
     )

@@ -11,6 +11,7 @@ from custody.api.body import Body, json_object
 from custody.api.call import AsOperator, AsReader, AsRequester, AsRequesterOrOperator, Call
 from custody.api.standing import whole_withdrawal
 from custody.api.views import withdrawal_view
+from custody.chains.registry import spending
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.requests import WithdrawalRequest
@@ -22,8 +23,6 @@ from custody.withdrawals import operations, queries
 from custody.withdrawals.states import State
 
 REPLAYED: Final = {"Idempotency-Replayed": "true"}
-HIGHEST_RATE_SAT_VB: Final = 10_000
-"""What a Bitcoin node itself takes for a mistake."""
 
 router = APIRouter(prefix="/v1/withdrawals")
 
@@ -70,22 +69,23 @@ def cancel(call: AsRequesterOrOperator, withdrawal: str) -> Response:
 
 @router.post("/{withdrawal}/replacements")
 def replace(call: AsOperator, withdrawal: str, body: Body) -> Response:
-    """Ask for a replacement at a higher fee rate (sat/vB) of a payment that is stuck: 202."""
+    """Ask for a replacement at a higher fee rate, in its chain's words, of a payment that is stuck: 202."""
     name = expect_id(withdrawal, "wdr", field="withdrawal")
-    found = json_object(body, "fee_rate_sat_vb")
-    rate = fields.whole_number(found["fee_rate_sat_vb"], field="fee_rate_sat_vb", low=1, high=HIGHEST_RATE_SAT_VB)
+    words = spending(call.runtime.chain).fee_rate
+    found = json_object(body, words.field)
+    rate = fields.whole_number(found[words.field], field=words.field, low=1, high=words.highest)
     call.unit(
         lambda unit: operations.request_replacement(
             unit.session,
             withdrawal=name,
-            fee_rate_sat_kvb=rate * 1000,
+            fee_rate=rate * words.scale,
             actor=call.caller.name,
             correlation_id=call.request_id,
             now=unit.now,
         )
     )
     return JSONResponse(
-        {"withdrawal": name, "fee_rate_sat_vb": rate},
+        {"withdrawal": name, words.field: rate},
         status_code=202,
         headers={"Location": f"/v1/withdrawals/{name}"},
     )

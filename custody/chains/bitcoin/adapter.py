@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any, Final
 
 from custody.chains.addressing import AddressSource
+from custody.chains.bitcoin import planning
 from custody.chains.bitcoin.answers import (
     read_block,
     read_feerate,
@@ -33,6 +34,7 @@ from custody.chains.port import (
     TransactionNotFound,
     WrongNetwork,
 )
+from custody.chains.spending import Candidates, Plan, SpendRules
 
 SCRIPTS_PER_SCAN: Final = 200_000
 """A request of more would pass the node's limit of 32 MiB."""
@@ -166,6 +168,10 @@ class BitcoinAdapter:
     def fee_rate_sat_kvb(self, *, target_blocks: int) -> int | None:
         """``estimatesmartfee`` as the node gives it; ``None`` when it has none, as on a young chain."""
         return read_feerate(self._rpc.call("estimatesmartfee", target_blocks))
+
+    def plan(self, candidates: Candidates, *, rules: SpendRules, fee_rate: int | None = None) -> Plan:
+        """Coins, fee and the transactions that made the coins; see ``planning.plan``."""
+        return planning.plan(self, candidates, rules=rules, fee_rate=fee_rate)
 
     def broadcast(self, raw: bytes) -> BroadcastOutcome:
         """Send and say what is known. A transaction the node held before, waiting or confirmed, is ``ALREADY_KNOWN``.

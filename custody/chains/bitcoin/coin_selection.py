@@ -22,14 +22,12 @@ from custody.chains.bitcoin.spend_plan import (
     plan_spend,
     total_sat,
 )
-from custody.kernel.errors import Refused
+from custody.chains.spending import CannotReplace, NothingFree
 
 __all__ = [
     "MAX_INPUTS",
     "Attempt",
-    "CannotBump",
     "Coin",
-    "InsufficientCoins",
     "Payment",
     "Selection",
     "bump",
@@ -38,18 +36,6 @@ __all__ = [
 
 SEARCH_STEPS: Final = 20_000
 """Bound on the search for an exact match."""
-
-
-class InsufficientCoins(Refused):
-    """The confirmed, economic coins do not cover payments and fee; ``facts`` say how much there is and is needed."""
-
-    code = "insufficient-coins"
-
-
-class CannotBump(Refused):
-    """No replacement of these attempts pays more, stays under the ceiling and can be funded; ``facts`` say why."""
-
-    code = "cannot-bump"
 
 
 def select(
@@ -68,7 +54,7 @@ def select(
 
     Every coin of ``required`` is spent, first and in order. Of ``coins`` only confirmed ones worth more than their
     own input costs at this rate are (P-021). Change too small to be relayed or to be worth spending becomes fee.
-    Raises ``FeeOverCap`` when only the caps stand in the way, else ``InsufficientCoins``.
+    Raises ``FeeOverCap`` when only the caps stand in the way, else ``NothingFree``.
     """
     plan = plan_spend(payments, fee_rate_sat_kvb, threshold, members, change_script, caps, ceiling_sat)
     spendable = plan.economic(coins, besides=required)
@@ -96,7 +82,7 @@ def bump(
 
     The fee is what ``fee_rate_sat_kvb`` asks, or the least that replaces if that is more; ``descendant_fees_sat`` is
     what others pay on top of the attempt replaced. Change may shrink or vanish; when that does not do, one more
-    confirmed coin of ``extra`` is added, the smallest that serves. Raises ``CannotBump``.
+    confirmed coin of ``extra`` is added, the smallest that serves. Raises ``CannotReplace``.
     """
     _refuse_unlike(previous)
     highest = max(attempt.fee_sat * 1000 // attempt.vsize for attempt in previous)
@@ -119,7 +105,7 @@ def bump(
         if passing:
             return passing[0]
         refusal = refusal or over
-    raise _cannot_bump(refusal) from refusal
+    raise _cannot_replace(refusal) from refusal
 
 
 def _sift(plan: SpendPlan, sets: Iterable[tuple[Coin, ...]]) -> tuple[list[Selection], FeeOverCap | None]:
@@ -209,17 +195,17 @@ def _refuse_unlike(previous: Sequence[Attempt]) -> None:
         raise ValueError("a replacement replaces something")
     first = previous[0]
     if any(attempt.payments != first.payments for attempt in previous):
-        raise CannotBump("the attempts do not pay the same", why="payments differ")
+        raise CannotReplace("the attempts do not pay the same", why="payments differ")
     shared = set.intersection(*({coin.outpoint for coin in attempt.inputs} for attempt in previous))
     if not shared:
-        raise CannotBump("the attempts share no input, more than one could confirm", why="no common input")
+        raise CannotReplace("the attempts share no input, more than one could confirm", why="no common input")
 
 
-def _insufficient(plan: SpendPlan, required: Sequence[Coin], spendable: Sequence[Coin]) -> InsufficientCoins:
+def _insufficient(plan: SpendPlan, required: Sequence[Coin], spendable: Sequence[Coin]) -> NothingFree:
     usable = spendable[: max(0, MAX_INPUTS - len(required))]
     count = len(required) + len(usable)
     available_sat, needed_sat = total_sat(required) + total_sat(usable), plan.need_sat(max(count, 1))
-    return InsufficientCoins(
+    return NothingFree(
         f"{count} coins worth spending hold {available_sat} sat; payments and fee need {needed_sat} sat",
         available_sat=available_sat,
         needed_sat=needed_sat,
@@ -227,7 +213,7 @@ def _insufficient(plan: SpendPlan, required: Sequence[Coin], spendable: Sequence
     )
 
 
-def _cannot_bump(refusal: FeeOverCap | None) -> CannotBump:
+def _cannot_replace(refusal: FeeOverCap | None) -> CannotReplace:
     if refusal is None:
-        return CannotBump("no coins left to raise the fee with", why="insufficient coins")
-    return CannotBump(f"the fee cannot rise: {refusal.message}", why="fee cap", **refusal.facts)
+        return CannotReplace("no coins left to raise the fee with", why="insufficient coins")
+    return CannotReplace(f"the fee cannot rise: {refusal.message}", why="fee cap", **refusal.facts)

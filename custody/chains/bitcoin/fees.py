@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class FeeSource(Protocol):
-    """The one thing asked of a node here; any node of Bitcoin is one."""
+    """The one thing asked of a node here; the adapter is one."""
 
     def fee_rate_sat_kvb(self, *, target_blocks: int) -> int | None:
         """The node's unchecked estimate, or ``None``."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from custody.chains.bitcoin.offline.address import parse_address
-from custody.chains.bitcoin.offline.fees import FeeCaps, FeeOverCap, check_fee
-from custody.chains.bitcoin.offline.network import network
-from custody.chains.bitcoin.offline.psbt import Psbt, parse_psbt
-from custody.chains.bitcoin.offline.transaction import MalformedTransaction, Transaction, parse_transaction
+from custody.chains.registry import spending
+from custody.chains.spending import Effect, Terms
 from custody.kernel.errors import CustodyError
 
 
 def one_payment_each(session: Session) -> Iterator[str]:
-    """I6: at most one attempt of a withdrawal is on the chain, and any two share an input."""
+    """I6: at most one attempt of a withdrawal is on the chain, and any two share a claim."""
     yield from session.execute(_CONFIRMED_TWICE).scalars()
     yield from session.execute(_DISJOINT).scalars()
 
@@ -38,62 +35,54 @@ def payments_are_intents(session: Session) -> Iterator[str]:
     for row in session.execute(_ATTEMPTS):
         try:
             yield from _differences(row, own)
-        except (MalformedTransaction, CustodyError) as error:
+        except CustodyError as error:
             yield f"attempt {row.id} cannot be read: {error}"
 
 
-def fees_are_under_caps(session: Session, caps: FeeCaps | None) -> Iterator[str]:
-    """I16: the fee of every attempt is what its inputs leave over, and under every cap."""
+def fees_are_under_caps(session: Session, terms: Mapping[str, Terms]) -> Iterator[str]:
+    """I16: the fee of every attempt is under its requester's ceiling, and under every cap of its chain's ``terms``."""
     for row in session.execute(_ATTEMPTS):
         if row.fee_units > row.max_fee_units:
             yield f"attempt {row.id} costs {row.fee_units}, more than its ceiling {row.max_fee_units}"
-        if caps is None:
+        if row.chain not in terms:
             continue
         try:
-            check_fee(
-                fee_sat=int(row.fee_units),
-                vsize=parse_transaction(bytes(row.final)).vsize if row.final else row.vsize,
-                paid_sat=int(row.units),
-                caps=caps,
-                ceiling_sat=int(row.max_fee_units),
+            terms[row.chain].check_fee(
+                fee_units=int(row.fee_units),
+                weight=spending(row.chain).read_final(bytes(row.final)).weight if row.final else row.weight,
+                paid_units=int(row.units),
+                ceiling_units=int(row.max_fee_units),
             )
-        except (FeeOverCap, MalformedTransaction) as error:
+        except CustodyError as error:
             yield f"attempt {row.id}: {error}"
 
 
 def _differences(row: Row[Any], own: dict[str, set[bytes]]) -> Iterator[str]:
-    psbt = parse_psbt(row.psbt)
-    composed = parse_transaction(psbt.unsigned_transaction, witness=False)
+    chain = spending(row.chain)
+    effect = chain.payments_of(row.unsigned)
+    yield from _wrong_payments(row, effect, own.get(row.vault_id, set()))
+    if effect.claims != {item["claim"] for item in row.inputs} or effect.spend != row.txid:
+        yield f"attempt {row.id} spends other coins than it names"
+    if effect.fee_units != int(row.fee_units):
+        yield f"attempt {row.id} costs another fee than it names"
+    if row.final is None:
+        return
+    final = bytes(row.final)
+    if chain.read_final(final).spend != row.txid or not chain.is_signed(row.unsigned, final):
+        yield f"attempt {row.id}: what was signed is not what was composed"
+
+
+def _wrong_payments(row: Row[Any], effect: Effect, own: set[bytes]) -> Iterator[str]:
     request = row.document["request"]
-    target = parse_address(request["destination"], network=network(row.chain)).script_pubkey
-    yield from _wrong_outputs(row, composed, (int(request["amount"]), target), own.get(row.vault_id, set()))
-    yield from _wrong_inputs(row, composed, psbt)
-    if row.final is not None:
-        final = parse_transaction(bytes(row.final))
-        if final.txid != row.txid or final.stripped != composed.stripped:
-            yield f"attempt {row.id}: what was signed is not what was composed"
-
-
-def _wrong_outputs(row: Row[Any], paid: Transaction, wanted: tuple[int, bytes], own: set[bytes]) -> Iterator[str]:
-    outputs = [(output.amount_sat, output.script_pubkey) for output in paid.outputs]
-    if wanted not in outputs:
+    wanted = (request["destination"], int(request["amount"]))
+    left = list(effect.payments)
+    paying = next((payment for payment in left if (payment.address, payment.units) == wanted), None)
+    if paying is None:
         yield f"attempt {row.id} does not pay what its intent says"
         return
-    outputs.remove(wanted)
-    if any(script not in own for _, script in outputs):
+    left.remove(paying)
+    if any(payment.locator not in own for payment in left):
         yield f"attempt {row.id} pays somebody its intent does not name"
-
-
-def _wrong_inputs(row: Row[Any], paid: Transaction, psbt: Psbt) -> Iterator[str]:
-    stored = _outpoints(row.inputs)
-    if sorted((entry.txid, entry.vout) for entry in paid.inputs) != sorted(stored) or paid.txid != row.txid:
-        yield f"attempt {row.id} spends other coins than it names"
-    if psbt.fee_sat != int(row.fee_units):
-        yield f"attempt {row.id} costs another fee than it names"
-
-
-def _outpoints(inputs: Sequence[Any]) -> list[tuple[str, int]]:
-    return [(item["txid"], item["vout"]) for item in inputs]
 
 
 def _change_scripts(session: Session) -> dict[str, set[bytes]]:
@@ -105,7 +94,7 @@ def _change_scripts(session: Session) -> dict[str, set[bytes]]:
 
 _ATTEMPTS: Final = text(
     """
-    SELECT a.id, a.chain, a.vault_id, a.psbt, a.inputs, a.final, a.txid, a.fee_units, a.vsize,
+    SELECT a.id, a.chain, a.vault_id, a.unsigned, a.inputs, a.final, a.txid, a.fee_units, a.weight,
       w.units, w.max_fee_units, i.document
     FROM attempts a JOIN withdrawals w ON w.id = a.withdrawal_id JOIN intents i ON i.digest = w.digest
     ORDER BY a.id
@@ -129,11 +118,11 @@ _CONFIRMED_TWICE: Final = text(
 
 _DISJOINT: Final = text(
     """
-    SELECT 'attempts ' || a.id || ' and ' || b.id || ' of one withdrawal share no input'
+    SELECT 'attempts ' || a.id || ' and ' || b.id || ' of one withdrawal share no claim'
     FROM attempts a JOIN attempts b ON b.withdrawal_id = a.withdrawal_id AND b.sequence > a.sequence
     WHERE a.state <> 'abandoned' AND b.state <> 'abandoned' AND NOT EXISTS (
-      SELECT FROM jsonb_to_recordset(a.inputs) AS x (txid text, vout integer)
-      JOIN jsonb_to_recordset(b.inputs) AS y (txid text, vout integer) ON x.txid = y.txid AND x.vout = y.vout)
+      SELECT FROM jsonb_to_recordset(a.inputs) AS x (claim text)
+      JOIN jsonb_to_recordset(b.inputs) AS y (claim text) ON x.claim = y.claim)
     """
 )
 
@@ -147,9 +136,9 @@ _QUORUMS: Final = text(
 
 _FOREIGN: Final = text(
     """
-    SELECT 'attempt ' || a.id || ' spends ' || x.txid || ':' || x.vout || ', which is not its vault''s'
-    FROM attempts a CROSS JOIN LATERAL jsonb_to_recordset(a.inputs) AS x (txid text, vout integer)
-    JOIN coins c ON c.chain = a.chain AND c.txid = x.txid AND c.position = x.vout
+    SELECT 'attempt ' || a.id || ' spends ' || x.claim || ', which is not its vault''s'
+    FROM attempts a CROSS JOIN LATERAL jsonb_to_recordset(a.inputs) AS x (claim text, txid text, position integer)
+    JOIN coins c ON c.chain = a.chain AND c.txid = x.txid AND c.position = x.position
     WHERE c.vault_id <> a.vault_id
     UNION ALL
     SELECT 'withdrawal ' || w.id || ' is paid out of a vault that is not its client''s' FROM withdrawals w

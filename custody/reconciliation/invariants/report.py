@@ -11,9 +11,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from custody.audit import queries as audit
-from custody.chains.bitcoin.offline.fees import FeeCaps
+from custody.chains.registry import spending
+from custody.chains.spending import Terms
 from custody.ledger import invariants as ledger
-from custody.reconciliation.invariants.chain import all_is_somebodys, breaks_stop_vaults, credits_are_arrivals
+from custody.reconciliation.invariants.chain import (
+    all_is_somebodys,
+    breaks_stop_vaults,
+    chains,
+    credits_are_arrivals,
+)
 from custody.reconciliation.invariants.payments import (
     fees_are_under_caps,
     keysets_share_a_cosigner,
@@ -67,13 +73,13 @@ class InvariantReport:
 def check_invariants(
     session: Session,
     *,
-    caps: FeeCaps | None = None,
+    terms: Mapping[str, Terms] | None = None,
     deadlines: Deadlines | None = None,
     now: datetime | None = None,
 ) -> InvariantReport:
     """Check every invariant that shows in a database. Writes and locks nothing; asks no node.
 
-    ``caps`` are the chain's fee caps (without them I16 is the requester's ceiling alone). ``deadlines`` and ``now``
+    ``terms`` hold each chain's fee caps (without them I16 is the requester's ceiling alone). ``deadlines`` and ``now``
     show I18; without them it is left out. Use ``books.still`` for the session while the daemon works.
     """
     found: dict[str, list[str]] = {f"I{number}": [] for number in range(1, 21) if f"I{number}" not in ONLY_TESTS}
@@ -81,7 +87,7 @@ def check_invariants(
         found[violation.invariant].append(violation.detail)
     for name, check in _CHECKS.items():
         found[name].extend(check(session))
-    found["I16"].extend(fees_are_under_caps(session, caps))
+    found["I16"].extend(fees_are_under_caps(session, terms or {}))
     if deadlines is None or now is None:
         del found["I18"]
     else:
@@ -97,7 +103,8 @@ def _totals_are_parts(session: Session) -> Iterable[str]:
 
 def _requests_are_unique(session: Session) -> Iterable[str]:
     """I10 for requests: the key index is in force, and every withdrawal is the one of its intent."""
-    for found in session.execute(_KEYS).scalars():
+    fees_apart = [chain for chain in chains(session) if not spending(chain).fees_from_vault]
+    for found in session.execute(_KEYS, {"fees_apart": fees_apart}).scalars():
         yield str(found)
 
 
@@ -157,7 +164,8 @@ _KEYS: Final = text(
     UNION ALL
     SELECT 'withdrawal ' || w.id || ' holds nothing although it is ' || w.state FROM withdrawals w
     WHERE w.state NOT IN ('requested', 'denied') AND NOT EXISTS (
-      SELECT FROM holds h WHERE h.id = w.hold_id AND h.subject = w.id AND h.ceiling = w.units + w.max_fee_units
+      SELECT FROM holds h WHERE h.id = w.hold_id AND h.subject = w.id
+        AND h.ceiling = w.units + CASE WHEN w.chain = ANY(CAST(:fees_apart AS text[])) THEN 0 ELSE w.max_fee_units END
         AND h.state = CASE WHEN w.state = 'completed' THEN 'posted'
           WHEN w.state IN ('rejected', 'expired', 'cancelled', 'failed', 'denied') THEN 'voided' ELSE 'pending' END)
     """

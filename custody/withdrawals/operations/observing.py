@@ -7,6 +7,8 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from custody.chains.registry import spending
+from custody.chains.spending import SpendRules, leaving
 from custody.clients import operations as clients
 from custody.kernel.money import Amount
 from custody.ledger import operations as ledger
@@ -15,7 +17,7 @@ from custody.movements import queries as movements
 from custody.outbox import operations as outbox
 from custody.spends import operations as spends
 from custody.spends import queries as attempts
-from custody.spends.model import Attempt, SpendRules
+from custody.spends.model import Attempt
 from custody.withdrawals import queries
 from custody.withdrawals.operations.moving import locked, move
 from custody.withdrawals.operations.paying import BROADCAST
@@ -48,14 +50,14 @@ def _observe_once(
     if tip is None:
         return set()
     watched = attempts.watched(session, chain=chain, since_height=tip.height - rules.reorg_horizon)
-    heights = movements.confirmed_spends(session, chain=chain, txids=[item.txid for item in watched])
+    heights = movements.confirmed_spends(session, chain=chain, txids=[item.spend for item in watched])
     completed = queries.completed_among(session, withdrawals=[item.withdrawal for item in watched])
     return {
         (item.withdrawal, event)
         for item in watched
         # What is settled and where it was needs no lock; nearly everything watched is.
-        if not (item.withdrawal in completed and heights.get(item.txid) == item.confirmed_height)
-        and (event := _follow(session, item, heights.get(item.txid), tip.height, rules, correlation_id, now))
+        if not (item.withdrawal in completed and heights.get(item.spend) == item.confirmed_height)
+        and (event := _follow(session, item, heights.get(item.spend), tip.height, rules, correlation_id, now))
     }
 
 
@@ -77,7 +79,7 @@ def _follow(
         spends.confirm(session, attempt=attempt.id, height=height)
     event = None
     if row.state in (State.SIGNED, State.BROADCAST):
-        row.txid = attempt.txid
+        row.txid = attempt.spend
         move(session, row, event=Event.CONFIRM, actor="chain", now=now, correlation_id=correlation_id)
         event = Event.CONFIRM
     if row.state == State.CONFIRMED and tip - height + 1 >= rules.required_depth(row.units):
@@ -88,18 +90,19 @@ def _follow(
 
 def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id: str, now: datetime) -> None:
     assert row.hold_id is not None
+    paid_units = leaving(spending(row.chain), units=row.units, fee_units=attempt.fee_units)
     settlement = ledger.settle_hold(
         session,
         hold_id=row.hold_id,
         vault=row.vault_id,
-        paid=Amount(row.asset, row.units + attempt.fee_sat),
+        paid=Amount(row.asset, paid_units),
         actor="chain",
         now=now,
         occurrence=_settlements(session, row.hold_id) + 1,
     )
     if settlement.deficit.units:
         clients.freeze(session, client=row.client_id, reason=DEFICIT, actor="chain", now=now)
-    row.fee_units, row.txid = attempt.fee_sat, attempt.txid
+    row.fee_units, row.txid = paid_units - row.units, attempt.spend
     spends.settle(session, withdrawal=row.id, paid_by=attempt.id, now=now)
     move(session, row, event=Event.COMPLETE, actor="chain", now=now, correlation_id=correlation_id)
 

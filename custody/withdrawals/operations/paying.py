@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from custody.approvals import queries as intents
+from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.clients import queries as clients
 from custody.evidence.bundle import Payment
 from custody.kernel.errors import Conflict, Refused
@@ -16,7 +17,7 @@ from custody.outbox import operations as outbox
 from custody.signing import queries as signing
 from custody.spends import operations as spends
 from custody.spends import queries as attempts
-from custody.spends.model import Attempt, Candidates, Planned, SpendRules
+from custody.spends.model import Attempt
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.withdrawals import queries
@@ -50,11 +51,11 @@ def composable(session: Session, *, withdrawal: str, rules: SpendRules) -> Candi
 
 
 def compose(
-    session: Session, *, planned: Planned, trust: InForce, rules: SpendRules, seal_key: bytes, now: datetime
+    session: Session, *, planned: Plan, trust: InForce, rules: SpendRules, seal_key: bytes, now: datetime
 ) -> State:
     """Attach the planned attempt, after one more look at the policy (I9). Idempotent.
 
-    Raises ``CoinTaken`` (plan again) and ``VaultStopped``.
+    Raises ``ClaimTaken`` (plan again) and ``VaultStopped``.
     """
     row = locked(session, withdrawal=planned.order.withdrawal)
     if row.state != State.APPROVED:
@@ -79,20 +80,20 @@ def mark_signed(session: Session, *, attempt: str, rules: SpendRules, correlatio
     found = attempts.get(session, attempt=attempt)
     row = locked(session, withdrawal=found.withdrawal)
     bundle = signing.of_attempt(session, attempt=attempt)
-    if bundle is None or bundle.final is None or bundle.txid is None:
+    if bundle is None or bundle.final is None or bundle.spend is None:
         return State(row.state)
     spends.finalised(
         session,
         attempt=attempt,
         final=bundle.final,
-        txid=bundle.txid,
-        paid_sat=row.units,
-        ceiling_sat=row.max_fee_units,
+        spend=bundle.spend,
+        paid_units=row.units,
+        ceiling_units=row.max_fee_units,
         rules=rules,
         now=now,
     )
     if row.state == State.AWAITING_SIGNATURES:
-        row.txid = bundle.txid
+        row.txid = bundle.spend
         move(session, row, event=Event.SIGN, actor="cosigners", now=now, correlation_id=correlation_id)
     payload = {"withdrawal": row.id, "attempt": attempt}
     outbox.emit(session, topic=BROADCAST, payload=payload, correlation_id=correlation_id, now=now)
@@ -140,12 +141,15 @@ def mark_sent(session: Session, *, attempt: str, outcome: str, now: datetime) ->
 
 
 def request_replacement(
-    session: Session, *, withdrawal: str, fee_rate_sat_kvb: int, actor: str, correlation_id: str, now: datetime
+    session: Session, *, withdrawal: str, fee_rate: int, actor: str, correlation_id: str, now: datetime
 ) -> None:
-    """Ask for a higher fee on a payment that is stuck. Raises ``NothingToReplace``."""
+    """Ask for a higher fee, at a rate in the chain's own unit, on a payment that is stuck.
+
+    Raises ``NothingToReplace``.
+    """
     row = locked(session, withdrawal=withdrawal)
     _expect_replaceable(session, row)
-    payload = {"withdrawal": row.id, "fee_rate_sat_kvb": fee_rate_sat_kvb, "actor": actor}
+    payload = {"withdrawal": row.id, "fee_rate": fee_rate, "actor": actor}
     outbox.emit(session, topic=REPLACE, payload=payload, correlation_id=correlation_id, now=now)
 
 
@@ -160,9 +164,9 @@ def replaceable(session: Session, *, withdrawal: str, rules: SpendRules) -> Cand
 
 
 def replace(
-    session: Session, *, planned: Planned, trust: InForce, rules: SpendRules, seal_key: bytes, now: datetime
+    session: Session, *, planned: Plan, trust: InForce, rules: SpendRules, seal_key: bytes, now: datetime
 ) -> Attempt | None:
-    """Attach a replacement: every input of the attempts before it, the same payment, a higher fee. Idempotent."""
+    """Attach a replacement: every claim of the attempts before it, the same payment, a higher fee. Idempotent."""
     row = locked(session, withdrawal=planned.order.withdrawal)
     try:
         _expect_replaceable(session, row)
@@ -181,7 +185,7 @@ def _candidates(session: Session, withdrawal: str, rules: SpendRules) -> Candida
 def _attach(
     session: Session,
     row: WithdrawalRow,
-    planned: Planned,
+    planned: Plan,
     trust: InForce,
     rules: SpendRules,
     seal_key: bytes,

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from custody.approvals import operations as approvals
 from custody.chains.addressing import Destination
-from custody.chains.registry import addressing
+from custody.chains.registry import addressing, spending
+from custody.chains.spending import leaving
 from custody.clients import queries as clients
 from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
@@ -54,8 +55,9 @@ def request(
 ) -> Requested:
     """Take a signed request: hold amount and fee ceiling, file the intent, decide by policy.
 
-    A denied request is stored with its decision and holds nothing. Raises ``RequestRefused``, ``InvalidInput``
-    naming the field, ``UnknownClient``, ``InsufficientFunds``, ``IdempotencyMismatch``; then nothing is written.
+    Where the vault does not bear the fee, the amount alone is held. A denied request is stored with its decision and
+    holds nothing. Raises ``RequestRefused``, ``InvalidInput`` naming the field, ``UnknownClient``,
+    ``InsufficientFunds``, ``IdempotencyMismatch``; then nothing is written.
     """
     check_request(request, signature, root=trust.root, now=now)
     before = approvals.earlier(session, request=request)
@@ -88,7 +90,8 @@ def _proceed(session: Session, row: WithdrawalRow, decision: Decision, correlati
     if decision.outcome is Outcome.DENY:
         move(session, row, event=Event.DENY, actor="policy", now=now, why=_because(decision))
         return
-    amount = Amount(row.asset, row.units + row.max_fee_units)
+    units = leaving(spending(row.chain), units=row.units, fee_units=row.max_fee_units)
+    amount = Amount(row.asset, units)
     row.hold_id = new_id("hld", now)
     ledger.hold(
         session, hold_id=row.hold_id, client=row.client_id, amount=amount, subject=row.id, actor="withdrawals", now=now

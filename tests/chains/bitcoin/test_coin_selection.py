@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 from custody.chains.bitcoin.coin_selection import (
     MAX_INPUTS,
     Attempt,
-    CannotBump,
     Coin,
-    InsufficientCoins,
     Payment,
     bump,
     select,
 )
 from custody.chains.bitcoin.offline.fees import FeeCaps, FeeOverCap, check_fee
 from custody.chains.bitcoin.offline.transaction import estimate_vsize
+from custody.chains.spending import CannotReplace, NothingFree
 
 CHANGE = bytes.fromhex("0020" + "cc" * 32)
 PAYEE = bytes.fromhex("0014" + "aa" * 20)
@@ -114,7 +113,7 @@ paid = st.lists(st.integers(400, 10**8), min_size=1, max_size=4)
 def test_a_selection_balances_pays_its_rate_and_keeps_every_cap(pool, paid_sat, rate, ceiling_sat):
     try:
         selection = chosen(pool, *paid_sat, rate=rate, caps=HOUSE, ceiling_sat=ceiling_sat)
-    except (InsufficientCoins, FeeOverCap):
+    except (NothingFree, FeeOverCap):
         return
     holds_up(selection, pool, paid_sat, rate, HOUSE, ceiling_sat)
     assert all(each.amount_sat * 1000 > rate * (INPUT_VSIZE - 1) for each in selection.inputs)
@@ -131,7 +130,7 @@ def test_the_order_of_the_coins_does_not_matter(pool, paid_sat, rate, seed):
 def outcome(pool, paid_sat, rate):
     try:
         return chosen(pool, *paid_sat, rate=rate, caps=HOUSE)
-    except (InsufficientCoins, FeeOverCap) as refused:
+    except (NothingFree, FeeOverCap) as refused:
         return str(refused)
 
 
@@ -147,7 +146,7 @@ def test_without_caps_it_pays_whenever_the_economic_coins_suffice(pool, paid_sat
             chosen(pool, *paid_sat, rate=rate, caps=replace(WIDE, share_bps=10**9)), pool, paid_sat, rate, WIDE_SHARE
         )
     else:
-        with pytest.raises(InsufficientCoins):
+        with pytest.raises(NothingFree):
             chosen(pool, *paid_sat, rate=rate, caps=WIDE_SHARE)
 
 
@@ -168,12 +167,12 @@ def test_every_replacement_conflicts_with_all_before_and_pays_the_same_for_more(
     pool = [Coin("ff" * 32, 0, sum(paid_sat) + margin_sat), *more]
     try:
         attempts = [attempt(chosen(pool, *paid_sat, rate=rate, caps=BUMPED), *paid_sat)]
-    except (InsufficientCoins, FeeOverCap):
+    except (NothingFree, FeeOverCap):
         return
     for next_rate in higher:
         try:
             selection = bumped(attempts, extra, rate=next_rate, caps=BUMPED)
-        except CannotBump:
+        except CannotReplace:
             return
         before = {each for earlier in attempts for each in earlier.inputs}
         holds_up(selection, before | set(extra), paid_sat, next_rate, BUMPED)
@@ -237,12 +236,12 @@ def test_adds_a_coin_when_dust_left_over_would_break_the_cap():
 
 
 def test_never_spends_an_unconfirmed_coin():
-    with pytest.raises(InsufficientCoins):
+    with pytest.raises(NothingFree):
         chosen([coin(1, 10**9, confirmed=False)], 10_000)
 
 
 def test_a_coin_listed_twice_counts_once():
-    with pytest.raises(InsufficientCoins):
+    with pytest.raises(NothingFree):
         chosen([coin(1, 50_000), coin(1, 50_000)], 60_000)
 
 
@@ -257,7 +256,7 @@ def test_p021_a_coin_worth_no_more_than_its_own_input_is_never_selected():
     dust = [coin(number, 546) for number in range(1000)]
     rate = 5_200
     assert rate * INPUT_VSIZE // 1000 == 546
-    with pytest.raises(InsufficientCoins) as refused:
+    with pytest.raises(NothingFree) as refused:
         chosen(dust, 1_000, rate=rate)
     assert refused.value.facts["coins"] == 0
     selection = chosen([*dust, coin(2_000, 100_000)], 50_000, rate=rate, caps=HOUSE)
@@ -268,12 +267,12 @@ def test_p021_a_thousand_dust_coins_never_make_a_fee_above_its_cap():
     dust = [coin(number, 546) for number in range(1000)]
     with pytest.raises(FeeOverCap):
         chosen(dust, 20_000, rate=3_000, caps=HOUSE)
-    with pytest.raises(InsufficientCoins):
+    with pytest.raises(NothingFree):
         chosen(dust, MAX_INPUTS * 546, rate=1_000, caps=HOUSE)
 
 
 def test_tells_too_little_money_from_too_high_a_fee():
-    with pytest.raises(InsufficientCoins) as poor:
+    with pytest.raises(NothingFree) as poor:
         chosen(coins(50_000), 60_000)
     assert (poor.value.facts["available_sat"], poor.value.facts["needed_sat"]) == (
         50_000,
@@ -309,7 +308,7 @@ def test_p076_what_passes_when_building_passes_when_signatures_come_out_short():
 def test_more_required_coins_than_a_transaction_carries_are_refused():
     required = [coin(number, 10_000) for number in range(MAX_INPUTS + 1)]
     assert len(chosen([], 50_000, required=required[:MAX_INPUTS]).inputs) == MAX_INPUTS
-    with pytest.raises(InsufficientCoins):
+    with pytest.raises(NothingFree):
         chosen(coins(10**6), 50_000, required=required)
 
 
@@ -387,14 +386,14 @@ def test_one_more_coin_brings_change_back():
 
 def test_a_bump_without_money_left_is_refused():
     first = first_attempt(50_000 + vsize(1, 1, change=False) + 20)
-    with pytest.raises(CannotBump) as refused:
+    with pytest.raises(CannotReplace) as refused:
         bumped([first], [coin(9, 10**9, confirmed=False), *first.inputs])
     assert refused.value.facts["why"] == "insufficient coins"
 
 
 def test_p076_a_bump_stays_under_the_same_ceiling():
     first = first_attempt(100_000)
-    with pytest.raises(CannotBump) as refused:
+    with pytest.raises(CannotReplace) as refused:
         bumped([first], rate=50_000, ceiling_sat=4_000)
     assert (refused.value.facts["why"], refused.value.facts["cap"]) == ("fee cap", "ceiling")
 
@@ -409,9 +408,9 @@ def test_a_bump_spends_what_every_attempt_spent():
 
 def test_attempts_that_pay_differently_or_share_nothing_are_not_bumped():
     first, other = first_attempt(100_000), first_attempt(100_000, paid_sat=50_001)
-    with pytest.raises(CannotBump, match="pay the same"):
+    with pytest.raises(CannotReplace, match="pay the same"):
         bumped([first, other])
-    with pytest.raises(CannotBump, match="share no input"):
+    with pytest.raises(CannotReplace, match="share no input"):
         bumped([first, replace(first, inputs=(coin(5, 100_000),))])
     with pytest.raises(ValueError, match="replaces something"):
         bumped([])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from custody.chains.bitcoin.offline.psbt import parse_psbt
+from custody.chains.spending import Coin
 from custody.cosigner.effect import SigningInput
 from custody.cosigner.keys import CosignerKey
 from custody.evidence.bundle import Bundle, Refusal
@@ -25,7 +26,7 @@ def open_bundle(house: House) -> Bundle:
             bundle=bundle,
             keyset=house.ceremony.keyset,
             vault=f"{house.ceremony.keyset.id}/{BRANCH}",
-            paths=[(False, 0)],
+            inputs=[Coin("00" * 32, 0, 10_000_000, change=False, index=0, block_hash="00" * 32)],
             now=unit.now,
         )
     return bundle
@@ -36,7 +37,7 @@ def signed_by(house: House, name: str, bundle: Bundle) -> str:
     key: CosignerKey = cosigner_key(name)
     place = house.ceremony.cosigners.index(name)
     pubkey = house.ceremony.branch(BRANCH).derive(change=False, index=0).pubkeys[place]
-    found = parse_psbt(bundle.psbt)
+    found = parse_psbt(bundle.unsigned)
     spent = found.maps.unsigned.inputs[0]
     own = SigningInput(index=0, outpoint=(spent.txid, spent.vout), amount_sat=0, path=(BRANCH, 0, 0), pubkey=pubkey)
     return key.sign(found, [own]).base64

@@ -15,9 +15,8 @@ from custody.addresses import operations as addresses
 from custody.addresses import queries as address_queries
 from custody.addresses.model import DepositAddress, derive
 from custody.approvals import operations as approvals
-from custody.chains.bitcoin.offline.fees import FeeCaps
 from custody.chains.port import ChainReader
-from custody.chains.registry import NodeAddress, open_chain
+from custody.chains.registry import NodeAddress, open_chain, spending
 from custody.db import Database
 from custody.deposits import operations as deposits
 from custody.deposits import queries as deposit_queries
@@ -56,7 +55,7 @@ RULES = DepositRules(
         )
     }
 )
-CAPS = FeeCaps(**asdict(CONFIG.caps))
+TERMS = {CHAIN: spending(CHAIN).terms(asdict(CONFIG))}
 DEADLINES = Deadlines(**asdict(CONFIG.deadlines))
 """As the daemon reads them."""
 
@@ -217,7 +216,7 @@ class World:
     def expect_whole(self) -> None:
         """Node, index and books agree, and every invariant that a database can show holds."""
         self.expect_invariants()
-        oracle.expect_whole(self.db, caps=CAPS, deadlines=DEADLINES)
+        oracle.expect_whole(self.db, terms=TERMS, deadlines=DEADLINES)
 
     def _expect_vault_agrees(self, session: Session, vault: str) -> None:
         found = self.reader.holdings(address_queries.locators_of(session, vault=vault), assets=[ASSET])

@@ -15,9 +15,9 @@ from custody.addresses.queries import by_ids
 from custody.approvals import operations as approvals
 from custody.approvals import queries as intents
 from custody.audit import queries as audit
+from custody.chains.bitcoin.adapter import BitcoinAdapter
 from custody.chains.bitcoin.offline.address import parse_address
 from custody.chains.bitcoin.offline.psbt import PayOutput, SpendInput, compose, finalize, parse_psbt
-from custody.chains.port import ChainNode
 from custody.chains.registry import NodeAddress, open_chain
 from custody.cosigner.effect import SigningInput
 from custody.db import Database
@@ -38,7 +38,6 @@ from custody.reports.client_table import ClientTable, client_table
 from custody.reports.state_dump import state_dump
 from custody.signing import operations as signing
 from custody.signing import queries as bundles
-from custody.spends import planning
 from custody.spends import queries as attempts
 from custody.trust import operations as trust
 from custody.vaults import operations as vaults
@@ -71,10 +70,12 @@ class Stage:
         self.world = World()
         self.first_branch = 16 * next(_NUMBERS)
         self.chain, self.asset = REGTEST.chain, REGTEST.asset.id
-        self.rules = bootstrap.spend_rules(chain_config(), stock_low_mark=2)
+        self.rules = bootstrap.spend_rules(self.chain, chain_config(), stock_low_mark=2)
         self.deposit_rules = DepositRules({self.asset: bootstrap.deposit_rules(chain_config())})
         self.start_height: int = self.node.rpc("getblockcount")
-        self.reader: ChainNode = open_chain(self.chain, NodeAddress(self.node.url))
+        reader = open_chain(self.chain, NodeAddress(self.node.url))
+        assert isinstance(reader, BitcoinAdapter)
+        self.reader = reader
 
     def hold_ceremony(self) -> None:
         message = keyset_consent_message(self.world.keyset)
@@ -227,7 +228,7 @@ class Stage:
         with self.db.unit() as unit:
             found = withdrawals.composable(unit.session, withdrawal=withdrawal, rules=self.rules)
         assert found is not None
-        planned = planning.plan(self.reader, found, rules=self.rules)
+        planned = self.reader.plan(found, rules=self.rules)
         with self.db.unit() as unit:
             withdrawals.compose(
                 unit.session,
@@ -249,18 +250,23 @@ class Stage:
             entries = [
                 SigningInput(
                     index=number,
-                    outpoint=(coin.txid, coin.vout),
-                    amount_sat=coin.amount_sat,
+                    outpoint=(coin.txid, coin.position),
+                    amount_sat=coin.units,
                     path=(branch, int(coin.change), coin.index),
                     pubkey=self.world.branch(branch).derive(change=coin.change, index=coin.index).pubkeys[place],
                 )
-                for number, coin in enumerate(attempt.inputs)
+                for number, coin in enumerate(attempt.coins)
             ]
-            signed = cosigner_key(name).sign(parse_psbt(attempt.psbt), entries)
+            signed = cosigner_key(name).sign(parse_psbt(attempt.unsigned), entries)
             with self.db.unit() as unit:
                 signing.give_out(unit.session, cosigner=name, keysets=[KEYSET], now=unit.now)
                 answer = signing.add_signature(
-                    unit.session, bundle=bundle.id, cosigner=name, psbt=signed.base64, correlation_id="t", now=unit.now
+                    unit.session,
+                    bundle=bundle.id,
+                    cosigner=name,
+                    signed=signed.base64,
+                    correlation_id="t",
+                    now=unit.now,
                 )
                 assert answer.refused is None
         with self.db.unit() as unit:
@@ -295,7 +301,9 @@ class Stage:
     def check(self) -> InvariantReport:
         with self.db.unit() as unit:
             deadlines = Deadlines(600, 600, 600, 600, 600, 600, 600)
-            return check_invariants(unit.session, caps=self.rules.caps, deadlines=deadlines, now=unit.now)
+            return check_invariants(
+                unit.session, terms={self.chain: self.rules.terms}, deadlines=deadlines, now=unit.now
+            )
 
     def dump(self) -> bytes:
         with still(self.db) as session:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.orm import Session
 
 from custody.chains.bitcoin.offline.fees import FeeCaps
+from custody.chains.bitcoin.terms import BitcoinTerms
 from custody.reconciliation.invariants import check_invariants
 from custody.reconciliation.stuck import Deadlines, raise_stuck_alarms, stuck
 from custody.withdrawals.states import State
@@ -43,7 +46,7 @@ def _check_within(stage: Stage, connection: Connection) -> set[str]:
     """What is red in a transaction that is still open. A proof cached for other bytes must not hide a lie."""
     session = Session(connection, join_transaction_mode="rollback_only")
     deadlines = Deadlines(600, 600, 600, 600, 600, 600, 600)
-    report = check_invariants(session, caps=stage.rules.caps, deadlines=deadlines, now=stage.now())
+    report = check_invariants(session, terms={stage.chain: stage.rules.terms}, deadlines=deadlines, now=stage.now())
     return {name for name, holds in report.results.items() if not holds}
 
 
@@ -124,8 +127,12 @@ def test_turns_red_for_every_lie(busy: Stage, database: FreshDatabase) -> None:
 
 
 def test_is_red_for_a_fee_above_a_cap(busy: Stage) -> None:
+    terms = busy.rules.terms
+    assert isinstance(terms, BitcoinTerms)
     with busy.db.unit() as unit:
-        report = check_invariants(unit.session, caps=FeeCaps(100, 10_000_000, 10_000))
+        report = check_invariants(
+            unit.session, terms={busy.chain: replace(terms, caps=FeeCaps(100, 10_000_000, 10_000))}
+        )
     assert not report.results["I16"]
     assert "I18" not in report.results
 

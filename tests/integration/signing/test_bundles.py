@@ -63,7 +63,7 @@ def test_who_answered_is_not_asked_again(road: Road, composed: Withdrawal) -> No
 def test_a_complete_bundle_is_given_to_nobody(road: Road, composed: Withdrawal) -> None:
     road.cosign("north", "east")
     found = bundle(road, composed)
-    assert (found.state, found.txid) == ("complete", road.attempts(composed)[0].txid)
+    assert (found.state, found.spend) == ("complete", road.attempts(composed)[0].spend)
     assert road.bundles_for("south") == []
     road.settle()
     road.mine(2)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from custody.chains.bitcoin.offline.fees import FeeOverCap
+from custody.chains.bitcoin.terms import BitcoinTerms
+from custody.chains.spending import FeeOverCap, SpendRules
 from custody.spends import operations as spends
 from custody.spends.operations import FinalTransactionWrong
 from custody.withdrawals.model import Withdrawal
@@ -32,18 +33,24 @@ def signed(road: Road) -> Withdrawal:
 def take_over(road: Road, asked: Withdrawal, **changes: Any) -> str:
     """Hand the final transaction to the spend, with some of it changed."""
     (attempt,) = road.attempts(asked)
-    ((final, txid),) = road.rows("SELECT final, txid FROM bundles")
+    ((final, spend),) = road.rows("SELECT final, txid FROM bundles")
     given: dict[str, Any] = {
         "attempt": attempt.id,
         "final": bytes(final),
-        "txid": txid,
-        "paid_sat": asked.units,
-        "ceiling_sat": asked.max_fee_units,
+        "spend": spend,
+        "paid_units": asked.units,
+        "ceiling_units": asked.max_fee_units,
         "rules": road.runtime.spend_rules,
         **changes,
     }
     with road.db.unit() as unit:
         return spends.finalised(unit.session, now=unit.now, **given).state
+
+
+def capped(rules: SpendRules, **caps: int) -> SpendRules:
+    """The same rules with some caps set anew."""
+    assert isinstance(rules.terms, BitcoinTerms)
+    return replace(rules, terms=replace(rules.terms, caps=replace(rules.terms.caps, **caps)))
 
 
 def test_takes_over_what_was_composed_once(road: Road, signed: Withdrawal) -> None:
@@ -59,19 +66,19 @@ def test_takes_over_what_was_composed_once(road: Road, signed: Withdrawal) -> No
 
 def test_refuses_another_final_transaction(road: Road, signed: Withdrawal) -> None:
     with pytest.raises(FinalTransactionWrong):
-        take_over(road, signed, txid="00" * 32)
+        take_over(road, signed, spend="00" * 32)
     assert road.attempts(signed)[0].state == "composed"
 
 
 @plays("P-076")
 def test_p076_checks_every_cap_again_on_the_final_transaction(road: Road, signed: Withdrawal) -> None:
     rules = road.runtime.spend_rules
-    fee = road.attempts(signed)[0].fee_sat
+    fee = road.attempts(signed)[0].fee_units
     tighter: list[dict[str, Any]] = [
-        {"rules": replace(rules, caps=replace(rules.caps, absolute_sat=fee - 1))},
-        {"rules": replace(rules, caps=replace(rules.caps, rate_sat_kvb=1_000))},
-        {"paid_sat": fee},
-        {"ceiling_sat": fee - 1},
+        {"rules": capped(rules, absolute_sat=fee - 1)},
+        {"rules": capped(rules, rate_sat_kvb=1_000)},
+        {"paid_units": fee},
+        {"ceiling_units": fee - 1},
     ]
     for change in tighter:
         with pytest.raises(FeeOverCap):
