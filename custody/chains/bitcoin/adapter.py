@@ -35,6 +35,7 @@ from custody.chains.port import (
     WrongNetwork,
 )
 from custody.chains.spending import Candidates, Plan, SpendRules
+from custody.kernel.errors import InvalidInput
 
 SCRIPTS_PER_SCAN: Final = 200_000
 """A request of more would pass the node's limit of 32 MiB."""
@@ -235,6 +236,8 @@ class BitcoinAdapter:
 
 
 def _chains_of(source: AddressSource, receive: int, change: int) -> list[tuple[str, int]]:
+    if not source.receive_text:
+        raise InvalidInput("no address source of Bitcoin: the node cannot derive from it", field="sources")
     return [(source.receive_text, receive), (source.change_text, change)]
 
 

@@ -217,7 +217,7 @@ def test_refuses_a_transaction_nobody_made(driver):
 
 def test_refuses_a_source_of_another_chain(driver):
     with pytest.raises(InvalidInput):
-        driver.node.holdings_of([(object(), 0, 0)], assets=[ASSET])
+        driver.node.holdings_of([(Source("0xAccount", "", ""), 0, 0)], assets=[ASSET])
 
 
 def test_a_young_chain_has_no_estimate(node_factory):
