@@ -1,0 +1,1 @@
+"""The database itself, on real Postgres."""
