@@ -93,6 +93,17 @@ class Credit:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """A place says how a signed spend of its ended. Anybody may have carried it out; it can end once."""
+
+    spend: str
+    locator: bytes
+    """Who says so. Of another place than the spend's own it means nothing."""
+    succeeded: bool
+    """False: the spend is used up and has paid nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class ChainTransaction:
     """A transaction as the chain or the mempool holds it. A coinbase has no debits."""
 
@@ -100,6 +111,10 @@ class ChainTransaction:
     coinbase: bool
     debits: tuple[Debit, ...]
     credits: tuple[Credit, ...]
+    outcomes: tuple[Outcome, ...] = ()
+    """On a chain where a signed spend is not a transaction of its own."""
+    touched: tuple[bytes, ...] = ()
+    """Places whose rules this transaction may have changed, where a place has rules that can change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +126,28 @@ class Block:
     parent: str | None
     time: datetime
     transactions: tuple[ChainTransaction, ...]
+    is_complete: bool = True
+    """False where the node shows only a part of what moved: balances tell the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What was told of one place and what arrived there differ, over one block. What arrived is what counts."""
+
+    asset: str
+    locator: bytes
+    told: int
+    """Units in less units out, as transactions and logs have it."""
+    arrived: int
+    """Change of the balance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A block whose debits and credits of the places asked for add up to what their balances show."""
+
+    block: Block
+    doubts: tuple[Doubt, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class BitcoinDriver:
         self.bitcoind = bitcoind
         self.node = adapter_for(bitcoind.url)
         self.asset = ASSET
+        self.remembers_lost_blocks = True
         self._scripts = itertools.count()
         self._salt = os.urandom(16).hex()
 
