@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
+from custody.chains.ethereum.offline.network import NETWORKS as EIP155
 from custody.chains.port import ChainNode, Doorbell
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
@@ -23,6 +24,10 @@ class NodeAddress:
 
     url: str = field(repr=False)
     cookie_file: Path | None = None
+    second_url: str | None = field(default=None, repr=False)
+    """Another node of the same network, whose answers must agree."""
+    assets: tuple[str, ...] = ()
+    """CAIP-19 ids of the registered assets, where a chain has others than its own."""
     timeout_seconds: float = 30.0
     scan_timeout_seconds: float = 900.0
 
@@ -103,8 +108,32 @@ def _bitcoin_spending(chain: str) -> Spending:
     return BitcoinSpending(chain)
 
 
+def _ethereum(chain: str, address: NodeAddress) -> ChainNode:
+    from custody.chains.ethereum.adapter import EthereumAdapter
+    from custody.chains.ethereum.offline.network import network
+    from custody.chains.ethereum.rpc import Rpc
+
+    urls = [address.url] if address.second_url is None else [address.url, address.second_url]
+    first, *second = [Rpc(url, timeout_seconds=address.timeout_seconds) for url in urls]
+    reader = EthereumAdapter(
+        first,
+        network=network(chain),
+        assets=[asset for asset in address.assets if asset.startswith(f"{chain}/")],
+        second=second[0] if second else None,
+        scan_timeout_seconds=address.scan_timeout_seconds,
+    )
+    return cast("ChainNode", reader)
+
+
+def _ethereum_doorbell() -> Doorbell:
+    from custody.chains.ethereum.doorbell import listen
+
+    return listen
+
+
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
-    network.chain: _bitcoin for network in NETWORKS
+    **{network.chain: _bitcoin for network in NETWORKS},
+    **{network.chain: _ethereum for network in EIP155},
 }
 """Chain id to what opens its node."""
 
@@ -112,10 +141,16 @@ ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
     network.chain: _bitcoin_addressing for network in NETWORKS
 }
 """Chain id to what makes its addressing."""
-DOORBELLS: Final[Mapping[str, Callable[[], Doorbell]]] = {network.chain: _bitcoin_doorbell for network in NETWORKS}
+DOORBELLS: Final[Mapping[str, Callable[[], Doorbell]]] = {
+    **{network.chain: _bitcoin_doorbell for network in NETWORKS},
+    **{network.chain: _ethereum_doorbell for network in EIP155},
+}
 """Chain id to what gives its doorbell."""
 
-HAS_COINS: Final[Mapping[str, bool]] = {network.chain: True for network in NETWORKS}
+HAS_COINS: Final[Mapping[str, bool]] = {
+    **{network.chain: True for network in NETWORKS},
+    **{network.chain: False for network in EIP155},
+}
 """Chain id to whether it has coins."""
 SPENDINGS: Final[dict[str, Callable[[str], Spending]]] = {network.chain: _bitcoin_spending for network in NETWORKS}
 """Chain id to what makes its spending."""

@@ -25,6 +25,8 @@ class Network:
     """SLIP-44 number of the native coin, for its CAIP-19 id."""
     test: bool = False
     """Its coins are worth nothing."""
+    genesis_hash: str | None = None
+    """Hash of its first block, where it is known: a node of another network with the same chain id has another."""
 
     @property
     def chain(self) -> str:
@@ -37,21 +39,53 @@ class Network:
         return Asset(id=f"{self.chain}/slip44:{self.slip44}", code=self.code, decimals=18, chain=self.chain)
 
 
+_GENESIS: Final = {
+    "mainnet": "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
+    "optimism": "0x7ca38a1916c42007829c55e69d3e9a73265554b586a499015373241b8a3fa48b",
+    "bnb": "0x0d21840abff46b96c84b2ac9e10e4f5cdaeb5693cb665db62a2f3b02d2d57b5b",
+    "base": "0xf712aa9241cc24369b143cf6dce85f0902a9731e70d66818a3a5845b296c73dd",
+    "arbitrum": "0x7ee576b35482195fc49205cec9af72ce14f003b9ae69f6ba0faef4514be8b442",
+}
+
+
+def _network(name: str, chain_id: int, code: str = "ETH", slip44: int = 60, *, test: bool = False) -> Network:
+    return Network(name, chain_id, code, slip44, test, _GENESIS.get(name))
+
+
 NETWORKS: Final = (
-    Network("mainnet", 1),
-    Network("sepolia", 11155111, test=True),
-    Network("holesky", 17000, test=True),
-    Network("hoodi", 560048, test=True),
-    Network("anvil", 31337, test=True),
-    Network("optimism", 10),
-    Network("bnb", 56, "BNB", 714),
-    Network("gnosis", 100, "XDAI", 700),
-    Network("polygon", 137, "POL", 966),
-    Network("base", 8453),
-    Network("arbitrum", 42161),
-    Network("avalanche", 43114, "AVAX", 9005),
-    Network("linea", 59144),
-    Network("base-sepolia", 84532, test=True),
+    _network("mainnet", 1),
+    Network(
+        "sepolia",
+        11155111,
+        test=True,
+        genesis_hash="0x25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9",
+    ),
+    Network(
+        "holesky", 17000, test=True, genesis_hash="0xb5f7f912443c940f21fd611f12828d75b534364ed9e95ca4e307729a4661bde4"
+    ),
+    Network(
+        "hoodi", 560048, test=True, genesis_hash="0xbbe312868b376a3001692a646dd2d7d1e4406380dfd86b98aa8a34d1557c971b"
+    ),
+    _network("anvil", 31337, test=True),
+    _network("optimism", 10),
+    _network("bnb", 56, "BNB", 714),
+    Network(
+        "gnosis", 100, "XDAI", 700, genesis_hash="0x4f1dd23188aab3a76b463e4af801b52b1248ef073c648cbdc4c9333d3da79756"
+    ),
+    Network(
+        "polygon", 137, "POL", 966, genesis_hash="0xa9c28ce2141b56c474f1dc504bee9b01eb1bd7d1a507580d5519d4437a97de1b"
+    ),
+    _network("base", 8453),
+    _network("arbitrum", 42161),
+    Network(
+        "avalanche",
+        43114,
+        "AVAX",
+        9005,
+        genesis_hash="0x31ced5b9beb7f8782b014660da0cb18cc409f121f408186886e1ca3e8eeca96b",
+    ),
+    _network("linea", 59144),
+    _network("base-sepolia", 84532, test=True),
 )
 """Every network, mainnet first."""
 

@@ -1,0 +1,407 @@
+"""An Ethereum node, or two that must agree, as the port's ``ChainReader``. Keeps nothing but what the node can do.
+
+What a place holds is one balance of each asset, so nothing here is a coin. The adapter is told which tokens are
+registered; of others it shows nothing. Hashes are ``0x`` and lower-case hex, locators the 20 bytes of an address.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import replace
+from typing import Any, Final, Protocol, runtime_checkable
+
+from custody.chains.ethereum.answers import read_bytes, read_hash, read_number, read_sent
+from custody.chains.ethereum.configuration import SafeConfiguration, SafeStorage
+from custody.chains.ethereum.holdings import Balances, Way, best_way
+from custody.chains.ethereum.node import Node, RawBlock
+from custody.chains.ethereum.offline.address import address_bytes, checksum_address
+from custody.chains.ethereum.offline.deployments import NEEDED
+from custody.chains.ethereum.offline.events import EXECUTION_FAILURE, EXECUTION_SUCCESS, Log, executed
+from custody.chains.ethereum.offline.keccak import keccak
+from custody.chains.ethereum.offline.network import Network
+from custody.chains.ethereum.offline.proxy import SafeSetup
+from custody.chains.ethereum.rpc import Portion, Rpc, expecting, is_forgotten, quantity
+from custody.chains.ethereum.settling import Place, settled, told, untold
+from custody.chains.ethereum.transfers import read_block, read_waiting
+from custody.chains.port import (
+    AddressSource,
+    Block,
+    BlockNotFound,
+    BroadcastOutcome,
+    BroadcastResult,
+    ChainTransaction,
+    Holding,
+    Holdings,
+    NodeNotReady,
+    NodeRefused,
+    NodeStatus,
+    NodeUnavailable,
+    Outcome,
+    Settled,
+    TransactionNotFound,
+    WrongNetwork,
+)
+from custody.kernel.errors import InvalidInput
+
+BLOCKS_PER_LOG_QUERY: Final = 10_000
+SPENDS_PER_LOG_QUERY: Final = 100
+
+_HASH: Final = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
+_TOKEN: Final = re.compile(r"/erc20:(0x[0-9a-fA-F]{40})", re.ASCII)
+_KNOWN_WORDS: Final = ("already known", "already imported", "known transaction", "alreadyknown")
+_REJECTED_WORDS: Final = (
+    "underpriced", "insufficient funds", "intrinsic gas", "exceeds block gas limit", "fee cap", "max fee per gas",
+    "tip higher", "invalid sender", "invalid chain", "decode", "rlp", "signature", "oversized", "gas limit too high",
+)  # fmt: skip
+
+
+@runtime_checkable
+class LocatedSource(Protocol):
+    """An ``AddressSource`` that derives places without a node."""
+
+    def locators(self, last_index: int) -> Iterable[bytes]:
+        """Every place of indexes 0 to ``last_index``."""
+
+
+class EthereumAdapter:
+    """One network through one node, or through two whose answers are compared."""
+
+    def __init__(
+        self,
+        rpc: Rpc,
+        *,
+        network: Network,
+        assets: Iterable[str] = (),
+        second: Rpc | None = None,
+        scan_timeout_seconds: float = 900.0,
+    ) -> None:
+        """``assets``: CAIP-19 ids of the registered tokens, and of the native coin, which is always read.
+
+        Raises ``InvalidInput`` for an asset of another chain or kind.
+        """
+        self._network = network
+        self._native = network.asset.id
+        self._node = Node(rpc, network)
+        self._second = None if second is None else Node(second, network)
+        self._tokens = {contract: asset for asset in assets if (contract := self._contract(asset)) is not None}
+        self._balances = [
+            (node, Balances(node.rpc, timeout_seconds=scan_timeout_seconds))
+            for node in (self._node, self._second)
+            if node is not None
+        ]
+        self._storage = SafeStorage(rpc)
+
+    @property
+    def chain(self) -> str:
+        """CAIP-2 id of the network expected at the node."""
+        return self._network.chain
+
+    @property
+    def has_coins(self) -> bool:
+        """False: what an address holds is one balance."""
+        return False
+
+    def status(self) -> NodeStatus:
+        """Tip and identity as the node gives them now. With a second node, the lower of two tips, if they agree."""
+        standing = self._node.standing()
+        height, block_hash = standing.tip.height, standing.tip.hash
+        is_ok, synced = standing.is_of_network, standing.synced
+        if self._second is not None:
+            other = self._second.standing()
+            is_ok, synced = is_ok and other.is_of_network, synced and other.synced
+            if other.tip.height < height:
+                height, block_hash = other.tip.height, self._node.block_hash(other.tip.height) or block_hash
+            synced = synced and (other.tip.height > height or other.tip.hash == block_hash)
+        return NodeStatus(
+            chain=self.chain,
+            height=height,
+            hash=block_hash,
+            headers=max(height, standing.headers if not standing.synced else height),
+            synced=synced,
+            genesis_ok=is_ok,
+        )
+
+    def require_ready(self) -> NodeStatus:
+        """The status of nodes that may be believed. Raises ``WrongNetwork`` or ``NodeNotReady``."""
+        status = self.status()
+        if not status.genesis_ok:
+            raise WrongNetwork(f"the node is not one of {self._network.name}", chain=self.chain)
+        self._node.capabilities()
+        if not status.synced:
+            raise NodeNotReady("the node is syncing, or two nodes show two chains", chain=self.chain)
+        return status
+
+    def block_hash(self, height: int) -> str | None:
+        """The best chain's block at ``height``, ``None`` above the tip. Raises ``NodeNotReady`` where two differ."""
+        found = self._node.block_hash(height)
+        if self._second is not None and found is not None and self._second.block_hash(height) != found:
+            raise NodeNotReady(f"two nodes show two blocks at height {height}", chain=self.chain)
+        return found
+
+    def finalized_height(self) -> int | None:
+        """The newest block that cannot be undone, ``None`` where the node does not know; the lower of two."""
+        heights = [node.finalized_height() for node in (self._node, self._second) if node is not None]
+        return None if None in heights else min(height for height in heights if height is not None)
+
+    def block(self, block_hash: str) -> Block:
+        """What the block did: fees, ether however it moved, and logs of registered tokens. Raises ``BlockNotFound``.
+
+        Raises ``NodeNotReady`` where two nodes tell it differently.
+        """
+        if _HASH.fullmatch(block_hash) is None:
+            raise self._no_block(block_hash)
+        raw = self._node.block(block_hash)
+        if self._second is not None:
+            raw = self._agreed(raw, self._second)
+        return self._read(raw)
+
+    def settle(self, block: Block, locators: Collection[bytes]) -> Settled:
+        """The block with what arrived at ``locators`` instead of what was told, by their balances before and after.
+
+        Node calls grow with the places of ours that the block names, never with how many there are. Where the node has
+        no state of that time any more, the block is returned as it is, but not complete: ``unseen`` compares later.
+        Raises ``TokenSilent``.
+        """
+        places = sorted(told(block, set(locators)))
+        if not places or block.parent is None:
+            return Settled(block, ())
+        try:
+            before, after = (self._at(places, block_hash) for block_hash in (block.parent, block.hash))
+        except NodeRefused as refusal:
+            if is_forgotten(refusal):
+                return Settled(replace(block, is_complete=False), ())
+            raise
+        arrived = {place: after[place] - before[place] for place in places}
+        return settled(block, arrived=arrived, native=self._native)
+
+    def unseen(self, recorded: Mapping[Place, int], *, since: str, until: str) -> tuple[ChainTransaction, ...]:
+        """What moved and no block told: balances at ``until`` less ``recorded``, (address, asset) to units up to there.
+
+        ``since`` is the block of the last such comparison; each result is named by its place and the two blocks, so
+        doing it again after a crash finds the same. Only the state at ``until`` is needed. Raises ``NodeRefused``.
+        """
+        holds = self._at(sorted(recorded), until)
+        return untold({place: holds[place] - units for place, units in recorded.items()}, since=since, until=until)
+
+    def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:
+        """At most ``limit`` of what the node means to mine next and is not in ``known``, in txid order."""
+        pending, latest = self._node.rpc.batch(
+            [("eth_getBlockByNumber", ("pending", True)), ("eth_getBlockByNumber", ("latest", False))]
+        )
+        if isinstance(pending, NodeRefused) or isinstance(latest, NodeRefused) or pending is None:
+            return []
+        with expecting("eth_getBlockByNumber"):
+            if read_number(pending["number"]) <= read_number(latest["number"]):
+                return []
+            waiting = [read_sent(each) for each in pending["transactions"]]
+        unknown = sorted((sent for sent in waiting if sent.txid not in known), key=lambda sent: sent.txid)
+        return [read_waiting(sent, native=self._native, tokens=self._tokens) for sent in unknown[:limit]]
+
+    def in_mempool(self, txids: Iterable[str]) -> set[str]:
+        """Those of ``txids`` that the node knows and no block holds."""
+        asked = sorted(txid for txid in set(txids) if _HASH.fullmatch(txid))
+        answers = self._node.rpc.batch([("eth_getTransactionByHash", (txid,)) for txid in asked])
+        return {txid for txid, answer in zip(asked, answers, strict=True) if _waits(answer)}
+
+    def holdings(self, locators: Iterable[bytes], *, assets: Collection[str]) -> Holdings:
+        """The balances of exactly these addresses, all at the newest block.
+
+        Raises ``InvalidInput`` for an asset of elsewhere, ``TokenSilent``, and ``NodeNotReady`` where two nodes differ.
+        """
+        tip = self._node.standing().tip
+        if self._second is not None and self._second.block_hash(tip.height) != tip.hash:
+            raise NodeNotReady(f"two nodes show two blocks at height {tip.height}", chain=self.chain)
+        return Holdings(tip.height, tip.hash, self.holdings_at(tip.hash, locators, assets=assets))
+
+    def holdings_at(
+        self, block_hash: str, locators: Iterable[bytes], *, assets: Collection[str], way: Way | None = None
+    ) -> tuple[Holding, ...]:
+        """The same at a block named by its hash. ``way`` is for comparing one with another."""
+        asked = sorted(set(locators))
+        found = []
+        for asset in sorted(set(assets)):
+            units = self._units(asset, asked, block_hash, way)
+            found += [
+                Holding(locator, asset, held, None, None, None, False)
+                for locator, held in zip(asked, units, strict=True)
+                if held
+            ]
+        return tuple(found)
+
+    def holdings_of(self, sources: Sequence[tuple[AddressSource, int, int]], *, assets: Collection[str]) -> Holdings:
+        """The same of every place the sources derive, up to their last index to receive at. Raises ``InvalidInput``."""
+        places: set[bytes] = set()
+        for source, last, _ in sources:
+            if not isinstance(source, LocatedSource):
+                raise InvalidInput("not an address source of Ethereum", field="sources")
+            places.update(source.locators(last))
+        return self.holdings(places, assets=assets)
+
+    def outcomes(self, spends: Iterable[str], *, first: int, last: int) -> dict[str, tuple[int, str, Outcome]]:
+        """How these SafeTx hashes ended between two heights, both included: to height, block hash and outcome.
+
+        For catching up: blocks tell the same as they are read. Each is of the Safe that says so, which the caller
+        compares; of several that say it of one hash, the last counts here.
+        """
+        found: dict[str, tuple[int, str, Outcome]] = {}
+        wanted = sorted(set(spends))
+        portion = Portion(BLOCKS_PER_LOG_QUERY)
+        for start in range(0, len(wanted), SPENDS_PER_LOG_QUERY):
+            chunk = wanted[start : start + SPENDS_PER_LOG_QUERY]
+            topics = [["0x" + EXECUTION_SUCCESS.hex(), "0x" + EXECUTION_FAILURE.hex()], chunk]
+            for answer in self._logs(topics, first, last, portion):
+                with expecting("eth_getLogs"):
+                    height, block_hash, outcome = _outcome(answer)
+                if outcome is not None:
+                    found[outcome.spend] = (height, block_hash, outcome)
+        return found
+
+    def configuration(self, locator: bytes, *, block_hash: str | None = None) -> SafeConfiguration:
+        """What a Safe's storage says of whom it obeys, at a block, or at the newest. Raises ``NodeRefused``."""
+        return self._storage.configuration(locator, block_hash=block_hash or self._node.standing().tip.hash)
+
+    def watch(self, safes: Sequence[tuple[bytes, SafeSetup]], *, block_hash: str) -> dict[bytes, list[str]]:
+        """Those Safes that are not as they were set up, with what differs in sentences. Raises ``NodeRefused``."""
+        return self._storage.watch(safes, block_hash=block_hash)
+
+    def check_deployments(self) -> None:
+        """Raise ``InvalidInput`` unless every contract a Safe of ours needs stands here with the code pinned.
+
+        Asked before an address is handed out: on a chain without them nobody could spend from it.
+        """
+        tip = self._node.standing().tip
+        for contract in NEEDED:
+            self._storage.check_deployed(contract, block_hash=tip.hash)
+
+    def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
+        """Bytes whose hash was checked, waiting or in the block named. Raises ``TransactionNotFound``."""
+        where = f"block {block_hash}" if block_hash else "its mempool"
+        if _HASH.fullmatch(txid) is not None:
+            raw, answer = self._node.rpc.batch(
+                [("eth_getRawTransactionByHash", (txid,)), ("eth_getTransactionByHash", (txid,))]
+            )
+            if isinstance(raw, NodeRefused):
+                raise raw
+            if isinstance(answer, NodeRefused):
+                raise answer
+            with expecting("eth_getRawTransactionByHash"):
+                if raw not in (None, "0x") and answer is not None and answer.get("blockHash") == block_hash:
+                    found = read_bytes(raw)
+                    if "0x" + keccak(found).hex() != txid:
+                        raise ValueError("another transaction")
+                    return found
+        raise TransactionNotFound(f"the node has no transaction {txid} in {where}", chain=self.chain)
+
+    def broadcast(self, raw: bytes) -> BroadcastOutcome:
+        """Send and say what is known. What the node refuses is looked for by its hash before it is believed.
+
+        A nonce already used is ``UNKNOWN``: by which transaction, the chain tells.
+        """
+        txid = "0x" + keccak(raw).hex()
+        try:
+            if self._knows(txid):
+                return BroadcastOutcome(BroadcastResult.ALREADY_KNOWN)
+            answer = self._node.rpc.call("eth_sendRawTransaction", "0x" + raw.hex())
+        except NodeUnavailable as silent:
+            return BroadcastOutcome(BroadcastResult.UNKNOWN, silent.message)
+        except NodeRefused as refusal:
+            return self._refused(txid, str(refusal.facts["rpc_message"]))
+        if answer != txid:
+            return BroadcastOutcome(BroadcastResult.UNKNOWN, "the node answered with another hash")
+        return BroadcastOutcome(BroadcastResult.ACCEPTED)
+
+    def _refused(self, txid: str, reason: str) -> BroadcastOutcome:
+        said = reason.lower()
+        try:
+            if any(word in said for word in _KNOWN_WORDS) or self._knows(txid):
+                return BroadcastOutcome(BroadcastResult.ALREADY_KNOWN, reason)
+        except (NodeUnavailable, NodeRefused):
+            return BroadcastOutcome(BroadcastResult.UNKNOWN, reason)
+        is_rejected = any(word in said for word in _REJECTED_WORDS)
+        return BroadcastOutcome(BroadcastResult.REJECTED if is_rejected else BroadcastResult.UNKNOWN, reason)
+
+    def _knows(self, txid: str) -> bool:
+        return self._node.rpc.call("eth_getTransactionByHash", txid) is not None
+
+    def _agreed(self, raw: RawBlock, second: Node) -> RawBlock:
+        """Compared is what both nodes can show: receipts always, traces where both have them; more is taken."""
+        block_hash = raw.header.hash
+        try:
+            other = second.block(block_hash)
+        except BlockNotFound:
+            raise NodeNotReady(f"a second node has no block {block_hash}", chain=self.chain) from None
+        is_traced = raw.traces is not None and other.traces is not None
+        shown = [self._read(each if is_traced else replace(each, traces=None)) for each in (raw, other)]
+        if shown[0] != shown[1]:
+            raise NodeNotReady(f"two nodes tell block {block_hash} differently", chain=self.chain)
+        return other if raw.traces is None else raw
+
+    def _read(self, raw: RawBlock) -> Block:
+        return read_block(raw.header, raw.receipts, raw.traces, native=self._native, tokens=self._tokens)
+
+    def _at(self, places: Iterable[Place], block_hash: str) -> dict[Place, int]:
+        by_asset: dict[str, list[bytes]] = {}
+        for locator, asset in places:
+            by_asset.setdefault(asset, []).append(locator)
+        return {
+            (locator, asset): units
+            for asset, locators in by_asset.items()
+            for locator, units in zip(locators, self._units(asset, locators, block_hash), strict=True)
+        }
+
+    def _units(self, asset: str, locators: Sequence[bytes], block_hash: str, way: Way | None = None) -> list[int]:
+        contract = self._contract(asset)
+        told_by_each = [
+            balances.read(
+                locators,
+                token=contract,
+                block_hash=block_hash,
+                way=best_way(node.capabilities()) if way is None else way,
+                asset=asset,
+            )
+            for node, balances in self._balances
+        ]
+        if any(units != told_by_each[0] for units in told_by_each):
+            raise NodeNotReady(f"two nodes tell balances at block {block_hash} differently", chain=self.chain)
+        return told_by_each[0]
+
+    def _contract(self, asset: str) -> bytes | None:
+        """The contract of a token's CAIP-19 id, ``None`` for the native coin."""
+        if asset == self._native:
+            return None
+        match = _TOKEN.fullmatch(asset.removeprefix(self.chain))
+        if match is None or not asset.startswith(self.chain):
+            raise InvalidInput(
+                f"not an asset of {self.chain}; accepted are {self._native} and /erc20:0x…", field="assets"
+            )
+        return address_bytes(match.group(1), field="assets")
+
+    def _logs(self, topics: Sequence[Any], first: int, last: int, portion: Portion) -> Iterable[Mapping[str, Any]]:
+        at = first
+        while at <= last:
+            until = min(last, at + portion.size - 1)
+            query = {"fromBlock": quantity(at), "toBlock": quantity(until), "topics": topics}
+            try:
+                answers = self._node.rpc.call("eth_getLogs", query)
+            except NodeRefused as refusal:
+                portion.halve(refusal, until - at + 1)
+                continue
+            portion.went_well()
+            yield from answers
+            at = until + 1
+
+    def _no_block(self, block_hash: str) -> BlockNotFound:
+        return BlockNotFound(f"the node has no block {block_hash}", chain=self.chain)
+
+
+def _waits(answer: Any) -> bool:
+    return answer is not None and not isinstance(answer, NodeRefused) and answer.get("blockHash") is None
+
+
+def _outcome(answer: Mapping[str, Any]) -> tuple[int, str, Outcome | None]:
+    emitter = read_bytes(answer["address"])
+    topics = tuple(read_bytes(topic) for topic in answer["topics"])
+    ended = executed(Log(checksum_address(emitter), topics, read_bytes(answer["data"])))
+    outcome = None if ended is None else Outcome("0x" + ended.safe_tx_hash.hex(), emitter, ended.success)
+    return read_number(answer["blockNumber"]), read_hash(answer["blockHash"]), outcome
