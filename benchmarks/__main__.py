@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-MEASUREMENTS = ("ledger", "scan", "addresses", "safe_addresses", "reconcile", "withdrawal")
+MEASUREMENTS = ("ledger", "scan", "addresses", "safe_addresses", "evm_holdings", "reconcile", "withdrawal")
 
 
 def main() -> int:
