@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
 from custody.chains.ethereum.offline.network import NETWORKS as EIP155
-from custody.chains.port import ChainNode, Doorbell
+from custody.chains.port import ChainNode, ChainReader, Doorbell
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
 
@@ -57,6 +57,11 @@ def open_chain(chain: str, address: NodeAddress) -> ChainNode:
     Raises ``InvalidInput`` for a chain nobody serves and ``ValueError`` for an address that is none.
     """
     return _of(chain, ADAPTERS)(chain, address)
+
+
+def open_reader(chain: str, address: NodeAddress) -> ChainReader:
+    """The adapter of a chain for looking alone. Raises as ``open_chain`` does."""
+    return _of(chain, READERS)(chain, address)
 
 
 def doorbell(chain: str) -> Doorbell:
@@ -108,21 +113,20 @@ def _bitcoin_spending(chain: str) -> Spending:
     return BitcoinSpending(chain)
 
 
-def _ethereum(chain: str, address: NodeAddress) -> ChainNode:
+def _ethereum(chain: str, address: NodeAddress) -> ChainReader:
     from custody.chains.ethereum.adapter import EthereumAdapter
     from custody.chains.ethereum.offline.network import network
     from custody.chains.ethereum.rpc import Rpc
 
     urls = [address.url] if address.second_url is None else [address.url, address.second_url]
     first, *second = [Rpc(url, timeout_seconds=address.timeout_seconds) for url in urls]
-    reader = EthereumAdapter(
+    return EthereumAdapter(
         first,
         network=network(chain),
         assets=[asset for asset in address.assets if asset.startswith(f"{chain}/")],
         second=second[0] if second else None,
         scan_timeout_seconds=address.scan_timeout_seconds,
     )
-    return cast("ChainNode", reader)
 
 
 def _ethereum_doorbell() -> Doorbell:
@@ -132,10 +136,15 @@ def _ethereum_doorbell() -> Doorbell:
 
 
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
-    **{network.chain: _bitcoin for network in NETWORKS},
-    **{network.chain: _ethereum for network in EIP155},
+    network.chain: _bitcoin for network in NETWORKS
 }
 """Chain id to what opens its node."""
+
+READERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainReader]]] = {
+    **ADAPTERS,
+    **{network.chain: _ethereum for network in EIP155},
+}
+"""Chain id to what opens its node for looking: more than can be paid on yet."""
 
 ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
     network.chain: _bitcoin_addressing for network in NETWORKS

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, Final, Protocol, runtime_checkable
 
+from custody.chains.addressing import AddressSource
 from custody.chains.ethereum.answers import read_bytes, read_hash, read_number, read_sent
 from custody.chains.ethereum.configuration import SafeConfiguration, SafeStorage
 from custody.chains.ethereum.holdings import Balances, Way, best_way
@@ -25,7 +26,6 @@ from custody.chains.ethereum.rpc import Portion, Rpc, expecting, is_forgotten, q
 from custody.chains.ethereum.settling import Place, settled, told, untold
 from custody.chains.ethereum.transfers import read_block, read_waiting
 from custody.chains.port import (
-    AddressSource,
     Block,
     BlockNotFound,
     BroadcastOutcome,
