@@ -27,7 +27,8 @@ def test_holds_and_charges_the_amount_alone(road: Road) -> None:
         road.mine(1)
         assert road.state(asked) == "confirmed"
         (attempt,) = road.attempts(asked)
-        (vault,) = road.reconcile().snapshot.vaults
+        (snapshot,) = road.reconcile().snapshots
+            (vault,) = snapshot.vaults
         assert [item.units for item in vault.in_flight] == [-btc("0.02")]
         assert vault.chain_units - vault.expected_units == -attempt.fee_units
         assert violated(road) == {"I4"}
