@@ -28,7 +28,7 @@ def test_holds_and_charges_the_amount_alone(road: Road) -> None:
         assert road.state(asked) == "confirmed"
         (attempt,) = road.attempts(asked)
         (snapshot,) = road.reconcile().snapshots
-            (vault,) = snapshot.vaults
+        (vault,) = snapshot.vaults
         assert [item.units for item in vault.in_flight] == [-btc("0.02")]
         assert vault.chain_units - vault.expected_units == -attempt.fee_units
         assert violated(road) == {"I4"}
