@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -29,18 +30,17 @@ def satisfied(
     """Match ``approvers`` (ids of humans, repeats ignored) to the places ``obligations`` ask for.
 
     ``operators: 2, risk: 1`` takes three people even where one of them is in both groups. The ``initiator``
-    never counts. A group nobody defined has no members. The delay is not the tally's.
+    never counts. A group nobody defined has no members. The delay is not the tally's. What it costs grows with the
+    approvers, never with the number asked for, which somebody else may have written.
     """
     people = {person: _groups_of(person, obligations, groups) for person in set(approvers) - {initiator}}
     approved = tuple(sorted(person for person, theirs in people.items() if theirs))
-    places = [
-        (group, place) for group in sorted(obligations.approvals) for place in range(obligations.approvals[group])
-    ]
+    required = obligations.approvals
+    fillable = {group: min(required[group], sum(group in theirs for theirs in people.values())) for group in required}
+    places = [(group, place) for group in sorted(fillable) for place in range(fillable[group])]
     filled = _matching(places, {person: people[person] for person in approved})
-    missing: dict[str, int] = {}
-    for group, place in places:
-        if (group, place) not in filled:
-            missing[group] = missing.get(group, 0) + 1
+    taken = Counter(group for group, _ in filled)
+    missing = {group: count - taken[group] for group, count in sorted(required.items()) if count > taken[group]}
     return Tally(approved, missing, not missing)
 
 

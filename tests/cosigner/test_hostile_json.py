@@ -75,3 +75,21 @@ def test_refuses_a_policy_text_that_is_no_text(world: World) -> None:
 
 def test_reads_what_it_wrote(world: World) -> None:
     assert read_bundle(world.small().to_json()) == world.small()
+
+
+def test_no_number_of_the_daemons_decision_exhausts_a_keyholder(world: World, tmp_path: Path) -> None:
+    memory = Memory.create(tmp_path / "memory")
+    memory.pin(world.root.hash, now=NOW)
+    desk = Desk(world.key, memory, Limits())
+    document = world.large().to_json()
+    places = [path for path in _places(document) if "decision" in path and type(_at(document, path)) is int]
+    assert any("approvals" in path for path in places)
+    for path in places:
+        bundle = read_bundle(_changed(document, path, 2**53 - 1))
+        assert not isinstance(desk.answer(bundle, confirm=lambda _verdict: None, clock=lambda: NOW), Signed), path
+
+
+def _at(document: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        document = document[key]
+    return document

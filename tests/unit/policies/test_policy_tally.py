@@ -46,3 +46,8 @@ def test_somebody_of_no_required_group_does_not_count() -> None:
 
 def test_a_group_nobody_defined_is_never_met() -> None:
     assert satisfied(Obligations({"board": 2}), GROUPS, ["alice", "dan"]).missing == {"board": 2}
+
+
+def test_an_absurd_number_asked_for_costs_nothing_and_is_never_met() -> None:
+    tally = satisfied(Obligations({"operators": 2**53 - 1, "risk": 1}), GROUPS, ["alice", "dan"])
+    assert tally == Tally(("alice", "dan"), {"operators": 2**53 - 2}, False)
