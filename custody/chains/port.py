@@ -223,6 +223,12 @@ class ChainReader(Protocol):
     def block(self, block_hash: str) -> Block:
         """The block, with whose and how much every debit is. Raises ``BlockNotFound``."""
 
+    def settle(self, block: Block, locators: Collection[bytes]) -> Settled:
+        """The block with what really arrived at ``locators``, where what is told of a place may not be what it holds.
+
+        A coin is what it says: on a chain with coins this is the block itself.
+        """
+
     def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:
         """Unconfirmed transactions whose txid is not in ``known``, at most ``limit``, in txid order."""
 

@@ -16,7 +16,7 @@ from custody.addresses import operations as addresses
 from custody.addresses.model import AddressState
 from custody.addresses.queries import by_locators
 from custody.audit import operations as audit
-from custody.chains.port import Block, ChainTransaction
+from custody.chains.port import Block, ChainTransaction, Settled
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Broken, Conflict
 from custody.movements import queries, statements
@@ -88,6 +88,23 @@ def rescan_block(
         raise TipMoved("the block is not one that was read", chain=chain, height=block.height)
     matches = _apply(session, chain, block, assets, has_coins, now)
     return BlockRecorded(Tip(block.height, block.hash), len(matches.arrivals), len(matches.departures))
+
+
+def locators_of_ours(session: Session, *, block: Block, assets: Collection[str]) -> frozenset[bytes]:
+    """Those places the block names that are ours."""
+    return frozenset(by_locators(session, locators_in(block, assets)))
+
+
+def record_doubts(session: Session, *, chain: str, settled: Settled, now: datetime) -> None:
+    """Raise the alarm, once per block, place and asset, where something else arrived than was told (P-002)."""
+    for doubt in settled.doubts:
+        why = (
+            f"{doubt.told} base units of {doubt.asset} were told and {doubt.arrived} arrived; what arrived is credited"
+        )
+        step = f"{settled.block.hash}:{doubt.locator.hex()}"
+        audit.raise_alarm(
+            session, kind="movement-in-doubt", subject=f"{chain} {doubt.asset}", step=step, why=why, now=now
+        )
 
 
 def disconnect(session: Session, *, chain: str, to_height: int, expected_tip: Tip, now: datetime) -> tuple[int, ...]:

@@ -28,6 +28,12 @@ class NodeBehind(Unavailable):
     code = "node-behind"
 
 
+class BlockIncomplete(Unavailable):
+    """The node shows only a part of what moved in the block: nothing of it is recorded."""
+
+    code = "block-incomplete"
+
+
 class NoCommonAncestor(Broken):
     """Not one block we read is on the node's chain: another chain, or one rewritten from before our first block."""
 
@@ -59,7 +65,7 @@ def scan(
     Movements of ``assets`` (CAIP-19 ids) are recorded and of nothing else. Blocks that left the best chain are undone
     first; when there is something new, the last ``overlap`` blocks are matched again for addresses stored meanwhile.
     Another scanner moving the tip ends this scan quietly. Raises ``NodeUnavailable``, ``NodeNotReady``,
-    ``WrongNetwork``, ``NodeBehind``, ``NoCommonAncestor``.
+    ``WrongNetwork``, ``NodeBehind``, ``BlockIncomplete``, ``NoCommonAncestor``.
     """
     if reader.chain != chain:
         raise WrongNetwork("the reader is of another chain", chain=chain)
@@ -123,9 +129,23 @@ class _Run:
         block_hash = self.reader.block_hash(height)
         if block_hash is None:
             return None
-        block = self.reader.block(block_hash)
+        block = self._settled(self.reader.block(block_hash))
         crash_point("movements.block_fetched")
         return block
+
+    def _settled(self, block: Block) -> Block:
+        """The block as it is to be recorded. Coins are what they say; of balances, what arrived counts (I13)."""
+        if self.reader.has_coins:
+            return block
+        with self.database.unit() as unit:
+            ours = operations.locators_of_ours(unit.session, block=block, assets=self.assets)
+        done = self.reader.settle(block, ours)
+        if not done.block.is_complete:
+            raise BlockIncomplete("the node shows only a part of what moved", chain=self.chain, height=block.height)
+        if done.doubts:
+            with self.database.unit() as unit:
+                operations.record_doubts(unit.session, chain=self.chain, settled=done, now=unit.now)
+        return done.block
 
     def _onto_best_chain(self, status: NodeStatus) -> Tip | None:
         tip = self.tip()
@@ -158,7 +178,7 @@ class _Run:
         with self.database.unit() as unit:
             stored = queries.stored_below(unit.session, chain=self.chain, height=tip.height, limit=overlap)
         for known in reversed(stored):
-            block = self.reader.block(known.hash)
+            block = self._settled(self.reader.block(known.hash))
             with self.database.unit() as unit:
                 operations.rescan_block(
                     unit.session,

@@ -31,6 +31,7 @@ from custody.chains.port import (
     NodeRefused,
     NodeStatus,
     NodeUnavailable,
+    Settled,
     TransactionNotFound,
     WrongNetwork,
 )
@@ -117,6 +118,10 @@ class BitcoinAdapter:
             if refusal.facts["rpc_code"] == NO_SUCH_THING:
                 raise BlockNotFound(f"the node has no block {block_hash}", chain=self.chain) from None
             raise
+
+    def settle(self, block: Block, _locators: Collection[bytes]) -> Settled:
+        """The block itself: a coin is what its output says."""
+        return Settled(block, ())
 
     def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:
         """At most ``limit`` unconfirmed transactions not in ``known``; one that leaves meanwhile is left out."""

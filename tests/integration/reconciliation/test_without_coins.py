@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence, Set
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -15,16 +16,18 @@ from custody.chains.port import (
     ChainTransaction,
     Credit,
     Debit,
+    Doubt,
     Holding,
     Holdings,
     NodeStatus,
+    Settled,
 )
 from custody.deposits import operations as deposits
 from custody.deposits.model import AssetRules, DepositRules, NoDepositRules, Tier
 from custody.kernel.canonical import digest
 from custody.ledger import queries as ledger
 from custody.movements import queries
-from custody.movements.scan import scan
+from custody.movements.scan import BlockIncomplete, scan
 from custody.reconciliation.effect import reconcile
 from custody.reconciliation.model import RunResult
 from demo.servers import Bitcoind
@@ -50,6 +53,9 @@ class Paper:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.lies: dict[tuple[bytes, str], int] = {}
+        self.keeps: dict[tuple[bytes, str], int] = {}
+        """What less than told arrives at a place of an asset, every time."""
+        self.shows_all = True
         self.add()
 
     def add(self, *transactions: ChainTransaction, salt: str = "") -> None:
@@ -72,6 +78,18 @@ class Paper:
             if block.hash == block_hash:
                 return block
         raise BlockNotFound("no such block")
+
+    def settle(self, block: Block, locators: Collection[bytes]) -> Settled:
+        transactions, doubts = [], []
+        for transaction in block.transactions:
+            arrived = []
+            for credit in transaction.credits:
+                fee = self.keeps.get((credit.locator, credit.asset), 0) if credit.locator in locators else 0
+                arrived.append(replace(credit, units=credit.units - fee))
+                if fee:
+                    doubts.append(Doubt(credit.asset, credit.locator, credit.units, credit.units - fee))
+            transactions.append(replace(transaction, credits=tuple(arrived)))
+        return Settled(replace(block, transactions=tuple(transactions), is_complete=self.shows_all), tuple(doubts))
 
     def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:
         return []
@@ -151,6 +169,32 @@ def test_movements_of_assets_with_rules_are_recorded_and_no_coin_is(world: World
         (TOKEN, 1, 70, "in"),
     ]
     assert rows(world, "SELECT * FROM coins") == []
+
+
+def test_what_arrived_is_recorded_and_not_what_was_told(world: World, paper: Paper) -> None:
+    place = world.address("acme", world.open("acme", branch=1)).locator
+    paper.keeps[place, TOKEN] = 7
+    paper.add(mixed(place))
+    read(world, paper)
+    read(world, paper)
+    assert rows(world, "SELECT asset, units FROM movements ORDER BY id") == [(ASSET, 500), (TOKEN, 63)]
+    said = rows(world, "SELECT subject, why FROM alarms WHERE kind = 'movement-in-doubt'")
+    assert said == [
+        (f"{CHAIN} {TOKEN}", f"70 base units of {TOKEN} were told and 63 arrived; what arrived is credited")
+    ]
+
+
+def test_nothing_is_recorded_of_a_block_that_is_shown_in_part(world: World, paper: Paper) -> None:
+    place = world.address("acme", world.open("acme", branch=1)).locator
+    read(world, paper)
+    paper.shows_all = False
+    paper.add(mixed(place))
+    with pytest.raises(BlockIncomplete):
+        read(world, paper)
+    assert rows(world, "SELECT * FROM movements") == []
+    paper.shows_all = True
+    read(world, paper)
+    assert len(rows(world, "SELECT * FROM movements")) == 2
 
 
 def test_each_asset_waits_by_its_own_rules_and_becomes_its_own_balance(world: World, paper: Paper) -> None:
