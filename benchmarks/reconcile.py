@@ -17,6 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from custody.chains.addressing import Series
+from custody.chains.bitcoin.addressing import DescriptorSource
 from custody.chains.bitcoin.offline.descriptor import BranchDescriptor
 from custody.chains.bitcoin.offline.network import network
 from custody.chains.port import ChainReader, Holdings
@@ -70,10 +72,11 @@ def _side_by_side(
     reader: ChainReader, scripts: list[bytes], descriptor: BranchDescriptor
 ) -> tuple[list[float], list[float], bool]:
     stored, ranged, is_same = [], [], True
+    run = Series(DescriptorSource(descriptor), len(scripts) - 1)
     for _ in range(ROUNDS):
         took, mine = _timed(lambda: reader.holdings(scripts, assets=ASSETS))
         stored.append(took)
-        took, theirs = _timed(lambda: reader.holdings_of([(descriptor, len(scripts) - 1, -1)], assets=ASSETS))
+        took, theirs = _timed(lambda: reader.holdings_of([run], assets=ASSETS))
         ranged.append(took)
         is_same = is_same and mine.holdings == theirs.holdings and len(mine.holdings) == FUNDED
     return stored, ranged, is_same

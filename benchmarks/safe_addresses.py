@@ -28,7 +28,7 @@ from custody.chains.ethereum.offline.proxy import Safes, SafeSetup, salt_nonce
 from custody.chains.ethereum.second_address import confirmed_address
 
 GOAL = 10
-MAINNET = network("mainnet")
+MAINNET = network("ethereum")
 Way = Callable[[list[int]], list[str]]
 
 

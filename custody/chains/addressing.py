@@ -6,6 +6,7 @@ are ``units``: integers in an asset's base unit.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,6 +70,22 @@ class AddressSource(Protocol):
 
     def derive_again(self, *, client: str | None, change: bool, index: int) -> str:
         """The address by a second computation, which shares no code with ``derive``. Raises ``DerivationMismatch``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One run of a vault's addresses, from index 0 to ``last``; -1 for none."""
+
+    source: AddressSource
+    last: int
+    client: str | None = None
+    """Whose they are, where addresses are personal."""
+    change: bool = False
+
+    def locators(self) -> Iterator[bytes]:
+        """Every place of it, derived anew. Raises as ``AddressSource.derive`` does."""
+        for index in range(self.last + 1):
+            yield self.source.derive(client=self.client, change=self.change, index=index).locator
 
 
 class Addressing(Protocol):

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from custody.chains.addressing import AddressSource
+from custody.chains.addressing import Series
 from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.kernel.errors import NotFound, Refused, Unavailable
 
@@ -40,6 +40,12 @@ class NodeRefused(Refused):
     """The node understood and said no. ``facts['rpc_code']`` is its own number for why."""
 
     code = "node-refused"
+
+
+class AddressesNotServed(Unavailable):
+    """What our addresses stand on is not on the chain, or not as it should be: none is derived for anybody."""
+
+    code = "addresses-not-served"
 
 
 class BlockNotFound(NotFound):
@@ -217,6 +223,13 @@ class ChainReader(Protocol):
     def require_ready(self) -> NodeStatus:
         """``status`` of a node that may be believed. Raises ``WrongNetwork`` or ``NodeNotReady``."""
 
+    def check_serves_addresses(self) -> None:
+        """Raise ``AddressesNotServed`` unless whatever our addresses need of this chain is there as it should be.
+
+        Asked before an address is put in stock. Raises ``WrongNetwork`` or ``NodeNotReady`` as well where a chain has
+        such a need.
+        """
+
     def block_hash(self, height: int) -> str | None:
         """The best chain's block at ``height``, ``None`` above the tip."""
 
@@ -238,8 +251,8 @@ class ChainReader(Protocol):
     def holdings(self, locators: Iterable[bytes], *, assets: Collection[str]) -> Holdings:
         """What exactly these places hold of ``assets``, as of the block the node reports with them."""
 
-    def holdings_of(self, sources: Sequence[tuple[AddressSource, int, int]], *, assets: Collection[str]) -> Holdings:
-        """The same for every (source, last index to receive at, last index of change), from index 0; -1 for none.
+    def holdings_of(self, series: Sequence[Series], *, assets: Collection[str]) -> Holdings:
+        """The same for every place of these series.
 
         The places are derived anew by the node or the adapter: no table of ours is believed.
         """

@@ -96,10 +96,6 @@ def _bitcoin_addressing(chain: str) -> Addressing:
     return BitcoinAddressing(network(chain))
 
 
-NAMES: Final[Mapping[str, str]] = {network.name: network.chain for network in NETWORKS}
-"""Short name to chain id."""
-
-
 def _bitcoin_doorbell() -> Doorbell:
     from custody.chains.bitcoin.doorbell import listen
 
@@ -129,11 +125,21 @@ def _ethereum(chain: str, address: NodeAddress) -> ChainReader:
     )
 
 
+def _ethereum_addressing(chain: str) -> Addressing:
+    from custody.chains.ethereum.addressing import EthereumAddressing
+    from custody.chains.ethereum.offline.network import network
+
+    return EthereumAddressing(network(chain))
+
+
 def _ethereum_doorbell() -> Doorbell:
     from custody.chains.ethereum.doorbell import listen
 
     return listen
 
+
+NAMES: Final[Mapping[str, str]] = {network.name: network.chain for network in (*NETWORKS, *EIP155)}
+"""Short name to chain id; no two chains share a name."""
 
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
     network.chain: _bitcoin for network in NETWORKS
@@ -147,9 +153,11 @@ READERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainReader]]] = {
 """Chain id to what opens its node for looking: more than can be paid on yet."""
 
 ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
-    network.chain: _bitcoin_addressing for network in NETWORKS
+    **{network.chain: _bitcoin_addressing for network in NETWORKS},
+    **{network.chain: _ethereum_addressing for network in EIP155},
 }
 """Chain id to what makes its addressing."""
+
 DOORBELLS: Final[Mapping[str, Callable[[], Doorbell]]] = {
     **{network.chain: _bitcoin_doorbell for network in NETWORKS},
     **{network.chain: _ethereum_doorbell for network in EIP155},

@@ -26,13 +26,13 @@ class ProofRefused(Refused):
 
 @dataclass(frozen=True, slots=True)
 class KeysetCosigner:
-    """One member of a quorum: its name, its BIP-48 account key with origin, and that key's public point."""
+    """One member of a quorum: its name, its account key with origin as its chain writes it, and that key's point."""
 
     id: str
     account_key: str
-    """``[fingerprint/48h/1h/0h/2h]tpub…``."""
+    """``[fingerprint/48h/1h/0h/2h]tpub…`` on Bitcoin, ``[fingerprint/44h/60h/0h/0/0]0x…`` on Ethereum."""
     public_key: str
-    """33 bytes, lower-case hex: the point inside the xpub (chains check that they agree)."""
+    """33 bytes, lower-case hex: the account key's point (chains check that they agree)."""
 
     def to_json(self) -> dict[str, Any]:
         """The object in the trust root."""

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from custody.chains.addressing import AddressSource
+from custody.addresses import queries as addresses
+from custody.chains.addressing import Series
 from custody.chains.port import ChainReader, Holding, Holdings
 from custody.db import Database
 from custody.kernel.errors import Unavailable
@@ -25,6 +26,10 @@ from custody.vaults import queries as vaults
 
 LOOKAHEAD: Final = 20
 """Indexes scanned beyond the highest we know of, where our table is not believed."""
+
+PERSONAL_LOOKAHEAD: Final = 3
+"""The same where addresses are made for one client each: one is kept in stock, and few clients ask for a second."""
+
 _ATTEMPTS: Final = 5
 _SCANS: Final = 200
 
@@ -167,7 +172,7 @@ def _by_locators(reader: ChainReader, database: Database, assets: Collection[str
 def _by_ranges(reader: ChainReader, database: Database, assets: Collection[str]) -> _Answer:
     owners = _stored_owners(database, reader.chain)
     ranges = _ranges(database, reader.chain)
-    told = reader.holdings_of([(source, receive, change) for source, _, receive, change in ranges], assets=assets)
+    told = reader.holdings_of([series for series, _ in ranges], assets=assets)
     unknown = {item.locator for item in told.holdings} - owners.keys()
     forgotten = {locator: vault for locator, vault in _derived(ranges) if locator in unknown} if unknown else {}
     return _Answer(told, {**owners, **forgotten})
@@ -179,26 +184,30 @@ def _stored_owners(database: Database, chain: str) -> dict[bytes, str]:
         return {bytes(locator): vault for locator, vault in rows}
 
 
-_Ranges = list[tuple[AddressSource, str, int, int]]
+_Ranges = list[tuple[Series, str]]
 
 
 def _ranges(database: Database, chain: str) -> _Ranges:
     ranges: _Ranges = []
     with database.unit() as unit:
-        for row in unit.session.execute(statements.RANGES, {"chain": chain}).all():
-            vault = vaults.get(unit.session, vault=row.vault_id)
+        rows = unit.session.execute(statements.RANGES, {"chain": chain}).all()
+        highest = {(row.vault_id, row.kept_for, row.change): row.last for row in rows}
+        for vault in vaults.every(unit.session):
+            if vault.chain != chain:
+                continue
             source = vaults.source_of(unit.session, vault=vault)
-            receive, change = (LOOKAHEAD + (-1 if last is None else last) for last in (row.receive, row.change))
-            ranges.append((source, row.vault_id, receive, change))
+            for kept_for, change in addresses.series(unit.session, vault=vault):
+                beyond = PERSONAL_LOOKAHEAD if kept_for else LOOKAHEAD
+                last = highest.get((vault.id, kept_for, change), -1) + beyond
+                ranges.append((Series(source, last, kept_for or None, change), vault.id))
     return ranges
 
 
 def _derived(ranges: _Ranges) -> Iterator[tuple[bytes, str]]:
     """Every locator of the ranges asked for: only walked through when the node found one our table does not have."""
-    for source, vault, receive, change in ranges:
-        for is_change, last in ((False, receive), (True, change)):
-            for index in range(last + 1):
-                yield source.derive(client=None, change=is_change, index=index).locator, vault
+    for series, vault in ranges:
+        for locator in series.locators():
+            yield locator, vault
 
 
 def _by_vault(answer: _Answer) -> dict[str, dict[str, dict[Place, int]]]:

@@ -15,12 +15,12 @@ SCRIPTS: Final = text(
 
 RANGES: Final = text(
     """
-    SELECT v.id AS vault_id,
-      max(a.index) FILTER (WHERE NOT a.change) AS receive, max(a.index) FILTER (WHERE a.change) AS change
-    FROM vaults v LEFT JOIN addresses a ON a.vault_id = v.id
-    WHERE v.chain = :chain GROUP BY v.id ORDER BY v.id
+    SELECT a.vault_id, a.kept_for, a.change, max(a.index) AS last
+    FROM addresses a JOIN vaults v ON v.id = a.vault_id
+    WHERE v.chain = :chain GROUP BY a.vault_id, a.kept_for, a.change
     """
 )
+"""The highest index of each series that has any."""
 
 VAULTS: Final = text(
     """

@@ -11,6 +11,7 @@ from custody.addresses import operations, queries
 from custody.addresses.export import VaultExport, export
 from custody.addresses.operations import AddressTampered
 from custody.audit import queries as audit
+from custody.chains.addressing import Series
 from custody.chains.bitcoin.offline.expression import parse_vault_descriptor
 from custody.db import Database
 from custody.kernel.errors import Broken
@@ -149,7 +150,7 @@ def test_p022_the_last_of_five_thousand_addresses_is_found_live_and_from_the_exp
     restored = VaultExport.parse(exported[0])
     source = Source(restored.descriptor, restored.receive, restored.change)
     assert (restored.highest_receive, restored.highest_change) == (4_999, None)
-    (coin,) = world.reader.holdings_of([(source, 4_999, -1)], assets=[ASSET]).holdings
+    (coin,) = world.reader.holdings_of([Series(source, 4_999)], assets=[ASSET]).holdings
     assert (coin.txid, coin.units) == (txid, 800_000)
     script = parse_vault_descriptor(restored.descriptor, network=REGTEST).derive(change=False, index=4_999)
     assert script.script_pubkey == coin.locator

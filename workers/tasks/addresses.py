@@ -15,6 +15,7 @@ def restock(runtime: Runtime, /, *, correlation_id: str, vault: str, kept_for: s
     del correlation_id
     fill_stock(
         runtime.database,
+        runtime.node,
         vault=vault,
         target=runtime.settings.stock_target,
         seal_key=runtime.seal_key,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence, Set
 from itertools import islice
 from typing import Any, Final
 
-from custody.chains.addressing import AddressSource
+from custody.chains.addressing import Series
 from custody.chains.bitcoin import planning
 from custody.chains.bitcoin.answers import (
     read_block,
@@ -101,6 +101,9 @@ class BitcoinAdapter:
             )
         return status
 
+    def check_serves_addresses(self) -> None:
+        """Nothing: an output script needs nobody's contract."""
+
     def block_hash(self, height: int) -> str | None:
         """The best chain's block at ``height``, ``None`` above the tip."""
         try:
@@ -145,14 +148,9 @@ class BitcoinAdapter:
         scripts = [f"raw({script.hex()})" for script in sorted(set(locators))]
         return self._scan(scripts if self._asset in assets else [])
 
-    def holdings_of(self, sources: Sequence[tuple[AddressSource, int, int]], *, assets: Collection[str]) -> Holdings:
-        """The coins of each source's indexes 0 to last, which the node derives. Raises ``InvalidInput``."""
-        ranges = [
-            {"desc": text, "range": [0, last]}
-            for source, receive, change in sources
-            for text, last in _chains_of(source, receive, change)
-            if last >= 0
-        ]
+    def holdings_of(self, series: Sequence[Series], *, assets: Collection[str]) -> Holdings:
+        """The coins of each run of indexes, which the node derives. Raises ``InvalidInput``."""
+        ranges = [{"desc": _text_of(run), "range": [0, run.last]} for run in series if run.last >= 0]
         return self._scan(ranges if self._asset in assets else [])
 
     def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
@@ -240,10 +238,11 @@ class BitcoinAdapter:
             return (*tip, read_holdings(answer["unspents"], asset=self._asset))
 
 
-def _chains_of(source: AddressSource, receive: int, change: int) -> list[tuple[str, int]]:
-    if not source.receive_text:
-        raise InvalidInput("no address source of Bitcoin: the node cannot derive from it", field="sources")
-    return [(source.receive_text, receive), (source.change_text, change)]
+def _text_of(run: Series) -> str:
+    text = run.source.change_text if run.change else run.source.receive_text
+    if not text:
+        raise InvalidInput("no address source of Bitcoin: the node cannot derive from it", field="series")
+    return text
 
 
 def _outcome_of(refusal: NodeRefused) -> BroadcastOutcome:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
-from custody.chains.addressing import AddressSource
+from custody.chains.addressing import Series
 from custody.chains.ethereum.answers import read_bytes, read_hash, read_number, read_sent
 from custody.chains.ethereum.configuration import SafeConfiguration, SafeStorage
 from custody.chains.ethereum.holdings import Balances, Way, best_way
@@ -26,6 +26,7 @@ from custody.chains.ethereum.rpc import Portion, Rpc, expecting, is_forgotten, q
 from custody.chains.ethereum.settling import Place, settled, told, untold
 from custody.chains.ethereum.transfers import read_block, read_waiting
 from custody.chains.port import (
+    AddressesNotServed,
     Block,
     BlockNotFound,
     BroadcastOutcome,
@@ -44,6 +45,7 @@ from custody.chains.port import (
 )
 from custody.kernel.errors import InvalidInput
 
+ADDRESS_BYTES: Final = 20
 BLOCKS_PER_LOG_QUERY: Final = 10_000
 SPENDS_PER_LOG_QUERY: Final = 100
 
@@ -54,14 +56,6 @@ _REJECTED_WORDS: Final = (
     "underpriced", "insufficient funds", "intrinsic gas", "exceeds block gas limit", "fee cap", "max fee per gas",
     "tip higher", "invalid sender", "invalid chain", "decode", "rlp", "signature", "oversized", "gas limit too high",
 )  # fmt: skip
-
-
-@runtime_checkable
-class LocatedSource(Protocol):
-    """An ``AddressSource`` that derives places without a node."""
-
-    def locators(self, last_index: int) -> Iterable[bytes]:
-        """Every place of indexes 0 to ``last_index``."""
 
 
 class EthereumAdapter:
@@ -91,6 +85,7 @@ class EthereumAdapter:
             if node is not None
         ]
         self._storage = SafeStorage(rpc)
+        self._storages = [SafeStorage(each) for each in (rpc, second) if each is not None]
 
     @property
     def chain(self) -> str:
@@ -229,13 +224,11 @@ class EthereumAdapter:
             ]
         return tuple(found)
 
-    def holdings_of(self, sources: Sequence[tuple[AddressSource, int, int]], *, assets: Collection[str]) -> Holdings:
-        """The same of every place the sources derive, up to their last index to receive at. Raises ``InvalidInput``."""
-        places: set[bytes] = set()
-        for source, last, _ in sources:
-            if not isinstance(source, LocatedSource):
-                raise InvalidInput("not an address source of Ethereum", field="sources")
-            places.update(source.locators(last))
+    def holdings_of(self, series: Sequence[Series], *, assets: Collection[str]) -> Holdings:
+        """The same of every place of these series, derived here. Raises ``InvalidInput``."""
+        places = {locator for run in series for locator in run.locators()}
+        if any(len(locator) != ADDRESS_BYTES for locator in places):
+            raise InvalidInput("not an address source of Ethereum", field="series")
         return self.holdings(places, assets=assets)
 
     def outcomes(self, spends: Iterable[str], *, first: int, last: int) -> dict[str, tuple[int, str, Outcome]]:
@@ -265,14 +258,19 @@ class EthereumAdapter:
         """Those Safes that are not as they were set up, with what differs in sentences. Raises ``NodeRefused``."""
         return self._storage.watch(safes, block_hash=block_hash)
 
-    def check_deployments(self) -> None:
-        """Raise ``InvalidInput`` unless every contract a Safe of ours needs stands here with the code pinned.
+    def check_serves_addresses(self) -> None:
+        """Raise ``AddressesNotServed`` unless every contract a Safe of ours needs stands here with the code pinned.
 
-        Asked before an address is handed out: on a chain without them nobody could spend from it.
+        On a chain without them nobody could spend from an address. Each node is asked. Raises
+        ``WrongNetwork`` and ``NodeNotReady`` as ``require_ready`` does.
         """
-        tip = self._node.standing().tip
-        for contract in NEEDED:
-            self._storage.check_deployed(contract, block_hash=tip.hash)
+        tip = self.require_ready()
+        for storage in self._storages:
+            for contract in NEEDED:
+                try:
+                    storage.check_deployed(contract, block_hash=tip.hash)
+                except InvalidInput as error:
+                    raise AddressesNotServed(error.message, chain=self.chain, contract=contract.name) from error
 
     def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
         """Bytes whose hash was checked, waiting or in the block named. Raises ``TransactionNotFound``."""

@@ -7,6 +7,9 @@ so they are imported when first needed; a cosigner, who has none of them, is its
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 from custody.chains.ethereum.offline.proxy import ProxyCode, Safes, SafeSetup
 from custody.kernel.errors import Broken
 
@@ -42,3 +45,10 @@ def second_address(setup: SafeSetup, code: ProxyCode, salt_nonce: int) -> str:
     salt = hashed(hashed(initializer) + encode(("uint256",), (salt_nonce,)))
     packed = bytes.fromhex("ff" + code.factory.removeprefix("0x")) + salt + code.init_code_hash
     return str(to_checksum_address(hashed(packed)[-20:]))
+
+
+def second_salt_nonce(*, keyset: str, client: str, index: int, chain: str) -> int:
+    """The salt nonce spelled out again; for values that ``salt_nonce`` takes the two JSON texts are one."""
+    said = {"keyset": keyset, "client": client, "index": index, "chain": chain}
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return int(hashlib.sha256(b"custody/safe-salt/v1\x00" + text.encode("ascii")).hexdigest(), 16)

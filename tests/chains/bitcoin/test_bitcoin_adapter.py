@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from custody.chains.addressing import Series
 from custody.chains.bitcoin.offline.network import network
 from custody.chains.bitcoin.offline.transaction import txid_of
 from custody.chains.port import BroadcastResult, NodeNotReady, NodeUnavailable, TransactionNotFound, WrongNetwork
@@ -44,12 +45,17 @@ def test_both_scans_agree(driver):
         driver.pay(script, 70_000)
     driver.confirm()
     source = Source(text, receive, change)
-    ranged = driver.node.holdings_of([(source, 9, 9)], assets=[ASSET])
+    ranged = driver.node.holdings_of([Series(source, 9), Series(source, 9, change=True)], assets=[ASSET])
     assert ranged == driver.node.holdings(scripts, assets=[ASSET])
     assert {coin.locator for coin in ranged.holdings} == {scripts[3], scripts[9], scripts[14]}
-    assert driver.node.holdings_of([(source, 9, 9)], assets=["another"]).holdings == ()
+    assert (
+        driver.node.holdings_of([Series(source, 9), Series(source, 9, change=True)], assets=["another"]).holdings == ()
+    )
     assert scripts[9] not in {
-        coin.locator for coin in driver.node.holdings_of([(source, 8, 9)], assets=[ASSET]).holdings
+        coin.locator
+        for coin in driver.node.holdings_of(
+            [Series(source, 8), Series(source, 9, change=True)], assets=[ASSET]
+        ).holdings
     }
 
 
@@ -217,7 +223,7 @@ def test_refuses_a_transaction_nobody_made(driver):
 
 def test_refuses_a_source_of_another_chain(driver):
     with pytest.raises(InvalidInput):
-        driver.node.holdings_of([(Source("0xAccount", "", ""), 0, 0)], assets=[ASSET])
+        driver.node.holdings_of([Series(Source("0xAccount", "", ""), 0)], assets=[ASSET])
 
 
 def test_a_young_chain_has_no_estimate(node_factory):

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from custody.chains.addressing import Series
 from custody.chains.bitcoin.coin_selection import Attempt, Coin, Payment, Selection, bump, select
 from custody.chains.bitcoin.offline.fees import FeeCaps, FeeOverCap, check_fee
 from custody.chains.bitcoin.offline.psbt import (
@@ -41,7 +42,7 @@ class Vault:
         for script, amount_sat in zip(scripts, amounts_sat, strict=True):
             self.driver.pay(script, amount_sat)
         self.driver.confirm()
-        found = self.driver.node.holdings_of([(self.descriptor, len(amounts_sat) - 1, -1)], assets=[ASSET]).holdings
+        found = self.driver.node.holdings_of([Series(self.descriptor, len(amounts_sat) - 1)], assets=[ASSET]).holdings
         self.places = {(each.txid, each.position): scripts.index(each.locator) for each in found}
         return [Coin(each.txid, each.position, each.units) for each in found]
 

@@ -16,7 +16,7 @@ from custody.chains.ethereum.offline.deployments import (
     SAFE_L2,
 )
 from custody.chains.ethereum.offline.proxy import Safes, SafeSetup
-from custody.kernel.errors import InvalidInput
+from custody.chains.port import AddressesNotServed
 from demo.servers import Anvil
 from tests.chains.ethereum.conftest import ETHER, Limited, adapter_for, newest, raw
 from tests.support.evm import deploy
@@ -170,16 +170,16 @@ def test_other_code_at_the_proxy_or_the_singleton_is_noticed(anvil: Anvil, safe:
 
 def test_p092_without_its_contracts_a_chain_is_refused(anvil: Anvil) -> None:
     node = adapter_for(anvil)
-    node.check_deployments()
-    adapter_for(anvil, rpc=Limited(anvil.url, missing=["eth_getProof"])).check_deployments()
+    node.check_serves_addresses()
+    adapter_for(anvil, rpc=Limited(anvil.url, missing=["eth_getProof"])).check_serves_addresses()
     for contract in NEEDED:
         code = anvil.rpc("eth_getCode", contract.address, "latest")
         for other, said in (("0x", "is not deployed"), ("0x00", "other code than")):
             anvil.rpc("anvil_setCode", contract.address, other)
             anvil.mine()
-            with pytest.raises(InvalidInput, match=f"{said}|{contract.name}"):
-                node.check_deployments()
+            with pytest.raises(AddressesNotServed, match=f"{said}|{contract.name}"):
+                node.check_serves_addresses()
         anvil.rpc("anvil_setCode", contract.address, code)
         anvil.mine()
-    node.check_deployments()
+    node.check_serves_addresses()
     assert MULTI_SEND_CALL_ONLY in NEEDED

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
+from custody.chains.addressing import Derived, Series
 from custody.chains.ethereum.adapter import EthereumAdapter
 from custody.chains.ethereum.capabilities import Tracing
 from custody.chains.ethereum.offline.network import NETWORKS, network
@@ -39,7 +41,7 @@ class TestEthereumConformance(ChainConformance):
         return driver
 
 
-@pytest.mark.parametrize("name", ["mainnet", "sepolia", "base"])
+@pytest.mark.parametrize("name", ["ethereum", "sepolia", "base"])
 def test_refuses_a_node_of_another_network(anvil: Anvil, name: str) -> None:
     stranger = EthereumAdapter(Rpc(anvil.url), network=network(name))
     assert not stranger.status().genesis_ok
@@ -50,7 +52,7 @@ def test_refuses_a_node_of_another_network(anvil: Anvil, name: str) -> None:
 
 
 def test_refuses_a_node_with_the_chain_id_of_another_genesis(anvil_factory: Callable[..., Anvil]) -> None:
-    pretender = EthereumAdapter(Rpc(anvil_factory(chain_id=1).url), network=network("mainnet"))
+    pretender = EthereumAdapter(Rpc(anvil_factory(chain_id=1).url), network=network("ethereum"))
     assert not pretender.status().genesis_ok
 
 
@@ -97,7 +99,7 @@ def test_a_node_that_is_down_is_unavailable_and_a_send_to_it_unknown(driver: Eth
         lambda: node.in_mempool(["0x" + "11" * 32]),
         lambda: node.holdings([bytes(20)], assets=[NATIVE]),
         lambda: node.configuration(bytes(20)),
-        node.check_deployments,
+        node.check_serves_addresses,
     ):
         with pytest.raises(NodeUnavailable):
             ask()
@@ -203,15 +205,16 @@ def test_refuses_an_asset_of_elsewhere(anvil: Anvil, asset: str) -> None:
 
 
 def test_places_are_derived_anew(anvil: Anvil) -> None:
+    @dataclass
     class Source:
-        text = ""
+        size: int = 20
 
-        def locators(self, last_index: int) -> list[bytes]:
-            return [bytes([index + 1]) * 20 for index in range(last_index + 1)]
+        def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
+            return Derived(index, "", bytes([index + 1]) * self.size)
 
     for index in range(3):
         anvil.transact("0x" + f"{index + 1:02x}" * 20, ETHER)
-    found = adapter_for(anvil).holdings_of([(Source(), 1, -1)], assets=[NATIVE])
+    found = adapter_for(anvil).holdings_of([Series(Source(), 1), Series(Source(), -1, "birch")], assets=[NATIVE])
     assert [item.locator for item in found.holdings] == [b"\x01" * 20, b"\x02" * 20]
     with pytest.raises(InvalidInput):
-        adapter_for(anvil).holdings_of([(object(), 0, -1)], assets=[NATIVE])
+        adapter_for(anvil).holdings_of([Series(Source(34), 0)], assets=[NATIVE])

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from custody.chains.addressing import Derived, Destination
+from custody.chains.port import AddressesNotServed
 from custody.evidence.keysets import Keyset
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
@@ -69,6 +70,18 @@ class FakeAddressing:
     def check_texts(self, text: str, *, receive: str, change: str, field: str) -> None:
         if not text.endswith("#1") or receive or change:
             raise InvalidInput("not an export of this chain", field=f"{field}.descriptor")
+
+
+@dataclass
+class FakeGround:
+    """As much of a node as stocking asks: whether the chain serves our addresses."""
+
+    chain: str = CHAIN
+    serves: bool = True
+
+    def check_serves_addresses(self) -> None:
+        if not self.serves:
+            raise AddressesNotServed("a contract is not deployed", chain=self.chain)
 
 
 def fake_keyset(name: str = "kst-fake") -> TestKeyset:

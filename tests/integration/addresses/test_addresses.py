@@ -108,7 +108,9 @@ def test_fills_the_stock_to_its_target_and_no_further(world: World) -> None:
 def test_two_fillers_at_once_fill_no_more_than_the_target(world: World) -> None:
     vault = world.open("acme", branch=1)
     with ThreadPoolExecutor(3) as pool:
-        added = list(pool.map(lambda _: fill_stock(world.db, vault=vault, target=15, seal_key=SEAL_KEY), range(3)))
+        added = list(
+            pool.map(lambda _: fill_stock(world.db, world.reader, vault=vault, target=15, seal_key=SEAL_KEY), range(3))
+        )
     assert sum(added) == 20
     with world.db.unit() as unit:
         for change in (False, True):

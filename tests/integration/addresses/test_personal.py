@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from sqlalchemy import text
@@ -15,6 +15,7 @@ from custody.addresses.operations import NotAMember, StockEmpty
 from custody.addresses.sealing import AddressTampered
 from custody.addresses.stocking import fill_stock
 from custody.chains import registry
+from custody.chains.port import AddressesNotServed
 from custody.clients import operations as clients
 from custody.db import Database
 from custody.kernel.errors import InvalidInput
@@ -22,7 +23,7 @@ from custody.reconciliation.invariants.vaults import descriptors_are_registered
 from custody.restore import operations as restore
 from custody.restore.replay import watch
 from custody.vaults import operations as vaults
-from tests.integration.addresses.fake_chain import CHAIN, FakeAddressing, FakeSource, fake_keyset
+from tests.integration.addresses.fake_chain import CHAIN, FakeAddressing, FakeGround, FakeSource, fake_keyset
 from tests.integration.deposits.world import as_superuser
 from tests.integration.vaults.keysets import TestKeyset
 from tests.support.servers import FreshDatabase
@@ -37,9 +38,10 @@ class House:
 
     db: Database
     keys: TestKeyset
+    ground: FakeGround = field(default_factory=FakeGround)
 
     def fill(self, target: int = 50, kept_for: str = "") -> int:
-        return fill_stock(self.db, vault=VAULT, target=target, seal_key=KEY, kept_for=kept_for)
+        return fill_stock(self.db, self.ground, vault=VAULT, target=target, seal_key=KEY, kept_for=kept_for)
 
     def hand_out(self, client: str) -> DepositAddress:
         with self.db.unit() as unit:
@@ -151,6 +153,21 @@ def test_refuses_stock_that_is_kept_for_nobody(house: House) -> None:
     assert plan is not None
     with pytest.raises(InvalidInput):
         plan.source.derive(client=plan.kept_for or None, change=False, index=0)
+
+
+def test_derives_nothing_where_the_chain_does_not_serve_our_addresses(house: House) -> None:
+    house.ground.serves = False
+    with pytest.raises(AddressesNotServed) as refusal:
+        house.fill()
+    assert refusal.value.retryable
+    house.ground.serves, house.ground.chain = True, "fake:2"
+    with pytest.raises(AddressesNotServed, match="another chain"):
+        house.fill()
+    assert (house.level("acme"), house.level("birch")) == (0, 0)
+    with pytest.raises(StockEmpty):
+        house.hand_out("acme")
+    house.ground.chain = CHAIN
+    assert house.fill() == 2
 
 
 def test_exports_each_clients_highest_index(house: House) -> None:

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
+from custody.chains.addressing import Series
 from custody.chains.port import (
-    AddressSource,
     Block,
     BlockNotFound,
     ChainTransaction,
@@ -65,10 +65,13 @@ class Paper:
 
     def status(self) -> NodeStatus:
         tip = self.blocks[-1]
-        return NodeStatus(CHAIN, tip.height, tip.hash, tip.height, synced=True, genesis_ok=True)
+        return NodeStatus(self.chain, tip.height, tip.hash, tip.height, synced=True, genesis_ok=True)
 
     def require_ready(self) -> NodeStatus:
         return self.status()
+
+    def check_serves_addresses(self) -> None:
+        pass
 
     def block_hash(self, height: int) -> str | None:
         return self.blocks[height].hash if height < len(self.blocks) else None
@@ -116,8 +119,8 @@ class Paper:
         ]
         return Holdings(tip.height, tip.hash, tuple(found))
 
-    def holdings_of(self, sources: Sequence[tuple[AddressSource, int, int]], *, assets: Collection[str]) -> Holdings:
-        raise NotImplementedError
+    def holdings_of(self, series: Sequence[Series], *, assets: Collection[str]) -> Holdings:
+        return self.holdings([locator for run in series for locator in run.locators()], assets=assets)
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ class Network:
 
 
 _GENESIS: Final = {
-    "mainnet": "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
+    "ethereum": "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
     "optimism": "0x7ca38a1916c42007829c55e69d3e9a73265554b586a499015373241b8a3fa48b",
     "bnb": "0x0d21840abff46b96c84b2ac9e10e4f5cdaeb5693cb665db62a2f3b02d2d57b5b",
     "base": "0xf712aa9241cc24369b143cf6dce85f0902a9731e70d66818a3a5845b296c73dd",
@@ -53,7 +53,7 @@ def _network(name: str, chain_id: int, code: str = "ETH", slip44: int = 60, *, t
 
 
 NETWORKS: Final = (
-    _network("mainnet", 1),
+    _network("ethereum", 1),
     Network(
         "sepolia",
         11155111,
@@ -87,7 +87,7 @@ NETWORKS: Final = (
     _network("linea", 59144),
     _network("base-sepolia", 84532, test=True),
 )
-"""Every network, mainnet first."""
+"""Every network, Ethereum's own first. No name is one of Bitcoin's: settings and commands name either by its name."""
 
 _ZKSYNC: Final = "derives CREATE2 addresses by a formula of its own (zkSync), so a Safe would stand elsewhere"
 _REFUSED: Final = {

@@ -46,7 +46,7 @@ MAX_OWNERS: Final = 50
 SALT_TAG: Final = "safe-salt"
 
 _ZERO_RAW: Final = bytes(20)
-_NAME: Final = re.compile(r"[0-9A-Za-z._:-]{1,128}", re.ASCII)
+_NAME: Final = re.compile(r"[0-9A-Za-z._:/-]{1,128}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +165,18 @@ def salt_nonce(*, keyset: str, client: str, index: int, network: Network) -> int
     out different on every chain. It binds nothing on chain: anybody can deploy the same proxy elsewhere, which is
     what makes a deposit on the wrong chain recoverable. Raises ``InvalidInput``.
     """
-    for field, name in (("keyset", keyset), ("client", client)):
-        if _NAME.fullmatch(name) is None:
-            raise InvalidInput("not an id; accepted are 1 to 128 letters, digits, '.', '_', ':' and '-'", field=field)
+    expect_name(keyset, field="keyset")
+    expect_name(client, field="client")
     if type(index) is not int or not 0 <= index < 2**31:
         raise InvalidInput("not an index; accepted is 0 to 2147483647", field="index")
     said = {"chain": network.chain, "client": client, "index": index, "keyset": keyset}
     return int.from_bytes(digest_bytes(SALT_TAG, canonical_json(said)), "big")
+
+
+def expect_name(name: str, *, field: str) -> None:
+    """Raise ``InvalidInput`` unless ``name`` may be a keyset's or a client's id in a salt nonce."""
+    if _NAME.fullmatch(name) is None:
+        raise InvalidInput("not an id; accepted are 1 to 128 letters, digits and '._:/-'", field=field)
 
 
 def create2_address(deployer: str, salt: bytes, init_code_hash: bytes) -> str:

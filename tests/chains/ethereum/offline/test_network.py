@@ -16,7 +16,7 @@ def test_knows_each_network_by_its_name_and_its_ids():
 
 
 def test_names_the_native_coin():
-    assert (network("mainnet").asset.id, network("mainnet").asset.decimals) == ("eip155:1/slip44:60", 18)
+    assert (network("ethereum").asset.id, network("ethereum").asset.decimals) == ("eip155:1/slip44:60", 18)
     assert {network(name).chain_id for name in ("sepolia", "holesky", "hoodi", "anvil")} == {
         11155111,
         17000,
@@ -54,7 +54,7 @@ def test_refuses_a_chain_whose_coin_is_a_token_as_well():
     ],
 )
 def test_refuses_every_other_text(text):
-    with pytest.raises(InvalidInput, match="no such network; accepted is mainnet"):
+    with pytest.raises(InvalidInput, match="no such network; accepted is ethereum"):
         network(text)
 
 

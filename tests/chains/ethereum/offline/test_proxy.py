@@ -48,7 +48,7 @@ FACTORY = get_proxy_factory_V1_4_1_contract(Web3(), PROXY_FACTORY.address)
 salts = st.integers(min_value=0, max_value=2**256 - 1)
 
 
-def _by_safe_eth_py(setup: SafeSetup, nonce: int) -> str:
+def by_safe_eth_py(setup: SafeSetup, nonce: int) -> str:
     arguments = [list(setup.owners), setup.threshold, ZERO, b"", setup.fallback_handler, ZERO, 0, ZERO]
     initializer = bytes.fromhex(CONTRACT.encode_abi("setup", args=arguments)[2:])
     salt = keccak(keccak(initializer) + nonce.to_bytes(32, "big"))
@@ -61,7 +61,7 @@ def _by_safe_eth_py(setup: SafeSetup, nonce: int) -> str:
 def test_predicts_what_safe_eth_py_and_the_second_computation_predict(owners, nonce, data):
     setup = SafeSetup.of(owners, data.draw(st.integers(1, len(owners))))
     safes = Safes(setup)
-    assert safes.address(nonce) == _by_safe_eth_py(setup, nonce) == second.confirmed_address(safes, nonce)
+    assert safes.address(nonce) == by_safe_eth_py(setup, nonce) == second.confirmed_address(safes, nonce)
     assert safes.address(nonce) == create2_address(PROXY_FACTORY.address, safes.salt(nonce), safes.code.init_code_hash)
 
 

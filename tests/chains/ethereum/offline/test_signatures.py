@@ -155,7 +155,7 @@ def test_refuses_bytes_of_another_length(raw):
 @pytest.mark.parametrize(
     "digest",
     [
-        safe_tx_hash(pay(), network=network("mainnet"), safe=SAFE),
+        safe_tx_hash(pay(), network=network("ethereum"), safe=SAFE),
         safe_tx_hash(pay(), network=ANVIL, safe=OWNERS[0]),
         safe_tx_hash(pay(nonce=1), network=ANVIL, safe=SAFE),
     ],
