@@ -84,8 +84,8 @@ class EthereumAdapter:
             for node in (self._node, self._second)
             if node is not None
         ]
-        self._storage = SafeStorage(rpc)
         self._storages = [SafeStorage(each) for each in (rpc, second) if each is not None]
+        self._storage = self._storages[0]
 
     @property
     def chain(self) -> str:
@@ -261,15 +261,15 @@ class EthereumAdapter:
     def check_serves_addresses(self) -> None:
         """Raise ``AddressesNotServed`` unless every contract a Safe of ours needs stands here with the code pinned.
 
-        On a chain without them nobody could spend from an address. Each node is asked. Raises
-        ``WrongNetwork`` and ``NodeNotReady`` as ``require_ready`` does.
+        On a chain without them nobody could spend from an address. Each node is asked, and one that does not say is one
+        that says no. Raises ``WrongNetwork`` and ``NodeNotReady`` as ``require_ready`` does.
         """
         tip = self.require_ready()
         for storage in self._storages:
             for contract in NEEDED:
                 try:
                     storage.check_deployed(contract, block_hash=tip.hash)
-                except InvalidInput as error:
+                except (InvalidInput, NodeRefused) as error:
                     raise AddressesNotServed(error.message, chain=self.chain, contract=contract.name) from error
 
     def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:

@@ -183,3 +183,7 @@ def test_p092_without_its_contracts_a_chain_is_refused(anvil: Anvil) -> None:
         anvil.mine()
     node.check_serves_addresses()
     assert MULTI_SEND_CALL_ONLY in NEEDED
+    silent = Limited(anvil.url, refusing={"eth_getProof": "out of memory"})
+    for other in (adapter_for(anvil, rpc=silent), adapter_for(anvil, second=silent)):
+        with pytest.raises(AddressesNotServed):
+            other.check_serves_addresses()

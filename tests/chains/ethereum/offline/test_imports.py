@@ -28,7 +28,7 @@ def test_every_module_is_imported_without_the_daemons_libraries():
     ]
     modules = [name.removesuffix(".__init__") for name in names]
     program = (
-        f"import sys, {', '.join(sorted(modules))}, custody.chains.ethereum.second_address\n"
+        f"import sys, {', '.join(sorted(modules))}, custody.chains.ethereum.addressing\n"
         f"print(sorted(set(sys.modules) & set({HEAVY!r})))"
     )
     done = subprocess.run(
