@@ -109,6 +109,13 @@ def _bitcoin_spending(chain: str) -> Spending:
     return BitcoinSpending(chain)
 
 
+@lru_cache
+def _ethereum_spending(chain: str) -> Spending:
+    from custody.chains.ethereum.spending import EthereumSpending
+
+    return EthereumSpending(chain)
+
+
 def _ethereum(chain: str, address: NodeAddress) -> ChainReader:
     from custody.chains.ethereum.adapter import EthereumAdapter
     from custody.chains.ethereum.offline.network import network
@@ -169,5 +176,8 @@ HAS_COINS: Final[Mapping[str, bool]] = {
     **{network.chain: False for network in EIP155},
 }
 """Chain id to whether it has coins."""
-SPENDINGS: Final[dict[str, Callable[[str], Spending]]] = {network.chain: _bitcoin_spending for network in NETWORKS}
+SPENDINGS: Final[dict[str, Callable[[str], Spending]]] = {
+    **{network.chain: _bitcoin_spending for network in NETWORKS},
+    **{network.chain: _ethereum_spending for network in EIP155},
+}
 """Chain id to what makes its spending."""

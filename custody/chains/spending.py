@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from custody.evidence.keysets import Keyset
-from custody.kernel.errors import Refused
+from custody.kernel.errors import Broken, Refused
 
 
 class NothingFree(Refused):
@@ -43,6 +43,12 @@ class AnswerRefused(Refused):
     """A cosigner's answer is not a signature over what we asked for; ``facts["reason"]`` is one stable word for why."""
 
     code = "signature-refused"
+
+
+class SpendMismatch(Broken):
+    """Two independent computations of one attempt's id differ: nothing was composed."""
+
+    code = "spend-mismatch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +232,8 @@ class Payment:
     address: str
     locator: bytes
     units: int
+    asset: str
+    """CAIP-19 id, as the bytes say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +260,10 @@ class FeeRateWords:
 class Terms(Protocol):
     """What one chain's configuration says of fees: how they are chosen, which only its own planning reads, and caps."""
 
-    def check_fee(self, *, fee_units: int, weight: int, paid_units: int, ceiling_units: int | None) -> None:
-        """Pass only a fee under every cap (I16); the ceiling is the requester's. Raises ``FeeOverCap``."""
+    def check_fee(self, *, fee_units: int, weight: int, paid_units: int | None, ceiling_units: int | None) -> None:
+        """Pass only a fee under every cap (I16); the ceiling is the requester's. ``paid_units`` is ``None`` where the
+        payment is in another asset than the fee: then it has no share. Raises ``FeeOverCap``.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +305,7 @@ class Spending(Protocol):
 
     def compose(self, plan: Plan, *, keyset: Keyset, branch: int, change_index: int | None) -> Composed:
         """The unsigned attempt; equal values give equal bytes. Raises ``InvalidInput`` where the plan contradicts
-        itself or is of another vault.
+        itself or is of another vault, and ``SpendMismatch``.
         """
 
     def read_answer(
@@ -315,7 +325,10 @@ class Spending(Protocol):
         keyset: Keyset,
         branch: int,
     ) -> Final:
-        """The signed attempt out of a quorum's answers, as ``read_answer`` gave them, by cosigner."""
+        """The signed attempt out of a quorum's answers, as ``read_answer`` gave them, by cosigner.
+
+        Raises ``Refused`` without a quorum, and ``AnswerRefused`` as reading did.
+        """
 
     def read_final(self, raw: bytes) -> Final:
         """A signed attempt's id and weight, from its bytes. Raises ``InvalidInput``."""

@@ -35,6 +35,7 @@ def test_takes_a_fee_out_of_the_vault_only_where_the_vault_bears_it(spending: Bi
 
 
 def test_serves_each_chain_by_its_id() -> None:
-    assert registry.spending(CHAIN).chain == CHAIN
+    for chain in (CHAIN, "eip155:1", "eip155:31337"):
+        assert registry.spending(chain).chain == chain
     with pytest.raises(InvalidInput, match="no adapter serves this chain"):
         registry.spending("eip155:424242")

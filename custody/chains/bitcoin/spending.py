@@ -123,7 +123,12 @@ class BitcoinSpending:
             spend=psbt.txid,
             claims=frozenset(view.outpoint for view in psbt.inputs),
             payments=tuple(
-                Payment(address_of(output.script_pubkey, self._network), output.script_pubkey, output.amount_sat)
+                Payment(
+                    address_of(output.script_pubkey, self._network),
+                    output.script_pubkey,
+                    output.amount_sat,
+                    self._network.asset.id,
+                )
                 for output in psbt.outputs
             ),
             fee_units=psbt.fee_sat,

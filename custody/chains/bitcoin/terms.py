@@ -34,8 +34,12 @@ class BitcoinTerms:
             fallback_sat_kvb=fee["fallback_sat_kvb"],
         )
 
-    def check_fee(self, *, fee_units: int, weight: int, paid_units: int, ceiling_units: int | None) -> None:
-        """Pass only a fee under every cap; ``weight`` is virtual bytes. Raises ``FeeOverCap``."""
+    def check_fee(self, *, fee_units: int, weight: int, paid_units: int | None, ceiling_units: int | None) -> None:
+        """Pass only a fee under every cap; ``weight`` is virtual bytes. Raises ``FeeOverCap``, and ``TypeError`` for a
+        payment in another asset: there is none on this chain.
+        """
+        if paid_units is None:
+            raise TypeError("a payment in another asset than the fee")
         with over_cap():
             fees.check_fee(
                 fee_sat=fee_units, vsize=weight, paid_sat=paid_units, caps=self.caps, ceiling_sat=ceiling_units

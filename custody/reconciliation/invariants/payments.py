@@ -74,9 +74,9 @@ def _differences(row: Row[Any], own: dict[str, set[bytes]]) -> Iterator[str]:
 
 def _wrong_payments(row: Row[Any], effect: Effect, own: set[bytes]) -> Iterator[str]:
     request = row.document["request"]
-    wanted = (request["destination"], int(request["amount"]))
+    wanted = (request["destination"], int(request["amount"]), request["asset"])
     left = list(effect.payments)
-    paying = next((payment for payment in left if (payment.address, payment.units) == wanted), None)
+    paying = next((payment for payment in left if (payment.address, payment.units, payment.asset) == wanted), None)
     if paying is None:
         yield f"attempt {row.id} does not pay what its intent says"
         return

@@ -13,6 +13,7 @@ from custody.chains.bitcoin.terms import BitcoinTerms, terms_of
 from custody.chains.spending import AnswerRefused, Coin, FeeOverCap, Order, Plan, SpendRules, Turn
 from custody.cosigner.effect import SigningInput
 from custody.kernel.errors import InvalidInput
+from tests.chains.spending_conformance import SpendingConformance
 from tests.cosigner.builders import REGTEST, World, address, cosigner_key, tamper
 
 BRANCH = 7
@@ -57,6 +58,41 @@ def finalised(plan: Plan, *names: str):
     return SPENDING.finalise(
         signatures, unsigned=composed(plan).unsigned, inputs=plan.inputs, keyset=WORLD.keyset, branch=BRANCH
     )
+
+
+class TestBitcoin(SpendingConformance):
+    branch, change_index = BRANCH, 3
+
+    @pytest.fixture
+    def where(self):
+        return SPENDING
+
+    @pytest.fixture
+    def keyset(self):
+        return WORLD.keyset
+
+    @pytest.fixture
+    def plan(self, plan):
+        return plan
+
+    @pytest.fixture
+    def others(self, plan):
+        made = WORLD.coin(BRANCH, PAID + CHANGE + FEE, salt="other")
+        (coin,) = plan.inputs
+        elsewhere = parse_address(address("somebody else"), network=REGTEST).script_pubkey
+        return {
+            "amount": replace(plan, order=replace(plan.order, units=PAID + 1)),
+            "recipient": replace(plan, order=replace(plan.order, locator=elsewhere)),
+            "claim": replace(
+                plan,
+                inputs=(replace(coin, txid=made.previous.txid),),
+                proofs={made.previous.txid: made.previous.raw},
+            ),
+        }
+
+    def answer(self, plan, unsigned, name):
+        del unsigned
+        return answer(plan, name)
 
 
 def test_says_of_an_attempt_what_it_uses_up_and_pays(plan):
@@ -120,6 +156,8 @@ def test_refuses_an_answer_in_the_houses_own_words(plan):
 def test_checks_a_fee_by_the_configurations_caps():
     terms = SPENDING.terms(BLOCK)
     terms.check_fee(fee_units=20_000, weight=200, paid_units=10_000_000, ceiling_units=None)
+    with pytest.raises(TypeError):
+        terms.check_fee(fee_units=1, weight=200, paid_units=None, ceiling_units=None)
     with pytest.raises(FeeOverCap) as refused:
         terms.check_fee(fee_units=20_001, weight=200, paid_units=10_000_000, ceiling_units=None)
     assert (refused.value.code, refused.value.field) == ("fee-over-cap", "fee")

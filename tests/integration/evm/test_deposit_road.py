@@ -11,7 +11,6 @@ from sqlalchemy import text
 
 from custody.addresses import operations as addresses
 from custody.addresses.stocking import fill_stock
-from custody.chains import registry
 from custody.chains.ethereum.adapter import EthereumAdapter
 from custody.db import Database
 from custody.deposits import operations as deposits
@@ -23,7 +22,6 @@ from custody.movements.scan import BlockIncomplete, scan
 from custody.reconciliation.effect import reconcile, reconcile_ranged
 from demo.servers import Anvil
 from tests.chains.ethereum.conftest import ANVIL, ETHER, NATIVE, NO_TRACES, Limited, adapter_for, token_id
-from tests.integration.reconciliation.test_ranged_personal import FeesApart
 from tests.integration.vaults.safe_keysets import make_safe_keyset, open_clients
 from tests.support.evm import Contract, deploy, deploy_token
 from tests.support.servers import FreshDatabase
@@ -93,12 +91,6 @@ class House:
             assert done.is_balanced, done.to_json()
         with self.db.unit() as unit:
             assert invariants.check(unit.session) == []
-
-
-@pytest.fixture(autouse=True)
-def fees_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the books ask of this chain's spends, before anything can be paid on it."""
-    monkeypatch.setitem(registry.SPENDINGS, ANVIL.chain, lambda _: FeesApart())
 
 
 @pytest.fixture

@@ -120,8 +120,7 @@ def test_on_a_chain_written_down(database: FreshDatabase, monkeypatch: pytest.Mo
     ]
 
 
-def test_on_a_real_node(anvil: Anvil, database: FreshDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.SPENDINGS, ANVIL.chain, lambda _: FeesApart())
+def test_on_a_real_node(anvil: Anvil, database: FreshDatabase) -> None:
     keys = make_safe_keyset()
     open_clients(database.db, keys.keyset, keys.consents, PLACES)
     reader: EthereumAdapter = adapter_for(anvil)
