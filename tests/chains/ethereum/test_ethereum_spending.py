@@ -184,6 +184,12 @@ def test_composes_nothing_where_two_computations_of_its_hash_differ(monkeypatch)
         composed(plan())
 
 
+def test_composes_nothing_whose_bytes_pay_something_else(monkeypatch):
+    monkeypatch.setattr(module, "encode_transfer", lambda to, units: encode_transfer(to, units + 1))
+    with pytest.raises(InvalidInput):
+        composed(plan(asset=TOKENS[TOKEN]))
+
+
 def _forms(digest: bytes) -> dict[str, bytes]:
     good = signature_over(digest, secret("ann"))
     parsed = parse_signature(good)
@@ -252,6 +258,10 @@ def test_neither_reads_nor_takes_signatures_for_what_it_never_composes(name):
         SPENDING.payments_of(unsigned)
     with pytest.raises(InvalidInput):
         read(signed(spend, "ann"), plan(), unsigned=unsigned)
+    execution = SPENDING.read_execution(final(plan()).raw)
+    hostile = replace(execution.signed, tx=HOSTILE[name])
+    with pytest.raises(InvalidInput):
+        SPENDING.read_final(replace(execution, attempt=Attempt(ANVIL, SAFE, HOSTILE[name]), signed=hostile).raw)
     answers = {who: {"0": signed(spend, who)[2:]} for who in ("ann", "ben")}
     with pytest.raises(InvalidInput):
         SPENDING.finalise(answers, unsigned=unsigned, inputs=plan().inputs, keyset=KEYSET, branch=0)
