@@ -12,9 +12,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from custody.chains import spending as port
+from custody.chains.bitcoin.addressing import descriptor_of
 from custody.chains.bitcoin.offline.address import address_of
-from custody.chains.bitcoin.offline.descriptor import BranchDescriptor
-from custody.chains.bitcoin.offline.keys import AccountKey
 from custody.chains.bitcoin.offline.network import network
 from custody.chains.bitcoin.offline.psbt import (
     PayOutput,
@@ -137,17 +136,6 @@ class BitcoinSpending:
     def is_signed(self, unsigned: str, raw: bytes) -> bool:
         """Whether the transaction is the PSBT's with witnesses. Raises ``InvalidInput``."""
         return _transaction(raw).stripped == _ours(unsigned).unsigned_transaction
-
-
-@lru_cache(maxsize=4096)
-def descriptor_of(keyset: Keyset, branch: int) -> BranchDescriptor:
-    """The branch's descriptor, made once per process for equal keysets. Raises ``InvalidInput`` naming the cosigner."""
-    chain = network(keyset.chain)
-    keys = tuple(
-        AccountKey.parse(cosigner.account_key, network=chain, field=f"keyset.cosigners.{cosigner.id}")
-        for cosigner in keyset.cosigners
-    )
-    return BranchDescriptor(threshold=keyset.threshold, keys=keys, branch=branch, network=chain)
 
 
 @lru_cache(maxsize=4)

@@ -22,7 +22,7 @@ def recover_address(digest: bytes, *, r: int, s: int, parity: int) -> str | None
     compact = r.to_bytes(32, "big") + s.to_bytes(32, "big") + bytes([parity])
     try:
         key = coincurve.PublicKey.from_signature_and_message(compact, digest, hasher=None)
-    except Exception:  # noqa: BLE001 - the library raises bare Exception when there is no such point
+    except ValueError:
         return None
     return address_of_key(key.format(compressed=False))
 

@@ -41,9 +41,9 @@ class EffectReason(StrEnum):
     """A batch contract called instead of delegated to: whatever is left there is anybody's."""
     OWN_SAFE = "own-safe"
     """It pays or reconfigures the Safe itself."""
-    TOKEN_CALL = "token-call"  # noqa: S105
+    TOKEN_CALL = "token-call"  # noqa: S105 - the name of a reason, no password
     """A registered token is asked for something that is not a plain transfer."""
-    TOKEN_WITH_VALUE = "token-with-value"  # noqa: S105
+    TOKEN_WITH_VALUE = "token-with-value"  # noqa: S105 - the name of a reason, no password
     """Ether goes to a token's contract."""
     UNKNOWN_CONTRACT = "unknown-contract"
     """Data for a contract that is not a registered token."""

@@ -195,3 +195,8 @@ def test_sixty_five_random_bytes_are_refused_with_one_kind_of_error(raw):
 def test_signs_nothing_that_is_no_digest_and_with_no_key_that_is_none(digest, key):
     with pytest.raises(ValueError):
         signature_over(digest, key)
+
+
+def test_numbers_without_a_point_on_the_curve_are_nobodys() -> None:
+    """No point of secp256k1 has 5 as its x."""
+    assert recover_address(DIGEST, r=5, s=1, parity=0) is None
