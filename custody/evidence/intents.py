@@ -43,7 +43,7 @@ class Intent:
 
     @property
     def kind(self) -> str:
-        """What is wanted: ``withdrawal``, ``client_opening``."""
+        """What is wanted: ``withdrawal``, ``client_opening``, ``respend``."""
         return self.request.kind
 
     @property

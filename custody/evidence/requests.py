@@ -119,10 +119,67 @@ class ClientOpeningRequest:
         )
 
 
-Request = WithdrawalRequest | ClientOpeningRequest
-_KINDS: Final[dict[str, type[WithdrawalRequest] | type[ClientOpeningRequest]]] = {
+@dataclass(frozen=True, slots=True)
+class RespendRequest:
+    """Give up a withdrawal that may be signed already: use up what it would have spent, and pay nobody.
+
+    ``of`` is the digest of the withdrawal's intent; ``asset`` and ``amount`` are the withdrawal's own.
+    """
+
+    kind: ClassVar[str] = "respend"
+
+    requester: str
+    client: str
+    of: str
+    asset: str
+    amount: int
+    max_fee: int
+    purpose: str
+    not_after: datetime
+    idempotency_key: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The canonical object that is signed; amounts are strings of base units."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "requester": self.requester,
+            "client": self.client,
+            "of": self.of,
+            "asset": self.asset,
+            "amount": str(self.amount),
+            "max_fee": str(self.max_fee),
+            "purpose": self.purpose,
+            "not_after": rfc3339(self.not_after),
+            "idempotency_key": self.idempotency_key,
+        }
+
+    @classmethod
+    def parse(cls, value: object, *, field: str = "request") -> RespendRequest:
+        """Read the signed object; only the canonical spelling of each field is accepted. Raises ``InvalidInput``."""
+        keys = (
+            *("format", "kind", "requester", "client", "of", "asset", "amount"),
+            *("max_fee", "purpose", "not_after", "idempotency_key"),
+        )
+        found = _header(value, keys, cls.kind, field)
+        return cls(
+            requester=fields.name(found["requester"], field=f"{field}.requester"),
+            client=fields.name(found["client"], field=f"{field}.client"),
+            of=fields.hexadecimal(found["of"], field=f"{field}.of", length=32),
+            asset=fields.name(found["asset"], field=f"{field}.asset"),
+            amount=units(found["amount"], field=f"{field}.amount"),
+            max_fee=units(found["max_fee"], field=f"{field}.max_fee"),
+            purpose=fields.text(found["purpose"], field=f"{field}.purpose"),
+            not_after=_canonical_time(found["not_after"], field=f"{field}.not_after"),
+            idempotency_key=fields.name(found["idempotency_key"], field=f"{field}.idempotency_key"),
+        )
+
+
+Request = WithdrawalRequest | ClientOpeningRequest | RespendRequest
+_KINDS: Final[dict[str, type[WithdrawalRequest] | type[ClientOpeningRequest] | type[RespendRequest]]] = {
     WithdrawalRequest.kind: WithdrawalRequest,
     ClientOpeningRequest.kind: ClientOpeningRequest,
+    RespendRequest.kind: RespendRequest,
 }
 
 

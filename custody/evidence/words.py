@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from custody.evidence.intents import Intent
-from custody.evidence.requests import ClientOpeningRequest, WithdrawalRequest
+from custody.evidence.requests import ClientOpeningRequest, RespendRequest, WithdrawalRequest
 from custody.kernel.clock import rfc3339
 from custody.kernel.ids import base32
 from custody.kernel.money import Asset, format_decimal
@@ -25,6 +25,8 @@ def say(intent: Intent, *, asset: Asset | None = None) -> list[str]:
     request = intent.request
     if isinstance(request, ClientOpeningRequest):
         return _say_opening(intent, request)
+    if isinstance(request, RespendRequest):
+        return _say_respend(intent, request, asset)
     return _say_withdrawal(intent, request, asset)
 
 
@@ -35,6 +37,17 @@ def _say_withdrawal(intent: Intent, request: WithdrawalRequest, asset: Asset | N
         f"Pay {amount} to {request.destination}",
         f"out of the money of client {request.client}, vault {intent.vault}, on {intent.chain}",
         f"network fee at most {fee}; purpose: {request.purpose}",
+        f"asked for by {request.requester}, good until {rfc3339(request.not_after)}",
+        f"code {digest_code(intent.digest)}",
+    ]
+
+
+def _say_respend(intent: Intent, request: RespendRequest, asset: Asset | None) -> list[str]:
+    amount = amount_in_words(request.amount, asset) if asset else f"{request.amount} base units of {request.asset}"
+    return [
+        f"Give up the withdrawal of {amount} with code {digest_code(request.of)}: it can be paid no more",
+        f"nobody is paid; client {request.client}, vault {intent.vault}, on {intent.chain}",
+        f"purpose: {request.purpose}",
         f"asked for by {request.requester}, good until {rfc3339(request.not_after)}",
         f"code {digest_code(intent.digest)}",
     ]
