@@ -116,7 +116,7 @@ def _ethereum_spending(chain: str) -> Spending:
     return EthereumSpending(chain)
 
 
-def _ethereum(chain: str, address: NodeAddress) -> ChainReader:
+def _ethereum(chain: str, address: NodeAddress) -> ChainNode:
     from custody.chains.ethereum.adapter import EthereumAdapter
     from custody.chains.ethereum.offline.network import network
     from custody.chains.ethereum.rpc import Rpc
@@ -149,15 +149,13 @@ NAMES: Final[Mapping[str, str]] = {network.name: network.chain for network in (*
 """Short name to chain id; no two chains share a name."""
 
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
-    network.chain: _bitcoin for network in NETWORKS
+    **{network.chain: _bitcoin for network in NETWORKS},
+    **{network.chain: _ethereum for network in EIP155},
 }
 """Chain id to what opens its node."""
 
-READERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainReader]]] = {
-    **ADAPTERS,
-    **{network.chain: _ethereum for network in EIP155},
-}
-"""Chain id to what opens its node for looking: more than can be paid on yet."""
+READERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainReader]]] = ADAPTERS
+"""Chain id to what opens its node for looking."""
 
 ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
     **{network.chain: _bitcoin_addressing for network in NETWORKS},
