@@ -47,6 +47,17 @@ class OwnedAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an address of ours is, for whoever derives it anew before anything is spent from it."""
+
+    address_id: int
+    address: str
+    locator: bytes
+    index: int
+    client: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class StockPlan:
     """Which addresses to derive next for one series (receive or change) of one vault."""
 

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from custody.addresses.model import AddressState, DepositAddress, OwnedAddress
+from custody.addresses.model import AddressState, DepositAddress, OwnedAddress, Place
 from custody.addresses.sealing import Sealer
 from custody.addresses.tables import STOCK, AddressRow
 from custody.chains.registry import addressing
@@ -54,6 +54,16 @@ def of_client(session: Session, *, client: str, seal_key: bytes) -> list[Deposit
     rows = session.execute(select(AddressRow).where(AddressRow.client_id == client).order_by(AddressRow.id)).scalars()
     sealer = Sealer(session, seal_key)
     return [sealer.checked(row) for row in rows]
+
+
+def placed(session: Session, *, ids: Collection[int]) -> list[Place]:
+    """Where these addresses are, the first handed out first. Their seals are not checked."""
+    if not ids:
+        return []
+    query = select(AddressRow).where(AddressRow.id.in_(sorted(set(ids)))).order_by(AddressRow.index, AddressRow.id)
+    return [
+        Place(row.id, row.address, row.locator, row.index, row.client_id) for row in session.execute(query).scalars()
+    ]
 
 
 def locators_of(session: Session, *, vault: str) -> Mapping[bytes, OwnedAddress]:

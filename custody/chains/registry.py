@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
 from custody.chains.ethereum.offline.network import NETWORKS as EIP155
 from custody.chains.ethereum.offline.network import why_refused
-from custody.chains.port import ChainNode, ChainReader, Doorbell
+from custody.chains.port import ChainNode, Doorbell
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
 
@@ -61,11 +61,6 @@ def open_chain(chain: str, address: NodeAddress) -> ChainNode:
     Raises ``InvalidInput`` for a chain nobody serves and ``ValueError`` for an address that is none.
     """
     return _of(chain, ADAPTERS)(chain, address)
-
-
-def open_reader(chain: str, address: NodeAddress) -> ChainReader:
-    """The adapter of a chain for looking alone. Raises as ``open_chain`` does."""
-    return _of(chain, READERS)(chain, address)
 
 
 def doorbell(chain: str) -> Doorbell:
@@ -120,7 +115,7 @@ def _ethereum_spending(chain: str) -> Spending:
     return EthereumSpending(chain)
 
 
-def _ethereum(chain: str, address: NodeAddress) -> ChainReader:
+def _ethereum(chain: str, address: NodeAddress) -> ChainNode:
     from custody.chains.ethereum.adapter import EthereumAdapter
     from custody.chains.ethereum.offline.network import network
     from custody.chains.ethereum.rpc import Rpc
@@ -134,11 +129,6 @@ def _ethereum(chain: str, address: NodeAddress) -> ChainReader:
         second=second[0] if second else None,
         scan_timeout_seconds=address.scan_timeout_seconds,
     )
-
-
-def _ethereum_node(chain: str, address: NodeAddress) -> ChainNode:
-    # The adapter looks and broadcasts; what it plans is another module's.
-    return cast("ChainNode", _ethereum(chain, address))
 
 
 def _ethereum_addressing(chain: str) -> Addressing:
@@ -159,15 +149,9 @@ NAMES: Final[Mapping[str, str]] = {network.name: network.chain for network in (*
 
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
     **{network.chain: _bitcoin for network in NETWORKS},
-    **{network.chain: _ethereum_node for network in EIP155},
-}
-"""Chain id to what opens its node."""
-
-READERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainReader]]] = {
-    **ADAPTERS,
     **{network.chain: _ethereum for network in EIP155},
 }
-"""Chain id to what opens its node for looking."""
+"""Chain id to what opens its node."""
 
 ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
     **{network.chain: _bitcoin_addressing for network in NETWORKS},

@@ -27,6 +27,18 @@ class NothingFree(Refused):
     code = "insufficient-coins"
 
 
+class TurnTaken(NothingFree):
+    """What covers the payment has a turn before it that is not over; ``facts`` name the claim it waits for."""
+
+    code = "turn-taken"
+
+
+class WouldFail(Refused):
+    """The chain would not carry the payment out as things are: the asset or the payee refuses it. Nothing is signed."""
+
+    code = "payment-would-fail"
+
+
 class CannotReplace(Refused):
     """No replacement of these attempts pays more, stays under the ceiling and can be funded; ``facts`` say why."""
 
@@ -63,6 +75,8 @@ class Order:
     """Whom it pays, as the chain itself calls an address."""
     units: int
     ceiling_units: int
+    pays_nobody: bool = False
+    """What the attempts before it would have used up is used up, and nobody is paid: what was asked is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +309,14 @@ class Spending(Protocol):
     @property
     def fees_from_vault(self) -> bool:
         """Whether the vault that pays bears the network fee too. Elsewhere the fee is somebody else's."""
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether a signed spend may be carried out by anybody, or by nobody for ever.
+
+        Then giving it up takes another spend of the same claim, and a replacement is not another spend: what was signed
+        stays as it is, and whoever carries it out pays more.
+        """
 
     @property
     def fee_rate(self) -> FeeRateWords:

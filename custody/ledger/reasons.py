@@ -49,6 +49,7 @@ class Reason(StrEnum):
     SUSPENSE_REVERSED = "suspense_reversed"
     HOLD = "hold"
     HOLD_RELEASED = "hold_released"
+    HOLD_RESTORED = "hold_restored"
     WITHDRAWAL_SETTLED = "withdrawal_settled"
     WITHDRAWAL_REVERSED = "withdrawal_reversed"
     INTERNAL_TRANSFER = "internal_transfer"
@@ -96,6 +97,7 @@ RULES: Final[Mapping[Reason, Rule]] = MappingProxyType(
         Reason.SUSPENSE_REVERSED: _rule("suspense", "onchain"),
         Reason.HOLD: _rule("available", "held"),
         Reason.HOLD_RELEASED: _rule("held", "available"),
+        Reason.HOLD_RESTORED: _rule("available receivable", "held"),
         Reason.WITHDRAWAL_SETTLED: _rule("held available receivable", "onchain available"),
         Reason.WITHDRAWAL_REVERSED: _rule("onchain", "held"),
         Reason.INTERNAL_TRANSFER: _rule("available", "available", one_client=False, authority=True),

@@ -106,6 +106,26 @@ def locators_in(block: Block, assets: Collection[str]) -> set[bytes]:
     return {locator for transaction in block.transactions for locator in _locators(transaction, assets)}
 
 
+def enders_in(block: Block) -> set[bytes]:
+    """Every place that says in the block how a spend ended."""
+    return {outcome.locator for transaction in block.transactions for outcome in transaction.outcomes}
+
+
+def outcome_rows(block: Block, owned: Mapping[bytes, OwnedAddress]) -> list[dict[str, Any]]:
+    """What places of ours say in the block of how spends ended, as JSON rows: what anybody else says is nothing."""
+    return [
+        {
+            "spend": outcome.spend,
+            "txid": transaction.txid,
+            "locator": outcome.locator.hex(),
+            "succeeded": outcome.succeeded,
+        }
+        for transaction in block.transactions
+        for outcome in transaction.outcomes
+        if outcome.locator in owned
+    ]
+
+
 def match_block(block: Block, owned: Mapping[bytes, OwnedAddress], assets: Collection[str]) -> Matches:
     """What of ``block`` is ours. Blocks say whose their debits are, so this needs no memory of earlier ones."""
     arrivals: list[Arrival] = []

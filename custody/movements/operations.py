@@ -20,7 +20,17 @@ from custody.chains.port import Block, ChainTransaction, Settled
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Broken, Conflict
 from custody.movements import queries, statements
-from custody.movements.model import Arrival, Matches, Tip, arrivals_in, locators_in, match_block, rows_of
+from custody.movements.model import (
+    Arrival,
+    Matches,
+    Tip,
+    arrivals_in,
+    enders_in,
+    locators_in,
+    match_block,
+    outcome_rows,
+    rows_of,
+)
 from custody.movements.tables import BlockRow, CoinRow, ProgressRow
 from custody.outbox import operations as outbox
 
@@ -110,14 +120,16 @@ def record_doubts(session: Session, *, chain: str, settled: Settled, now: dateti
 def disconnect(session: Session, *, chain: str, to_height: int, expected_tip: Tip, now: datetime) -> tuple[int, ...]:
     """Undo every block above ``to_height``, emit ``movements.reorganised``; returns the heights undone.
 
-    Coins made there vanish, coins spent there are unspent again, movements are marked removed. Raises
+    Coins made there vanish, coins spent there are unspent again, movements and outcomes are marked removed. Raises
     ``TipMoved`` and ``UnknownBlock`` (the block at ``to_height`` was never read).
     """
     ancestor = queries.stored_hash(session, chain=chain, height=to_height)
     if ancestor is None:
         raise UnknownBlock(f"no block was read at height {to_height}", chain=chain, height=to_height)
     _move_tip(session, chain, expected_tip, Tip(to_height, ancestor), now)
-    session.execute(statements.REMOVE_MOVEMENTS, {"chain": chain, "height": to_height, "now": now})
+    undone = {"chain": chain, "height": to_height, "now": now}
+    session.execute(statements.REMOVE_MOVEMENTS, undone)
+    session.execute(statements.REMOVE_OUTCOMES, undone)
     session.execute(delete(CoinRow).where(CoinRow.chain == chain, CoinRow.created_height > to_height))
     session.execute(
         update(CoinRow)
@@ -176,12 +188,15 @@ def _move_tip(session: Session, chain: str, expected: Tip | None, new: Tip, now:
 def _apply(
     session: Session, chain: str, block: Block, assets: Collection[str], has_coins: bool, now: datetime
 ) -> Matches:
-    matches = match_block(block, by_locators(session, locators_in(block, assets)), assets)
+    owned = by_locators(session, locators_in(block, assets) | enders_in(block))
+    matches = match_block(block, owned, assets)
     arrivals, departures = rows_of(matches)
     where = {"chain": chain, "height": block.height, "hash": block.hash}
     unknown = _move_coins(session, where, arrivals, departures) if has_coins else []
     rows = {**where, "rows": json.dumps(arrivals + departures), "now": now}
     session.execute(statements.ADD_MOVEMENTS, rows)
+    if ended := outcome_rows(block, owned):
+        session.execute(statements.ADD_OUTCOMES, {**where, "rows": json.dumps(ended), "now": now})
     _retire_unissued(session, matches)
     for vault, outpoint in unknown:
         _alarm_unknown(session, vault, outpoint, now)

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from sqlalchemy import Select, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from custody.chains.registry import has_coins
 from custody.movements.model import Coin, Movement, Tip
-from custody.movements.tables import BlockRow, CoinRow, MovementRow, ProgressRow
+from custody.movements.tables import BlockRow, CoinRow, MovementRow, OutcomeRow, ProgressRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,25 @@ class Confirmation:
 
     height: int
     block_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a signed spend ended. ``succeeded`` is False where it is used up and has paid nothing."""
+
+    height: int
+    txid: str
+    succeeded: bool
+    locator: bytes | None
+    """Which place of ours says so; ``None`` where the transaction itself is the spend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What came and what went, in base units."""
+
+    came: int
+    went: int
 
 
 def tip(session: Session, *, chain: str, hold: bool = False) -> Tip | None:
@@ -108,6 +128,76 @@ def confirmed_spends(session: Session, *, chain: str, txids: Iterable[str]) -> d
         .distinct()
     )
     return {row.spent_by: row.height for row in rows if row.spent_by is not None}
+
+
+def ended_spends(session: Session, *, chain: str, spends: Iterable[str]) -> dict[str, Ended]:
+    """Those of ``spends`` that ended on the best chain: with coins by taking one, else as a place of ours says."""
+    wanted = sorted(set(spends))
+    if not wanted:
+        return {}
+    if has_coins(chain):
+        heights = confirmed_spends(session, chain=chain, txids=wanted)
+        return {spend: Ended(height, spend, succeeded=True, locator=None) for spend, height in heights.items()}
+    rows = session.execute(
+        select(OutcomeRow).where(
+            OutcomeRow.chain == chain, OutcomeRow.spend.in_(wanted), OutcomeRow.removed_at.is_(None)
+        )
+    ).scalars()
+    return {row.spend: Ended(row.height, row.txid, row.succeeded, row.locator) for row in rows}
+
+
+def turns_used(session: Session, *, chain: str, locators: Iterable[bytes]) -> dict[bytes, int]:
+    """How many spends of each place ended on the best chain: each used a turn of it."""
+    return {place: len(heights) for place, heights in turn_heights(session, chain=chain, locators=locators).items()}
+
+
+def turn_heights(session: Session, *, chain: str, locators: Iterable[bytes]) -> dict[bytes, list[int]]:
+    """The height at which each turn of these places was used on the best chain, turn 0 first."""
+    wanted = sorted(set(locators))
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(OutcomeRow.locator, OutcomeRow.height)
+        .where(OutcomeRow.chain == chain, OutcomeRow.locator.in_(wanted), OutcomeRow.removed_at.is_(None))
+        .order_by(OutcomeRow.height, OutcomeRow.id)
+    )
+    found: dict[bytes, list[int]] = {}
+    for place, height in rows:
+        found.setdefault(place, []).append(height)
+    return found
+
+
+def sums_of(session: Session, *, vault: str, assets: Iterable[str]) -> dict[tuple[int, str], Sums]:
+    """What came to and went from each address of a vault of ``assets``, over all movements that stand."""
+    total = {
+        name: func.coalesce(func.sum(case((MovementRow.direction == name, MovementRow.units))), 0)
+        for name in ("in", "out")
+    }
+    rows = session.execute(
+        select(MovementRow.address_id, MovementRow.asset, total["in"], total["out"])
+        .where(
+            MovementRow.vault_id == vault,
+            MovementRow.asset.in_(sorted(set(assets))),
+            MovementRow.removed_at.is_(None),
+        )
+        .group_by(MovementRow.address_id, MovementRow.asset)
+    )
+    return {(place, asset): Sums(int(came), int(went)) for place, asset, came, went in rows}
+
+
+def places_arrived(session: Session, *, chain: str, vault: str, after: int) -> set[int]:
+    """Addresses of the vault where an arrival was recorded or removed since change ``after``."""
+    rows = session.execute(
+        select(MovementRow.address_id)
+        .where(
+            MovementRow.chain == chain,
+            MovementRow.change_id > after,
+            MovementRow.vault_id == vault,
+            MovementRow.direction == "in",
+        )
+        .distinct()
+    )
+    return set(rows.scalars())
 
 
 def spender_of(session: Session, *, chain: str, txid: str, position: int) -> str | None:

@@ -75,3 +75,16 @@ SPENT_VAULTS: Final = text(
     """
 )
 """One index probe per outpoint: joined freely, the planner would rather read every coin there ever was."""
+
+ADD_OUTCOMES: Final = text(
+    """
+    INSERT INTO outcomes (chain, spend, txid, locator, succeeded, height, block_hash, seen_at)
+    SELECT :chain, r.spend, r.txid, decode(r.locator, 'hex'), r.succeeded, :height, :hash, :now
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (spend text, txid text, locator text, succeeded boolean)
+    ON CONFLICT (chain, locator, spend) WHERE removed_at IS NULL DO NOTHING
+    """
+)
+
+REMOVE_OUTCOMES: Final = text(
+    "UPDATE outcomes SET removed_at = :now WHERE chain = :chain AND height > :height AND removed_at IS NULL"
+)

@@ -70,6 +70,33 @@ class CoinRow(Base):
     spent_hash: Mapped[str | None]
 
 
+class OutcomeRow(Base):
+    """How a signed spend of a place of ours ended, where that is not a transaction of its own. Removed as movements."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        Index(
+            "uq_outcomes_live",
+            *("chain", "locator", "spend"),
+            unique=True,
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+        Index("ix_outcomes_spend", "chain", "spend", postgresql_where=text("removed_at IS NULL")),
+        Index("ix_outcomes_height", "chain", "height", postgresql_where=text("removed_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    chain: Mapped[str]
+    spend: Mapped[str]
+    txid: Mapped[str]
+    locator: Mapped[bytes]
+    succeeded: Mapped[bool]
+    height: Mapped[int]
+    block_hash: Mapped[str]
+    seen_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
 class MovementRow(Base):
     """In: something arrived at a place of ours. Out: ``spent_by`` took it. A reorg marks it removed, once.
 

@@ -118,7 +118,7 @@ PAYMENTS: Final = text(
         EXISTS (SELECT FROM movements m WHERE m.chain = :chain AND m.spent_by = a.txid
                   AND m.removed_at IS NOT NULL) AS removed
       FROM attempts a JOIN withdrawals w ON w.id = a.withdrawal_id
-      WHERE a.chain = :chain AND a.final IS NOT NULL
+      WHERE a.chain = :chain AND a.pays AND a.state <> 'abandoned'
         AND w.state NOT IN ('denied', 'rejected', 'expired', 'cancelled', 'failed')
         AND (w.state <> 'completed' OR a.confirmed_height > :height - 1000)
     )

@@ -26,6 +26,7 @@ class Deadlines:
     broadcast: int
     confirmed: int
     deposit: int
+    cancelling: int = 3_600
     requested: int = 60
     message: int = 300
     """An outbox row, which is on no chain, after the moment it was due."""
@@ -111,6 +112,7 @@ _WAITS_FOR: Final = {
     "signed": "being sent",
     "broadcast": "a block; a replacement with a higher fee helps where the fee is too low",
     "confirmed": "more blocks",
+    "cancelling": "what it would have spent to be used up for nothing",
 }
 
 

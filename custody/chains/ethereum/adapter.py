@@ -1,4 +1,4 @@
-"""An Ethereum node, or two that must agree, as the port's ``ChainReader``. Keeps nothing but what the node can do.
+"""An Ethereum node, or two that must agree, as the port's ``ChainNode``. Keeps nothing but what the node can do.
 
 What a place holds is one balance of each asset, so nothing here is a coin. The adapter is told which tokens are
 registered; of others it shows nothing. Hashes are ``0x`` and lower-case hex, locators the 20 bytes of an address.
@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from custody.chains.addressing import Series
+from custody.chains.ethereum import planning
 from custody.chains.ethereum.answers import read_bytes, read_hash, read_number, read_sent
 from custody.chains.ethereum.configuration import SafeConfiguration, SafeStorage
 from custody.chains.ethereum.holdings import Balances, Way, best_way
@@ -22,7 +23,8 @@ from custody.chains.ethereum.offline.events import EXECUTION_FAILURE, EXECUTION_
 from custody.chains.ethereum.offline.keccak import keccak
 from custody.chains.ethereum.offline.network import Network
 from custody.chains.ethereum.offline.proxy import SafeSetup
-from custody.chains.ethereum.rpc import Portion, Rpc, expecting, is_forgotten, quantity
+from custody.chains.ethereum.offline.safe_tx import SafeTx
+from custody.chains.ethereum.rpc import Portion, Rpc, at_block, expecting, is_forgotten, quantity
 from custody.chains.ethereum.settling import Place, settled, told, untold
 from custody.chains.ethereum.transfers import read_block, read_waiting
 from custody.chains.port import (
@@ -43,6 +45,7 @@ from custody.chains.port import (
     TransactionNotFound,
     WrongNetwork,
 )
+from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.kernel.errors import InvalidInput
 
 ADDRESS_BYTES: Final = 20
@@ -52,6 +55,8 @@ SPENDS_PER_LOG_QUERY: Final = 100
 _HASH: Final = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 _TOKEN: Final = re.compile(r"/erc20:(0x[0-9a-fA-F]{40})", re.ASCII)
 _KNOWN_WORDS: Final = ("already known", "already imported", "known transaction", "alreadyknown")
+_FAILED_WORDS: Final = ("revert", "insufficient", "invalid opcode", "out of gas", "stack", "outoffund")
+"""A call failed by itself, in the words of any node."""
 _REJECTED_WORDS: Final = (
     "underpriced", "insufficient funds", "intrinsic gas", "exceeds block gas limit", "fee cap", "max fee per gas",
     "tip higher", "invalid sender", "invalid chain", "decode", "rlp", "signature", "oversized", "gas limit too high",
@@ -290,6 +295,44 @@ class EthereumAdapter:
                         raise ValueError("another transaction")
                     return found
         raise TransactionNotFound(f"the node has no transaction {txid} in {where}", chain=self.chain)
+
+    def plan(self, candidates: Candidates, *, rules: SpendRules, fee_rate: int | None = None) -> Plan:
+        """One turn of a Safe for the order. What it costs is decided when it is carried out, by whoever does.
+
+        Raises as ``planning.plan`` does.
+        """
+        del rules, fee_rate
+        return planning.plan(self, self._network, candidates)
+
+    def nonce_of(self, safe: str, *, block_hash: str) -> int:
+        """The nonce of a Safe's next SafeTx by its storage, 0 before it is there. Raises ``NodeNotReady`` where two
+        nodes differ.
+        """
+        told = {storage.nonce(safe, block_hash=block_hash) for storage in self._storages}
+        if len(told) != 1:
+            raise NodeNotReady(f"two nodes tell the nonce of {safe} differently", chain=self.chain)
+        return told.pop()
+
+    def try_call(self, call: SafeTx, *, sender: str, block_hash: str) -> bytes | str:
+        """What a call from ``sender`` answers at a block, or the node's words for why it fails.
+
+        Data for an address without code fails: nothing would come of it. Raises ``NodeUnavailable`` where the node says
+        no for another reason than the call's own.
+        """
+        request = {"from": sender, "to": call.to, "value": quantity(call.value), "data": "0x" + call.data.hex()}
+        block = at_block(block_hash)
+        answer, code = self._node.rpc.batch([("eth_call", (request, block)), ("eth_getCode", (call.to, block))])
+        if isinstance(answer, NodeRefused):
+            said = str(answer.facts["rpc_message"])
+            if any(word in said.lower() for word in _FAILED_WORDS):
+                return said
+            raise NodeUnavailable(f"the node does not try the payment: {said}", chain=self.chain)
+        if isinstance(code, NodeRefused):
+            raise NodeUnavailable("the node does not show a contract", chain=self.chain)
+        with expecting("eth_call"):
+            if call.data and not read_bytes(code):
+                return "there is no contract"
+            return read_bytes(answer)
 
     def broadcast(self, raw: bytes) -> BroadcastOutcome:
         """Send and say what is known. What the node refuses is looked for by its hash before it is believed.
