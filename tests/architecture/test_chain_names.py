@@ -33,7 +33,7 @@ ON_THE_WIRE: Mapping[str, set[str]] = {
     "custody/bootstrap.py": {"bitcoin", "sat"},
     "custody/cli/house.py": {"bitcoin"},
     "custody/cli/withdrawals.py": {"sat", "vsize"},
-    "custody/evidence/bundle.py": {"bitcoin", "psbt"},
+    "custody/evidence/bundle.py": {"bitcoin", "bip122", "psbt", "eip155", "safe_tx"},
 }
 
 
