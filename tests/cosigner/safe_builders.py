@@ -246,7 +246,9 @@ def sign_safe_root(root: TrustRoot, world: SafeWorld) -> SignedTrustRoot:
     """The ceremony with the owners in it."""
     signed = sign_root(root, world.operators, world.cosigners)
     message = bytes.fromhex(root.hash)
-    owners = [Signature(name, safe_key(name).sign_statement(message)) for name in world.owners]
+    keys = {safe_key(name).public_key: safe_key(name) for name in world.owners}
+    members = [member for keyset in root.keysets if keyset.id == SAFES for member in keyset.cosigners]
+    owners = [Signature(member.id, keys[member.public_key].sign_statement(message)) for member in members]
     return SignedTrustRoot(root, (*signed.signatures, *owners))
 
 
