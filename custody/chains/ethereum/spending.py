@@ -32,7 +32,7 @@ from custody.chains.ethereum.offline.execution import SignedSafeTx, decode_execu
 from custody.chains.ethereum.offline.multisend import BatchDelegates, decode_multisend
 from custody.chains.ethereum.offline.network import Network, network
 from custody.chains.ethereum.offline.proxy import ProxyCode, Safes, SafeSetup, decode_create, salt_nonce
-from custody.chains.ethereum.offline.safe_tx import CALL, SafeTx, safe_tx_hash, typed_data
+from custody.chains.ethereum.offline.safe_tx import CALL, SafeTx, typed_data
 from custody.chains.ethereum.offline.signatures import (
     OwnerSignatureRefused,
     SignatureKind,
@@ -41,6 +41,7 @@ from custody.chains.ethereum.offline.signatures import (
     parse_signature,
     recover_owner,
 )
+from custody.chains.ethereum.offline.unsigned import UnsignedSafeTx
 from custody.chains.ethereum.planning import call_of, contract_of
 from custody.chains.ethereum.terms import EthereumTerms
 from custody.chains.spending import (
@@ -83,29 +84,10 @@ _KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A SafeTx with the chain and the Safe it is for: all that its hash is made of."""
+class Attempt(UnsignedSafeTx):
+    """What owners sign, and what executing it takes."""
 
-    network: Network
-    safe: str
-    tx: SafeTx
-
-    @property
-    def digest(self) -> bytes:
-        """What owners sign."""
-        return safe_tx_hash(self.tx, network=self.network, safe=self.safe)
-
-    @property
-    def spend(self) -> str:
-        """``0x`` and the digest."""
-        return "0x" + self.digest.hex()
-
-    @property
-    def text(self) -> str:
-        """``unsigned``."""
-        found = {"chain_id": self.network.chain_id, "safe": self.safe, "safe_tx": self.tx.to_json()}
-        return canonical_json(found).decode("utf-8")
+    __slots__ = ()
 
     @property
     def weight(self) -> int:
@@ -247,7 +229,7 @@ class EthereumSpending:
         attempt = self._read(unsigned)
         return Effect(
             spend=attempt.spend,
-            claims=frozenset({f"{attempt.safe}#{attempt.tx.nonce}"}),
+            claims=frozenset({attempt.claim}),
             payments=self._payments(attempt),
             fee_units=0,
         )
@@ -295,12 +277,10 @@ class EthereumSpending:
             raise InvalidInput("not a Safe of this keyset, client and index", field="inputs.account")
 
     def _read(self, unsigned: str) -> Attempt:
-        found = _exactly(parse_json(unsigned, field="unsigned"), ("chain_id", "safe", "safe_tx"), field="unsigned")
-        expect_checksummed(found["safe"], field="safe")
-        attempt = Attempt(self._network_in(found), found["safe"], SafeTx.from_json(found["safe_tx"]))
-        if attempt.text != unsigned:
-            raise InvalidInput("not in its one canonical form", field="unsigned")
-        return attempt
+        found = UnsignedSafeTx.parse(unsigned)
+        if found.network != self._network:
+            raise InvalidInput(f"of another chain; accepted is {self._network.chain_id}", field="chain_id")
+        return Attempt(found.network, found.safe, found.tx)
 
     def _network_in(self, found: Mapping[str, Any]) -> Network:
         if found["chain_id"] != self._network.chain_id:
