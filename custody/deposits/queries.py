@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from custody.deposits.model import Deposit
 from custody.deposits.states import BOOKED, DepositState
-from custody.deposits.tables import SEEN, WAITING, DepositRow, DepositTransitionRow
+from custody.deposits.tables import SEEN, WAITING, DepositRow, DepositTransitionRow, SuspendedAssetRow
 from custody.kernel.errors import NotFound
 
 
@@ -87,6 +87,14 @@ def credited_among(session: Session, *, chain: str, outpoints: Iterable[tuple[st
         )
     )
     return {(row.txid, row.position) for row in rows}
+
+
+def suspended(session: Session, *, chain: str) -> dict[str, str]:
+    """The assets of ``chain`` that are suspended, with why."""
+    rows = session.execute(
+        select(SuspendedAssetRow.asset, SuspendedAssetRow.reason).where(SuspendedAssetRow.chain == chain)
+    )
+    return {row.asset: row.reason for row in rows}
 
 
 def unconfirmed(session: Session, *, chain: str) -> set[str]:

@@ -16,7 +16,7 @@ from custody.db import Database
 from custody.kernel.crash import crash_point
 from custody.movements import operations as movements
 from custody.movements import queries
-from custody.movements.scan import scan
+from custody.movements.scan import scan, settled
 from custody.restore import operations
 from custody.restore import queries as restorations
 from custody.restore.queries import Goal, Restoration
@@ -83,7 +83,7 @@ def _match_again(
             known = queries.stored_hash(unit.session, chain=chain, height=height)
         if known is None or reader.block_hash(height) != known:
             return
-        block = reader.block(known)
+        block = settled(reader, database, chain=chain, assets=assets, block=reader.block(known))
         with database.unit() as unit:
             movements.rescan_block(
                 unit.session, chain=chain, block=block, assets=assets, has_coins=reader.has_coins, now=unit.now

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from custody.approvals import queries as intents
 from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.clients import queries as clients
+from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
 from custody.kernel.errors import Conflict, Refused
 from custody.outbox import operations as outbox
@@ -219,6 +220,8 @@ def _refuse_by_policy(session: Session, row: WithdrawalRow, now: datetime) -> St
 
 def _refuse_stopped(session: Session, row: WithdrawalRow) -> None:
     _refuse_frozen(session, row.client_id, row.vault_id)
+    if row.asset in deposits.suspended(session, chain=row.chain):
+        raise VaultStopped("the asset is suspended: it told something else than arrived", field="asset")
 
 
 def _refuse_frozen(session: Session, client: str, vault: str) -> None:

@@ -18,7 +18,7 @@ from custody.deposits import queries as deposit_queries
 from custody.deposits.model import AssetRules, DepositRules, Tier
 from custody.ledger import invariants
 from custody.ledger import queries as ledger
-from custody.movements.scan import BlockIncomplete, scan
+from custody.movements.scan import scan
 from custody.reconciliation.effect import reconcile, reconcile_ranged
 from demo.servers import Anvil
 from tests.chains.ethereum.conftest import ANVIL, ETHER, NATIVE, NO_TRACES, Limited, adapter_for, token_id
