@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from custody.chains.addressing import AddressSource, Derived, confirm
+from custody.chains.addressing import AddressSource, Derived, Rules, confirm
 from custody.chains.registry import addressing
 from custody.kernel.canonical import canonical_json
 
@@ -44,6 +44,16 @@ class OwnedAddress:
     change: bool
     index: int
     state: AddressState
+    chain: str
+    """Of its vault. What arrives there on another chain is astray."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """An address of ours with what its keyset says of it, to be compared with what stands on the chain."""
+
+    vault: str
+    place: Rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,18 @@ class Series:
             yield self.source.derive(client=self.client, change=self.change, index=index).locator
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One place and what its keyset says of it: where a place has rules that can change, these must still hold."""
+
+    locator: bytes
+    source: AddressSource
+    client: str | None
+    """Whose it is, where addresses are personal."""
+    change: bool
+    index: int
+
+
 class Addressing(Protocol):
     """One network of one chain: how it reads destinations, and which addresses a keyset has on it."""
 

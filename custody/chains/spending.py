@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 
 from custody.evidence.keysets import Keyset
@@ -61,6 +62,15 @@ class SpendMismatch(Broken):
     """Two independent computations of one attempt's id differ: nothing was composed."""
 
     code = "spend-mismatch"
+
+
+class Finality(StrEnum):
+    """When a block counts for good."""
+
+    DEPTH = "depth"
+    """With enough blocks on top of it."""
+    FINALIZED = "finalized"
+    """When the network says so, whatever the depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +303,8 @@ class SpendRules:
     """Change addresses left in stock below which more are asked for."""
     reorg_horizon: int = 144
     """Blocks for which a confirmed payment is still watched for being reorganised away."""
+    finality: Finality = Finality.DEPTH
+    """With ``FINALIZED`` a payment is final when its block is, at whatever depth."""
 
     def required_depth(self, units: int) -> int:
         """Confirmations before a payment of this amount is final for us."""

@@ -11,7 +11,14 @@ from sqlalchemy.orm import Session
 
 from custody.deposits.model import Deposit
 from custody.deposits.states import BOOKED, DepositState
-from custody.deposits.tables import SEEN, WAITING, DepositProgressRow, DepositRow, DepositTransitionRow
+from custody.deposits.tables import (
+    SEEN,
+    WAITING,
+    DepositProgressRow,
+    DepositRow,
+    DepositTransitionRow,
+    SuspendedAssetRow,
+)
 from custody.kernel.errors import NotFound
 from custody.movements import queries as movements
 
@@ -107,6 +114,14 @@ def credited_at(session: Session, *, chain: str, vault: str, assets: Iterable[st
     )
     unsure = movements.places_arrived(session, chain=chain, vault=vault, after=_taken_up(session, chain))
     return {(place, asset): int(units) for place, asset, units in rows if place not in unsure}
+
+
+def suspended(session: Session, *, chain: str) -> dict[str, str]:
+    """The assets of ``chain`` that are suspended, with why."""
+    rows = session.execute(
+        select(SuspendedAssetRow.asset, SuspendedAssetRow.reason).where(SuspendedAssetRow.chain == chain)
+    )
+    return {row.asset: row.reason for row in rows}
 
 
 def unconfirmed(session: Session, *, chain: str) -> set[str]:

@@ -9,8 +9,18 @@ from sqlalchemy import Select, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from custody.chains.registry import has_coins
-from custody.movements.model import Coin, Movement, Tip
-from custody.movements.tables import BlockRow, CoinRow, MovementRow, OutcomeRow, ProgressRow
+from custody.movements import statements
+from custody.movements.model import Coin, Movement, Stray, Tip
+from custody.movements.tables import (
+    LIVE,
+    BlockRow,
+    CoinRow,
+    ComparisonRow,
+    MovementRow,
+    OutcomeRow,
+    ProgressRow,
+    StrayRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,48 @@ def stored_hash(session: Session, *, chain: str, height: int) -> str | None:
     return session.execute(
         select(BlockRow.hash).where(BlockRow.chain == chain, BlockRow.height == height)
     ).scalar_one_or_none()
+
+
+def finalized(session: Session, *, chain: str) -> int | None:
+    """The height up to which the node last said that nothing can be undone; None where it never did."""
+    return session.execute(select(ProgressRow.finalized).where(ProgressRow.chain == chain)).scalar_one_or_none()
+
+
+def first_in_part(session: Session, *, chain: str) -> int | None:
+    """The first block of which the node showed a part and that no comparison of balances has covered since."""
+    found: int | None = session.execute(statements.FIRST_IN_PART, {"chain": chain}).scalar_one()
+    return found
+
+
+def compared_up_to(session: Session, *, chain: str) -> Tip | None:
+    """The block at which balances were last compared with all that was recorded, or None."""
+    row = session.execute(
+        select(ComparisonRow.height, ComparisonRow.hash)
+        .where(ComparisonRow.chain == chain)
+        .order_by(ComparisonRow.height.desc())
+        .limit(1)
+    ).one_or_none()
+    return Tip(row.height, row.hash) if row else None
+
+
+def strays(session: Session) -> list[Stray]:
+    """What stands at addresses of ours on chains that are not theirs, oldest first."""
+    rows = session.execute(select(StrayRow).where(LIVE).order_by(StrayRow.id)).scalars()
+    return [
+        Stray(
+            chain=row.chain,
+            txid=row.txid,
+            position=row.position,
+            vault=row.vault_id,
+            client=row.client_id,
+            locator=row.locator,
+            asset=row.asset,
+            units=row.units,
+            height=row.height,
+            block_hash=row.block_hash,
+        )
+        for row in rows
+    ]
 
 
 def stored_below(session: Session, *, chain: str, height: int, limit: int) -> list[Tip]:
@@ -245,6 +297,7 @@ def _movements(session: Session, query: Select[MovementRow]) -> list[Movement]:
             height=row.height,
             block_hash=row.block_hash,
             removed=row.removed_at is not None,
+            since=row.since,
         )
         for row in session.execute(query.execution_options(populate_existing=True)).scalars()
     ]

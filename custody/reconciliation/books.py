@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -105,8 +105,9 @@ def snapshots(
     chain: str,
     height: int,
     block_hash: str,
+    silent: Collection[str] = (),
 ) -> tuple[Snapshot, ...]:
-    """The stored side and the node's, by asset and vault, side by side."""
+    """The stored side and the node's, by asset and vault. Of ``silent`` assets the node's is not known."""
     return tuple(
         Snapshot(
             chain=chain,
@@ -117,6 +118,7 @@ def snapshots(
             vaults=tuple(_truths(books, own, node.get(asset, {}))),
             owed=own.owed,
             trial=own.trial,
+            is_silent=asset in silent,
         )
         for asset, own in books.assets.items()
     )

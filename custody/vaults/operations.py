@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -106,6 +107,15 @@ def freeze_vault(session: Session, *, vault: str, reason: str, actor: str, now: 
     audit.record(session, event="vault.frozen", subject=vault, actor=actor, now=now, facts={"reason": reason})
     audit.raise_alarm(session, kind="vault-frozen", subject=vault, step=reason, why=reason, now=now)
     return True
+
+
+def freeze_changed(
+    session: Session, *, vault: str, locator: bytes, sentences: Sequence[str], actor: str, now: datetime
+) -> None:
+    """Freeze the vault of a place that obeys others than its keyset says, and raise an alarm for what differs (I15)."""
+    why = f"the rules of {locator.hex()} were changed: {'; '.join(sentences)}"
+    audit.raise_alarm(session, kind="rules-changed", subject=vault, step=why, why=why, now=now)
+    freeze_vault(session, vault=vault, reason=why, actor=actor, now=now)
 
 
 def note_reconciled(session: Session, *, vault: str, height: int, now: datetime) -> None:

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, Final
 
-from custody.chains.addressing import Series
+from custody.chains.addressing import Rules, Series
 from custody.chains.ethereum import planning
+from custody.chains.ethereum.addressing import SafeSource
 from custody.chains.ethereum.answers import read_bytes, read_hash, read_number, read_sent
 from custody.chains.ethereum.configuration import SafeConfiguration, SafeStorage
-from custody.chains.ethereum.holdings import Balances, Way, best_way
+from custody.chains.ethereum.holdings import Balances, TokenSilent, Way, best_way
 from custody.chains.ethereum.node import Node, RawBlock
 from custody.chains.ethereum.offline.address import address_bytes, checksum_address
 from custody.chains.ethereum.offline.deployments import NEEDED
@@ -25,7 +26,7 @@ from custody.chains.ethereum.offline.network import Network
 from custody.chains.ethereum.offline.proxy import SafeSetup
 from custody.chains.ethereum.offline.safe_tx import SafeTx
 from custody.chains.ethereum.rpc import Portion, Rpc, at_block, expecting, is_forgotten, quantity
-from custody.chains.ethereum.settling import Place, settled, told, untold
+from custody.chains.ethereum.settling import Place, believed, settled, told, untold
 from custody.chains.ethereum.transfers import read_block, read_waiting
 from custody.chains.port import (
     AddressesNotServed,
@@ -34,6 +35,7 @@ from custody.chains.port import (
     BroadcastOutcome,
     BroadcastResult,
     ChainTransaction,
+    Doubt,
     Holding,
     Holdings,
     NodeNotReady,
@@ -42,6 +44,7 @@ from custody.chains.port import (
     NodeUnavailable,
     Outcome,
     Settled,
+    StateForgotten,
     TransactionNotFound,
     WrongNetwork,
 )
@@ -102,6 +105,11 @@ class EthereumAdapter:
         """False: what an address holds is one balance."""
         return False
 
+    @property
+    def rules_can_change(self) -> bool:
+        """True: a Safe obeys what stands in its storage."""
+        return True
+
     def status(self) -> NodeStatus:
         """Tip and identity as the node gives them now. With a second node, the lower of two tips, if they agree."""
         standing = self._node.standing()
@@ -160,28 +168,46 @@ class EthereumAdapter:
         """The block with what arrived at ``locators`` instead of what was told, by their balances before and after.
 
         Node calls grow with the places of ours that the block names, never with how many there are. Where the node has
-        no state of that time any more, the block is returned as it is, but not complete: ``unseen`` compares later.
-        Raises ``TokenSilent``.
+        no state of that time any more, or a token does not answer, what its log alone says is left out and the block is
+        not complete: ``unseen`` compares later. A token that does not answer is doubted.
         """
-        places = sorted(told(block, set(locators)))
+        named = told(block, set(locators))
+        places, silent = sorted(named), set[str]()
         if not places or block.parent is None:
             return Settled(block, ())
+        arrived: dict[Place, int] = {}
         try:
-            before, after = (self._at(places, block_hash) for block_hash in (block.parent, block.hash))
+            for asset in sorted({asset for _, asset in places}):
+                own = [place for place in places if place[1] == asset]
+                try:
+                    before, after = (self._at(own, block_hash) for block_hash in (block.parent, block.hash))
+                except TokenSilent:
+                    silent.add(asset)
+                else:
+                    arrived |= {place: after[place] - before[place] for place in own}
         except NodeRefused as refusal:
             if is_forgotten(refusal):
-                return Settled(replace(block, is_complete=False), ())
+                return Settled(believed(block, native=self._native), ())
             raise
-        arrived = {place: after[place] - before[place] for place in places}
-        return settled(block, arrived=arrived, native=self._native)
+        done = settled(block, arrived=arrived, native=self._native)
+        if not silent:
+            return done
+        doubts = tuple(Doubt(asset, locator, named[locator, asset], 0) for locator, asset in places if asset in silent)
+        return Settled(believed(done.block, native=self._native, silent=silent), done.doubts + doubts)
 
     def unseen(self, recorded: Mapping[Place, int], *, since: str, until: str) -> tuple[ChainTransaction, ...]:
         """What moved and no block told: balances at ``until`` less ``recorded``, (address, asset) to units up to there.
 
         ``since`` is the block of the last such comparison; each result is named by its place and the two blocks, so
-        doing it again after a crash finds the same. Only the state at ``until`` is needed. Raises ``NodeRefused``.
+        doing it again after a crash finds the same. Only the state at ``until`` is needed. Raises ``StateForgotten``
+        and ``TokenSilent``.
         """
-        holds = self._at(sorted(recorded), until)
+        try:
+            holds = self._at(sorted(recorded), until)
+        except NodeRefused as refusal:
+            if is_forgotten(refusal):
+                raise StateForgotten(f"the node has no state of block {until}", chain=self.chain) from refusal
+            raise
         return untold({place: holds[place] - units for place, units in recorded.items()}, since=since, until=until)
 
     def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:
@@ -207,12 +233,19 @@ class EthereumAdapter:
     def holdings(self, locators: Iterable[bytes], *, assets: Collection[str]) -> Holdings:
         """The balances of exactly these addresses, all at the newest block.
 
-        Raises ``InvalidInput`` for an asset of elsewhere, ``TokenSilent``, and ``NodeNotReady`` where two nodes differ.
+        A token that does not answer is named as silent. Raises ``InvalidInput`` for an asset of elsewhere, and
+        ``NodeNotReady`` where two nodes differ.
         """
         tip = self._node.standing().tip
         if self._second is not None and self._second.block_hash(tip.height) != tip.hash:
             raise NodeNotReady(f"two nodes show two blocks at height {tip.height}", chain=self.chain)
-        return Holdings(tip.height, tip.hash, self.holdings_at(tip.hash, locators, assets=assets))
+        asked, found, silent = sorted(set(locators)), list[Holding](), list[str]()
+        for asset in sorted(set(assets)):
+            try:
+                found += self.holdings_at(tip.hash, asked, assets=[asset])
+            except TokenSilent:
+                silent.append(asset)
+        return Holdings(tip.height, tip.hash, tuple(found), tuple(silent))
 
     def holdings_at(
         self, block_hash: str, locators: Iterable[bytes], *, assets: Collection[str], way: Way | None = None
@@ -260,8 +293,39 @@ class EthereumAdapter:
         return self._storage.configuration(locator, block_hash=block_hash or self._node.standing().tip.hash)
 
     def watch(self, safes: Sequence[tuple[bytes, SafeSetup]], *, block_hash: str) -> dict[bytes, list[str]]:
-        """Those Safes that are not as they were set up, with what differs in sentences. Raises ``NodeRefused``."""
-        return self._storage.watch(safes, block_hash=block_hash)
+        """Those Safes that are not as they were set up, with what differs in sentences. Raises ``NodeRefused``.
+
+        Where there are two nodes, what either shows counts.
+        """
+        found: dict[bytes, list[str]] = {}
+        for storage in self._storages:
+            for locator, sentences in storage.watch(safes, block_hash=block_hash).items():
+                known = found.setdefault(locator, [])
+                known += [sentence for sentence in sentences if sentence not in known]
+        return found
+
+    def changed_rules(self, places: Sequence[Rules], *, block_hash: str) -> dict[bytes, list[str]]:
+        """Those Safes that are not as their keyset sets them up: their addresses are derived anew, their storage read.
+
+        One request for a hundred Safes. What is not deployed differs in nothing. Raises ``NodeRefused``.
+        """
+        found: dict[bytes, list[str]] = {}
+        safes: list[tuple[bytes, SafeSetup]] = []
+        for place in places:
+            source = place.source
+            if not isinstance(source, SafeSource):
+                raise InvalidInput("not an address source of Ethereum", field="places")
+            derived = source.derive(client=place.client, change=place.change, index=place.index)
+            if derived.locator != place.locator:
+                found[place.locator] = [f"its keyset gives {derived.address} instead"]
+            else:
+                safes.append((place.locator, source.safes.setup))
+        try:
+            return found | self.watch(safes, block_hash=block_hash)
+        except NodeRefused as refusal:
+            if not is_forgotten(refusal):
+                raise
+            return found | self.watch(safes, block_hash=self.require_ready().hash)
 
     def check_serves_addresses(self) -> None:
         """Raise ``AddressesNotServed`` unless every contract a Safe of ours needs stands here with the code pinned.

@@ -11,6 +11,8 @@ from custody.reconciliation.model import Break, Snapshot, VaultTruth
 
 def every_unit_is_somebodys(snapshot: Snapshot) -> list[Break]:
     """A break per vault of each group whose clients and suspense do not add up to what the vaults hold."""
+    if snapshot.is_silent:
+        return []
     return [found for group in groups(snapshot) for found in _compare(snapshot, group)]
 
 

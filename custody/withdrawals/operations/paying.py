@@ -12,6 +12,7 @@ from custody.approvals import queries as intents
 from custody.chains.registry import addressing, spending
 from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.clients import queries as clients
+from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
 from custody.kernel.errors import Conflict, Refused
 from custody.outbox import operations as outbox
@@ -242,6 +243,8 @@ def _refuse_by_policy(session: Session, row: WithdrawalRow, now: datetime) -> St
 
 def _refuse_stopped(session: Session, row: WithdrawalRow) -> None:
     _refuse_frozen(session, row.client_id, row.vault_id)
+    if row.asset in deposits.suspended(session, chain=row.chain):
+        raise VaultStopped("the asset is suspended: it told something else than arrived", field="asset")
 
 
 def _refuse_frozen(session: Session, client: str, vault: str) -> None:
