@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from custody.addresses.model import OwnedAddress
+from custody.addresses.model import AddressState, OwnedAddress
 from custody.deposits.states import DepositState
 from custody.kernel.errors import Broken
 
@@ -115,6 +115,11 @@ def owner_of(script: OwnedAddress, *, units: int, rules: AssetRules) -> tuple[st
     if script.client is None:
         return None, UNATTRIBUTED
     return script.client, DUST if units < rules.dust_units else None
+
+
+def is_capital(owner: OwnedAddress, *, asset: str, native: str) -> bool:
+    """Whether what arrives is the house's own money for fees, at a place of its own: no deposit of anybody's."""
+    return owner.state is AddressState.HOUSE and asset == native
 
 
 def is_deposit(*, change: bool, own_spend: bool, units: int) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
-from custody.addresses.model import AddressState
+from custody.addresses.model import AddressState, OwnedAddress
 from custody.addresses.queries import by_locators
 from custody.audit import operations as audit
 from custody.chains.port import Block, ChainTransaction, Settled
@@ -88,6 +88,35 @@ def rescan_block(
         raise TipMoved("the block is not one that was read", chain=chain, height=block.height)
     matches = _apply(session, chain, block, assets, has_coins, now)
     return BlockRecorded(Tip(block.height, block.hash), len(matches.arrivals), len(matches.departures))
+
+
+def record_opening(
+    session: Session,
+    *,
+    chain: str,
+    owner: OwnedAddress,
+    locator: bytes,
+    asset: str,
+    units: int,
+    before: Tip,
+    expected_tip: Tip,
+    now: datetime,
+) -> None:
+    """What a place had before it was ours to watch, as one arrival at ``before``; movements tell what came after.
+
+    On a chain without coins. Blocks between the two are still to be matched again. Raises ``TipMoved``.
+    """
+    stored = session.execute(
+        select(ProgressRow.height, ProgressRow.hash).where(ProgressRow.chain == chain).with_for_update()
+    ).one_or_none()
+    if stored is None or Tip(stored.height, stored.hash) != expected_tip:
+        raise TipMoved("the tip is another one now", chain=chain, height=expected_tip.height)
+    if not units:
+        return
+    arrival = Arrival(f"opening:{locator.hex()}", 0, owner, locator, asset, units, coinbase=False, own_spend=False)
+    arrivals, _ = rows_of(Matches((arrival,), ()))
+    rows = {"chain": chain, "height": before.height, "hash": before.hash, "rows": json.dumps(arrivals), "now": now}
+    session.execute(statements.ADD_MOVEMENTS, rows)
 
 
 def locators_of_ours(session: Session, *, block: Block, assets: Collection[str]) -> frozenset[bytes]:

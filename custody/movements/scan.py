@@ -18,6 +18,9 @@ from custody.movements import operations, queries
 from custody.movements.model import Tip
 from custody.movements.operations import TipMoved
 
+OVERLAP: Final = 6
+"""Blocks before the tip that are matched once more whenever there is a new one."""
+
 _FORKS_PER_SCAN: Final = 3
 _PAGE: Final = 100
 
@@ -58,7 +61,7 @@ def scan(
     assets: Collection[str],
     start_height: int,
     limit_blocks: int = 500,
-    overlap: int = 6,
+    overlap: int = OVERLAP,
 ) -> ScanResult:
     """Follow the node for up to ``limit_blocks`` blocks from our tip, or from ``start_height`` the first time.
 
