@@ -83,6 +83,12 @@ def every(session: Session) -> list[Vault]:
     return [view(row) for row in session.execute(query).scalars()]
 
 
+def houses(session: Session, *, chain: str) -> list[Vault]:
+    """The places of the house's own on a chain."""
+    query = select(VaultRow).where(VaultRow.kind == HOUSE, VaultRow.chain == chain).order_by(VaultRow.id)
+    return [view(row) for row in session.execute(query).scalars()]
+
+
 def keyset(session: Session, *, keyset_id: str) -> Keyset:
     """The registered keyset, proved again: its keys give its descriptor, whose hash every cosigner signed.
 
