@@ -13,11 +13,12 @@ from custody.kernel.canonical import canonical_json
 
 
 class AddressState(StrEnum):
-    """``stock``: derived and nobody's; ``issued``: handed out; ``burned``: never to be handed out."""
+    """``stock``: derived and nobody's; ``issued``: handed out; ``burned``: never will be; ``house``: its own."""
 
     STOCK = "stock"
     ISSUED = "issued"
     BURNED = "burned"
+    HOUSE = "house"
 
 
 @dataclass(frozen=True, slots=True)

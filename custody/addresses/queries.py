@@ -63,7 +63,7 @@ def ruled(session: Session, *, chain: str, locators: Collection[bytes] | None = 
         return []
     found, sources = [], dict[str, AddressSource]()
     for row in rows:
-        if row.chain != chain:
+        if row.chain != chain or row.state == AddressState.HOUSE:
             continue
         if row.vault_id not in sources:
             sources[row.vault_id] = vaults.source_of(session, vault=vaults.get(session, vault=row.vault_id))

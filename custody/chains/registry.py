@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
+from custody.chains.carrying import Payer
 from custody.chains.ethereum.offline.network import NETWORKS as EIP155
 from custody.chains.ethereum.offline.network import why_refused
 from custody.chains.port import ChainNode, Doorbell
@@ -73,6 +74,15 @@ def has_coins(chain: str) -> bool:
     return _of(chain, HAS_COINS)
 
 
+def payer(chain: str) -> Payer | None:
+    """What a chain says of who pays for spends it has no authority over; ``None`` where the vault pays itself.
+
+    Raises ``InvalidInput`` for a chain nobody serves.
+    """
+    made = _of(chain, PAYERS)
+    return None if made is None else made(chain)
+
+
 def _of(chain: str, served: Mapping[str, _Found]) -> _Found:
     if chain not in served:
         raise InvalidInput(f"no adapter serves this chain; served are {', '.join(served)}", field="chain")
@@ -113,6 +123,13 @@ def _ethereum_spending(chain: str) -> Spending:
     from custody.chains.ethereum.spending import EthereumSpending
 
     return EthereumSpending(chain)
+
+
+@lru_cache
+def _ethereum_payer(chain: str) -> Payer:
+    from custody.chains.ethereum.payer import EthereumPayer
+
+    return EthereumPayer(chain)
 
 
 def _ethereum(chain: str, address: NodeAddress) -> ChainNode:
@@ -175,3 +192,9 @@ SPENDINGS: Final[dict[str, Callable[[str], Spending]]] = {
     **{network.chain: _ethereum_spending for network in EIP155},
 }
 """Chain id to what makes its spending."""
+
+PAYERS: Final[dict[str, Callable[[str], Payer] | None]] = {
+    **{network.chain: None for network in NETWORKS},
+    **{network.chain: _ethereum_payer for network in EIP155},
+}
+"""Chain id to what makes its payer."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from custody.addresses.model import OwnedAddress
+from custody.addresses.model import AddressState, OwnedAddress
 from custody.chains.spending import Finality
 from custody.deposits.states import DepositState
 from custody.kernel.errors import Broken
@@ -127,6 +127,11 @@ def owner_of(script: OwnedAddress, *, units: int, rules: AssetRules) -> tuple[st
 def is_to_be_expected(doubt: Doubted, rules: AssetRules) -> bool:
     """Whether less arrived than was told because the asset keeps a part of what moves, and not because it lies."""
     return rules.fee_on_transfer and 0 < doubt.arrived < doubt.told
+
+
+def is_capital(owner: OwnedAddress, *, asset: str, native: str) -> bool:
+    """Whether what arrives is the house's own money for fees, at a place of its own: no deposit of anybody's."""
+    return owner.state is AddressState.HOUSE and asset == native
 
 
 def is_deposit(*, change: bool, own_spend: bool, units: int) -> bool:

@@ -104,6 +104,35 @@ def rescan_block(
     return BlockRecorded(Tip(block.height, block.hash), len(matches.arrivals), len(matches.departures))
 
 
+def record_opening(
+    session: Session,
+    *,
+    chain: str,
+    owner: OwnedAddress,
+    locator: bytes,
+    asset: str,
+    units: int,
+    before: Tip,
+    expected_tip: Tip,
+    now: datetime,
+) -> None:
+    """What a place had before it was ours to watch, as one arrival at ``before``; movements tell what came after.
+
+    On a chain without coins. Blocks between the two are still to be matched again. Raises ``TipMoved``.
+    """
+    stored = session.execute(
+        select(ProgressRow.height, ProgressRow.hash).where(ProgressRow.chain == chain).with_for_update()
+    ).one_or_none()
+    if stored is None or Tip(stored.height, stored.hash) != expected_tip:
+        raise TipMoved("the tip is another one now", chain=chain, height=expected_tip.height)
+    if not units:
+        return
+    arrival = Arrival(f"opening:{locator.hex()}", 0, owner, locator, asset, units, coinbase=False, own_spend=False)
+    arrivals, _ = rows_of(Matches((arrival,), ()))
+    rows = {"chain": chain, "height": before.height, "hash": before.hash, "rows": json.dumps(arrivals), "now": now}
+    session.execute(statements.ADD_MOVEMENTS, rows)
+
+
 def locators_of_ours(session: Session, *, block: Block, assets: Collection[str]) -> frozenset[bytes]:
     """Those places the block names that are ours, of a vault of whatever chain."""
     return frozenset(by_locators(session, locators_in(block, assets)))

@@ -259,6 +259,12 @@ def spender_of(session: Session, *, chain: str, txid: str, position: int) -> str
     ).scalar_one_or_none()
 
 
+def last_change(session: Session, *, chain: str) -> int:
+    """The newest change of the chain, 0 before the first."""
+    query = select(func.max(MovementRow.change_id)).where(MovementRow.chain == chain)
+    return session.execute(query).scalar_one() or 0
+
+
 def changes(session: Session, *, chain: str, after: int, limit: int) -> list[Movement]:
     """What was recorded or removed since change ``after``, in the order it was committed, at most ``limit``."""
     return _movements(

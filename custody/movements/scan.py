@@ -25,6 +25,9 @@ from custody.vaults import operations as vaults
 COMPARE_EVERY: Final = 10
 """Blocks after which balances are compared where a node shows a part: two minutes, with one in twelve seconds."""
 
+OVERLAP: Final = 6
+"""Blocks before the tip that are matched once more whenever there is a new one."""
+
 _FORKS_PER_SCAN: Final = 3
 _PAGE: Final = 100
 
@@ -59,7 +62,7 @@ def scan(
     assets: Collection[str],
     start_height: int,
     limit_blocks: int = 500,
-    overlap: int = 6,
+    overlap: int = OVERLAP,
     compare_every: int = COMPARE_EVERY,
     finality: Finality = Finality.DEPTH,
 ) -> ScanResult:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from custody.addresses import queries as addresses
-from custody.chains.addressing import Series
+from custody.chains.addressing import OwnPlaces, Series
 from custody.chains.port import ChainReader, Holding, Holdings
 from custody.db import Database
 from custody.kernel.errors import Unavailable
@@ -258,6 +258,9 @@ def _ranges(database: Database, chain: str) -> _Ranges:
                 beyond = PERSONAL_LOOKAHEAD if kept_for else LOOKAHEAD
                 last = highest.get((vault.id, kept_for, change), -1) + beyond
                 ranges.append((Series(source, last, kept_for or None, change), vault.id))
+        for house in vaults.houses(unit.session, chain=chain):
+            places = tuple(sorted(addresses.locators_of(unit.session, vault=house.id)))
+            ranges.append((Series(OwnPlaces(places), len(places) - 1), house.id))
     return ranges
 
 

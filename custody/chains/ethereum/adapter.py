@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from custody.chains.addressing import Rules, Series
+from custody.chains.carrying import Market, Prospect, Standing
 from custody.chains.ethereum import planning
 from custody.chains.ethereum.addressing import SafeSource
 from custody.chains.ethereum.answers import read_bytes, read_hash, read_number, read_sent
@@ -25,6 +26,7 @@ from custody.chains.ethereum.offline.keccak import keccak
 from custody.chains.ethereum.offline.network import Network
 from custody.chains.ethereum.offline.proxy import SafeSetup
 from custody.chains.ethereum.offline.safe_tx import SafeTx
+from custody.chains.ethereum.relaying import Relaying
 from custody.chains.ethereum.rpc import Portion, Rpc, at_block, expecting, is_forgotten, quantity
 from custody.chains.ethereum.settling import Place, believed, settled, told, untold
 from custody.chains.ethereum.transfers import read_block, read_waiting
@@ -94,6 +96,7 @@ class EthereumAdapter:
         ]
         self._storages = [SafeStorage(each) for each in (rpc, second) if each is not None]
         self._storage = self._storages[0]
+        self._relaying = Relaying(rpc, chain=network.chain)
 
     @property
     def chain(self) -> str:
@@ -415,6 +418,22 @@ class EthereumAdapter:
         if answer != txid:
             return BroadcastOutcome(BroadcastResult.UNKNOWN, "the node answered with another hash")
         return BroadcastOutcome(BroadcastResult.ACCEPTED)
+
+    def standing(self, account: str) -> Standing:
+        """What the chain says of a relayer's account now. Raises ``NodeRefused``."""
+        return self._relaying.standing(account)
+
+    def examine(self, finals: Iterable[bytes], *, account: str) -> list[Prospect]:
+        """Each signed SafeTx as it stands now; those that can go were tried, each alone. Raises ``InvalidInput``."""
+        return self._relaying.examine(finals, account=account)
+
+    def market(self) -> Market:
+        """What the next block asks per gas. Raises ``NodeRefused``."""
+        return self._relaying.market()
+
+    def held_at(self, locator: bytes, *, height: int) -> int:
+        """Wei at an address after the block of that height. Raises ``NodeRefused`` where the node forgot."""
+        return self._relaying.held_at(checksum_address(locator), height=height)
 
     def _refused(self, txid: str, reason: str) -> BroadcastOutcome:
         said = reason.lower()

@@ -12,9 +12,10 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
 from custody.addresses.model import OwnedAddress
+from custody.chains.registry import addressing
 from custody.chains.spending import Finality
 from custody.deposits import queries
-from custody.deposits.model import IN_DOUBT, DepositRules, is_deposit
+from custody.deposits.model import IN_DOUBT, DepositRules, is_capital, is_deposit
 from custody.deposits.operations.booking import book, unbook
 from custody.deposits.operations.doubting import judge_doubts
 from custody.deposits.operations.rows import known, lock_chain, move, open_deposit
@@ -63,6 +64,7 @@ def advance(session: Session, *, chain: str, config: DepositRules, actor: str, n
 class _Run:
     def __init__(self, session: Session, chain: str, rules: DepositRules, actor: str, now: datetime) -> None:
         self.session, self.chain, self.rules, self.actor, self.now = session, chain, rules, actor, now
+        self.native = addressing(chain).native.id
         self.mined: list[str] = []
         self.booked: list[str] = []
         self.removed: list[str] = []
@@ -103,6 +105,8 @@ class _Run:
         owners = addresses.by_ids(self.session, {item.address_id for item in changes if not item.removed})
         for item in changes:
             row = rows.get((item.txid, item.position))
+            if not item.removed and is_capital(owners[item.address_id], asset=item.asset, native=self.native):
+                continue
             if item.removed:
                 self._remove(item, row)
             elif row is None:

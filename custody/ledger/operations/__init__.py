@@ -9,6 +9,14 @@ from custody.ledger.operations.deposits import (
     reverse_suspense,
     to_suspense,
 )
+from custody.ledger.operations.gas import (
+    add_capital,
+    bill_network_fee,
+    pay_network_fee,
+    reverse_bill,
+    reverse_capital,
+    reverse_network_fee,
+)
 from custody.ledger.operations.holds import (
     HoldEnded,
     HoldExceeded,
@@ -39,12 +47,18 @@ __all__ = [
     "IdempotencyMismatch",
     "InsufficientFunds",
     "VaultOverdrawn",
+    "add_capital",
+    "bill_network_fee",
     "credit_deposit",
     "hold",
+    "pay_network_fee",
     "post",
     "post_batch",
     "restore_hold",
+    "reverse_bill",
+    "reverse_capital",
     "reverse_deposit",
+    "reverse_network_fee",
     "reverse_settlement",
     "reverse_suspense",
     "settle_hold",
