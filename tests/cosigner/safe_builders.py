@@ -131,8 +131,9 @@ class SafeWorld(World):
 
     def withdrawal(self, client: str, amount_sat: int, **changes: Any) -> WithdrawalRequest:
         """A request of the exchange, for ether unless told."""
-        values = {"asset": NATIVE.id, "destination": somebody("payee"), "max_fee": 10**16, **changes}
-        return super().withdrawal(client, amount_sat, **values)
+        not_after = self.now.replace(microsecond=0) + timedelta(days=2)
+        values = {"asset": NATIVE.id, "destination": somebody("payee"), "max_fee": 10**16, "not_after": not_after}
+        return super().withdrawal(client, amount_sat, **{**values, **changes})
 
     def usdx(self, client: str, units: int, **changes: Any) -> WithdrawalRequest:
         """A request of the exchange for the token."""
@@ -230,10 +231,6 @@ class SafeWorld(World):
         text = unsigned if isinstance(unsigned, str) else unsigned.text
         openings = changes.pop("openings", [self.opening("acme", 7)])
         return replace(self.bundle(payments, openings, text, name=name), **changes)
-
-    def of_today(self, request: WithdrawalRequest) -> WithdrawalRequest:
-        """The request with a time that the program's own clock accepts."""
-        return replace(request, not_after=self.now.replace(microsecond=0) + timedelta(days=1))
 
 
 def batch(calls: Sequence[Call], *, nonce: int) -> SafeTx:
