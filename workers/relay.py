@@ -7,6 +7,7 @@ rows stay where they are and their leases run out.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import structlog
 from kombu.exceptions import OperationalError
 
+from config.chains import ConfigError
 from config.logging import configure
 from custody.bootstrap import Runtime, ServedChain, read_settings
 from custody.chains.registry import doorbell
@@ -112,6 +114,10 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    try:
+        runtime()
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
     log.info("relay ready")
     run(stop)
 
