@@ -12,9 +12,10 @@ from config.chains import ChainConfig, ConfigError
 from config.logging import configure
 from config.settings import ChainSettings, Settings
 from custody.chains.addressing import Addressing
+from custody.chains.inspecting import Inspect
 from custody.chains.payer import PayerKey
 from custody.chains.port import ChainNode
-from custody.chains.registry import NodeAddress, addressing, chain_named, open_chain, spending
+from custody.chains.registry import NodeAddress, addressing, chain_named, inspector, open_chain, spending
 from custody.chains.spending import SpendRules, Terms
 from custody.db import Database
 from custody.deposits.model import AssetRules, DepositRules, Tier
@@ -50,6 +51,8 @@ class ServedChain:
     start_height: int
     doorbell_url: str
     """Where the node tells that it has news; empty where nobody listens."""
+    inspect: Inspect
+    """Asks the node about a registered asset."""
     payer_key: PayerKey | None
     """Of whoever pays to carry spends out; None where the vault bears its fees, or nobody carries anything."""
 
@@ -198,6 +201,7 @@ def _serve(chain: ChainSettings, settings: Settings, registered: Sequence[Asset]
         deadlines=Deadlines(**asdict(chain.block.deadlines)),
         start_height=chain.start_height,
         doorbell_url=chain.doorbell_url,
+        inspect=inspector(where.chain, address),
         payer_key=None if chain.payer_key is None else PayerKey(chain.payer_key),
     )
 
