@@ -13,9 +13,11 @@ from custody.chains.bitcoin.offline.network import NETWORKS
 from custody.chains.carrying import Payer
 from custody.chains.ethereum.offline.network import NETWORKS as EIP155
 from custody.chains.ethereum.offline.network import why_refused
+from custody.chains.inspecting import Inspect, Inspected, native_inspected
 from custody.chains.port import ChainNode, Doorbell
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
+from custody.kernel.money import Asset
 
 _Found = TypeVar("_Found")
 
@@ -62,6 +64,11 @@ def open_chain(chain: str, address: NodeAddress) -> ChainNode:
     Raises ``InvalidInput`` for a chain nobody serves and ``ValueError`` for an address that is none.
     """
     return _of(chain, ADAPTERS)(chain, address)
+
+
+def inspector(chain: str, address: NodeAddress) -> Inspect:
+    """What asks the chain's node about a registered asset; nothing is asked yet. Raises ``InvalidInput``."""
+    return _of(chain, INSPECTORS)(chain, address)
 
 
 def doorbell(chain: str) -> Doorbell:
@@ -155,6 +162,27 @@ def _ethereum_addressing(chain: str) -> Addressing:
     return EthereumAddressing(network(chain))
 
 
+def _native_inspector(chain: str, _: NodeAddress) -> Inspect:
+    where = addressing(chain)
+
+    def ask(asset: Asset) -> Inspected:
+        where.home_of(asset.id)
+        return native_inspected(asset)
+
+    return ask
+
+
+def _ethereum_inspector(chain: str, address: NodeAddress) -> Inspect:
+    def ask(asset: Asset) -> Inspected:
+        from custody.chains.ethereum.offline.network import network
+        from custody.chains.ethereum.rpc import Rpc
+        from custody.chains.ethereum.tokens import inspect
+
+        return inspect(Rpc(address.url, timeout_seconds=address.timeout_seconds), network(chain), asset)
+
+    return ask
+
+
 def _ethereum_doorbell() -> Doorbell:
     from custody.chains.ethereum.doorbell import listen
 
@@ -181,6 +209,12 @@ DOORBELLS: Final[Mapping[str, Callable[[], Doorbell]]] = {
     **{network.chain: _ethereum_doorbell for network in EIP155},
 }
 """Chain id to what gives its doorbell."""
+
+INSPECTORS: Final[Mapping[str, Callable[[str, NodeAddress], Inspect]]] = {
+    **{network.chain: _native_inspector for network in NETWORKS},
+    **{network.chain: _ethereum_inspector for network in EIP155},
+}
+"""Chain id to what asks about its assets."""
 
 HAS_COINS: Final[Mapping[str, bool]] = {
     **{network.chain: True for network in NETWORKS},
