@@ -26,7 +26,7 @@ from custody.chains.ethereum.offline.execution import execute
 from custody.chains.ethereum.offline.signer import signature_over
 from custody.chains.ethereum.spending import EthereumSpending
 from custody.chains.ethereum.terms import EthereumTerms
-from custody.chains.spending import SpendRules, WouldFail
+from custody.chains.spending import Candidates, Plan, SpendRules, WouldFail
 from custody.clients import operations as clients
 from custody.db import Database
 from custody.deposits import operations as deposits
@@ -55,6 +55,7 @@ from custody.spends import queries as attempts
 from custody.spends.model import Attempt
 from custody.trust import operations as trust
 from custody.vaults import operations as vaults
+from custody.vaults import queries as vaults_queries
 from custody.withdrawals import operations as withdrawals
 from custody.withdrawals import queries
 from custody.withdrawals.model import Step, Withdrawal
@@ -367,11 +368,12 @@ class Turns:
                 said = signer.statement(refusal.message).signature
                 signing.add_refusal(unit.session, refusal=refusal, signature=said, correlation_id="test", now=unit.now)
 
-    def deliver(self) -> None:
-        """Handle what is due in the outbox until nothing is. What must wait stays."""
+    def deliver(self, *, but: str = "") -> None:
+        """Handle what is due in the outbox until nothing is, ``but`` for one topic. What must wait stays."""
         while messages := self._lease():
             for message in messages:
-                self._handle(message)
+                if message.topic != but:
+                    self._handle(message)
 
     def settle(self, *, cosigners: Sequence[str] = ("cosigner-1", "cosigner-2")) -> None:
         """Read, deliver and sign until nothing moves."""
@@ -420,7 +422,31 @@ class Turns:
         planned = self.reader.plan(found, rules=self.rules)
         self.attach(planned)
 
-    def attach(self, planned: Any) -> str:
+    def candidates(self, withdrawal: Withdrawal) -> Candidates:
+        """What it may spend now."""
+        with self.db.unit() as unit:
+            found = withdrawals.composable(unit.session, withdrawal=withdrawal.id, rules=self.rules)
+        assert found is not None
+        return found
+
+    def finished_elsewhere(self, withdrawal: Withdrawal) -> bytes:
+        """A quorum signs its newest attempt and hands nothing in: the final bytes, as they would have them."""
+        attempt = self.attempts(withdrawal)[-1]
+        names = ("cosigner-1", "cosigner-2")
+        for name in names:
+            self.give_out(name)
+        keyset = self.keys.keyset
+        with self.db.unit() as unit:
+            branch = vaults_queries.get(unit.session, vault=attempt.vault).branch
+        return SPENDING.finalise(
+            {name: {"0": self.signature(name, attempt.unsigned)[2:]} for name in names},
+            unsigned=attempt.unsigned,
+            inputs=attempt.inputs,
+            keyset=keyset,
+            branch=branch,
+        ).raw
+
+    def attach(self, planned: Plan) -> str:
         """Attach a plan; the withdrawal's state."""
         with self.db.unit() as unit:
             return str(
