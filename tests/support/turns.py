@@ -20,6 +20,7 @@ from custody.addresses.stocking import fill_stock
 from custody.approvals import operations as approvals
 from custody.approvals import queries as intents
 from custody.audit import queries as audit
+from custody.chains import registry
 from custody.chains.ethereum.adapter import EthereumAdapter
 from custody.chains.ethereum.offline.address import checksum_address
 from custody.chains.ethereum.offline.execution import execute
@@ -96,6 +97,13 @@ ROUNDS = 40
 SPENDING = EthereumSpending(ANVIL.chain)
 TERMS = EthereumTerms(absolute_wei=10**17, rate_wei_gas=10**12, share_bps=10_000)
 _PLACES = itertools.count(1)
+
+
+def spending() -> EthereumSpending:
+    """The chain's spends, as the registry has them now."""
+    found = registry.spending(ANVIL.chain)
+    assert isinstance(found, EthereumSpending)
+    return found
 
 
 def payee() -> str:
@@ -264,9 +272,14 @@ class Turns:
 
     def respend(self, asked: Withdrawal, *, approvers: Sequence[str] = ("alice",), **changes: Any) -> RespendRequested:
         """Ask to give a withdrawal up, and have people agree."""
-        request = self.respend_request(asked, **changes)
+        found = self.file_respend(self.respend_request(asked, **changes))
+        self.approve(found.intent.digest, *approvers)
+        return found
+
+    def file_respend(self, request: RespendRequest) -> RespendRequested:
+        """Ask, and nobody agrees yet."""
         with self.db.unit() as unit:
-            found = withdrawals.request_respend(
+            return withdrawals.request_respend(
                 unit.session,
                 request=request,
                 signature=sign(request),
@@ -274,8 +287,6 @@ class Turns:
                 correlation_id="test",
                 now=unit.now,
             )
-        self.approve(found.intent.digest, *approvers)
-        return found
 
     def mine(self, blocks: int = 1) -> None:
         """Mine and follow; nobody signs."""
@@ -292,7 +303,7 @@ class Turns:
 
     def carry_raw(self, final: bytes, *, sender: str = FAUCET, gas: int | None = None) -> dict[str, Any]:
         """The same of bytes, as whoever got hold of them would."""
-        execution = SPENDING.read_execution(final)
+        execution = spending().read_execution(final)
         safe, safes = execution.attempt.safe, execution.safes
         if self.anvil.rpc("eth_getCode", safe, "latest") == "0x":
             self.anvil.transact(safes.code.factory, data=safes.create_calldata(execution.salt_nonce), sender=sender)
@@ -354,7 +365,7 @@ class Turns:
 
     def signature(self, cosigner: str, unsigned: str) -> str:
         """What this cosigner's key says to an unsigned attempt."""
-        digest = bytes.fromhex(SPENDING.payments_of(unsigned).spend[2:])
+        digest = bytes.fromhex(spending().payments_of(unsigned).spend[2:])
         found = next(item for item in self.keys.cosigners if item.name == cosigner)
         return "0x" + signature_over(digest, found.secret).hex()
 
@@ -438,13 +449,17 @@ class Turns:
         keyset = self.keys.keyset
         with self.db.unit() as unit:
             branch = vaults_queries.get(unit.session, vault=attempt.vault).branch
-        return SPENDING.finalise(
-            {name: {"0": self.signature(name, attempt.unsigned)[2:]} for name in names},
-            unsigned=attempt.unsigned,
-            inputs=attempt.inputs,
-            keyset=keyset,
-            branch=branch,
-        ).raw
+        return (
+            spending()
+            .finalise(
+                {name: {"0": self.signature(name, attempt.unsigned)[2:]} for name in names},
+                unsigned=attempt.unsigned,
+                inputs=attempt.inputs,
+                keyset=keyset,
+                branch=branch,
+            )
+            .raw
+        )
 
     def attach(self, planned: Plan) -> str:
         """Attach a plan; the withdrawal's state."""
