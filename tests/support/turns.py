@@ -20,13 +20,14 @@ from custody.addresses.stocking import fill_stock
 from custody.approvals import operations as approvals
 from custody.approvals import queries as intents
 from custody.audit import queries as audit
+from custody.chains import registry
 from custody.chains.ethereum.adapter import EthereumAdapter
 from custody.chains.ethereum.offline.address import checksum_address
 from custody.chains.ethereum.offline.execution import execute
 from custody.chains.ethereum.offline.signer import signature_over
 from custody.chains.ethereum.spending import EthereumSpending
 from custody.chains.ethereum.terms import EthereumTerms
-from custody.chains.spending import SpendRules, WouldFail
+from custody.chains.spending import Candidates, Plan, SpendRules, WouldFail
 from custody.clients import operations as clients
 from custody.db import Database
 from custody.deposits import operations as deposits
@@ -55,6 +56,7 @@ from custody.spends import queries as attempts
 from custody.spends.model import Attempt
 from custody.trust import operations as trust
 from custody.vaults import operations as vaults
+from custody.vaults import queries as vaults_queries
 from custody.withdrawals import operations as withdrawals
 from custody.withdrawals import queries
 from custody.withdrawals.model import Step, Withdrawal
@@ -95,6 +97,13 @@ ROUNDS = 40
 SPENDING = EthereumSpending(ANVIL.chain)
 TERMS = EthereumTerms(absolute_wei=10**17, rate_wei_gas=10**12, share_bps=10_000)
 _PLACES = itertools.count(1)
+
+
+def spending() -> EthereumSpending:
+    """The chain's spends, as the registry has them now."""
+    found = registry.spending(ANVIL.chain)
+    assert isinstance(found, EthereumSpending)
+    return found
 
 
 def payee() -> str:
@@ -263,9 +272,14 @@ class Turns:
 
     def respend(self, asked: Withdrawal, *, approvers: Sequence[str] = ("alice",), **changes: Any) -> RespendRequested:
         """Ask to give a withdrawal up, and have people agree."""
-        request = self.respend_request(asked, **changes)
+        found = self.file_respend(self.respend_request(asked, **changes))
+        self.approve(found.intent.digest, *approvers)
+        return found
+
+    def file_respend(self, request: RespendRequest) -> RespendRequested:
+        """Ask, and nobody agrees yet."""
         with self.db.unit() as unit:
-            found = withdrawals.request_respend(
+            return withdrawals.request_respend(
                 unit.session,
                 request=request,
                 signature=sign(request),
@@ -273,8 +287,6 @@ class Turns:
                 correlation_id="test",
                 now=unit.now,
             )
-        self.approve(found.intent.digest, *approvers)
-        return found
 
     def mine(self, blocks: int = 1) -> None:
         """Mine and follow; nobody signs."""
@@ -291,7 +303,7 @@ class Turns:
 
     def carry_raw(self, final: bytes, *, sender: str = FAUCET, gas: int | None = None) -> dict[str, Any]:
         """The same of bytes, as whoever got hold of them would."""
-        execution = SPENDING.read_execution(final)
+        execution = spending().read_execution(final)
         safe, safes = execution.attempt.safe, execution.safes
         if self.anvil.rpc("eth_getCode", safe, "latest") == "0x":
             self.anvil.transact(safes.code.factory, data=safes.create_calldata(execution.salt_nonce), sender=sender)
@@ -353,7 +365,7 @@ class Turns:
 
     def signature(self, cosigner: str, unsigned: str) -> str:
         """What this cosigner's key says to an unsigned attempt."""
-        digest = bytes.fromhex(SPENDING.payments_of(unsigned).spend[2:])
+        digest = bytes.fromhex(spending().payments_of(unsigned).spend[2:])
         found = next(item for item in self.keys.cosigners if item.name == cosigner)
         return "0x" + signature_over(digest, found.secret).hex()
 
@@ -367,11 +379,12 @@ class Turns:
                 said = signer.statement(refusal.message).signature
                 signing.add_refusal(unit.session, refusal=refusal, signature=said, correlation_id="test", now=unit.now)
 
-    def deliver(self) -> None:
-        """Handle what is due in the outbox until nothing is. What must wait stays."""
+    def deliver(self, *, but: str = "") -> None:
+        """Handle what is due in the outbox until nothing is, ``but`` for one topic. What must wait stays."""
         while messages := self._lease():
             for message in messages:
-                self._handle(message)
+                if message.topic != but:
+                    self._handle(message)
 
     def settle(self, *, cosigners: Sequence[str] = ("cosigner-1", "cosigner-2")) -> None:
         """Read, deliver and sign until nothing moves."""
@@ -420,7 +433,35 @@ class Turns:
         planned = self.reader.plan(found, rules=self.rules)
         self.attach(planned)
 
-    def attach(self, planned: Any) -> str:
+    def candidates(self, withdrawal: Withdrawal) -> Candidates:
+        """What it may spend now."""
+        with self.db.unit() as unit:
+            found = withdrawals.composable(unit.session, withdrawal=withdrawal.id, rules=self.rules)
+        assert found is not None
+        return found
+
+    def finished_elsewhere(self, withdrawal: Withdrawal) -> bytes:
+        """A quorum signs its newest attempt and hands nothing in: the final bytes, as they would have them."""
+        attempt = self.attempts(withdrawal)[-1]
+        names = ("cosigner-1", "cosigner-2")
+        for name in names:
+            self.give_out(name)
+        keyset = self.keys.keyset
+        with self.db.unit() as unit:
+            branch = vaults_queries.get(unit.session, vault=attempt.vault).branch
+        return (
+            spending()
+            .finalise(
+                {name: {"0": self.signature(name, attempt.unsigned)[2:]} for name in names},
+                unsigned=attempt.unsigned,
+                inputs=attempt.inputs,
+                keyset=keyset,
+                branch=branch,
+            )
+            .raw
+        )
+
+    def attach(self, planned: Plan) -> str:
         """Attach a plan; the withdrawal's state."""
         with self.db.unit() as unit:
             return str(
