@@ -18,6 +18,7 @@ from custody.cli import (
     environment,
     parties,
     policy,
+    strays,
     trust,
     vaults,
     verdicts,
@@ -49,6 +50,7 @@ def settings(
 
 books.add_to(app)
 verdicts.add_to(app)
+app.command("strays")(strays.strays)
 for name, group in (
     ("audit", chain_of_events.app),
     ("client", parties.clients),

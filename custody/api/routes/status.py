@@ -13,6 +13,7 @@ from custody.api.call import AsReader
 from custody.api.views import vault_view
 from custody.audit import queries as audit
 from custody.bootstrap import Runtime
+from custody.deposits import queries as deposits
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import CustodyError
 from custody.ledger import queries as ledger
@@ -54,6 +55,8 @@ def _read(session: Session, chain: str) -> dict[str, Any]:
     return {
         "scanned": None if tip is None else {"height": tip.height, "hash": tip.hash},
         "books": {"balanced": _is_balanced(session), "vaults": [vault_view(vault) for vault in vaults.every(session)]},
+        "strays": [item.to_json() for item in movements.strays(session)],
+        "suspended_assets": deposits.suspended(session, chain=chain),
         "audit_head": {"sequence": head.sequence, "hash": head.hash},
     }
 
