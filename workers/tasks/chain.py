@@ -25,6 +25,7 @@ def scan_chain(runtime: Runtime) -> None:
         chain=runtime.chain,
         assets=runtime.assets,
         start_height=runtime.settings.start_height,
+        finality=runtime.deposit_rules.finality,
     )
     watch_mempool(
         runtime.node,
