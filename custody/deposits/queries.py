@@ -116,11 +116,10 @@ def credited_at(session: Session, *, chain: str, vault: str, assets: Iterable[st
     return {(place, asset): int(units) for place, asset, units in rows if place not in unsure}
 
 
-def suspended(session: Session, *, chain: str) -> dict[str, str]:
-    """The assets of ``chain`` that are suspended, with why."""
-    rows = session.execute(
-        select(SuspendedAssetRow.asset, SuspendedAssetRow.reason).where(SuspendedAssetRow.chain == chain)
-    )
+def suspended(session: Session, *, chain: str | None = None) -> dict[str, str]:
+    """The assets that are suspended, of ``chain`` alone where one is named, with why."""
+    query = select(SuspendedAssetRow.asset, SuspendedAssetRow.reason)
+    rows = session.execute(query if chain is None else query.where(SuspendedAssetRow.chain == chain))
     return {row.asset: row.reason for row in rows}
 
 

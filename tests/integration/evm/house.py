@@ -129,6 +129,11 @@ class House:
         """From now on the node shows no traces."""
         self.through(lambda: Limited(self.anvil.url, missing=NO_TRACES))
 
+    def forgotten_before_the_newest(self, blocks: int = 128) -> None:
+        """From now on the node is one that has the state of the newest ``blocks`` there are now and of later ones."""
+        oldest = self.anvil.height() - blocks + 1
+        self.through(lambda: Forgetful(self.anvil.url, oldest=oldest))
+
     def safe(self, client: str) -> Safe:
         """The Safe of a client's first address, with its owners' keys."""
         with self.db.unit() as unit:
@@ -227,7 +232,9 @@ class House:
 class Forgetful(Limited):
     """A full node: it has the state of blocks from ``oldest`` on, and traces of none of the others."""
 
-    oldest = 0
+    def __init__(self, url: str, *, oldest: int) -> None:
+        super().__init__(url)
+        self.oldest, self._plain = oldest, Rpc(url)
 
     def call(self, method: str, *params: Any, timeout_seconds: float | None = None) -> Any:
         self.refusing = self._forgotten(method, params)
@@ -248,5 +255,4 @@ class Forgetful(Limited):
         return {method: "missing trie node"}
 
     def _height(self, block_hash: str) -> int:
-        (answer,) = Limited.batch(Limited(self.url), [("eth_getBlockByHash", (block_hash, False))])
-        return int(answer["number"], 16)
+        return int(self._plain.call("eth_getBlockByHash", block_hash, False)["number"], 16)
