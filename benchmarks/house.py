@@ -95,16 +95,16 @@ class House:
 
     def scan(self) -> None:
         """What one ring of ``chain.scan`` does."""
-        here = self.runtime
+        runtime, here = self.runtime, self.runtime.only
         scan.scan(
             here.node,
-            here.database,
+            runtime.database,
             chain=here.chain,
             assets=here.assets,
-            start_height=here.settings.start_height,
+            start_height=here.start_height,
         )
         watch_mempool(
-            here.node, here.database, chain=here.chain, config=here.deposit_rules, seen_before=set(), actor="chain"
+            here.node, runtime.database, chain=here.chain, config=here.deposit_rules, seen_before=set(), actor="chain"
         )
 
     def lease(self) -> list[outbox.Message]:
@@ -163,7 +163,7 @@ class House:
     def withdrawal(self, client: str, amount_sat: int, *, key: str) -> WithdrawalRequest:
         """What the exchange asks for."""
         return WithdrawalRequest(
-            requester="exchange", client=client, asset=self.runtime.addressing.native.id, amount=amount_sat,
+            requester="exchange", client=client, asset=self.runtime.only.addressing.native.id, amount=amount_sat,
             destination=self.bitcoind.wallet("faucet").new_address(), max_fee=30_000, purpose="benchmark",
             not_after=in_an_hour(), idempotency_key=key,
         )  # fmt: skip
@@ -209,7 +209,8 @@ def _found(folder: Path, postgres: Postgres, bitcoind: Bitcoind) -> House:
     policy = POLICY.read_text()
     outcome = ceremony.hold(
         cosigners=cosigners, operators=[people[name] for name in ("alice", "bob", "carol")],
-        requester=people["exchange"], policy_text=policy, network=network(runtime.chain), folder=folder / "ceremony",
+        requester=people["exchange"], policy_text=policy, network=network(runtime.only.chain),
+        folder=folder / "ceremony",
     )  # fmt: skip
     ceremony.install(runtime.database, outcome, policy_text=policy)
     api = TestClient(application(runtime, Callers.load(folder / "tokens.json")), raise_server_exceptions=True)

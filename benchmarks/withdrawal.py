@@ -266,7 +266,11 @@ def sign(here: House, meter: Meter, cosigner: str) -> None:
 
 def fill(here: House, first: int, last: int) -> None:
     """Make the clients numbered ``first`` to ``last``."""
-    where = {"keyset": here.outcome.keyset.id, "chain": here.runtime.chain, "asset": here.runtime.addressing.native.id}
+    where = {
+        "keyset": here.outcome.keyset.id,
+        "chain": here.runtime.only.chain,
+        "asset": here.runtime.only.addressing.native.id,
+    }
     with here.postgres.connect(DATABASE) as connection:
         connection.execute(FILL.format(first=first, last=last, **where))
     for start in range(first, last + 1, 1000):

@@ -14,62 +14,89 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from config.chains import BITCOIN_NETWORKS, ChainConfig, ConfigError, load_chains
+from config.chains import BITCOIN_NETWORKS, NETWORKS, TEST_NETWORKS, ChainConfig, ConfigError, load_chains
 
 PREFIX: Final = "CUSTODY_"
 HERE: Final = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class ChainSettings:
+    """One chain this house serves: its block, and where its node is. Has no readable ``repr``: urls hold passwords."""
+
+    block: ChainConfig
+    rpc_url: str
+    rpc_setting: str
+    """The setting that ``rpc_url`` was read from, for whoever cannot use it."""
+    second_rpc_url: str | None
+    doorbell_url: str
+    """Empty where nobody listens for the node's notices."""
+    start_height: int
+    payer_key: bytes | None
+    """The secret key of whoever pays to carry spends out, where a vault does not bear its own fees."""
+
+    @property
+    def network(self) -> str:
+        """The network's short name."""
+        return self.block.name
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Settings:
     """What one process of the daemon runs with. Has no readable ``repr``: it holds passwords."""
 
-    network: str
+    chains: tuple[ChainSettings, ...]
+    """In the order they were named; one at least."""
     database_url: str
     broker_url: str
-    bitcoin_rpc_url: str
-    bitcoin_zmq_url: str
     api_tokens_file: Path
     seal_key: bytes
     api_host: str
     api_port: int
-    chain: ChainConfig
     log_format: str
     clock_offset: timedelta
     stock_target: int
     stock_low_mark: int
-    start_height: int
     lease_seconds: int
     visibility_seconds: int
     scan_seconds: int
     reconcile_seconds: int
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The short names of the chains."""
+        return tuple(chain.network for chain in self.chains)
+
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read every setting. Raises ``ConfigError`` naming the first that is missing or wrong."""
     read = _Reader(os.environ if environment is None else environment)
-    network = read.one_of("NETWORK", BITCOIN_NETWORKS)
+    networks = _networks(read)
     return Settings(
-        network=network,
+        chains=_chains(read, networks),
         database_url=read.url("DATABASE_URL", ("postgresql+psycopg",)),
         broker_url=read.url("BROKER_URL", ("redis",)),
-        bitcoin_rpc_url=read.node_url("BITCOIN_RPC_URL"),
-        bitcoin_zmq_url=read.text("BITCOIN_ZMQ_URL", default=""),
         api_tokens_file=Path(read.text("API_TOKENS_FILE", default="/dev/null")),
         seal_key=read.key("SEAL_KEY"),
         api_host=read.text("API_HOST", default="127.0.0.1"),
         api_port=read.whole("API_PORT", default=8080, low=1, high=65535),
-        chain=_chain(network, read.text("CHAINS_FILE", default=str(HERE / "chains.toml"))),
         log_format=read.one_of("LOG_FORMAT", ("json", "text"), default="json"),
-        clock_offset=_clock_offset(read, network),
+        clock_offset=_clock_offset(read, networks),
         stock_target=read.whole("STOCK_TARGET", default=50, low=1, high=10_000),
         stock_low_mark=read.whole("STOCK_LOW_MARK", default=10, low=0, high=10_000),
-        start_height=read.whole("START_HEIGHT", default=0, low=0, high=10**8),
         lease_seconds=read.whole("LEASE_SECONDS", default=30, low=1, high=600),
         visibility_seconds=read.whole("VISIBILITY_SECONDS", default=60, low=1, high=3600),
         scan_seconds=read.whole("SCAN_SECONDS", default=5, low=1, high=600),
         reconcile_seconds=read.whole("RECONCILE_SECONDS", default=600, low=1, high=86_400),
     )
+
+
+def named_networks(environment: Mapping[str, str] | None = None) -> tuple[str, tuple[str, ...]]:
+    """The setting that names networks, and the names, known or not: for whoever can say why one is not served.
+
+    Raises ``ConfigError`` where none is named, or in two ways.
+    """
+    return _Reader(os.environ if environment is None else environment).networks()
 
 
 class _Reader:
@@ -87,6 +114,18 @@ class _Reader:
         if default is None:
             raise ConfigError(key, f"missing; accepted is a value, or {key}_FILE naming a file that holds it")
         return default
+
+    def networks(self) -> tuple[str, tuple[str, ...]]:
+        """The setting, and the names in ``CHAINS`` or the one in ``NETWORK``."""
+        many, one = self.text("CHAINS", default=""), self.text("NETWORK", default="")
+        if many and one:
+            raise ConfigError(f"{PREFIX}NETWORK", f"set beside {PREFIX}CHAINS; accepted is one of both")
+        if not many and not one:
+            accepted = f"names out of {', '.join(NETWORKS)}"
+            raise ConfigError(f"{PREFIX}CHAINS", f"missing; accepted is a list such as mainnet,ethereum of {accepted}")
+        if many:
+            return f"{PREFIX}CHAINS", tuple(name.strip() for name in many.split(","))
+        return f"{PREFIX}NETWORK", (one,)
 
     def one_of(self, name: str, accepted: tuple[str, ...], *, default: str | None = None) -> str:
         value = self.text(name, default=default)
@@ -112,6 +151,25 @@ class _Reader:
             raise ConfigError(PREFIX + name, "has no password; accepted is http://user:password@host:port")
         return value
 
+    def web_url(self, name: str, *, default: str | None = None) -> str:
+        """An address as providers give it: a key may be in its path."""
+        value = self.text(name, default=default)
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or not value.isascii() or any(sign.isspace() for sign in value):
+            raise ConfigError(
+                PREFIX + name, "not an address; accepted begins with http:// or https:// and names a host"
+            )
+        return value
+
+    def has(self, name: str) -> bool:
+        """Whether it is set, here or in a file."""
+        key = PREFIX + name
+        return key in self._environment or key + "_FILE" in self._environment
+
     def whole(self, name: str, *, default: int, low: int, high: int) -> int:
         value = self.text(name, default=str(default))
         if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
@@ -135,22 +193,79 @@ class _Reader:
             raise ConfigError(key, f"cannot be read: {error.strerror}") from None
 
 
-def _chain(network: str, path: str) -> ChainConfig:
+def _networks(read: _Reader) -> tuple[str, ...]:
+    """Known names, each once, which can stand side by side in one house."""
+    setting, names = read.networks()
+    for name in names:
+        if name not in NETWORKS:
+            raise ConfigError(setting, f"not known; accepted are {', '.join(NETWORKS)}")
+    if len(set(names)) != len(names):
+        raise ConfigError(setting, "a network is named twice")
+    bitcoin = [name for name in names if name in BITCOIN_NETWORKS]
+    if len(bitcoin) > 1:
+        raise ConfigError(setting, f"{' and '.join(bitcoin)} side by side; accepted is one Bitcoin network")
+    tests = [name for name in names if name in TEST_NETWORKS]
+    if tests and len(tests) != len(names):
+        real = next(name for name in names if name not in TEST_NETWORKS)
+        raise ConfigError(setting, f"{real} beside {tests[0]}; accepted are mainnets alone, or test networks alone")
+    return names
+
+
+def _chains(read: _Reader, networks: tuple[str, ...]) -> tuple[ChainSettings, ...]:
+    blocks = _blocks(read.text("CHAINS_FILE", default=str(HERE / "chains.toml")))
+    for name in networks:
+        if name not in blocks:
+            raise ConfigError(f"{PREFIX}CHAINS_FILE", f"has no block for {name}")
+    return tuple(
+        _bitcoin(read, blocks[name]) if name in BITCOIN_NETWORKS else _ethereum(read, blocks[name]) for name in networks
+    )
+
+
+def _bitcoin(read: _Reader, block: ChainConfig) -> ChainSettings:
+    return ChainSettings(
+        block=block,
+        rpc_url=read.node_url("BITCOIN_RPC_URL"),
+        rpc_setting=f"{PREFIX}BITCOIN_RPC_URL",
+        second_rpc_url=None,
+        doorbell_url=read.text("BITCOIN_ZMQ_URL", default=""),
+        start_height=read.whole("START_HEIGHT", default=0, low=0, high=10**8),
+        payer_key=None,
+    )
+
+
+def _ethereum(read: _Reader, block: ChainConfig) -> ChainSettings:
+    """Every setting has the network's name in front of it."""
+    own = block.name.upper().replace("-", "_") + "_"
+    rpc_url = read.web_url(f"{own}RPC_URL")
+    second = read.web_url(f"{own}SECOND_RPC_URL") if read.has(f"{own}SECOND_RPC_URL") else None
+    if second == rpc_url:
+        raise ConfigError(f"{PREFIX}{own}SECOND_RPC_URL", "the same as the first; accepted is another node")
+    # Without a setting the node itself is asked for its newest block; `none` leaves it to the schedule.
+    doorbell = read.text(f"{own}DOORBELL_URL", default=rpc_url)
+    return ChainSettings(
+        block=block,
+        rpc_url=rpc_url,
+        rpc_setting=f"{PREFIX}{own}RPC_URL",
+        second_rpc_url=second,
+        doorbell_url="" if doorbell in ("", "none") else read.web_url(f"{own}DOORBELL_URL", default=rpc_url),
+        start_height=read.whole(f"{own}START_HEIGHT", default=0, low=0, high=10**9),
+        payer_key=read.key(f"{own}PAYER_KEY") if read.has(f"{own}PAYER_KEY") else None,
+    )
+
+
+def _blocks(path: str) -> dict[str, ChainConfig]:
     try:
         text = Path(path).read_text()
     except (OSError, UnicodeDecodeError):
         raise ConfigError(f"{PREFIX}CHAINS_FILE", "cannot be read as text") from None
-    chains = load_chains(text)
-    if network not in chains:
-        raise ConfigError(f"{PREFIX}CHAINS_FILE", f"has no block for {network}")
-    return chains[network]
+    return load_chains(text)
 
 
-def _clock_offset(read: _Reader, network: str) -> timedelta:
+def _clock_offset(read: _Reader, networks: tuple[str, ...]) -> timedelta:
     """An offset is for tests only, and never where real money is (I17)."""
     seconds = read.text("CLOCK_OFFSET_SECONDS", default="0")
     if not seconds.removeprefix("-").isdigit():
         raise ConfigError(f"{PREFIX}CLOCK_OFFSET_SECONDS", "not a whole number of seconds")
-    if int(seconds) and network == "mainnet":
+    if int(seconds) and not set(networks) <= set(TEST_NETWORKS):
         raise ConfigError(f"{PREFIX}CLOCK_OFFSET_SECONDS", "refused where a mainnet is configured")
     return timedelta(seconds=int(seconds))

@@ -2,24 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from config import settings as configuration
-from config.chains import ChainConfig
+from config.chains import ChainConfig, ConfigError
 from config.logging import configure
-from config.settings import Settings
+from config.settings import ChainSettings, Settings
 from custody.chains.addressing import Addressing
+from custody.chains.payer import PayerKey
 from custody.chains.port import ChainNode
 from custody.chains.registry import NodeAddress, addressing, chain_named, open_chain, spending
 from custody.chains.spending import SpendRules, Terms
 from custody.db import Database
 from custody.deposits.model import AssetRules, DepositRules, Tier
+from custody.kernel.errors import InvalidInput, Unavailable
 from custody.reconciliation.stuck import Deadlines
 from custody.restore import operations as restore
+from custody.restore.replay import Followed
 
 CANNOT_USE_NODE_IN_TIME = 10.0
 """Seconds a node may take for an ordinary question before it counts as silent."""
+
+
+class ChainNotServed(Unavailable):
+    """A chain that is not in the settings: what is to be done there waits for a process that serves it."""
+
+    code = "chain-not-served"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ServedChain:
+    """One chain this process serves. Has no readable ``repr``: its node's address may hold a password."""
+
+    addressing: Addressing
+    node: ChainNode
+    spend_rules: SpendRules
+    deposit_rules: DepositRules
+    deadlines: Deadlines
+    start_height: int
+    doorbell_url: str
+    """Where the node tells that it has news; empty where nobody listens."""
+    payer_key: PayerKey | None
+    """Of whoever pays to carry spends out; None where the vault bears its fees, or nobody carries anything."""
+
+    @property
+    def chain(self) -> str:
+        """CAIP-2 id."""
+        return self.addressing.chain
+
+    @property
+    def name(self) -> str:
+        """The network's short name."""
+        return self.addressing.name
+
+    @property
+    def assets(self) -> frozenset[str]:
+        """CAIP-19 ids of what movements are recorded of: every asset with rules."""
+        return self.deposit_rules.assets
+
+    @property
+    def followed(self) -> Followed:
+        """As it is read again after a restore."""
+        return Followed(self.node, self.chain, self.assets, self.start_height)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,26 +74,38 @@ class Runtime:
 
     settings: Settings
     database: Database
-    node: ChainNode
-    addressing: Addressing
-    spend_rules: SpendRules
-    deposit_rules: DepositRules
-    deadlines: Deadlines
+    chains: Mapping[str, ServedChain]
+    """By CAIP-2 id, in the order of the settings; one at least."""
+
+    def of(self, chain: str) -> ServedChain:
+        """The chain of this CAIP-2 id. Raises ``ChainNotServed``."""
+        if chain not in self.chains:
+            raise ChainNotServed("not a chain this house serves", field="chain", chain=chain)
+        return self.chains[chain]
+
+    def chosen(self, name: str | None, *, field: str = "chain") -> ServedChain:
+        """The chain people mean by a short name or CAIP-2 id; without one, the only chain. Raises ``InvalidInput``."""
+        for served in self.chains.values():
+            if name in (served.name, served.chain) or (not name and len(self.chains) == 1):
+                return served
+        accepted = ", ".join(served.name for served in self.chains.values())
+        problem = "not a chain this house serves" if name else "missing where several chains are served"
+        raise InvalidInput(f"{problem}; accepted is {accepted}", field=field)
 
     @property
-    def chain(self) -> str:
-        """CAIP-2 id of the one chain this runtime serves."""
-        return self.addressing.chain
-
-    @property
-    def assets(self) -> frozenset[str]:
-        """CAIP-19 ids of what movements are recorded of: every asset with rules."""
-        return self.deposit_rules.assets
+    def only(self) -> ServedChain:
+        """The one chain of a house that serves one. Raises ``InvalidInput`` where it serves several."""
+        return self.chosen(None)
 
     @property
     def terms(self) -> dict[str, Terms]:
         """Each chain's terms of spending, by its CAIP-2 id."""
-        return {self.chain: self.spend_rules.terms}
+        return {chain: served.spend_rules.terms for chain, served in self.chains.items()}
+
+    @property
+    def deadlines(self) -> dict[str, Deadlines]:
+        """Each chain's deadlines, by its CAIP-2 id."""
+        return {chain: served.deadlines for chain, served in self.chains.items()}
 
     @property
     def seal_key(self) -> bytes:
@@ -62,22 +120,29 @@ class Runtime:
 
 def start(*, process: str, pool_size: int = 5) -> Runtime:
     """Read the settings, configure logging and put the parts together. Raises ``ConfigError``."""
-    settings = configuration.load()
+    settings = read_settings()
     configure(settings.log_format, process=process)
     return assemble(settings, pool_size=pool_size)
 
 
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings; a network that is known and not served is refused by name. Raises ``ConfigError``."""
+    setting, names = configuration.named_networks(environment)
+    for name in names:
+        try:
+            chain_named(name)
+        except InvalidInput as unknown:
+            raise ConfigError(setting, unknown.message) from None
+    return configuration.load(environment)
+
+
 def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
-    """The parts for ``settings``; nothing is connected to yet."""
-    where = addressing(chain_named(settings.network))
+    """The parts for ``settings``; nothing is connected to yet. Raises ``ConfigError``."""
+    served = [_serve(chain, stock_low_mark=settings.stock_low_mark) for chain in settings.chains]
     return Runtime(
         settings=settings,
         database=Database(settings.database_url, pool_size=pool_size, clock_offset=settings.clock_offset),
-        node=open_chain(where.chain, NodeAddress(settings.bitcoin_rpc_url, timeout_seconds=CANNOT_USE_NODE_IN_TIME)),
-        addressing=where,
-        spend_rules=spend_rules(where.chain, settings.chain, stock_low_mark=settings.stock_low_mark),
-        deposit_rules=DepositRules({where.native.id: deposit_rules(settings.chain)}),
-        deadlines=Deadlines(**asdict(settings.chain.deadlines)),
+        chains={chain.chain: chain for chain in served},
     )
 
 
@@ -87,12 +152,31 @@ def notice_restored(runtime: Runtime) -> None:
         restore.notice(unit.session, now=unit.now)
 
 
+def _serve(chain: ChainSettings, *, stock_low_mark: int) -> ServedChain:
+    where = addressing(chain_named(chain.network))
+    address = NodeAddress(chain.rpc_url, second_url=chain.second_rpc_url, timeout_seconds=CANNOT_USE_NODE_IN_TIME)
+    try:
+        node = open_chain(where.chain, address)
+    except ValueError:
+        raise ConfigError(chain.rpc_setting, "accepted is http://USER:PASSWORD@HOST:PORT") from None
+    return ServedChain(
+        addressing=where,
+        node=node,
+        spend_rules=spend_rules(where.chain, chain.block, stock_low_mark=stock_low_mark),
+        deposit_rules=DepositRules({where.native.id: deposit_rules(chain.block)}),
+        deadlines=Deadlines(**asdict(chain.block.deadlines)),
+        start_height=chain.start_height,
+        doorbell_url=chain.doorbell_url,
+        payer_key=None if chain.payer_key is None else PayerKey(chain.payer_key),
+    )
+
+
 def spend_rules(chain: str, block: ChainConfig, *, stock_low_mark: int) -> SpendRules:
     """The chain's block as spends reads it."""
     return SpendRules(
         terms=spending(chain).terms(asdict(block)),
         coinbase_maturity=block.coinbase_maturity,
-        tiers=tuple((tier.below_sat, tier.confirmations) for tier in block.tiers),
+        tiers=tuple((tier.below_units, tier.confirmations) for tier in block.tiers),
         stock_low_mark=stock_low_mark,
     )
 
@@ -100,7 +184,7 @@ def spend_rules(chain: str, block: ChainConfig, *, stock_low_mark: int) -> Spend
 def deposit_rules(chain: ChainConfig) -> AssetRules:
     """The chain's block as deposits of the chain's own asset read it."""
     return AssetRules(
-        dust_units=chain.dust_sat,
+        dust_units=chain.dust_units,
         coinbase_maturity=chain.coinbase_maturity,
-        tiers=tuple(Tier(tier.below_sat, tier.confirmations) for tier in chain.tiers),
+        tiers=tuple(Tier(tier.below_units, tier.confirmations) for tier in chain.tiers),
     )

@@ -87,7 +87,7 @@ def _prepare(set_up: Stage, clock: Clock) -> Tale:
             operators=list(operators.values()),
             requester=exchange,
             policy_text=policy,
-            network=network(set_up.runtime.chain),
+            network=network(set_up.runtime.only.chain),
             folder=set_up.home / "ceremony",
         )
 

@@ -26,11 +26,11 @@ def gather(stage: Stage, tale: Tale) -> dict[str, Any]:
     """Reconcile twice (stored scripts, and ranges that do not believe our table), check the invariants, add it up."""
     runtime = stage.runtime
     where: dict[str, Any] = {
-        "chain": runtime.chain,
-        "assets": runtime.assets,
-        "start_height": runtime.settings.start_height,
+        "chain": runtime.only.chain,
+        "assets": runtime.only.assets,
+        "start_height": runtime.only.start_height,
     }
-    runs = [run(runtime.node, runtime.database, **where) for run in (reconcile, reconcile_ranged)]
+    runs = [run(runtime.only.node, runtime.database, **where) for run in (reconcile, reconcile_ranged)]
     with runtime.database.unit() as unit:
         table = client_table(unit.session)
         report = check_invariants(unit.session, terms=runtime.terms, deadlines=runtime.deadlines, now=unit.now)
@@ -39,7 +39,7 @@ def gather(stage: Stage, tale: Tale) -> dict[str, Any]:
     return {
         "balanced": not breaks and table.is_balanced and report.holds,
         "breaks": breaks,
-        "chains": [runtime.chain],
+        "chains": [runtime.only.chain],
         "clients": rows,
         "pools": [pool.to_json() for pool in table.pools],
         "withdrawals": tale.withdrawals,

@@ -145,7 +145,7 @@ class Tale:
         request = WithdrawalRequest(
             requester=self.exchange.name,
             client=self.clients[name],
-            asset=self.stage.runtime.addressing.native.id,
+            asset=self.stage.runtime.only.addressing.native.id,
             amount=_sat(amount),
             destination=self.stage.bitcoind.wallet("faucet").new_address(),
             max_fee=30_000,

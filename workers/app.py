@@ -9,16 +9,15 @@ import structlog
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_ready
 
-from config import settings as configuration
 from config.logging import configure
-from custody.bootstrap import Runtime, assemble, notice_restored
+from custody.bootstrap import Runtime, assemble, notice_restored, read_settings
 from workers.schedule import schedule
 
 app = Celery("custody")
 
 
 def _configuration() -> dict[str, Any]:
-    settings = configuration.load()
+    settings = read_settings()
     return {
         "broker_url": settings.broker_url,
         "broker_connection_retry_on_startup": True,
@@ -58,14 +57,14 @@ app.add_defaults(_configuration)
 @lru_cache(maxsize=1)
 def runtime() -> Runtime:
     """The runtime of one process, assembled on first use: after the fork, never before it."""
-    found = assemble(configuration.load())
+    found = assemble(read_settings())
     notice_restored(found)
     return found
 
 
 @setup_logging.connect
 def _own_logging(**_: Any) -> None:
-    configure(configuration.load().log_format, process="worker")
+    configure(read_settings().log_format, process="worker")
 
 
 @worker_process_init.connect

@@ -14,9 +14,8 @@ from typing import Any
 import structlog
 from kombu.exceptions import OperationalError
 
-from config import settings as configuration
 from config.logging import configure
-from custody.bootstrap import Runtime
+from custody.bootstrap import Runtime, ServedChain, read_settings
 from custody.chains.registry import doorbell
 from custody.db.listen import Listener
 from custody.kernel.crash import crash_point
@@ -52,7 +51,7 @@ def run(stop: threading.Event) -> None:
     """Relay until ``stop`` is set. A silent database or broker is waited for."""
     here = runtime()
     look_again = 0.0
-    _watch_node(here, stop)
+    _watch_nodes(here, stop)
     with Listener(here.settings.database_url, outbox.CHANNEL) as listener:
         while not stop.is_set():
             try:
@@ -88,25 +87,28 @@ def _send(task: str, keywords: dict[str, Any], **options: Any) -> None:
     app.send_task(task, kwargs=keywords, retry=False, **options)
 
 
-def _watch_node(here: Runtime, stop: threading.Event) -> None:
-    if not here.settings.bitcoin_zmq_url:
-        return
+def _watch_nodes(here: Runtime, stop: threading.Event) -> None:
+    """A thread for each chain whose node tells that it has news."""
+    for served in here.chains.values():
+        if served.doorbell_url:
+            _watch_node(here, served, stop)
 
+
+def _watch_node(here: Runtime, served: ServedChain, stop: threading.Event) -> None:
     def ring() -> None:
         try:
-            _send("chain.scan", {}, expires=5)
+            _send("chain.scan", {"chain": served.chain}, expires=5)
         except OperationalError as error:
-            log.warning("doorbell not passed on", why=type(error).__name__)
+            log.warning("doorbell not passed on", chain=served.name, why=type(error).__name__)
 
     options = {"on_ring": ring, "stop": stop.is_set, "every_seconds": here.settings.scan_seconds}
-    arguments = (here.settings.bitcoin_zmq_url,)
-    target = doorbell(here.chain)
-    threading.Thread(target=target, args=arguments, kwargs=options, name="doorbell", daemon=True).start()
+    name, target = f"doorbell {served.name}", doorbell(served.chain)
+    threading.Thread(target=target, args=(served.doorbell_url,), kwargs=options, name=name, daemon=True).start()
 
 
 def main() -> None:
     """Run until SIGTERM or SIGINT."""
-    configure(configuration.load().log_format, process="relay")
+    configure(read_settings().log_format, process="relay")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

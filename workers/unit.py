@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from custody.audit import operations as audit
-from custody.bootstrap import Runtime
+from custody.bootstrap import Runtime, ServedChain
 from custody.db.unit import UnitConflict
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Broken, CustodyError
@@ -101,6 +101,32 @@ def scheduled_task(name: str) -> Callable[[Callable[[Runtime], None]], Any]:
         return app.task(name=name)(run)
 
     return register
+
+
+def chain_task(name: str) -> Callable[[Callable[[Runtime, ServedChain], None]], Any]:
+    """Register a body that beat or a doorbell runs for one chain, or for every chain where none is named.
+
+    What one chain's node does not do stops no other's.
+    """
+
+    def register(body: Callable[[Runtime, ServedChain], None]) -> Any:
+        def run(*, chain: str = "", **_: Any) -> None:
+            for served in runtime().chains.values():
+                if chain in ("", served.name, served.chain):
+                    on_chain(name, body, runtime(), served)
+
+        return app.task(name=name)(run)
+
+    return register
+
+
+def on_chain(name: str, body: Callable[[Runtime, ServedChain], None], here: Runtime, served: ServedChain) -> None:
+    """One chain's share of a scheduled task. Raises nothing of ours: the next ring is the retry."""
+    with structlog.contextvars.bound_contextvars(task=name, chain=served.name):
+        try:
+            body(here, served)
+        except CustodyError as error:
+            log.warning("not done this time", code=error.code, why=str(error))
 
 
 def _task(topic: str, deliver: Delivery) -> Any:

@@ -17,7 +17,7 @@ import redis
 import structlog
 from celery.signals import task_received, worker_ready
 
-from config import settings as configuration
+from custody.bootstrap import read_settings
 
 LOOK_SECONDS = 1.0
 LEAST_PATIENCE_SECONDS = 15.0
@@ -50,7 +50,7 @@ class Watch:
 
 @worker_ready.connect
 def _start(sender: Any, **_: Any) -> None:
-    settings = configuration.load()
+    settings = read_settings()
     # No task may run as long as the visibility timeout, so a worker that is only busy takes a message before that.
     watch = Watch(patience_seconds=max(LEAST_PATIENCE_SECONDS, settings.visibility_seconds))
     task_received.connect(lambda **_: watch.heard(), weak=False)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
 from custody.chains.ethereum.offline.network import NETWORKS as EIP155
+from custody.chains.ethereum.offline.network import why_refused
 from custody.chains.port import ChainNode, ChainReader, Doorbell
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
@@ -37,6 +38,9 @@ def chain_named(name: str) -> str:
     if name in ADDRESSINGS:
         return name
     if name not in NAMES:
+        refused = why_refused(name)
+        if refused:
+            raise InvalidInput(refused, field="network")
         raise InvalidInput(f"no such network; accepted is {', '.join(NAMES)}, or its CAIP-2 id", field="network")
     return NAMES[name]
 
@@ -132,6 +136,11 @@ def _ethereum(chain: str, address: NodeAddress) -> ChainReader:
     )
 
 
+def _ethereum_node(chain: str, address: NodeAddress) -> ChainNode:
+    # The adapter looks and broadcasts; what it plans is another module's.
+    return cast("ChainNode", _ethereum(chain, address))
+
+
 def _ethereum_addressing(chain: str) -> Addressing:
     from custody.chains.ethereum.addressing import EthereumAddressing
     from custody.chains.ethereum.offline.network import network
@@ -149,7 +158,8 @@ NAMES: Final[Mapping[str, str]] = {network.name: network.chain for network in (*
 """Short name to chain id; no two chains share a name."""
 
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
-    network.chain: _bitcoin for network in NETWORKS
+    **{network.chain: _bitcoin for network in NETWORKS},
+    **{network.chain: _ethereum_node for network in EIP155},
 }
 """Chain id to what opens its node."""
 
@@ -157,7 +167,7 @@ READERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainReader]]] = {
     **ADAPTERS,
     **{network.chain: _ethereum for network in EIP155},
 }
-"""Chain id to what opens its node for looking: more than can be paid on yet."""
+"""Chain id to what opens its node for looking."""
 
 ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
     **{network.chain: _bitcoin_addressing for network in NETWORKS},

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from custody.cli import house
 from custody.cli.exits import DONE, INVALID, REFUSED
 from custody.cli.showing import Format, FormatOption, show, show_json, table
-
-if TYPE_CHECKING:
-    from custody.bootstrap import Runtime
-    from custody.reconciliation.stuck import Deadlines
 
 invariants = typer.Typer(help="What must always be true.", no_args_is_help=True)
 state = typer.Typer(help="Everything there is, for tests and auditors.", no_args_is_help=True)
@@ -39,7 +35,7 @@ def check(chosen: FormatOption = Format.TABLE) -> None:
     with house.reading() as (session, runtime):
         with runtime.database.unit() as unit:
             now = unit.now
-        report = check_invariants(session, terms=runtime.terms, deadlines=_deadlines(runtime), now=now)
+        report = check_invariants(session, terms=runtime.terms, deadlines=runtime.deadlines, now=now)
     if chosen is Format.JSON:
         show_json(report.to_json())
     else:
@@ -79,11 +75,11 @@ def reconcile(
     runtime = house.runtime()
     act = effect.reconcile_ranged if ranged else effect.reconcile
     run = act(
-        runtime.node,
+        runtime.only.node,
         runtime.database,
-        chain=runtime.chain,
-        assets=runtime.assets,
-        start_height=runtime.settings.start_height,
+        chain=runtime.only.chain,
+        assets=runtime.only.assets,
+        start_height=runtime.only.start_height,
         actor="cli",
     )
     told = run.to_json()
@@ -104,7 +100,7 @@ def stuck(chosen: FormatOption = Format.TABLE) -> None:
     with house.reading() as (session, runtime):
         with runtime.database.unit() as unit:
             now = unit.now
-        rows = queue.stuck(session, deadlines=_deadlines(runtime), now=now)
+        rows = queue.stuck(session, deadlines=runtime.deadlines, now=now)
     show([row.to_json() for row in rows], ("kind", "id", "state", "age_seconds", "why"), chosen)
 
 
@@ -129,14 +125,6 @@ def client_table(chosen: FormatOption = Format.TABLE) -> None:
         ]
         print(table(rows, ("name", "asset", *columns)))
     raise typer.Exit(DONE if found.is_balanced else REFUSED)
-
-
-def _deadlines(runtime: Runtime) -> Deadlines:
-    from dataclasses import asdict
-
-    from custody.reconciliation.stuck import Deadlines
-
-    return Deadlines(**asdict(runtime.settings.chain.deadlines))
 
 
 def _say_run(told: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ def deposit_list(
         if client:
             clients.get(session, client=client)
         found = queries.of_client(session, client=client) if client else queries.every(session)
-        assets = {asset.id: asset for asset in assets_of(session, chain=runtime.chain)}
+        assets = {asset.id: asset for asset in assets_of(session, chain=runtime.only.chain)}
     rows = [
         {
             "id": item.id,

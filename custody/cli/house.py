@@ -17,21 +17,17 @@ def runtime() -> Runtime:
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    from config import settings as configuration
     from config.chains import ConfigError
     from config.logging import configure
     from custody import bootstrap
 
-    settings = configuration.load()
+    settings = bootstrap.read_settings()
     configure(settings.log_format, process="cli")
     try:
         make_url(settings.database_url)
     except (ArgumentError, ValueError):
         raise ConfigError("CUSTODY_DATABASE_URL", "not an address of a database") from None
-    try:
-        return bootstrap.assemble(settings, pool_size=2)
-    except ValueError:
-        raise ConfigError("CUSTODY_BITCOIN_RPC_URL", "accepted is http://USER:PASSWORD@HOST:PORT") from None
+    return bootstrap.assemble(settings, pool_size=2)
 
 
 @contextmanager

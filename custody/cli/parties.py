@@ -39,10 +39,10 @@ def client_show(client: str, chosen: FormatOption = Format.TABLE) -> None:
 
     with house.reading() as (session, runtime):
         found = _client(queries.get(session, client=client))
-        vault = vaults.vault_of(session, client=client, chain=runtime.chain)
+        vault = vaults.vault_of(session, client=client, chain=runtime.only.chain)
         found |= {"vault": vault.id, "vault_frozen": vault.frozen_reason, "reconciled_height": vault.reconciled_height}
         for balance in ledger.balances(session, client=client):
-            asset = runtime.addressing.native
+            asset = runtime.only.addressing.native
             for part in ("available", "held", "pledged", "receivable", "total"):
                 found[part] = f"{format_decimal(getattr(balance, part), asset)} {asset.code}"
     show_fields(found, chosen)

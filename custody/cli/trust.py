@@ -37,7 +37,7 @@ def install(
     signatures = tuple(Signature.parse(item, field="consents") for item in given)
     text = Path(policy).read_text()
     runtime = house.runtime()
-    say(f"{runtime.settings.network} · {signed.root.name}")
+    say(f"{', '.join(runtime.settings.networks)} · {signed.root.name}")
     with runtime.database.unit() as unit:
         operations.install(unit.session, signed=signed, policy_text=text, actor="cli", now=unit.now)
         for keyset in signed.root.keysets:

@@ -29,7 +29,7 @@ def withdrawal_list(
 
     with house.reading() as (session, runtime):
         found = queries.every(session, client=client or None)
-    rows = [_row(item) | {"amount": format_decimal(item.units, runtime.addressing.native)} for item in found]
+    rows = [_row(item) | {"amount": format_decimal(item.units, runtime.only.addressing.native)} for item in found]
     show(rows, ("id", "client", "amount", "state", "waiting_for"), chosen)
 
 

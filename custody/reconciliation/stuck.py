@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ ALARM: Final = "stuck"
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long, in seconds, each thing may rest before it is stuck. The chain's block in the configuration."""
+    """How long, in seconds, each thing of one chain may rest before it is stuck: its block in the configuration."""
 
     pending_approval: int
     approved: int
@@ -28,7 +28,7 @@ class Deadlines:
     deposit: int
     requested: int = 60
     message: int = 300
-    """An outbox row after the moment it was due."""
+    """An outbox row, which is on no chain, after the moment it was due."""
     message_attempts: int = 20
     """Publications of one outbox row, whatever its age."""
 
@@ -54,16 +54,30 @@ class StuckRow:
         }
 
 
-def stuck(session: Session, *, deadlines: Deadlines, now: datetime) -> list[StuckRow]:
-    """Everything past its deadline at ``now``, the oldest first. Writes nothing."""
+def stuck(session: Session, *, deadlines: Mapping[str, Deadlines], now: datetime) -> list[StuckRow]:
+    """Everything past its deadline at ``now``, the oldest first. Writes nothing.
+
+    ``deadlines`` are each chain's, by its CAIP-2 id; what is on no chain, or on one without any, has the shortest.
+    """
+    deadlines = _WithShortest(deadlines)
     rows = [
         *_withdrawals(session, deadlines, now),
         *_deposits(session, deadlines, now),
         *_intents(session, deadlines, now),
         *_bundles(session, deadlines, now),
-        *_messages(session, deadlines, now),
+        *_messages(session, deadlines.shortest, now),
     ]
     return sorted(rows, key=lambda row: (-row.age_seconds, row.kind, row.id))
+
+
+class _WithShortest(dict[str, Deadlines]):
+    def __init__(self, deadlines: Mapping[str, Deadlines]) -> None:
+        super().__init__(deadlines)
+        names = [field.name for field in fields(Deadlines)]
+        self.shortest = Deadlines(**{name: min(getattr(each, name) for each in deadlines.values()) for name in names})
+
+    def __missing__(self, chain: str) -> Deadlines:
+        return self.shortest
 
 
 def raise_stuck_alarms(session: Session, *, rows: Sequence[StuckRow], now: datetime) -> int:
@@ -83,7 +97,7 @@ def raise_stuck_alarms(session: Session, *, rows: Sequence[StuckRow], now: datet
 
 _WITHDRAWALS: Final = text(
     """
-    SELECT w.id, w.state, w.waiting_for, greatest(w.state_since, i.not_before) AS since
+    SELECT w.id, w.chain, w.state, w.waiting_for, greatest(w.state_since, i.not_before) AS since
     FROM withdrawals w JOIN intents i ON i.digest = w.digest
     WHERE w.state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')
     """
@@ -100,10 +114,10 @@ _WAITS_FOR: Final = {
 }
 
 
-def _withdrawals(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+def _withdrawals(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
     for row in session.execute(_WITHDRAWALS):
         age = int((now - row.since).total_seconds())
-        if age > getattr(deadlines, row.state):
+        if age > getattr(deadlines[row.chain], row.state):
             yield StuckRow(
                 "withdrawal", row.id, row.state, age, f"waits for {row.waiting_for or _WAITS_FOR[row.state]}"
             )
@@ -111,19 +125,19 @@ def _withdrawals(session: Session, deadlines: Deadlines, now: datetime) -> Itera
 
 _DEPOSITS: Final = text(
     """
-    SELECT id, state, first_seen_at, required_depth, unbacked FROM deposits
+    SELECT id, chain, state, first_seen_at, required_depth, unbacked FROM deposits
     WHERE state IN ('seen', 'confirming') OR unbacked
     """
 )
 
 
-def _deposits(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+def _deposits(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
     for row in session.execute(_DEPOSITS):
         age = int((now - row.first_seen_at).total_seconds())
         if row.unbacked:
             why = "removed by a reorg, and cannot be reversed while a settled payment counts on it"
             yield StuckRow("deposit", row.id, "unbacked", age, why)
-        elif age > deadlines.deposit:
+        elif age > deadlines[row.chain].deposit:
             why = "waits for a block" if row.state == "seen" else f"waits for {row.required_depth} confirmations"
             yield StuckRow("deposit", row.id, row.state, age, why)
 
@@ -131,32 +145,32 @@ def _deposits(session: Session, deadlines: Deadlines, now: datetime) -> Iterator
 # A withdrawal's own intent shows as the withdrawal.
 _INTENTS: Final = text(
     """
-    SELECT digest, kind, state, created_at FROM intents
+    SELECT digest, kind, state, created_at, document ->> 'chain' AS chain FROM intents
     WHERE state = 'pending' AND NOT EXISTS (SELECT FROM withdrawals w WHERE w.digest = intents.digest)
     """
 )
 
 
-def _intents(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+def _intents(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
     for row in session.execute(_INTENTS):
         age = int((now - row.created_at).total_seconds())
-        if age > deadlines.pending_approval:
+        if age > deadlines[row.chain].pending_approval:
             yield StuckRow("intent", row.digest, row.state, age, f"{row.kind} waits for people's approval")
 
 
 _BUNDLES: Final = text(
     """
-    SELECT b.id, b.state, b.opened_at, b.threshold,
+    SELECT b.id, b.state, b.opened_at, b.threshold, v.chain,
       (SELECT count(*) FROM bundle_answers a WHERE a.bundle_id = b.id AND a.verdict = 'signed') AS signed
-    FROM bundles b WHERE b.state = 'open'
+    FROM bundles b JOIN vaults v ON v.id = b.vault_id WHERE b.state = 'open'
     """
 )
 
 
-def _bundles(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+def _bundles(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
     for row in session.execute(_BUNDLES):
         age = int((now - row.opened_at).total_seconds())
-        if age > deadlines.awaiting_signatures:
+        if age > deadlines[row.chain].awaiting_signatures:
             why = f"{row.signed} of {row.threshold} cosigners have signed"
             yield StuckRow("bundle", row.id, row.state, age, why)
 

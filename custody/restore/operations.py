@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -86,23 +87,23 @@ def mark_watched(session: Session, *, now: datetime) -> None:
     )
 
 
-def finish(session: Session, *, chain: str, node_height: int, actor: str, now: datetime) -> None:
-    """Go on: the chain was read to ``node_height`` and every vault was reconciled there since, without a break.
+def finish(session: Session, *, heights: Mapping[str, int], actor: str, now: datetime) -> None:
+    """Go on: every chain was read to its node's height and every vault was reconciled there since, without a break.
 
-    Raises ``NotRestoring``, or ``NotReplayed`` naming what is missing. A vault that paid by a transaction we do
-    not know has a break, is frozen, and keeps this from ending.
+    ``heights`` is each chain's, by its CAIP-2 id. Raises ``NotRestoring``, or ``NotReplayed`` naming what is missing. A
+    vault that paid by a transaction we do not know has a break, is frozen, and keeps this from ending.
     """
     found = queries.current(session, lock=True)
     if found is None:
         raise NotRestoring("no restoration is under way")
     if found.watched_at is None:
         raise NotReplayed("the addresses since the backup are not watched yet", field="restoration")
-    tip = movements.tip(session, chain=chain)
-    if tip is None or tip.height < node_height:
-        raise NotReplayed("the chain is not read to the node's tip", field="movements")
+    for chain, node_height in heights.items():
+        tip = movements.tip(session, chain=chain)
+        if tip is None or tip.height < node_height:
+            raise NotReplayed("the chain is not read to the node's tip", field="movements", chain=chain)
     for vault in vaults.every(session):
-        if vault.chain == chain:
-            _expect_reconciled(vault, found, node_height)
+        _expect_reconciled(vault, found, heights)
     session.execute(update(RestorationRow).where(RestorationRow.id == found.id).values(resumed_at=now))
     audit.record(session, event="database.resumed", subject="database", actor=actor, now=now)
     for vault in vaults.every(session):
@@ -120,9 +121,11 @@ def fingerprint(session: Session) -> str:
     return f"{row.system_identifier}/{row.timeline_id}/{row.number}"
 
 
-def _expect_reconciled(vault: Vault, found: Restoration, node_height: int) -> None:
+def _expect_reconciled(vault: Vault, found: Restoration, heights: Mapping[str, int]) -> None:
+    if vault.chain not in heights:
+        raise NotReplayed(f"{vault.id} is on a chain nobody has read", field="movements", vault=vault.id)
     fresh = vault.reconciled_at is not None and vault.reconciled_at > found.noticed_at
-    if not fresh or vault.reconciled_height is None or vault.reconciled_height < node_height:
+    if not fresh or vault.reconciled_height is None or vault.reconciled_height < heights[vault.chain]:
         raise NotReplayed(f"{vault.id} does not agree with the node yet", field="reconciliation", vault=vault.id)
 
 

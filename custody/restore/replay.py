@@ -5,7 +5,8 @@ Every step may run twice and be interrupted anywhere; units are short, and none 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from custody.addresses import operations as addresses
@@ -16,7 +17,7 @@ from custody.db import Database
 from custody.kernel.crash import crash_point
 from custody.movements import operations as movements
 from custody.movements import queries
-from custody.movements.scan import scan
+from custody.movements.scan import ScanResult, scan
 from custody.restore import operations
 from custody.restore import queries as restorations
 from custody.restore.queries import Goal, Restoration
@@ -25,19 +26,21 @@ BATCH: Final = 200
 """Indexes derived between two units."""
 
 
-def replay(
-    reader: ChainReader,
-    database: Database,
-    *,
-    chain: str,
-    assets: Collection[str],
-    seal_key: bytes,
-    start_height: int,
-) -> Restoration | None:
-    """Watch what was forgotten, match the blocks since the backup again, and read on to the node's tip.
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """One chain to be read again: its node, what is recorded there, and where a first scan begins."""
 
-    Returns the restoration, or None where none is under way; ``operations.finish`` ends it after a reconciliation.
-    Raises what ``scan`` raises, ``KeysetTampered``, ``AddressTampered``.
+    reader: ChainReader
+    chain: str
+    assets: Collection[str]
+    start_height: int
+
+
+def replay(database: Database, chains: Sequence[Followed], *, seal_key: bytes) -> Restoration | None:
+    """Watch what was forgotten, match the blocks since the backup again, and read every chain on to its node's tip.
+
+    Returns the restoration, or None where none is under way; ``operations.finish`` ends it after reconciling each
+    chain. Raises what ``scan`` raises, ``KeysetTampered``, ``AddressTampered``.
     """
     with database.unit() as unit:
         found = restorations.current(unit.session)
@@ -47,12 +50,18 @@ def replay(
         for goal in found.goals:
             watch(database, goal, seal_key=seal_key)
         crash_point("restore.watched")
-        _match_again(reader, database, chain, assets, found.tips.get(chain, start_height))
+        for each in chains:
+            _match_again(each, database, found.tips.get(each.chain, each.start_height))
         with database.unit() as unit:
             operations.mark_watched(unit.session, now=unit.now)
-    while scan(reader, database, chain=chain, assets=assets, start_height=start_height).more:
-        pass
+    for each in chains:
+        while _scan(each, database).more:
+            pass
     return found
+
+
+def _scan(each: Followed, database: Database) -> ScanResult:
+    return scan(each.reader, database, chain=each.chain, assets=each.assets, start_height=each.start_height)
 
 
 def watch(database: Database, goal: Goal, *, seal_key: bytes) -> None:
@@ -73,19 +82,22 @@ def watch(database: Database, goal: Goal, *, seal_key: bytes) -> None:
         crash_point("restore.batch_stored")
 
 
-def _match_again(
-    reader: ChainReader, database: Database, chain: str, assets: Collection[str], since_height: int
-) -> None:
+def _match_again(each: Followed, database: Database, since_height: int) -> None:
     """Blocks that were read after the restore and before everything was watched."""
-    height = since_height + 1
+    reader, height = each.reader, since_height + 1
     while True:
         with database.unit() as unit:
-            known = queries.stored_hash(unit.session, chain=chain, height=height)
+            known = queries.stored_hash(unit.session, chain=each.chain, height=height)
         if known is None or reader.block_hash(height) != known:
             return
         block = reader.block(known)
         with database.unit() as unit:
             movements.rescan_block(
-                unit.session, chain=chain, block=block, assets=assets, has_coins=reader.has_coins, now=unit.now
+                unit.session,
+                chain=each.chain,
+                block=block,
+                assets=each.assets,
+                has_coins=reader.has_coins,
+                now=unit.now,
             )
         height += 1

@@ -263,7 +263,7 @@ def test_p083_a_hostile_psbt_is_refused_by_the_api_and_by_each_cosigner(
 
 @plays("P-041")
 def test_p041_whatever_the_node_says_about_fees_is_held_between_floor_and_cap(house: Road, wire: LyingProxy) -> None:
-    rules = terms_of(house.runtime.spend_rules)
+    rules = terms_of(house.runtime.only.spend_rules)
     told = {
         "0": rules.fallback_sat_kvb,
         "-1": rules.fallback_sat_kvb,

@@ -130,7 +130,7 @@ def walk(database: FreshDatabase, chain: Bitcoind, broker: Broker, tmp_path: Pat
         "node_url": chain.url,
         "broker_url": broker.url,
         "seal_key": seal_key,
-        "start_height": road.runtime.settings.start_height,
+        "start_height": road.runtime.only.start_height,
         "scan_seconds": 1,
     }
     server = Server.on(road, tmp_path, **settings).start()

@@ -30,8 +30,6 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Formats that others sign or read, and names of settings: they keep their words.
 ON_THE_WIRE: Mapping[str, set[str]] = {
     "custody/api/views.py": {"vout", "vsize"},
-    "custody/bootstrap.py": {"bitcoin", "sat"},
-    "custody/cli/house.py": {"bitcoin"},
     "custody/cli/withdrawals.py": {"sat", "vsize"},
     "custody/evidence/bundle.py": {"bitcoin", "psbt"},
 }

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from config.chains import BITCOIN_NETWORKS, ConfigError, load_chains
+from config.chains import BITCOIN_NETWORKS, ConfigError, EthereumConfig, load_chains
 
 SHIPPED = Path(__file__).parents[2].joinpath("config", "chains.toml").read_text()
 
 
 def test_the_shipped_table_has_every_network():
-    assert set(load_chains(SHIPPED)) == set(BITCOIN_NETWORKS)
+    assert set(load_chains(SHIPPED)) == {*BITCOIN_NETWORKS, "ethereum", "sepolia", "hoodi", "anvil"}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,14 @@ def test_the_shipped_table_has_every_network():
 )
 def test_a_larger_deposit_waits_for_more_confirmations(amount_sat, depth):
     assert load_chains(SHIPPED)["mainnet"].required_depth(amount_sat) == depth
+
+
+def test_ether_says_how_it_is_final_and_what_carrying_costs() -> None:
+    ether = load_chains(SHIPPED)["ethereum"]
+    assert isinstance(ether, EthereumConfig)
+    assert (ether.finality, ether.required_depth(10**18 - 1), ether.required_depth(10**20)) == ("finalized", 12, 64)
+    assert ether.fee.bump_bps >= 1_000
+    assert ether.caps.rate_wei_gas >= ether.fee.cap_wei_gas
 
 
 def test_a_coinbase_waits_for_maturity():
@@ -48,6 +56,19 @@ def test_a_coinbase_waits_for_maturity():
         ("share_bps = 1_000", "share_bps = 10_001", "mainnet.caps.share_bps"),
         ("signed = 600\n", "", "mainnet.deadlines.signed"),
         ("[regtest]", "[litecoin]", "litecoin"),
+        ("dust_wei = 10_000_000_000_000 ", "dust_sat = 10 ", "ethereum.dust_wei"),
+        ('finality = "finalized"', 'finality = "soon"', "ethereum.finality"),
+        ("compare_seconds = 600 ", "compare_seconds = 0 ", "ethereum.compare_seconds"),
+        ("below_wei = 100_000_000_000_000_000_000", "below_wei = 1", "ethereum.tier[1].below_wei"),
+        ("bump_bps = 1_250", "bump_bps = 999", "ethereum.fee.bump_bps"),
+        (
+            "base_fee_multiplier_bps = 20_000",
+            "base_fee_multiplier_bps = 10_000",
+            "ethereum.fee.base_fee_multiplier_bps",
+        ),
+        ("tip_cap_wei_gas = 5_000_000_000", "tip_cap_wei_gas = 400_000_000_000", "ethereum.fee.tip_cap_wei_gas"),
+        ("most_gas = 8_000_000", "most_gas = 30_000_000", "ethereum.fee.most_gas"),
+        ("rate_wei_gas = 300_000_000_000", "rate_wei_gas = 1", "ethereum.caps.rate_wei_gas"),
     ],
 )
 def test_refuses_garbage_in_one_line_that_names_the_field(before, after, field):

@@ -136,10 +136,10 @@ class Live:
         """Read the chain up to its tip and handle what follows, here and not in the daemon."""
         runtime = self.house.runtime
         scan.scan(
-            runtime.node,
+            runtime.only.node,
             runtime.database,
-            chain=runtime.chain,
-            assets=runtime.assets,
+            chain=runtime.only.chain,
+            assets=runtime.only.assets,
             start_height=self.start_height,
         )
         self.deliver()
@@ -192,10 +192,10 @@ class Live:
         runtime = self.house.runtime
         with self.chain.still:
             run = reconcile(
-                runtime.node,
+                runtime.only.node,
                 runtime.database,
-                chain=runtime.chain,
-                assets=runtime.assets,
+                chain=runtime.only.chain,
+                assets=runtime.only.assets,
                 start_height=self.start_height,
             )
         assert run.breaks == (), run.breaks

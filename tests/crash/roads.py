@@ -343,8 +343,7 @@ def restored(live: Live, crash_at: str) -> None:
         with live.house.db.unit() as unit:
             restore.finish(
                 unit.session,
-                chain=live.house.runtime.chain,
-                node_height=live.chain.height(),
+                heights={live.house.runtime.only.chain: live.chain.height()},
                 actor="operator",
                 now=unit.now,
             )

@@ -109,8 +109,8 @@ def count(road: Road, database: FreshDatabase) -> int:
 def remember(road: Road, database: FreshDatabase, first: int, last: int) -> None:
     """Write what withdrawals numbered ``first`` to ``last`` would have left behind. It is past, so no trigger fires."""
     where = {
-        "client": "acme", "vault": road.vaults["acme"], "chain": road.runtime.chain, "keyset": KEYSET,
-        "asset": road.runtime.addressing.native.id, "destination": DESTINATION, "first": first, "last": last,
+        "client": "acme", "vault": road.vaults["acme"], "chain": road.runtime.only.chain, "keyset": KEYSET,
+        "asset": road.runtime.only.addressing.native.id, "destination": DESTINATION, "first": first, "last": last,
     }  # fmt: skip
     as_superuser(database, *OLD.format(**where).split(";"))
     as_superuser(database, "ANALYZE")

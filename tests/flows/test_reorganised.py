@@ -103,10 +103,10 @@ def test_is_sent_again_by_us_when_the_node_forgot_it(road: Road, sent: Withdrawa
     attempt = road.attempts(sent)[-1]
     road.node.reorg(2)
     with road.db.unit() as unit:
-        assert withdrawals.sent_attempts(unit.session, chain=road.runtime.chain) == []
+        assert withdrawals.sent_attempts(unit.session, chain=road.runtime.only.chain) == []
     road.settle()
     with road.db.unit() as unit:
-        waiting = withdrawals.sent_attempts(unit.session, chain=road.runtime.chain)
+        waiting = withdrawals.sent_attempts(unit.session, chain=road.runtime.only.chain)
         withdrawals.request_rebroadcast(unit.session, attempts=waiting, now=unit.now)
     assert [item.id for item in waiting] == [attempt.id]
     road.settle()

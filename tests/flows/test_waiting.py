@@ -127,13 +127,13 @@ def test_p081_lets_one_of_two_have_a_coin_and_plans_the_other_again(road: Road) 
     road.open("acme")
     road.deposit("acme", btc("0.5"))
     rivals = [road.ask("acme", btc("0.01")), road.ask("acme", btc("0.02"))]
-    rules = road.runtime.spend_rules
+    rules = road.runtime.only.spend_rules
     plans = []
     for rival in rivals:
         with road.db.unit() as unit:
             candidates = withdrawals.composable(unit.session, withdrawal=rival.id, rules=rules)
         assert candidates is not None
-        plans.append(road.runtime.node.plan(candidates, rules=rules))
+        plans.append(road.runtime.only.node.plan(candidates, rules=rules))
     assert plans[0].inputs == plans[1].inputs
     barrier, taken = threading.Barrier(2), []
 
@@ -206,11 +206,11 @@ def test_refuses_a_plan_whose_coin_was_spent_meanwhile(road: Road) -> None:
     road.open("acme")
     road.deposit("acme", btc("0.1"))
     asked = road.ask("acme", btc("0.01"))
-    rules = road.runtime.spend_rules
+    rules = road.runtime.only.spend_rules
     with road.db.unit() as unit:
         candidates = withdrawals.composable(unit.session, withdrawal=asked.id, rules=rules)
     assert candidates is not None
-    planned = road.runtime.node.plan(candidates, rules=rules)
+    planned = road.runtime.only.node.plan(candidates, rules=rules)
     (coin,) = planned.inputs
     assert isinstance(coin, Coin)
     gone = replace(planned, inputs=(replace(coin, position=coin.position + 7),))

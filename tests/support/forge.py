@@ -202,14 +202,7 @@ def _replay() -> int:
     from custody.restore.replay import replay
 
     here = start(process="replay")
-    replay(
-        here.node,
-        here.database,
-        chain=here.chain,
-        assets=here.assets,
-        seal_key=here.seal_key,
-        start_height=here.settings.start_height,
-    )
+    replay(here.database, [chain.followed for chain in here.chains.values()], seal_key=here.seal_key)
     return 0
 
 

@@ -21,7 +21,7 @@ _asked: list[str] = []
 """The databases of which the whole check was asked in this process, in order."""
 
 
-def expect_whole(database: Database, *, terms: Mapping[str, Terms], deadlines: Deadlines) -> None:
+def expect_whole(database: Database, *, terms: Mapping[str, Terms], deadlines: Mapping[str, Deadlines]) -> None:
     """Every invariant that a database can show holds in this one: none is left out."""
     with database.unit() as unit:
         now = unit.now

@@ -90,7 +90,7 @@ class Road(House):
 
     def on(self, database: FreshDatabase) -> Road:
         """The same house, node and cosigners on another database: what runs after a restore."""
-        height = str(self.runtime.settings.start_height)
+        height = str(self.runtime.only.start_height)
         settings = configuration.load(environment(database, node_url=self.node.url, start_height=height))
         road = Road(database, assemble(settings), self.ceremony, dict(self.vaults))
         road.desks, road.memories, road._node = self.desks, self.memories, self._node
@@ -187,8 +187,8 @@ class Road(House):
 
     def scan(self) -> None:
         """Read new blocks and the mempool."""
-        here = self.runtime
-        where: dict[str, Any] = {"assets": here.assets, "start_height": here.settings.start_height}
+        here = self.runtime.only
+        where: dict[str, Any] = {"assets": here.assets, "start_height": here.start_height}
         while movements.scan(here.node, self.db, chain=here.chain, **where).more:
             pass
         watch_mempool(
@@ -315,13 +315,13 @@ class Road(House):
 
     def reconcile(self) -> RunResult:
         """Compare node, index and ledger now."""
-        here = self.runtime
+        here = self.runtime.only
         return reconcile(
             here.node,
             self.db,
             chain=here.chain,
             assets=here.assets,
-            start_height=here.settings.start_height,
+            start_height=here.start_height,
         )
 
     def check(self) -> None:

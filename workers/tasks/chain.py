@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
-from custody.bootstrap import Runtime
+from custody.bootstrap import Runtime, ServedChain
 from custody.db import Unit
 from custody.deposits import operations as deposits
 from custody.deposits.watch import watch_mempool
 from custody.movements import scan
 from custody.withdrawals import operations as withdrawals
-from workers.unit import scheduled_task, unit_task
+from workers.unit import chain_task, unit_task
 
-_SEEN: set[str] = set()
-"""Mempool transactions this process has looked at; losing it costs a second look."""
+_SEEN: defaultdict[str, set[str]] = defaultdict(set)
+"""Each chain's mempool transactions this process has looked at; losing it costs a second look."""
 
 
-@scheduled_task("chain.scan")
-def scan_chain(runtime: Runtime) -> None:
+@chain_task("chain.scan")
+def scan_chain(runtime: Runtime, here: ServedChain) -> None:
     """Read new blocks, then look at what waits unconfirmed."""
     scan.scan(
-        runtime.node,
+        here.node,
         runtime.database,
-        chain=runtime.chain,
-        assets=runtime.assets,
-        start_height=runtime.settings.start_height,
+        chain=here.chain,
+        assets=here.assets,
+        start_height=here.start_height,
     )
     watch_mempool(
-        runtime.node,
+        here.node,
         runtime.database,
-        chain=runtime.chain,
-        config=runtime.deposit_rules,
-        seen_before=_SEEN,
+        chain=here.chain,
+        config=here.deposit_rules,
+        seen_before=_SEEN[here.chain],
         actor="chain",
     )
 
@@ -49,7 +50,6 @@ def reorganised(unit: Unit, runtime: Runtime, /, *, correlation_id: str, chain: 
 
 
 def _follow(unit: Unit, runtime: Runtime, chain: str, correlation_id: str) -> None:
-    withdrawals.observe(
-        unit.session, chain=chain, rules=runtime.spend_rules, correlation_id=correlation_id, now=unit.now
-    )
-    deposits.advance(unit.session, chain=chain, config=runtime.deposit_rules, actor="chain", now=unit.now)
+    here = runtime.of(chain)
+    withdrawals.observe(unit.session, chain=chain, rules=here.spend_rules, correlation_id=correlation_id, now=unit.now)
+    deposits.advance(unit.session, chain=chain, config=here.deposit_rules, actor="chain", now=unit.now)

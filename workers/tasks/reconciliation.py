@@ -5,46 +5,39 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from custody.bootstrap import Runtime
+from custody.bootstrap import Runtime, ServedChain
 from custody.outbox import operations as outbox
 from custody.reconciliation.effect import reconcile, reconcile_ranged
 from custody.reconciliation.stuck import raise_stuck_alarms, stuck
 from custody.restore import operations as restore
 from custody.restore.replay import replay
 from custody.withdrawals import operations as withdrawals
-from workers.unit import scheduled_task
+from workers.unit import chain_task, scheduled_task
 
 KEEP_FINISHED = timedelta(days=7)
 
 
-@scheduled_task("reconciliation.run")
-def run(runtime: Runtime) -> None:
+@chain_task("reconciliation.run")
+def run(runtime: Runtime, here: ServedChain) -> None:
     """Compare node, index and ledger at one block, from the scripts we stored."""
-    reconcile(runtime.node, runtime.database, **_where(runtime))
+    reconcile(here.node, runtime.database, **_where(here))
 
 
-@scheduled_task("reconciliation.ranged")
-def run_ranged(runtime: Runtime) -> None:
+@chain_task("reconciliation.ranged")
+def run_ranged(runtime: Runtime, here: ServedChain) -> None:
     """The same from the signed descriptors, which does not believe our table of scripts."""
-    reconcile_ranged(runtime.node, runtime.database, **_where(runtime))
+    reconcile_ranged(here.node, runtime.database, **_where(here))
 
 
 @scheduled_task("restore.replay")
 def catch_up(runtime: Runtime) -> None:
-    """After a restore: read the chain again, compare, and go on when the books agree. Otherwise nothing."""
-    under_way = replay(
-        runtime.node,
-        runtime.database,
-        chain=runtime.chain,
-        assets=runtime.assets,
-        seal_key=runtime.seal_key,
-        start_height=runtime.settings.start_height,
-    )
-    if under_way is None:
+    """After a restore: read every chain again, compare, and go on when the books agree. Otherwise nothing."""
+    chains = runtime.chains.values()
+    if replay(runtime.database, [here.followed for here in chains], seal_key=runtime.seal_key) is None:
         return
-    done = reconcile(runtime.node, runtime.database, **_where(runtime))
+    heights = {here.chain: reconcile(here.node, runtime.database, **_where(here)).height for here in chains}
     with runtime.database.unit() as unit:
-        restore.finish(unit.session, chain=runtime.chain, node_height=done.height, actor="restore", now=unit.now)
+        restore.finish(unit.session, heights=heights, actor="restore", now=unit.now)
 
 
 @scheduled_task("housekeeping")
@@ -59,5 +52,5 @@ def housekeeping(runtime: Runtime) -> None:
         outbox.prune(unit.session, before=unit.now - KEEP_FINISHED)
 
 
-def _where(runtime: Runtime) -> dict[str, Any]:
-    return {"chain": runtime.chain, "assets": runtime.assets, "start_height": runtime.settings.start_height}
+def _where(here: ServedChain) -> dict[str, Any]:
+    return {"chain": here.chain, "assets": here.assets, "start_height": here.start_height}

@@ -6,6 +6,7 @@ from typing import Any
 
 from custody.bootstrap import Runtime
 from custody.db import Unit
+from custody.spends import queries as spends
 from custody.withdrawals import operations as withdrawals
 from workers.unit import unit_task
 
@@ -13,8 +14,9 @@ from workers.unit import unit_task
 @unit_task("signing.complete")
 def complete(unit: Unit, runtime: Runtime, /, *, correlation_id: str, attempt: str, **_: Any) -> None:
     """A quorum signed: the final transaction exists."""
+    here = runtime.of(spends.get(unit.session, attempt=attempt).chain)
     withdrawals.mark_signed(
-        unit.session, attempt=attempt, rules=runtime.spend_rules, correlation_id=correlation_id, now=unit.now
+        unit.session, attempt=attempt, rules=here.spend_rules, correlation_id=correlation_id, now=unit.now
     )
 
 

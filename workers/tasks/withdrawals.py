@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from custody.bootstrap import Runtime
+from custody.bootstrap import Runtime, ServedChain
 from custody.chains.port import BroadcastOutcome, BroadcastResult
 from custody.chains.spending import CannotReplace, FeeOverCap, NothingFree
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import CustodyError, Unavailable
 from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
-from workers.unit import effect_task, scheduled_task
+from custody.withdrawals import queries
+from workers.unit import chain_task, effect_task
 
 
 class MustWait(Unavailable):
@@ -30,13 +31,14 @@ class NotAccepted(Unavailable):
 def compose(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, **_: Any) -> None:
     """Plan on the node, then attach the attempt and its bundle."""
     del correlation_id
-    rules = runtime.spend_rules
+    here = _chain_of(runtime, withdrawal)
+    rules = here.spend_rules
     with runtime.database.unit() as unit:
         candidates = withdrawals.composable(unit.session, withdrawal=withdrawal, rules=rules)
     if candidates is None:
         return
     try:
-        planned = runtime.node.plan(candidates, rules=rules)
+        planned = here.node.plan(candidates, rules=rules)
         crash_point("withdrawals.planned")
         with runtime.database.unit() as unit:
             withdrawals.compose(
@@ -56,6 +58,7 @@ def compose(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, **_: A
 def broadcast(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, attempt: str, **_: Any) -> None:
     """Hand the final transaction to the node; whatever it answers, it was sent."""
     del correlation_id
+    here = _chain_of(runtime, withdrawal)
     try:
         with runtime.database.unit() as unit:
             found = withdrawals.sendable(unit.session, attempt=attempt)
@@ -63,9 +66,9 @@ def broadcast(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, atte
         _wait(runtime, withdrawal, error)
     if found is None or found.final is None:
         return
-    runtime.node.require_ready()
+    here.node.require_ready()
     crash_point("withdrawals.before_send")
-    outcome = runtime.node.broadcast(found.final)
+    outcome = here.node.broadcast(found.final)
     crash_point("withdrawals.sent")
     with runtime.database.unit() as unit:
         withdrawals.mark_sent(unit.session, attempt=attempt, outcome=_words(outcome), now=unit.now)
@@ -78,13 +81,14 @@ def broadcast(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, atte
 def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_rate: int, **_: Any) -> None:
     """Plan a replacement with a higher fee, then attach it and its bundle."""
     del correlation_id
-    rules = runtime.spend_rules
+    here = _chain_of(runtime, withdrawal)
+    rules = here.spend_rules
     with runtime.database.unit() as unit:
         candidates = withdrawals.replaceable(unit.session, withdrawal=withdrawal, rules=rules)
     if candidates is None:
         return
     try:
-        planned = runtime.node.plan(candidates, rules=rules, fee_rate=fee_rate)
+        planned = here.node.plan(candidates, rules=rules, fee_rate=fee_rate)
         crash_point("withdrawals.replacement_planned")
         with runtime.database.unit() as unit:
             withdrawals.replace(
@@ -103,16 +107,21 @@ def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_ra
         _wait(runtime, withdrawal, error)
 
 
-@scheduled_task("withdrawals.rebroadcast")
-def rebroadcast(runtime: Runtime) -> None:
+@chain_task("withdrawals.rebroadcast")
+def rebroadcast(runtime: Runtime, here: ServedChain) -> None:
     """Ask again for what was sent and is neither in the node's mempool nor in a block."""
     with runtime.database.unit() as unit:
-        sent = withdrawals.sent_attempts(unit.session, chain=runtime.chain)
-    held = runtime.node.in_mempool([attempt.spend for attempt in sent])
+        sent = withdrawals.sent_attempts(unit.session, chain=here.chain)
+    held = here.node.in_mempool([attempt.spend for attempt in sent])
     missing = [attempt for attempt in sent if attempt.spend not in held]
     if missing:
         with runtime.database.unit() as unit:
             withdrawals.request_rebroadcast(unit.session, attempts=missing, now=unit.now)
+
+
+def _chain_of(runtime: Runtime, withdrawal: str) -> ServedChain:
+    with runtime.database.unit() as unit:
+        return runtime.of(queries.get(unit.session, withdrawal=withdrawal).chain)
 
 
 def _wait(runtime: Runtime, withdrawal: str, error: CustodyError) -> None:

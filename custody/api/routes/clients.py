@@ -87,7 +87,7 @@ def client_deposits(call: AsReader, client: str) -> Response:
 
     def work(unit: Unit) -> list[dict[str, Any]]:
         queries.get(unit.session, client=name)
-        asset = call.runtime.addressing.native
+        asset = call.runtime.only.addressing.native
         return [views.deposit_view(item, asset) for item in deposits.of_client(unit.session, client=name)]
 
     return JSONResponse({"deposits": call.unit(work)})
@@ -113,7 +113,7 @@ def _keyset(session: Session, keyset: Keyset) -> dict[str, Any]:
 def _allocate(unit: Unit, call: Call, client: str) -> DepositAddress:
     require_normal(unit.session)
     queries.get(unit.session, client=client)
-    vault = vaults.vault_of(unit.session, client=client, chain=call.runtime.chain)
+    vault = vaults.vault_of(unit.session, client=client, chain=call.runtime.only.chain)
     return addresses.allocate(
         unit.session,
         vault=vault.id,
@@ -126,10 +126,10 @@ def _allocate(unit: Unit, call: Call, client: str) -> DepositAddress:
 
 
 def _whole_client(session: Session, call: Call, name: str) -> dict[str, Any]:
-    client, asset = queries.get(session, client=name), call.runtime.addressing.native
+    client, asset = queries.get(session, client=name), call.runtime.only.addressing.native
     given = address_queries.of_client(session, client=name, seal_key=call.runtime.seal_key)
     return views.client_view(client) | {
-        "vault": views.vault_view(vaults.vault_of(session, client=name, chain=call.runtime.chain)),
+        "vault": views.vault_view(vaults.vault_of(session, client=name, chain=call.runtime.only.chain)),
         "balances": [views.balance_view(balance, asset) for balance in ledger.balances(session, client=name)],
         "addresses": [views.address_view(address) for address in given],
     }

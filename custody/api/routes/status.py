@@ -34,14 +34,14 @@ def health(request: Request) -> Response:
 @router.get("/v1/status")
 def status(call: AsReader) -> Response:
     """The node's tip, how far it was read, and whether the books balance. Answers also while the node is silent."""
-    chain = call.runtime.chain
+    chain = call.runtime.only.chain
     read = call.unit(lambda unit: {"now": rfc3339(unit.now), **_read(unit.session, chain)})
     return JSONResponse({"chain": chain, "node": _node(call.runtime), **read})
 
 
 def _node(runtime: Runtime) -> dict[str, Any]:
     try:
-        found = runtime.node.status()
+        found = runtime.only.node.status()
     except CustodyError as error:
         return {"ready": False, "height": None, "why": error.message}
     ready = found.synced and found.genesis_ok

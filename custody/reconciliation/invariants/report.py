@@ -74,13 +74,13 @@ def check_invariants(
     session: Session,
     *,
     terms: Mapping[str, Terms] | None = None,
-    deadlines: Deadlines | None = None,
+    deadlines: Mapping[str, Deadlines] | None = None,
     now: datetime | None = None,
 ) -> InvariantReport:
     """Check every invariant that shows in a database. Writes and locks nothing; asks no node.
 
-    ``terms`` hold each chain's fee caps (without them I16 is the requester's ceiling alone). ``deadlines`` and ``now``
-    show I18; without them it is left out. Use ``books.still`` for the session while the daemon works.
+    ``terms`` hold each chain's fee caps (without them I16 is the requester's ceiling alone). ``deadlines``, by chain
+    too, and ``now`` show I18; without them it is left out. Use ``books.still`` for the session while the daemon works.
     """
     found: dict[str, list[str]] = {f"I{number}": [] for number in range(1, 21) if f"I{number}" not in ONLY_TESTS}
     for violation in ledger.check(session):
@@ -116,7 +116,7 @@ def _chain_of_events_holds(session: Session) -> Iterable[str]:
         yield f"{subject} changed its state without an audit event"
 
 
-def _without_alarm(session: Session, deadlines: Deadlines, now: datetime) -> Iterable[str]:
+def _without_alarm(session: Session, deadlines: Mapping[str, Deadlines], now: datetime) -> Iterable[str]:
     alarms = {(alarm.subject, alarm.step) for alarm in audit.alarms(session) if alarm.kind == ALARM}
     for row in stuck(session, deadlines=deadlines, now=now):
         if (row.id, row.state) not in alarms:

@@ -97,7 +97,7 @@ def test_names_the_keysets_and_the_next_free_branch(house: House, call_as: As) -
         "keysets": [
             {
                 "id": KEYSET,
-                "chain": house.runtime.chain,
+                "chain": house.runtime.only.chain,
                 "threshold": 2,
                 "cosigners": ["north", "south", "east"],
                 "next_branch": 10,

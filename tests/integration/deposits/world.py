@@ -56,7 +56,7 @@ RULES = DepositRules(
     }
 )
 TERMS = {CHAIN: spending(CHAIN).terms(asdict(CONFIG))}
-DEADLINES = Deadlines(**asdict(CONFIG.deadlines))
+DEADLINES = {CHAIN: Deadlines(**asdict(CONFIG.deadlines))}
 """As the daemon reads them."""
 
 

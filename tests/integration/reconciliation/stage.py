@@ -300,7 +300,7 @@ class Stage:
 
     def check(self) -> InvariantReport:
         with self.db.unit() as unit:
-            deadlines = Deadlines(600, 600, 600, 600, 600, 600, 600)
+            deadlines = {self.chain: Deadlines(600, 600, 600, 600, 600, 600, 600)}
             return check_invariants(
                 unit.session, terms={self.chain: self.rules.terms}, deadlines=deadlines, now=unit.now
             )

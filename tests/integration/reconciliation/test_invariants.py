@@ -45,7 +45,7 @@ def broken(stage: Stage) -> set[str]:
 def _check_within(stage: Stage, connection: Connection) -> set[str]:
     """What is red in a transaction that is still open. A proof cached for other bytes must not hide a lie."""
     session = Session(connection, join_transaction_mode="rollback_only")
-    deadlines = Deadlines(600, 600, 600, 600, 600, 600, 600)
+    deadlines = {stage.chain: Deadlines(600, 600, 600, 600, 600, 600, 600)}
     report = check_invariants(session, terms={stage.chain: stage.rules.terms}, deadlines=deadlines, now=stage.now())
     return {name for name, holds in report.results.items() if not holds}
 
@@ -145,9 +145,9 @@ def test_lists_what_is_past_its_deadline_once(stage: Stage) -> None:
     stage.mine(1)
     with stage.db.unit() as unit:
         never = Deadlines(9999, 9999, 9999, 9999, 9999, 9999, 9999, message=9999)
-        assert stuck(unit.session, deadlines=never, now=unit.now) == []
+        assert stuck(unit.session, deadlines={stage.chain: never}, now=unit.now) == []
         now = Deadlines(-1, -1, -1, -1, -1, -1, -1, message=-1)
-        rows = stuck(unit.session, deadlines=now, now=unit.now)
+        rows = stuck(unit.session, deadlines={stage.chain: now}, now=unit.now)
     found = {(row.kind, row.state) for row in rows}
     assert {("withdrawal", "pending_approval"), ("deposit", "confirming"), ("message", "waiting")} <= found
     (row,) = (row for row in rows if row.kind == "withdrawal")
@@ -166,6 +166,6 @@ def test_lists_a_bundle_no_cosigner_answers_and_an_opening_nobody_approves(stage
     stage.compose(paid.id)
     stage.ask_to_open("birch")
     with stage.db.unit() as unit:
-        rows = stuck(unit.session, deadlines=Deadlines(-1, -1, -1, -1, -1, -1, -1), now=unit.now)
+        rows = stuck(unit.session, deadlines={stage.chain: Deadlines(-1, -1, -1, -1, -1, -1, -1)}, now=unit.now)
     assert {row.why for row in rows if row.kind == "bundle"} == {"0 of 2 cosigners have signed"}
     assert {row.why for row in rows if row.kind == "intent"} == {"client_opening waits for people's approval"}

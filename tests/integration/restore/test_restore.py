@@ -21,21 +21,14 @@ Backup = Callable[[], FreshDatabase]
 
 def replayed(road: Road) -> None:
     here = road.runtime
-    replay(
-        here.node,
-        road.db,
-        chain=here.chain,
-        assets=here.assets,
-        seal_key=here.seal_key,
-        start_height=here.settings.start_height,
-    )
+    replay(road.db, [chain.followed for chain in here.chains.values()], seal_key=here.seal_key)
     road.settle(cosigners=())
 
 
 def finish(road: Road) -> None:
     with road.db.unit() as unit:
         height = road.node.rpc("getblockcount")
-        restore.finish(unit.session, chain=road.runtime.chain, node_height=height, actor="test", now=unit.now)
+        restore.finish(unit.session, heights={road.runtime.only.chain: height}, actor="test", now=unit.now)
 
 
 def test_is_normal_on_the_database_that_ran_before(road: Road) -> None:

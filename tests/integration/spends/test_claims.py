@@ -39,7 +39,7 @@ def compose(road: Road, asked: Withdrawal, *turns: Turn) -> None:
             unit.session,
             planned=Plan(order, turns, None, 100),
             trust=in_force(unit.session),
-            rules=road.runtime.spend_rules,
+            rules=road.runtime.only.spend_rules,
             seal_key=road.runtime.seal_key,
             now=unit.now,
         )

@@ -40,7 +40,7 @@ def take_over(road: Road, asked: Withdrawal, **changes: Any) -> str:
         "spend": spend,
         "paid_units": asked.units,
         "ceiling_units": asked.max_fee_units,
-        "rules": road.runtime.spend_rules,
+        "rules": road.runtime.only.spend_rules,
         **changes,
     }
     with road.db.unit() as unit:
@@ -72,7 +72,7 @@ def test_refuses_another_final_transaction(road: Road, signed: Withdrawal) -> No
 
 @plays("P-076")
 def test_p076_checks_every_cap_again_on_the_final_transaction(road: Road, signed: Withdrawal) -> None:
-    rules = road.runtime.spend_rules
+    rules = road.runtime.only.spend_rules
     fee = road.attempts(signed)[0].fee_units
     tighter: list[dict[str, Any]] = [
         {"rules": capped(rules, absolute_sat=fee - 1)},
@@ -92,4 +92,4 @@ def test_p076_checks_every_cap_again_on_the_final_transaction(road: Road, signed
 
 @pytest.mark.parametrize(("amount", "depth"), [("0.09999999", 2), ("0.1", 3), ("9.99999999", 3), ("10", 6)])
 def test_needs_the_depth_of_its_amount(road: Road, amount: str, depth: int) -> None:
-    assert road.runtime.spend_rules.required_depth(btc(amount)) == depth
+    assert road.runtime.only.spend_rules.required_depth(btc(amount)) == depth

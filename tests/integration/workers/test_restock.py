@@ -20,8 +20,9 @@ from workers.unit import DELIVERIES
 def test_stock_waits_until_the_chain_serves_our_addresses(database: FreshDatabase) -> None:
     house = House.found(database)
     vault = house.open_client("acme", branch=1, stock=0)
-    ground = FakeGround(house.runtime.chain, serves=False)
-    here = replace(house.runtime, node=ground)
+    ground = FakeGround(house.runtime.only.chain, serves=False)
+    served = house.runtime.only
+    here = replace(house.runtime, chains={served.chain: replace(served, node=ground)})
     with house.db.unit() as unit:
         leased = outbox.lease(unit.session, now=unit.now, length=timedelta(minutes=1), limit=10)
     (message,) = [item for item in leased if item.topic == "addresses.restock"]

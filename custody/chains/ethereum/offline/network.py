@@ -129,9 +129,22 @@ def network_of(chain_id: int) -> Network:
     return found
 
 
+def why_refused(name_or_chain: str) -> str | None:
+    """Why a network that people may know is not served; its name in any spelling (``zksync-era``), or CAIP-2 id."""
+    spelled = _spelled(name_or_chain)
+    for chain_id, (name, reason) in _REFUSED.items():
+        if name_or_chain == f"eip155:{chain_id}" or spelled in (_spelled(name), _spelled(name).removesuffix("era")):
+            return f"{name} is not served: it {reason}"
+    return None
+
+
+def _spelled(name: str) -> str:
+    return "".join(sign for sign in name.lower() if sign.isalnum())
+
+
 def _no_such(chain_id: int | None) -> InvalidInput:
-    if chain_id in _REFUSED:
-        name, reason = _REFUSED[chain_id]
-        return InvalidInput(f"{name} is not served: it {reason}", field="network")
+    refused = why_refused(f"eip155:{chain_id}")
+    if refused:
+        return InvalidInput(refused, field="network")
     accepted = ", ".join(known.name for known in NETWORKS)
     return InvalidInput(f"no such network; accepted is {accepted}, or its CAIP-2 id", field="network")
