@@ -23,6 +23,7 @@ from tests.support.fixtures import (
     seed,
     servers,
 )
+from tests.support.memory import keep_files_in_memory
 
 __all__ = [
     "anvil",
@@ -40,7 +41,8 @@ __all__ = [
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose the seed, here and for hypothesis; name the mark of cases."""
+    """Choose the seed, here and for hypothesis; name the mark of cases; keep files where that is cheap."""
+    keep_files_in_memory()
     config.addinivalue_line("markers", "plays(*cases): plays these adversarial cases and ends in the whole check")
     number = int(os.environ.get("CUSTODY_TEST_SEED") or random.randrange(2**32))
     config.stash[SEED] = number

@@ -19,6 +19,7 @@ from custody.movements import scan
 from custody.outbox import operations as outbox
 from custody.reconciliation.effect import reconcile
 from custody.signing import operations as signing
+from custody.signing import queries as bundles
 from demo.child import free_port
 from demo.people import Api, ApiSaidNo
 from tests.cosigner.builders import DEMO_POLICY, World
@@ -107,8 +108,11 @@ class Live:
                 time.sleep(0.1)
 
     def sign(self) -> None:
-        """The keyholders answer what waits for them."""
-        self.keyholders.work(self.ask)
+        """The keyholders answer what waits for them, over the API. While nothing does they are not sent to ask."""
+        with self.house.db.unit() as unit:
+            waiting = bundles.still_open(unit.session)
+        if waiting:
+            self.keyholders.work(self.ask)
 
     def sign_here(self, after_each: Callable[[], None] = lambda: None) -> None:
         """The keyholders answer by direct calls, without an API; ``after_each`` bundle given and answer taken."""

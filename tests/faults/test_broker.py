@@ -28,6 +28,10 @@ QUEUE = "custody"
 MANY, EACH = 200, 20
 """Withdrawals at once, and how many of them one client asks for: its policy lets no more go in one day."""
 FOR_ALL_SECONDS = 300.0
+LEASE_SECONDS = 10
+"""Nearer to the usual one than other cases need: a queue this long is not worked off before a short one runs out, and
+everything in it would be published, delivered and dropped once more for each time it does.
+"""
 
 
 def test_goes_on_after_the_broker_forgot_everything(live: Live, journey: Journey) -> None:
@@ -74,10 +78,15 @@ def test_p039_has_one_effect_when_a_task_outlives_the_visibility_timeout(yard: Y
 
 
 @plays("P-042")
-def test_p042_catches_up_after_ten_minutes_without_a_broker(live: Live) -> None:
+def test_p042_catches_up_after_ten_minutes_without_a_broker(yard: Yard) -> None:
     """Two hundred withdrawals of ten clients are approved while the broker is down. Asked for by direct calls; from
     there to completion the daemon's own processes take every one, and its cosigners sign over the API.
     """
+    with living(yard, lease_seconds=LEASE_SECONDS) as live:
+        _catch_up(live)
+
+
+def _catch_up(live: Live) -> None:
     clients = [f"client{number}" for number in range(MANY // EACH)]
     fund_in_coins(live, dict.fromkeys(clients, [SMALL_SAT + 100_000] * EACH))
     wanted = [ask_to_pay(live, clients[number % len(clients)], number) for number in range(MANY)]

@@ -8,6 +8,7 @@ input closes, however pytest ended, it kills whatever it forked.
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -230,4 +231,6 @@ _MODULES = (
 if __name__ == "__main__":
     for module in _MODULES:
         importlib.import_module(module)
+    # What is there now is never garbage; a collection in a child would only copy its pages.
+    gc.freeze()
     _Program().serve()
