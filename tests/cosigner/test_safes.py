@@ -136,6 +136,13 @@ def test_a_keyholder_keeps_limits_for_each_asset(safes: SafeWorld, memory: Memor
     assert safes.judge(usdx, memory, limits=limits), "another asset is not counted with it"
 
 
+def test_giving_up_counts_as_nothing_paid(safes: SafeWorld, memory: Memory) -> None:
+    limits, paid = Limits().changed({"per_tx_units.ETH": "0"}), safes.ether()
+    assert reason_of(safes, paid, memory, limits) is Reason.OVER_OWN_LIMIT
+    respend = safes.give_up(paid.payments[0].proven)
+    assert safes.judge(safes.safe_bundle([respend], safes.composed([respend])), memory, limits=limits)
+
+
 def test_limits_on_bitcoin_bind_no_other_asset(safes: SafeWorld, memory: Memory) -> None:
     assert safes.judge(safes.ether(), memory, limits=Limits(per_tx_sat=1, per_day_sat=1))
 
