@@ -95,8 +95,8 @@ class Several(House):
     """``Several.stand(database, folder)``."""
 
     @classmethod
-    def stand(cls, database: FreshDatabase, folder: Path, **settings: Any) -> Several:
-        """Hold the ceremony; open ``acme`` on coins and ``birch`` on accounts, with money."""
+    def stand(cls, database: FreshDatabase, folder: Path, *, funded: bool = True, **settings: Any) -> Several:
+        """Hold the ceremony; open ``acme`` on coins and ``birch`` on accounts, with money in the ledger alone."""
         (folder / "assets.toml").write_text(LIST)
         world = TwoChains(expires_at=World().expires_at)
         chosen = {
@@ -114,6 +114,8 @@ class Several(House):
         house.runtime = with_registered(house.runtime)
         house.open_client("acme", branch=1)
         house.open_on_accounts("birch", branch=1)
+        if not funded:
+            return house
         house.credit("acme", 10**8)
         house.credit_asset("birch", ANVIL.asset.id, 5 * ETHER)
         house.credit_asset("birch", TOKEN.id, 2_500_000)

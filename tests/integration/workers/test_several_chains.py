@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +20,11 @@ from custody.reconciliation.stuck import Deadlines, stuck
 from custody.restore import operations as restore
 from custody.restore.operations import NotReplayed
 from tests.config.test_settings import settings
+from tests.integration.api.server import REPOSITORY, plain_environment
 from tests.integration.vaults.safe_keysets import ANVIL
 from tests.support.servers import FreshDatabase
 from tests.support.several import TOKEN, Several
-from tests.support.world import REGTEST
+from tests.support.world import REGTEST, SILENT_NODE, environment, write_tokens
 from workers import app as workers_app
 from workers import unit as shapes
 from workers.schedule import schedule
@@ -120,3 +123,22 @@ def test_a_process_takes_up_what_is_registered_once_there_is_a_trust_root(
     assert workers_app.runtime() is found
     assert with_registered(found).registered == found.registered
     house.close()
+
+
+def test_every_process_says_at_once_what_it_cannot_use(database: FreshDatabase, tmp_path: Path) -> None:
+    Several.stand(database, tmp_path, funded=False).close()
+    (tmp_path / "assets.toml").write_text("")
+    chosen = {"network": "", "chains": "regtest,anvil", "anvil_rpc_url": SILENT_NODE}
+    tokens = write_tokens(tmp_path / "tokens.json", {"exchange": ("requester", "token")})
+    settings = environment(database, **chosen, assets_file=tmp_path / "assets.toml", api_tokens_file=tokens)
+    worker = ["celery", "-A", "workers.app", "worker", "-P", "solo", "-l", "WARNING"]
+    ended = [
+        subprocess.Popen(
+            [sys.executable, "-m", *module], cwd=REPOSITORY, env=plain_environment() | settings, stderr=subprocess.PIPE
+        )
+        for module in (worker, ["workers.relay"], ["custody.api"])
+    ]
+    for process in ended:
+        said = process.communicate(timeout=60)[1].decode()
+        assert f"error: CUSTODY_ASSETS_FILE: has no rules for {TOKEN.id}" in said
+        assert process.returncode == 2
