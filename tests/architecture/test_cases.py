@@ -16,7 +16,7 @@ BUILT = frozenset(
     for numbers in (
         range(1, 12),
         (14,),
-        range(17, 27),
+        range(16, 27),
         (28, 29),
         range(31, 35),
         range(39, 43),
