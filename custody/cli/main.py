@@ -18,6 +18,7 @@ from custody.cli import (
     environment,
     parties,
     policy,
+    respends,
     trust,
     vaults,
     verdicts,
@@ -49,6 +50,7 @@ def settings(
 
 books.add_to(app)
 verdicts.add_to(app)
+respends.add_to(withdrawals.app)
 for name, group in (
     ("audit", chain_of_events.app),
     ("client", parties.clients),
