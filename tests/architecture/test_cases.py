@@ -15,14 +15,12 @@ BUILT = frozenset(
     f"P-{number:03d}"
     for numbers in (
         range(1, 12),
-        (14,),
-        range(16, 27),
+        range(13, 27),
         (28, 29),
         range(31, 35),
-        range(39, 43),
+        range(38, 43),
         range(71, 75),
-        range(76, 95),
-        (96,),
+        range(76, 97),
     )
     for number in numbers
 )
