@@ -335,16 +335,23 @@ def test_what_a_comparison_counted_is_not_counted_again(world: World, paper: Pap
     assert compare(world, paper).is_balanced
 
 
-def test_two_that_compare_at_once_record_it_once(world: World, paper: Paper) -> None:
+@pytest.mark.parametrize("blocks", [0, 1])
+def test_two_that_compare_at_once_record_it_once(world: World, paper: Paper, blocks: int) -> None:
     place = world.address("acme", world.open("acme", branch=1)).locator
     paper.shows_all = False
     paper.add()
     paper.hides[place, ASSET] = 11
-    paper.meanwhile = lambda: compare(world, paper)
+
+    def another() -> None:
+        if blocks:
+            paper.add()
+        compare(world, paper)
+
+    paper.meanwhile = another
     assert compare(world, paper).is_balanced
     world.advance()
     assert available(world, "acme") == {ASSET: 11}
-    assert rows(world, "SELECT height FROM comparisons") == [(1,)]
+    assert rows(world, "SELECT height FROM comparisons") == [(1 + blocks,)]
 
 
 def test_what_is_recorded_while_balances_are_asked_for_is_not_recorded_again(world: World, paper: Paper) -> None:
