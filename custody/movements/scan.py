@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from custody.addresses import queries as addresses
-from custody.chains.port import Block, BlockNotFound, ChainReader, NodeStatus, NoFinality, WrongNetwork
+from custody.chains.port import Block, BlockNotFound, ChainReader, NodesDisagree, NodeStatus, NoFinality, WrongNetwork
 from custody.chains.spending import Finality
 from custody.db import Database
 from custody.kernel.crash import crash_point
@@ -73,7 +73,8 @@ def scan(
     Where the node shows a part of a block, balances are compared at the newest block, at the latest ``compare_every``
     blocks later. A block that may have changed the rules of a place of ours is recorded in one unit with the freeze of
     its vault. Another scanner moving the tip ends this scan quietly. Raises ``NodeUnavailable``, ``NodeNotReady``,
-    ``WrongNetwork``, ``NodeBehind``, ``NoCommonAncestor``, ``NoFinality`` (``finality`` is what the node must know).
+    ``NodesDisagree`` (with an alarm), ``WrongNetwork``, ``NodeBehind``, ``NoCommonAncestor``, and ``NoFinality`` where
+    the node does not know ``finality``.
     """
     if reader.chain != chain:
         raise WrongNetwork("the reader is of another chain", chain=chain)
@@ -86,6 +87,10 @@ def scan(
         run.note_finalized()
     except (TipMoved, BlockNotFound):
         more = True
+    except NodesDisagree as error:
+        with database.unit() as unit:
+            operations.alarm_disagreement(unit.session, chain=chain, why=error.message, now=unit.now)
+        raise
     return ScanResult(run.tip(), run.recorded, run.removed, more)
 
 
