@@ -189,7 +189,8 @@ class RelayHouse:
         """Node, index and ledger say the same of the payer's place, from our table and from keysets."""
         for run in (reconcile, reconcile_ranged):
             done = run(self.node, self.db, chain=ANVIL.chain, assets={NATIVE}, start_height=0)
-            assert [item for item in done.breaks if item.vault.startswith("payer:")] == []
+            found = [item.to_json() for item in done.breaks if item.vault.startswith("payer:")]
+            assert not found, found
 
     def _lane(self) -> dict[str, Any]:
         return {
