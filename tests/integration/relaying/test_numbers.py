@@ -23,7 +23,8 @@ from custody.relaying.effect import CannotCarryYet
 from custody.relaying.states import CarriageState, LoadState
 from demo.servers import Anvil
 from tests.chains.ethereum.conftest import Limited
-from tests.support.lanes import ANVIL, ETHER, GWEI, RelayHouse, expect_paid, payee
+from tests.support.lanes import ANVIL, ETHER, GWEI, RelayHouse, WholeHouse, expect_paid, payee
+from tests.support.oracle import plays
 from tests.support.servers import FreshDatabase
 
 POINTS = crash.points_in(Path(custody.relaying.__path__[0]))
@@ -47,6 +48,7 @@ class Moody(Limited):
         raise NodeRefused(self.says, rpc_code=-32000, rpc_message=self.says)
 
 
+@plays("P-035")
 @pytest.mark.parametrize("passes_on", [True, False], ids=["passed on", "not"])
 @pytest.mark.parametrize(
     "says",
@@ -58,11 +60,14 @@ class Moody(Limited):
         "",
     ],
 )
-def test_p035_an_answer_of_the_node_is_settled_by_looking_it_up(
+def test_an_answer_of_the_node_is_settled_by_looking_it_up(
     anvil: Anvil, database: FreshDatabase, says: str, passes_on: bool
 ) -> None:
-    house = RelayHouse(database.db, anvil, rpc=Moody(anvil.url, says=says, passes_on=passes_on)).found()
+    house = WholeHouse(database.db, anvil, rpc=Moody(anvil.url, says=says, passes_on=passes_on))
+    house.found()
     first, second = house.signed("acme"), house.signed("birch")
+    for each in (first, second):
+        house.owed(each)
     house.send(first)
     assert house.carriages()[0].state is CarriageState.SENT
     house.send(second)
@@ -73,11 +78,18 @@ def test_p035_an_answer_of_the_node_is_settled_by_looking_it_up(
     for each in (first, second):
         expect_paid(house, each)
         assert house.load(each).state is LoadState.ENDED
-    house.expect_payer_balanced()
+        house.paid(each)
+    house.expect_whole()
 
 
-def test_p037_the_original_mined_late_pays_once_and_its_replacement_fails_harmlessly(house: RelayHouse) -> None:
+@plays("P-037")
+def test_the_original_mined_late_pays_once_and_its_replacement_fails_harmlessly(
+    anvil: Anvil, database: FreshDatabase
+) -> None:
+    house = WholeHouse(database.db, anvil)
+    house.found()
     signed = house.signed("acme")
+    house.owed(signed)
     with house.anvil.mining_by_hand():
         house.send(signed)
         with house.db.unit() as unit:
@@ -98,7 +110,8 @@ def test_p037_the_original_mined_late_pays_once_and_its_replacement_fails_harmle
     expect_paid(house, signed)
     assert house.gas_of(signed) == carriage.fee_units == -house.balance("network_fees")
     assert house.count() == 1
-    house.expect_payer_balanced()
+    house.paid(signed)
+    house.expect_whole()
 
 
 @pytest.mark.parametrize("point", POINTS)
