@@ -116,6 +116,14 @@ def settled(reader: ChainReader, database: Database, *, chain: str, assets: Coll
     return done.block
 
 
+def look_again(reader: ChainReader, database: Database, *, chain: str, assets: Collection[str]) -> None:
+    """Match the last ``OVERLAP`` blocks read once more, for a place stored since. Raises as ``scan`` does."""
+    run = _Run(reader, database, chain, assets, 0)
+    tip = run.tip()
+    if tip is not None:
+        run.look_again(tip, OVERLAP)
+
+
 class _Run:
     def __init__(
         self, reader: ChainReader, database: Database, chain: str, assets: Collection[str], start_height: int
@@ -133,7 +141,7 @@ class _Run:
             status = self.reader.require_ready()
             tip = self._onto_best_chain(status)
             if tip is not None and tip.hash != status.hash:
-                self._look_again(tip, overlap)
+                self.look_again(tip, overlap)
             if not self._forward(tip, limit_blocks):
                 return self.recorded >= limit_blocks
         return True
@@ -230,7 +238,7 @@ class _Run:
                 raise NoCommonAncestor("no block we read is on the node's chain", chain=self.chain)
             height = page[-1].height - 1
 
-    def _look_again(self, tip: Tip, overlap: int) -> None:
+    def look_again(self, tip: Tip, overlap: int) -> None:
         with self.database.unit() as unit:
             stored = queries.stored_below(unit.session, chain=self.chain, height=tip.height, limit=overlap)
         for known in reversed(stored):

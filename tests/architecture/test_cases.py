@@ -17,8 +17,8 @@ BUILT = frozenset(
         range(1, 12),
         range(13, 27),
         (28, 29),
-        range(31, 35),
-        range(38, 43),
+        range(31, 36),
+        range(37, 43),
         range(71, 75),
         range(76, 97),
     )
