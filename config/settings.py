@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from config.assets import AssetConfig, load_assets
 from config.chains import BITCOIN_NETWORKS, NETWORKS, TEST_NETWORKS, ChainConfig, ConfigError, load_chains
 
 PREFIX: Final = "CUSTODY_"
@@ -47,6 +48,8 @@ class Settings:
 
     chains: tuple[ChainSettings, ...]
     """In the order they were named; one at least."""
+    assets: Mapping[str, AssetConfig]
+    """The allow-list beside each chain's own asset, by CAIP-19 id."""
     database_url: str
     broker_url: str
     api_tokens_file: Path
@@ -74,6 +77,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     networks = _networks(read)
     return Settings(
         chains=_chains(read, networks),
+        assets=_assets(read),
         database_url=read.url("DATABASE_URL", ("postgresql+psycopg",)),
         broker_url=read.url("BROKER_URL", ("redis",)),
         api_tokens_file=Path(read.text("API_TOKENS_FILE", default="/dev/null")),
@@ -89,6 +93,11 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         scan_seconds=read.whole("SCAN_SECONDS", default=5, low=1, high=600),
         reconcile_seconds=read.whole("RECONCILE_SECONDS", default=600, low=1, high=86_400),
     )
+
+
+def listed_assets(environment: Mapping[str, str] | None = None) -> dict[str, AssetConfig]:
+    """The allow-list alone, for whoever has no other setting. Raises ``ConfigError``."""
+    return _assets(_Reader(os.environ if environment is None else environment))
 
 
 def named_networks(environment: Mapping[str, str] | None = None) -> tuple[str, tuple[str, ...]]:
@@ -254,11 +263,18 @@ def _ethereum(read: _Reader, block: ChainConfig) -> ChainSettings:
 
 
 def _blocks(path: str) -> dict[str, ChainConfig]:
+    return load_chains(_text_of(path, f"{PREFIX}CHAINS_FILE"))
+
+
+def _assets(read: _Reader) -> dict[str, AssetConfig]:
+    return load_assets(_text_of(read.text("ASSETS_FILE", default=str(HERE / "assets.toml")), f"{PREFIX}ASSETS_FILE"))
+
+
+def _text_of(path: str, setting: str) -> str:
     try:
-        text = Path(path).read_text()
+        return Path(path).read_text()
     except (OSError, UnicodeDecodeError):
-        raise ConfigError(f"{PREFIX}CHAINS_FILE", "cannot be read as text") from None
-    return load_chains(text)
+        raise ConfigError(setting, "cannot be read as text") from None
 
 
 def _clock_offset(read: _Reader, networks: tuple[str, ...]) -> timedelta:

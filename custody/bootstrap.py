@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from typing import Final
 
 from config import settings as configuration
 from config.chains import ChainConfig, ConfigError
 from config.logging import configure
 from config.settings import ChainSettings, Settings
 from custody.chains.addressing import Addressing
+from custody.chains.inspecting import Inspect
 from custody.chains.payer import PayerKey
 from custody.chains.port import ChainNode
-from custody.chains.registry import NodeAddress, addressing, chain_named, open_chain, spending
+from custody.chains.registry import NodeAddress, addressing, chain_named, inspector, open_chain, spending
 from custody.chains.spending import SpendRules, Terms
 from custody.db import Database
 from custody.deposits.model import AssetRules, DepositRules, Tier
 from custody.kernel.errors import InvalidInput, Unavailable
+from custody.kernel.money import Asset
 from custody.reconciliation.stuck import Deadlines
 from custody.restore import operations as restore
 from custody.restore.replay import Followed
+from custody.trust.assets import registered_assets
 
-CANNOT_USE_NODE_IN_TIME = 10.0
+CANNOT_USE_NODE_IN_TIME: Final = 10.0
 """Seconds a node may take for an ordinary question before it counts as silent."""
+
+
+ASSETS_FILE: Final = "CUSTODY_ASSETS_FILE"
 
 
 class ChainNotServed(Unavailable):
@@ -44,6 +51,8 @@ class ServedChain:
     start_height: int
     doorbell_url: str
     """Where the node tells that it has news; empty where nobody listens."""
+    inspect: Inspect
+    """Asks the node about a registered asset."""
     payer_key: PayerKey | None
     """Of whoever pays to carry spends out; None where the vault bears its fees, or nobody carries anything."""
 
@@ -76,6 +85,8 @@ class Runtime:
     database: Database
     chains: Mapping[str, ServedChain]
     """By CAIP-2 id, in the order of the settings; one at least."""
+    registered: tuple[Asset, ...] | None = None
+    """What the trust root registers; None before there is one: then each chain's own asset counts alone."""
 
     def of(self, chain: str) -> ServedChain:
         """The chain of this CAIP-2 id. Raises ``ChainNotServed``."""
@@ -138,12 +149,28 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
     """The parts for ``settings``; nothing is connected to yet. Raises ``ConfigError``."""
-    served = [_serve(chain, stock_low_mark=settings.stock_low_mark) for chain in settings.chains]
     return Runtime(
         settings=settings,
         database=Database(settings.database_url, pool_size=pool_size, clock_offset=settings.clock_offset),
-        chains={chain.chain: chain for chain in served},
+        chains=_serve_all(settings, ()),
     )
+
+
+def with_registered(runtime: Runtime) -> Runtime:
+    """The runtime with what the trust root registers on its chains, as far as one is in force.
+
+    Raises ``ConfigError`` where a registered asset has no rules in the list, or is listed as something else.
+    """
+    with runtime.database.unit() as unit:
+        registered = registered_assets(unit.session)
+    if registered is None:
+        return runtime
+    return replace(runtime, chains=_serve_all(runtime.settings, registered), registered=registered)
+
+
+def _serve_all(settings: Settings, registered: Sequence[Asset]) -> dict[str, ServedChain]:
+    served = [_serve(chain, settings, registered) for chain in settings.chains]
+    return {chain.chain: chain for chain in served}
 
 
 def notice_restored(runtime: Runtime) -> None:
@@ -152,9 +179,16 @@ def notice_restored(runtime: Runtime) -> None:
         restore.notice(unit.session, now=unit.now)
 
 
-def _serve(chain: ChainSettings, *, stock_low_mark: int) -> ServedChain:
+def _serve(chain: ChainSettings, settings: Settings, registered: Sequence[Asset]) -> ServedChain:
     where = addressing(chain_named(chain.network))
-    address = NodeAddress(chain.rpc_url, second_url=chain.second_rpc_url, timeout_seconds=CANNOT_USE_NODE_IN_TIME)
+    rules = {where.native.id: deposit_rules(chain.block)}
+    rules |= {asset.id: _rules_of(asset, settings, chain.block) for asset in _beside(where, registered)}
+    address = NodeAddress(
+        chain.rpc_url,
+        second_url=chain.second_rpc_url,
+        assets=tuple(rules),
+        timeout_seconds=CANNOT_USE_NODE_IN_TIME,
+    )
     try:
         node = open_chain(where.chain, address)
     except ValueError:
@@ -162,13 +196,47 @@ def _serve(chain: ChainSettings, *, stock_low_mark: int) -> ServedChain:
     return ServedChain(
         addressing=where,
         node=node,
-        spend_rules=spend_rules(where.chain, chain.block, stock_low_mark=stock_low_mark),
-        deposit_rules=DepositRules({where.native.id: deposit_rules(chain.block)}),
+        spend_rules=spend_rules(where.chain, chain.block, stock_low_mark=settings.stock_low_mark),
+        deposit_rules=DepositRules(rules),
         deadlines=Deadlines(**asdict(chain.block.deadlines)),
         start_height=chain.start_height,
         doorbell_url=chain.doorbell_url,
+        inspect=inspector(where.chain, address),
         payer_key=None if chain.payer_key is None else PayerKey(chain.payer_key),
     )
+
+
+def _beside(where: Addressing, registered: Sequence[Asset]) -> list[Asset]:
+    """What is registered on the chain beside its own asset, which must be registered as what it is."""
+    here = [asset for asset in registered if asset.chain == where.chain]
+    for asset in here:
+        if asset.id == where.native.id and asset != where.native:
+            raise _differs("trust_root.assets", asset, where.native.code, where.native.decimals)
+        try:
+            where.most_units(asset.id)
+        except InvalidInput as none:
+            raise ConfigError("trust_root.assets", f"{asset.id}: {none.message}") from None
+    return [asset for asset in here if asset.id != where.native.id]
+
+
+def _rules_of(asset: Asset, settings: Settings, block: ChainConfig) -> AssetRules:
+    listed = {each.lower(): found for each, found in settings.assets.items()}.get(asset.id.lower())
+    if listed is None:
+        raise ConfigError(ASSETS_FILE, f"has no rules for {asset.id}, which the trust root registers as {asset.code}")
+    if listed.id != asset.id:
+        raise ConfigError(ASSETS_FILE, f"{listed.id} is written {asset.id} in the trust root")
+    if (listed.code, listed.decimals) != (asset.code, asset.decimals):
+        raise _differs(ASSETS_FILE, asset, listed.code, listed.decimals)
+    return AssetRules(
+        dust_units=listed.dust_units,
+        coinbase_maturity=block.coinbase_maturity,
+        tiers=tuple(Tier(tier.below_units, tier.confirmations) for tier in listed.tiers),
+    )
+
+
+def _differs(setting: str, asset: Asset, code: str, decimals: int) -> ConfigError:
+    said = f"{asset.code} with {asset.decimals} decimals in the trust root, {code} with {decimals} here"
+    return ConfigError(setting, f"{asset.id} is {said}")
 
 
 def spend_rules(chain: str, block: ChainConfig, *, stock_low_mark: int) -> SpendRules:

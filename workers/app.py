@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import sys
 from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import setup_logging, worker_process_init, worker_ready
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_ready
 
+from config.chains import ConfigError
 from config.logging import configure
-from custody.bootstrap import Runtime, assemble, notice_restored, read_settings
+from custody.bootstrap import Runtime, assemble, notice_restored, read_settings, with_registered
+from custody.kernel.errors import Unavailable
 from workers.schedule import schedule
 
 app = Celery("custody")
@@ -54,11 +56,21 @@ def _configuration() -> dict[str, Any]:
 app.add_defaults(_configuration)
 
 
-@lru_cache(maxsize=1)
+_HERE: dict[str, Runtime] = {}
+
+
 def runtime() -> Runtime:
-    """The runtime of one process, assembled on first use: after the fork, never before it."""
-    found = assemble(read_settings())
-    notice_restored(found)
+    """The runtime of one process, assembled on first use: after the fork, never before it.
+
+    Until a trust root is in force it is looked for again each time: what it registers counts from then on.
+    """
+    found = _HERE.get("runtime")
+    if found is None:
+        found = assemble(read_settings())
+        notice_restored(found)
+    if found.registered is None:
+        found = with_registered(found)
+    _HERE["runtime"] = found
     return found
 
 
@@ -69,7 +81,21 @@ def _own_logging(**_: Any) -> None:
 
 @worker_process_init.connect
 def _after_fork(**_: Any) -> None:
-    runtime.cache_clear()
+    _HERE.clear()
+
+
+@worker_init.connect
+def _check_settings(**_: Any) -> None:
+    """What cannot be used is said as a worker starts; a database that is away is waited for by the tasks."""
+    try:
+        found = assemble(read_settings(), pool_size=1)
+        with_registered(found)
+        found.database.dispose()
+    except ConfigError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(2) from None
+    except Unavailable:
+        return
 
 
 @worker_ready.connect

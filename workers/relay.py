@@ -7,6 +7,7 @@ rows stay where they are and their leases run out.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import structlog
 from kombu.exceptions import OperationalError
 
+from config.chains import ConfigError
 from config.logging import configure
 from custody.bootstrap import Runtime, ServedChain, read_settings
 from custody.chains.registry import doorbell
@@ -52,6 +54,7 @@ def run(stop: threading.Event) -> None:
     here = runtime()
     look_again = 0.0
     _watch_nodes(here, stop)
+    _ring("assets.check", {})
     with Listener(here.settings.database_url, outbox.CHANNEL) as listener:
         while not stop.is_set():
             try:
@@ -96,14 +99,19 @@ def _watch_nodes(here: Runtime, stop: threading.Event) -> None:
 
 def _watch_node(here: Runtime, served: ServedChain, stop: threading.Event) -> None:
     def ring() -> None:
-        try:
-            _send("chain.scan", {"chain": served.chain}, expires=5)
-        except OperationalError as error:
-            log.warning("doorbell not passed on", chain=served.name, why=type(error).__name__)
+        _ring("chain.scan", {"chain": served.chain}, expires=5)
 
     options = {"on_ring": ring, "stop": stop.is_set, "every_seconds": here.settings.scan_seconds}
     name, target = f"doorbell {served.name}", doorbell(served.chain)
     threading.Thread(target=target, args=(served.doorbell_url,), kwargs=options, name=name, daemon=True).start()
+
+
+def _ring(task: str, keywords: dict[str, Any], **options: Any) -> None:
+    """What the schedule rings too: lost while the broker is down."""
+    try:
+        _send(task, keywords, **options)
+    except OperationalError as error:
+        log.warning("not rung", rung=task, why=type(error).__name__)
 
 
 def main() -> None:
@@ -112,6 +120,10 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    try:
+        runtime()
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
     log.info("relay ready")
     run(stop)
 

@@ -15,6 +15,7 @@ def schedule(settings: Settings) -> dict[str, dict[str, Any]]:
         "withdrawals.rebroadcast": 30,
         "reconciliation.run": settings.reconcile_seconds,
         "reconciliation.ranged": 86_400,
+        "assets.check": 3_600,
     }
     found = {name: _entry(name, seconds) for name, seconds in house.items()}
     for network in settings.networks:

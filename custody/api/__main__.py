@@ -13,7 +13,7 @@ import uvicorn
 
 from custody.api.app import POOL_SIZE, application
 from custody.api.auth import Callers
-from custody.bootstrap import notice_restored, start
+from custody.bootstrap import notice_restored, start, with_registered
 from custody.kernel.errors import InvalidInput
 
 GRACE_SECONDS: Final = 10
@@ -26,10 +26,11 @@ def main() -> int:
     try:
         runtime = start(process="api", pool_size=POOL_SIZE)
         callers = Callers.load(runtime.settings.api_tokens_file)
+        notice_restored(runtime)
+        runtime = with_registered(runtime)
     except (ValueError, InvalidInput) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    notice_restored(runtime)
     uvicorn.run(
         application(runtime, callers),
         host=runtime.settings.api_host,

@@ -13,10 +13,10 @@ from custody.approvals.queries import FiledIntent
 from custody.evidence.approvals import Approval
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.clock import rfc3339
-from custody.kernel.money import Asset
 from custody.ledger import queries as ledger
 from custody.ledger.model import HoldState
 from custody.spends import queries as spends
+from custody.trust.assets import known_assets
 from custody.withdrawals import queries as withdrawals
 from custody.withdrawals.model import Step, Withdrawal
 from custody.withdrawals.states import State
@@ -24,29 +24,30 @@ from policies.decision import explain
 from policies.tally import Tally
 
 
-def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoot, asset: Asset) -> dict[str, Any]:
+def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoot) -> dict[str, Any]:
     """What, whose, where it stands, its proof and its money: no second question is needed."""
     filed = intents.get(session, digest=withdrawal.digest)
     steps = withdrawals.steps(session, withdrawal=withdrawal.id)
     attempts = spends.attempts(session, withdrawal=withdrawal.id)
     code, reason = _reason(session, withdrawal, filed, steps)
-    return views.withdrawal_view(withdrawal, asset) | {
+    assets = known_assets(session)
+    return views.withdrawal_view(withdrawal, assets) | {
         "reason_code": code,
         "reason": reason,
         "missing_approvals": _missing(session, withdrawal, filed, root),
         "expires_at": rfc3339(filed.not_after),
         "requester": filed.intent.request.requester,
         "idempotency_key": filed.intent.request.idempotency_key,
-        "held": views.money(_held_units(session, withdrawal), asset),
-        "attempts": [views.attempt_view(attempt, asset) for attempt in attempts],
+        "held": views.money(_held_units(session, withdrawal), assets.of(withdrawal.asset)),
+        "attempts": [views.attempt_view(attempt, assets.native(attempt.chain)) for attempt in attempts],
         "steps": [views.step_view(step) for step in steps],
     }
 
 
-def whole_intent(session: Session, filed: FiledIntent, *, root: TrustRoot, asset: Asset) -> dict[str, Any]:
+def whole_intent(session: Session, filed: FiledIntent, *, root: TrustRoot) -> dict[str, Any]:
     """An intent with who has spoken and who is missing."""
     given = intents.given(session, digest=filed.digest)
-    return views.intent_view(filed, given=given, tally=_tally(filed, given, root), asset=asset)
+    return views.intent_view(filed, given=given, tally=_tally(filed, given, root), assets=known_assets(session))
 
 
 def _tally(filed: FiledIntent, given: Sequence[Approval], root: TrustRoot) -> Tally:

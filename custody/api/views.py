@@ -13,22 +13,16 @@ from custody.deposits.model import Deposit
 from custody.evidence.approvals import Approval
 from custody.evidence.words import digest_code, say
 from custody.kernel.clock import rfc3339
-from custody.kernel.errors import Broken
 from custody.kernel.money import Asset, format_decimal
 from custody.ledger.queries import ClientBalance
 from custody.openings.operations import Opening
 from custody.signing.operations import Answer
 from custody.spends.model import Attempt
+from custody.trust.assets import KnownAssets
 from custody.vaults.model import Vault
 from custody.withdrawals.model import NEXT_ACTOR, Step, Withdrawal
 from policies.decision import Decision, explain
 from policies.tally import Tally
-
-
-class AssetUnknown(Broken):
-    """The books hold an asset this API has no decimals for."""
-
-    code = "asset-unknown"
 
 
 def money(units: int, asset: Asset) -> dict[str, str]:
@@ -38,14 +32,7 @@ def money(units: int, asset: Asset) -> dict[str, str]:
 
 def asset_view(asset: Asset) -> dict[str, Any]:
     """Name, short code and decimals."""
-    return {"id": asset.id, "code": asset.code, "decimals": asset.decimals}
-
-
-def expect_asset(asset_id: str, asset: Asset) -> Asset:
-    """``asset`` if it is the one of that id. Raises ``AssetUnknown``."""
-    if asset_id != asset.id:
-        raise AssetUnknown("an asset of another chain", asset=asset_id)
-    return asset
+    return {"id": asset.id, "code": asset.code, "decimals": asset.decimals, "chain": asset.chain}
 
 
 def when(moment: datetime | None) -> str | None:
@@ -66,9 +53,9 @@ def client_view(client: Client) -> dict[str, Any]:
     }
 
 
-def balance_view(balance: ClientBalance, asset: Asset) -> dict[str, Any]:
-    """One asset of one client."""
-    expect_asset(balance.asset, asset)
+def balance_view(balance: ClientBalance, assets: KnownAssets) -> dict[str, Any]:
+    """One asset of one client. Raises ``AssetUnknown``."""
+    asset = assets.of(balance.asset)
     parts = ("available", "held", "pledged", "receivable", "total")
     return {"asset": asset_view(asset)} | {part: money(getattr(balance, part), asset) for part in parts}
 
@@ -96,8 +83,9 @@ def vault_view(vault: Vault) -> dict[str, Any]:
     }
 
 
-def deposit_view(deposit: Deposit, asset: Asset) -> dict[str, Any]:
-    """One deposit: what arrived, where, and how far it has got."""
+def deposit_view(deposit: Deposit, assets: KnownAssets) -> dict[str, Any]:
+    """One deposit: what arrived, where, and how far it has got. Raises ``AssetUnknown``."""
+    asset = assets.of(deposit.asset)
     return {
         "id": deposit.id,
         "client": deposit.client,
@@ -105,7 +93,7 @@ def deposit_view(deposit: Deposit, asset: Asset) -> dict[str, Any]:
         "chain": deposit.chain,
         "txid": deposit.txid,
         "vout": deposit.position,
-        "asset": asset_view(expect_asset(deposit.asset, asset)),
+        "asset": asset_view(asset),
         "amount": money(deposit.units, asset),
         "status": deposit.state.value,
         "reason": deposit.reason,
@@ -126,19 +114,23 @@ def opening_view(opening: Opening) -> dict[str, Any]:
     }
 
 
-def withdrawal_view(withdrawal: Withdrawal, asset: Asset) -> dict[str, Any]:
-    """What, whose, where it stands: everything that is in its row."""
-    fee = withdrawal.fee_units
+def withdrawal_view(withdrawal: Withdrawal, assets: KnownAssets) -> dict[str, Any]:
+    """What, whose, where it stands: everything that is in its row. Fees are in the chain's own asset.
+
+    Raises ``AssetUnknown``.
+    """
+    asset, own, fee = assets.of(withdrawal.asset), assets.native(withdrawal.chain), withdrawal.fee_units
     return {
         "id": withdrawal.id,
         "client": withdrawal.client,
         "vault": withdrawal.vault,
         "chain": withdrawal.chain,
-        "asset": asset_view(expect_asset(withdrawal.asset, asset)),
+        "asset": asset_view(asset),
         "amount": money(withdrawal.units, asset),
         "destination": withdrawal.destination,
-        "max_fee": money(withdrawal.max_fee_units, asset),
-        "fee": None if fee is None else money(fee, asset),
+        "max_fee": money(withdrawal.max_fee_units, own),
+        "fee": None if fee is None else money(fee, own),
+        "fee_asset": own.code,
         "status": withdrawal.state.value,
         "next_actor": NEXT_ACTOR.get(withdrawal.state, "nobody"),
         "waiting_for": withdrawal.waiting_for,
@@ -150,14 +142,14 @@ def withdrawal_view(withdrawal: Withdrawal, asset: Asset) -> dict[str, Any]:
     }
 
 
-def attempt_view(attempt: Attempt, asset: Asset) -> dict[str, Any]:
+def attempt_view(attempt: Attempt, own: Asset) -> dict[str, Any]:
     """One transaction of a withdrawal; any two of them share a claim."""
     return {
         "id": attempt.id,
         "sequence": attempt.sequence,
         "state": attempt.state,
         "txid": attempt.spend,
-        "fee": money(attempt.fee_units, asset),
+        "fee": money(attempt.fee_units, own),
         "vsize": attempt.weight,
         "sent_at": when(attempt.sent_at),
         "confirmed_height": attempt.confirmed_height,
@@ -176,9 +168,9 @@ def step_view(step: Step) -> dict[str, Any]:
     }
 
 
-def intent_view(filed: FiledIntent, *, given: Sequence[Approval], tally: Tally, asset: Asset) -> dict[str, Any]:
+def intent_view(filed: FiledIntent, *, given: Sequence[Approval], tally: Tally, assets: KnownAssets) -> dict[str, Any]:
     """Everything a person needs to decide: the document to hash again, its words, the decision, who has spoken."""
-    known = asset if getattr(filed.intent.request, "asset", None) == asset.id else None
+    named = getattr(filed.intent.request, "asset", None)
     return {
         "digest": filed.digest,
         "code": digest_code(filed.digest),
@@ -187,7 +179,7 @@ def intent_view(filed: FiledIntent, *, given: Sequence[Approval], tally: Tally, 
         "client": filed.client,
         "document": filed.intent.to_json(),
         "request_signature": filed.request_signature.to_json(),
-        "words": say(filed.intent, asset=known),
+        "words": say(filed.intent, asset=None if named is None else assets.of(named)),
         "decision": decision_view(filed.decision),
         "tally": {"approved": list(tally.approved), "missing": dict(tally.missing), "met": tally.met},
         "approvals": [_spoken(approval) for approval in given],

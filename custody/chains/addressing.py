@@ -117,6 +117,12 @@ class Addressing(Protocol):
     def most_units(self, asset: str) -> int:
         """More of ``asset`` (CAIP-19) than this there cannot be. Raises ``InvalidInput`` for another chain's asset."""
 
+    def home_of(self, asset: str) -> bytes | None:
+        """The locator of the place that makes ``asset`` (CAIP-19), where nobody can be paid; None where there is none.
+
+        Raises ``InvalidInput`` for another chain's asset.
+        """
+
     def check_keyset(self, keyset: Keyset) -> None:
         """The keyset's descriptor is rebuilt from its keys. Consents are not looked at.
 

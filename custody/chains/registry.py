@@ -12,9 +12,11 @@ from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
 from custody.chains.ethereum.offline.network import NETWORKS as EIP155
 from custody.chains.ethereum.offline.network import why_refused
+from custody.chains.inspecting import Inspect, Inspected, native_inspected
 from custody.chains.port import ChainNode, ChainReader, Doorbell
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
+from custody.kernel.money import Asset
 
 _Found = TypeVar("_Found")
 
@@ -66,6 +68,11 @@ def open_chain(chain: str, address: NodeAddress) -> ChainNode:
 def open_reader(chain: str, address: NodeAddress) -> ChainReader:
     """The adapter of a chain for looking alone. Raises as ``open_chain`` does."""
     return _of(chain, READERS)(chain, address)
+
+
+def inspector(chain: str, address: NodeAddress) -> Inspect:
+    """What asks the chain's node about a registered asset; nothing is asked yet. Raises ``InvalidInput``."""
+    return _of(chain, INSPECTORS)(chain, address)
 
 
 def doorbell(chain: str) -> Doorbell:
@@ -148,6 +155,27 @@ def _ethereum_addressing(chain: str) -> Addressing:
     return EthereumAddressing(network(chain))
 
 
+def _native_inspector(chain: str, _: NodeAddress) -> Inspect:
+    where = addressing(chain)
+
+    def ask(asset: Asset) -> Inspected:
+        where.home_of(asset.id)
+        return native_inspected(asset)
+
+    return ask
+
+
+def _ethereum_inspector(chain: str, address: NodeAddress) -> Inspect:
+    def ask(asset: Asset) -> Inspected:
+        from custody.chains.ethereum.offline.network import network
+        from custody.chains.ethereum.rpc import Rpc
+        from custody.chains.ethereum.tokens import inspect
+
+        return inspect(Rpc(address.url, timeout_seconds=address.timeout_seconds), network(chain), asset)
+
+    return ask
+
+
 def _ethereum_doorbell() -> Doorbell:
     from custody.chains.ethereum.doorbell import listen
 
@@ -180,6 +208,12 @@ DOORBELLS: Final[Mapping[str, Callable[[], Doorbell]]] = {
     **{network.chain: _ethereum_doorbell for network in EIP155},
 }
 """Chain id to what gives its doorbell."""
+
+INSPECTORS: Final[Mapping[str, Callable[[str, NodeAddress], Inspect]]] = {
+    **{network.chain: _native_inspector for network in NETWORKS},
+    **{network.chain: _ethereum_inspector for network in EIP155},
+}
+"""Chain id to what asks about its assets."""
 
 HAS_COINS: Final[Mapping[str, bool]] = {
     **{network.chain: True for network in NETWORKS},

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from custody.cli import house
+from custody.cli.chains import ChainOption
 from custody.cli.exits import DONE, INVALID, REFUSED
 from custody.cli.showing import Format, FormatOption, show, show_json, table
 
@@ -64,30 +66,37 @@ def dump() -> None:
 
 def reconcile(
     ranged: Annotated[bool, typer.Option("--ranged", help="Let the node derive: do not believe our table.")] = False,
+    chain: ChainOption = "",
     chosen: FormatOption = Format.TABLE,
 ) -> None:
-    """Compare node, index and ledger at one block. Exit 0 balanced, 2 on a break, which stops its vault.
+    """Compare node, index and ledger at one block of each chain, or of one.
 
-    custody reconcile --format json
+    Exit 0 balanced, 2 on a break, which stops its vault.
+
+    custody reconcile --chain ethereum --format json
     """
     from custody.reconciliation import effect
 
     runtime = house.runtime()
     act = effect.reconcile_ranged if ranged else effect.reconcile
-    run = act(
-        runtime.only.node,
-        runtime.database,
-        chain=runtime.only.chain,
-        assets=runtime.only.assets,
-        start_height=runtime.only.start_height,
-        actor="cli",
-    )
-    told = run.to_json()
+    runs = [
+        act(
+            here.node,
+            runtime.database,
+            chain=here.chain,
+            assets=here.assets,
+            start_height=here.start_height,
+            actor="cli",
+        )
+        for here in house.chains(runtime, chain)
+    ]
+    told = [run.to_json() for run in runs]
     if chosen is Format.JSON:
-        show_json(told)
+        show_json(told[0] if len(told) == 1 else told)
     else:
-        _say_run(told)
-    raise typer.Exit(DONE if run.is_balanced else INVALID)
+        for one in told:
+            _say_run(one, {here.chain: here.name for here in runtime.chains.values()})
+    raise typer.Exit(DONE if all(run.is_balanced for run in runs) else INVALID)
 
 
 def stuck(chosen: FormatOption = Format.TABLE) -> None:
@@ -127,7 +136,7 @@ def client_table(chosen: FormatOption = Format.TABLE) -> None:
     raise typer.Exit(DONE if found.is_balanced else REFUSED)
 
 
-def _say_run(told: dict[str, Any]) -> None:
+def _say_run(told: dict[str, Any], names: Mapping[str, str]) -> None:
     columns: tuple[str, ...] = ("vault", "node", "coins", "movements", "ledger", "in_flight", "suspense", "difference")
     if any(line["asset"] != told["asset"] for line in told["vaults"]):
         columns = ("asset", *columns)
@@ -139,4 +148,5 @@ def _say_run(told: dict[str, Any]) -> None:
     for found in told["breaks"]:
         print(f"break: {found['vault']}: {found['check']}: {found['detail']}")
     word = "balanced" if told["balanced"] else f"{len(told['breaks'])} breaks"
-    print(f"{word} at height {told['height']} {told['hash']}")
+    where = f"{names[told['chain']]}: " if len(names) > 1 else ""
+    print(f"{where}{word} at height {told['height']} {told['hash']}")

@@ -42,10 +42,10 @@ def restored(why: str = typer.Option("declared by an operator", help="what happe
 
     custody db restored --why "backup of 06:00 put back"
     """
-    from custody.cli.house import runtime
+    from custody.cli.house import bare
     from custody.restore import operations as restore
 
-    with runtime().database.unit() as unit:
+    with bare().database.unit() as unit:
         found = restore.declare(unit.session, reason=why, actor="operator", now=unit.now)
     say(f"restoring since {found.noticed_at:%Y-%m-%d %H:%M:%S}Z: nothing is spent or handed out until the books agree")
 

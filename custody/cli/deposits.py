@@ -29,19 +29,21 @@ def deposit_list(
     from custody.clients import queries as clients
     from custody.deposits import queries
     from custody.kernel.money import format_decimal
-    from custody.trust.assets import assets_of
+    from custody.trust.assets import known_assets
 
-    with house.reading() as (session, runtime):
+    with house.reading() as (session, _):
         if client:
             clients.get(session, client=client)
         found = queries.of_client(session, client=client) if client else queries.every(session)
-        assets = {asset.id: asset for asset in assets_of(session, chain=runtime.only.chain)}
+        assets = known_assets(session)
     rows = [
         {
             "id": item.id,
             "client": item.client,
             "vault": item.vault,
-            "amount": format_decimal(item.units, assets[item.asset]),
+            "amount": format_decimal(item.units, (asset := assets.of(item.asset))),
+            "asset": asset.code,
+            "chain": item.chain,
             "units": str(item.units),
             "state": item.state.value,
             "reason": item.reason,
@@ -50,4 +52,4 @@ def deposit_list(
         }
         for item in found
     ]
-    show(rows, ("id", "client", "amount", "state", "height"), chosen)
+    show(rows, ("id", "client", "amount", "asset", "state", "height"), chosen)

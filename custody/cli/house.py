@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from custody.bootstrap import Runtime
+    from custody.bootstrap import Runtime, ServedChain
 
 
 def runtime() -> Runtime:
+    """``bare``, with whatever the trust root registers. Raises ``ConfigError`` where that has no rules."""
+    from custody import bootstrap
+
+    return bootstrap.with_registered(bare())
+
+
+def bare() -> Runtime:
     """Settings read, parts put together, logs to standard error. Raises ``ConfigError``."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
@@ -28,6 +35,11 @@ def runtime() -> Runtime:
     except (ArgumentError, ValueError):
         raise ConfigError("CUSTODY_DATABASE_URL", "not an address of a database") from None
     return bootstrap.assemble(settings, pool_size=2)
+
+
+def chains(house: Runtime, named: str) -> list[ServedChain]:
+    """The chain people name, or every chain of the house. Raises ``InvalidInput``."""
+    return [house.chosen(named)] if named else list(house.chains.values())
 
 
 @contextmanager

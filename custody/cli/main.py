@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from custody.cli import (
+    assets,
     books,
     chain_of_events,
     database,
@@ -50,6 +51,7 @@ def settings(
 books.add_to(app)
 verdicts.add_to(app)
 for name, group in (
+    ("assets", assets.app),
     ("audit", chain_of_events.app),
     ("client", parties.clients),
     ("address", parties.addresses),

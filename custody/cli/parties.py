@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from custody.cli import house
-from custody.cli.showing import Format, FormatOption, show, show_fields
+from custody.cli.showing import Format, FormatOption, show, show_fields, show_json, table
 
 clients = typer.Typer(help="Whose assets are in custody.", no_args_is_help=True)
 addresses = typer.Typer(help="Deposit addresses.", no_args_is_help=True)
@@ -33,19 +33,21 @@ def client_show(client: str, chosen: FormatOption = Format.TABLE) -> None:
     custody client show cli_…
     """
     from custody.clients import queries
-    from custody.kernel.money import format_decimal
     from custody.ledger import queries as ledger
+    from custody.trust.assets import known_assets
     from custody.vaults import queries as vaults
 
-    with house.reading() as (session, runtime):
+    with house.reading() as (session, _):
         found = _client(queries.get(session, client=client))
-        vault = vaults.vault_of(session, client=client, chain=runtime.only.chain)
-        found |= {"vault": vault.id, "vault_frozen": vault.frozen_reason, "reconciled_height": vault.reconciled_height}
-        for balance in ledger.balances(session, client=client):
-            asset = runtime.only.addressing.native
-            for part in ("available", "held", "pledged", "receivable", "total"):
-                found[part] = f"{format_decimal(getattr(balance, part), asset)} {asset.code}"
+        places = [_vault(vault) for vault in vaults.of_client(session, client=client)]
+        assets = known_assets(session)
+        balances = [_balance(item, assets.of(item.asset)) for item in ledger.balances(session, client=client)]
+    if chosen is Format.JSON:
+        show_json(found | {"vaults": places, "balances": balances})
+        return
     show_fields(found, chosen)
+    print("\n" + table(places, ("vault", "chain", "frozen", "reconciled")))
+    print("\n" + table(balances, ("asset", "available", "held", "pledged", "receivable", "total")))
 
 
 @addresses.command("list")
@@ -83,3 +85,21 @@ def address_group() -> None:
 def _client(found: Any) -> dict[str, Any]:
     names = ("id", "name", "segregation", "status", "status_reason", "opening")
     return {name: getattr(found, name) for name in names}
+
+
+def _vault(vault: Any) -> dict[str, Any]:
+    return {
+        "vault": vault.id,
+        "chain": vault.chain,
+        "frozen": vault.frozen_reason,
+        "reconciled": vault.reconciled_height,
+    }
+
+
+def _balance(balance: Any, asset: Any) -> dict[str, Any]:
+    from custody.kernel.money import format_decimal
+
+    parts = ("available", "held", "pledged", "receivable", "total")
+    return {"asset": asset.code, "asset_id": asset.id} | {
+        part: format_decimal(getattr(balance, part), asset) for part in parts
+    }

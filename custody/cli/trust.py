@@ -36,7 +36,7 @@ def install(
     given = fields.array(parse_json(Path(consents).read_bytes(), field="consents"), field="consents")
     signatures = tuple(Signature.parse(item, field="consents") for item in given)
     text = Path(policy).read_text()
-    runtime = house.runtime()
+    runtime = house.bare()
     say(f"{', '.join(runtime.settings.networks)} · {signed.root.name}")
     with runtime.database.unit() as unit:
         operations.install(unit.session, signed=signed, policy_text=text, actor="cli", now=unit.now)

@@ -106,13 +106,11 @@ def _intent(service: Service, digest: str) -> Intent:
 
 
 def _words(intent: Intent) -> list[str]:
-    from custody.chains.registry import addressing
-    from custody.evidence.requests import WithdrawalRequest
+    from custody.cli.chains import asset_of
     from custody.evidence.words import say as words
 
-    asset = addressing(intent.chain).native
-    known = isinstance(intent.request, WithdrawalRequest) and intent.request.asset == asset.id
-    return words(intent, asset=asset if known else None)
+    named = getattr(intent.request, "asset", None)
+    return words(intent, asset=None if named is None else asset_of(named))
 
 
 def _standing(digest: str, standing: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show, show_fields, show_json, table
+
+if TYPE_CHECKING:
+    from custody.trust.assets import KnownAssets
 
 app = typer.Typer(help="Payments to the outside.", no_args_is_help=True)
 
@@ -24,13 +27,13 @@ def withdrawal_list(
 
     custody withdrawal list --format json
     """
-    from custody.kernel.money import format_decimal
+    from custody.trust.assets import known_assets
     from custody.withdrawals import queries
 
-    with house.reading() as (session, runtime):
-        found = queries.every(session, client=client or None)
-    rows = [_row(item) | {"amount": format_decimal(item.units, runtime.only.addressing.native)} for item in found]
-    show(rows, ("id", "client", "amount", "state", "waiting_for"), chosen)
+    with house.reading() as (session, _):
+        assets = known_assets(session)
+        rows = [_row(item, assets) for item in queries.every(session, client=client or None)]
+    show(rows, ("id", "client", "amount", "asset", "state", "waiting_for"), chosen)
 
 
 @app.command("show")
@@ -42,11 +45,12 @@ def withdrawal_show(withdrawal: str, chosen: FormatOption = Format.TABLE) -> Non
     from custody.kernel.clock import rfc3339
     from custody.kernel.ids import expect_id
     from custody.spends import queries as spends
+    from custody.trust.assets import known_assets
     from custody.withdrawals import queries
 
     name = expect_id(withdrawal, "wdr", field="withdrawal")
     with house.reading() as (session, _):
-        row = _row(queries.get(session, withdrawal=name))
+        row = _row(queries.get(session, withdrawal=name), known_assets(session))
         attempts = [
             {
                 "attempt": item.id,
@@ -78,8 +82,8 @@ def create(
     to: Annotated[str, typer.Option("--to", help="Destination address.")],
     max_fee: Annotated[str, typer.Option("--max-fee", help="Highest network fee, in whole units.")],
     purpose: Annotated[str, typer.Option("--purpose", help="Purpose or beneficiary reference.")],
-    asset: Annotated[str, typer.Option("--asset", help="Short code.")] = "BTC",
-    network: Annotated[str, typer.Option("--network", envvar="CUSTODY_NETWORK", help="Which chain.")] = "mainnet",
+    asset: Annotated[str, typer.Option("--asset", help="Short code or CAIP-19 id; the chain's own without it.")] = "",
+    network: Annotated[str, typer.Option("--network", help="Which chain; without it, those of the settings.")] = "",
     requester: Annotated[str, typer.Option("--as", help="The requester's name in the trust root.")] = "exchange",
     key_id: KeyIdOption = "",
     api: ApiOption = "",
@@ -87,38 +91,37 @@ def create(
     hours: Annotated[int, typer.Option("--hours", min=1, max=720, help="How long it is good.")] = 24,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
-    """Ask for a withdrawal, signed with the requester's own key.
+    """Ask for a withdrawal, signed with the requester's own key. The fee is in the chain's own asset.
 
     custody withdrawal create --token-file token --key exchange.pem --client cli_…
     --amount 0.25 --to bcrt1… --max-fee 0.0001 --purpose "order 17"
     """
     from datetime import UTC, datetime, timedelta
 
-    from custody.chains.registry import addressing, chain_named
+    from custody.cli.chains import asset_named, at_most
     from custody.evidence.requests import WithdrawalRequest, request_message
     from custody.evidence.signatures import sign_ed25519
-    from custody.kernel.errors import InvalidInput
     from custody.kernel.ids import new_id
     from custody.kernel.money import parse_decimal
 
-    where = addressing(chain_named(network))
-    if asset != where.native.code:
-        raise InvalidInput(f"not known on {where.name}; accepted is {where.native.code}", field="asset")
+    where, paid = asset_named(asset, network)
     now = datetime.now(UTC)
     request = WithdrawalRequest(
         requester=requester,
         client=client,
-        asset=where.native.id,
-        amount=parse_decimal(amount, where.native, field="amount").units,
+        asset=paid.id,
+        amount=at_most(parse_decimal(amount, paid, field="amount").units, where, paid, field="amount"),
         destination=where.read_destination(to, field="to").address,
-        max_fee=parse_decimal(max_fee, where.native, field="max-fee").units,
+        max_fee=at_most(
+            parse_decimal(max_fee, where.native, field="max-fee").units, where, where.native, field="max-fee"
+        ),
         purpose=purpose,
         not_after=now + timedelta(hours=hours),
         idempotency_key=idempotency_key or new_id("idm", now),
     )
     checked = WithdrawalRequest.parse(request.to_json())
     signature = sign_ed25519(load_key(key), key_id or f"{requester}-1", request_message(checked))
-    say(f"{where.name} · idempotency key {checked.idempotency_key}")
+    say(f"{where.name} · {paid.id} · idempotency key {checked.idempotency_key}")
     service = Service(api, token_file)
     found = service.post("withdrawals", body={"request": checked.to_json(), "signature": signature.to_json()})
     _show_answer(found, chosen)
@@ -137,7 +140,7 @@ def cancel(withdrawal: str, token_file: TokenOption, api: ApiOption = "", chosen
 def bump(
     withdrawal: str,
     token_file: TokenOption,
-    fee_rate: Annotated[int, typer.Option("--fee-rate", min=1, max=10_000, help="In sat/vB.")],
+    fee_rate: Annotated[int, typer.Option("--fee-rate", min=1, help="In the chain's own words.")],
     api: ApiOption = "",
     yes: YesOption = False,
 ) -> None:
@@ -145,9 +148,16 @@ def bump(
 
     custody withdrawal bump wdr_… --fee-rate 20 --token-file token --yes
     """
-    confirm(f"Replace {withdrawal} at {fee_rate} sat/vB?", is_agreed=yes)
-    Service(api, token_file).post("withdrawals", withdrawal, "replacements", body={"fee_rate_sat_vb": fee_rate})
-    print(f"{withdrawal}: a replacement at {fee_rate} sat/vB was asked for")
+    from custody.chains.registry import spending
+    from custody.kernel.errors import InvalidInput
+
+    service = Service(api, token_file)
+    words = spending(str(service.get("withdrawals", withdrawal).get("chain"))).fee_rate
+    if fee_rate > words.highest:
+        raise InvalidInput(f"accepted are 1 to {words.highest} {words.words}", field="fee-rate")
+    confirm(f"Replace {withdrawal} at {fee_rate} {words.words}?", is_agreed=yes)
+    service.post("withdrawals", withdrawal, "replacements", body={words.field: fee_rate})
+    print(f"{withdrawal}: a replacement at {fee_rate} {words.words} was asked for")
 
 
 def _show_answer(found: dict[str, Any], chosen: Format) -> None:
@@ -155,11 +165,17 @@ def _show_answer(found: dict[str, Any], chosen: Format) -> None:
     show_fields(found if chosen is Format.JSON else {name: found.get(name) for name in names}, chosen)
 
 
-def _row(found: Any) -> dict[str, Any]:
+def _row(found: Any, assets: KnownAssets) -> dict[str, Any]:
+    from custody.kernel.money import format_decimal
+
+    asset = assets.of(found.asset)
     return {
         "id": found.id,
         "client": found.client,
         "vault": found.vault,
+        "chain": found.chain,
+        "amount": format_decimal(found.units, asset),
+        "asset": asset.code,
         "units": str(found.units),
         "max_fee_units": str(found.max_fee_units),
         "fee_units": None if found.fee_units is None else str(found.fee_units),

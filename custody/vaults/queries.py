@@ -59,6 +59,17 @@ def vault_of(session: Session, *, client: str, chain: str) -> Vault:
     return view(row)
 
 
+def of_client(session: Session, *, client: str) -> list[Vault]:
+    """Every vault the client is in, on any chain, the one it was put in first at the head."""
+    rows = session.execute(
+        select(VaultRow)
+        .join(VaultMemberRow, VaultMemberRow.vault_id == VaultRow.id)
+        .where(VaultMemberRow.client_id == client)
+        .order_by(VaultMemberRow.since, VaultRow.id)
+    ).scalars()
+    return [view(row) for row in rows]
+
+
 def members(session: Session, *, vault: str) -> list[Member]:
     """The clients of a vault, oldest first."""
     rows = session.execute(

@@ -106,6 +106,9 @@ class AddressingConformance:
         assert where.most_units(where.native.id) > 0
         with pytest.raises(InvalidInput):
             where.most_units("fake:0/slip44:0")
+        assert where.home_of(where.native.id) is None
+        with pytest.raises(InvalidInput):
+            where.home_of("fake:0/slip44:0")
 
     def test_takes_its_own_export_and_no_other(self, where, keyset):
         ours, theirs = (where.source(replace(keyset, id=name), branch=place) for place, name in enumerate(("a", "b")))

@@ -25,6 +25,7 @@ from custody.evidence.signatures import Signature
 from custody.ledger import queries as ledger
 from custody.openings import operations as openings
 from custody.restore.queries import require_normal
+from custody.trust.assets import known_assets
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.vaults.model import POOL
@@ -73,10 +74,13 @@ def one(call: AsReader, client: str) -> Response:
 
 
 @router.post("/clients/{client}/addresses")
-def new_address(call: AsRequester, client: str) -> Response:
-    """Hand the client its next deposit address: 201; 503 while the stock is being filled."""
+def new_address(call: AsRequester, client: str, chain: str | None = None) -> Response:
+    """Hand the client its next deposit address on a chain: 201; 503 while the stock is being filled.
+
+    ``chain`` is a short name or CAIP-2 id; it may be left out for a client who is on one chain alone.
+    """
     name = fields.name(client, field="client")
-    address = call.unit(lambda unit: _allocate(unit, call, name))
+    address = call.unit(lambda unit: _allocate(unit, call, name, chain))
     return JSONResponse(views.address_view(address), status_code=201)
 
 
@@ -87,8 +91,8 @@ def client_deposits(call: AsReader, client: str) -> Response:
 
     def work(unit: Unit) -> list[dict[str, Any]]:
         queries.get(unit.session, client=name)
-        asset = call.runtime.only.addressing.native
-        return [views.deposit_view(item, asset) for item in deposits.of_client(unit.session, client=name)]
+        assets = known_assets(unit.session)
+        return [views.deposit_view(item, assets) for item in deposits.of_client(unit.session, client=name)]
 
     return JSONResponse({"deposits": call.unit(work)})
 
@@ -110,10 +114,12 @@ def _keyset(session: Session, keyset: Keyset) -> dict[str, Any]:
     }
 
 
-def _allocate(unit: Unit, call: Call, client: str) -> DepositAddress:
+def _allocate(unit: Unit, call: Call, client: str, chain: str | None) -> DepositAddress:
     require_normal(unit.session)
     queries.get(unit.session, client=client)
-    vault = vaults.vault_of(unit.session, client=client, chain=call.runtime.only.chain)
+    on = {vault.chain for vault in vaults.of_client(unit.session, client=client)}
+    served = call.runtime.chosen(chain or (on.pop() if len(on) == 1 else None))
+    vault = vaults.vault_of(unit.session, client=client, chain=served.chain)
     return addresses.allocate(
         unit.session,
         vault=vault.id,
@@ -126,10 +132,13 @@ def _allocate(unit: Unit, call: Call, client: str) -> DepositAddress:
 
 
 def _whole_client(session: Session, call: Call, name: str) -> dict[str, Any]:
-    client, asset = queries.get(session, client=name), call.runtime.only.addressing.native
+    """``vault`` is the first chain's of those it is on; ``vaults`` are all of them."""
+    client, assets = queries.get(session, client=name), known_assets(session)
     given = address_queries.of_client(session, client=name, seal_key=call.runtime.seal_key)
+    found = [views.vault_view(vault) for vault in vaults.of_client(session, client=name)]
     return views.client_view(client) | {
-        "vault": views.vault_view(vaults.vault_of(session, client=name, chain=call.runtime.only.chain)),
-        "balances": [views.balance_view(balance, asset) for balance in ledger.balances(session, client=name)],
+        "vault": found[0] if found else None,
+        "vaults": found,
+        "balances": [views.balance_view(balance, assets) for balance in ledger.balances(session, client=name)],
         "addresses": [views.address_view(address) for address in given],
     }

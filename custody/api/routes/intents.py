@@ -26,9 +26,8 @@ def waiting(call: AsReader, state: str = "pending") -> Response:
     fields.one_of(state, ("pending",), field="state")
 
     def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
-        asset = call.runtime.only.addressing.native
         found = queries.waiting(unit.session)
-        return [whole_intent(unit.session, filed, root=trust.root, asset=asset) for filed in found]
+        return [whole_intent(unit.session, filed, root=trust.root) for filed in found]
 
     return JSONResponse({"intents": call.trusting(work)})
 
@@ -40,7 +39,7 @@ def one(call: AsReader, digest: str) -> Response:
 
     def work(unit: Unit, trust: InForce) -> dict[str, Any]:
         filed = queries.get(unit.session, digest=name)
-        return whole_intent(unit.session, filed, root=trust.root, asset=call.runtime.only.addressing.native)
+        return whole_intent(unit.session, filed, root=trust.root)
 
     return JSONResponse(call.trusting(work))
 
@@ -64,6 +63,6 @@ def _give(unit: Unit, trust: InForce, call: Call, digest: str, approval: Approva
         correlation_id=call.request_id,
         now=unit.now,
     )
-    view = whole_intent(unit.session, filed, root=trust.root, asset=call.runtime.only.addressing.native)
+    view = whole_intent(unit.session, filed, root=trust.root)
     crash_point("api.approval.before_commit")
     return view

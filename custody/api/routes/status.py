@@ -9,14 +9,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse
 
-from custody.api.call import AsReader
-from custody.api.views import vault_view
+from custody.api.call import AsReader, Call
+from custody.api.views import asset_view, vault_view
 from custody.audit import queries as audit
-from custody.bootstrap import Runtime
+from custody.bootstrap import Runtime, ServedChain
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import CustodyError
 from custody.ledger import queries as ledger
 from custody.movements import queries as movements
+from custody.trust.assets import assets_of
 from custody.vaults import queries as vaults
 
 router = APIRouter()
@@ -33,26 +34,47 @@ def health(request: Request) -> Response:
 
 @router.get("/v1/status")
 def status(call: AsReader) -> Response:
-    """The node's tip, how far it was read, and whether the books balance. Answers also while the node is silent."""
-    chain = call.runtime.only.chain
-    read = call.unit(lambda unit: {"now": rfc3339(unit.now), **_read(unit.session, chain)})
-    return JSONResponse({"chain": chain, "node": _node(call.runtime), **read})
+    """Each node's tip, how far it was read, and whether the books balance. Answers also while a node is silent.
+
+    ``chain``, ``node`` and ``scanned`` are the first chain's of ``chains``.
+    """
+    chains = [_chain(call, served) for served in call.runtime.chains.values()]
+    read = call.unit(lambda unit: {"now": rfc3339(unit.now), **_read(unit.session)})
+    first = {name: chains[0][name] for name in ("chain", "node", "scanned")}
+    return JSONResponse(first | {"chains": chains} | read)
 
 
-def _node(runtime: Runtime) -> dict[str, Any]:
+@router.get("/v1/assets")
+def assets(call: AsReader) -> Response:
+    """What can be kept here: each chain's own asset, and what the trust root registers beside it."""
+    found = call.unit(
+        lambda unit: [asset for chain in call.runtime.chains for asset in assets_of(unit.session, chain=chain)]
+    )
+    return JSONResponse({"assets": [asset_view(asset) for asset in found]})
+
+
+def _chain(call: Call, served: ServedChain) -> dict[str, Any]:
+    tip = call.unit(lambda unit: movements.tip(unit.session, chain=served.chain))
+    return {
+        "chain": served.chain,
+        "name": served.name,
+        "node": _node(served),
+        "scanned": None if tip is None else {"height": tip.height, "hash": tip.hash},
+    }
+
+
+def _node(served: ServedChain) -> dict[str, Any]:
     try:
-        found = runtime.only.node.status()
+        found = served.node.status()
     except CustodyError as error:
         return {"ready": False, "height": None, "why": error.message}
     ready = found.synced and found.genesis_ok
     return {"ready": ready, "height": found.height, "hash": found.hash, "headers": found.headers}
 
 
-def _read(session: Session, chain: str) -> dict[str, Any]:
-    tip = movements.tip(session, chain=chain)
+def _read(session: Session) -> dict[str, Any]:
     head = audit.head(session)
     return {
-        "scanned": None if tip is None else {"height": tip.height, "hash": tip.hash},
         "books": {"balanced": _is_balanced(session), "vaults": [vault_view(vault) for vault in vaults.every(session)]},
         "audit_head": {"sequence": head.sequence, "hash": head.hash},
     }

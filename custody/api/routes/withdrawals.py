@@ -18,6 +18,7 @@ from custody.evidence.requests import WithdrawalRequest
 from custody.evidence.signatures import Signature
 from custody.kernel.crash import crash_point
 from custody.kernel.ids import expect_id
+from custody.trust.assets import known_assets
 from custody.trust.operations import InForce
 from custody.withdrawals import operations, queries
 from custody.withdrawals.states import State
@@ -44,9 +45,12 @@ def every(call: AsReader, client: str | None = None, state: str | None = None) -
     """All withdrawals, oldest first; of one client, or in one state, where asked."""
     whose = None if client is None else fields.name(client, field="client")
     states = () if state is None else (State(fields.one_of(state, tuple(State), field="state")),)
-    found = call.unit(lambda unit: queries.every(unit.session, client=whose, states=states))
-    asset = call.runtime.only.addressing.native
-    return JSONResponse({"withdrawals": [withdrawal_view(item, asset) for item in found]})
+
+    def work(unit: Unit) -> list[dict[str, Any]]:
+        assets = known_assets(unit.session)
+        return [withdrawal_view(item, assets) for item in queries.every(unit.session, client=whose, states=states)]
+
+    return JSONResponse({"withdrawals": call.unit(work)})
 
 
 @router.get("/{withdrawal}")
@@ -62,7 +66,7 @@ def cancel(call: AsRequesterOrOperator, withdrawal: str) -> Response:
 
     def work(unit: Unit, trust: InForce) -> dict[str, Any]:
         found = operations.cancel(unit.session, withdrawal=name, actor=call.caller.name, now=unit.now)
-        return whole_withdrawal(unit.session, found, root=trust.root, asset=call.runtime.only.addressing.native)
+        return whole_withdrawal(unit.session, found, root=trust.root)
 
     return JSONResponse(call.trusting(work))
 
@@ -71,7 +75,7 @@ def cancel(call: AsRequesterOrOperator, withdrawal: str) -> Response:
 def replace(call: AsOperator, withdrawal: str, body: Body) -> Response:
     """Ask for a replacement at a higher fee rate, in its chain's words, of a payment that is stuck: 202."""
     name = expect_id(withdrawal, "wdr", field="withdrawal")
-    words = spending(call.runtime.only.chain).fee_rate
+    words = spending(call.unit(lambda unit: queries.get(unit.session, withdrawal=name)).chain).fee_rate
     found = json_object(body, words.field)
     rate = fields.whole_number(found[words.field], field=words.field, low=1, high=words.highest)
     call.unit(
@@ -102,7 +106,7 @@ def _request(
         correlation_id=call.request_id,
         now=unit.now,
     )
-    view = whole_withdrawal(unit.session, done.withdrawal, root=trust.root, asset=call.runtime.only.addressing.native)
+    view = whole_withdrawal(unit.session, done.withdrawal, root=trust.root)
     crash_point("api.withdrawal.before_commit")
     return view, done.replayed
 
@@ -112,6 +116,6 @@ def _shown(call: Call, withdrawal: str) -> dict[str, Any]:
 
     def work(unit: Unit, trust: InForce) -> dict[str, Any]:
         found = queries.get(unit.session, withdrawal=name)
-        return whole_withdrawal(unit.session, found, root=trust.root, asset=call.runtime.only.addressing.native)
+        return whole_withdrawal(unit.session, found, root=trust.root)
 
     return call.trusting(work)

@@ -96,6 +96,11 @@ class BitcoinAddressing:
             raise InvalidInput(f"not an asset of this chain; accepted is {self.native.id}", field="asset")
         return MAX_SAT
 
+    def home_of(self, asset: str) -> bytes | None:
+        """None: bitcoin is made by no place. Raises ``InvalidInput`` as ``most_units`` does."""
+        self.most_units(asset)
+        return None
+
     def check_keyset(self, keyset: Keyset) -> None:
         """Every key is a BIP-48 P2WSH account, and together they give the descriptor.
 

@@ -114,15 +114,18 @@ class EthereumAddressing:
 
     def most_units(self, asset: str) -> int:
         """2**128 - 1 wei, or 2**256 - 1 of a token. Raises ``InvalidInput`` for another chain's asset."""
+        return MAX_WEI if self.home_of(asset) is None else MAX_TOKEN_UNITS
+
+    def home_of(self, asset: str) -> bytes | None:
+        """A token's contract. Raises ``InvalidInput`` for another chain's asset and a contract written wrong."""
         if asset == self.native.id:
-            return MAX_WEI
+            return None
         match = _TOKEN.fullmatch(asset.removeprefix(self.chain)) if asset.startswith(self.chain) else None
         if match is None:
             raise InvalidInput(
                 f"not an asset of this chain; accepted are {self.native.id} and {self.chain}/erc20:0x…", field="asset"
             )
-        parse_address(match.group(1), field="asset")
-        return MAX_TOKEN_UNITS
+        return address_bytes(parse_address(match.group(1), field="asset"))
 
     def check_keyset(self, keyset: Keyset) -> None:
         """Every account is its point's address, and together they give the descriptor.

@@ -66,7 +66,7 @@ def request(
     client = clients.get(session, client=request.client, lock=True)
     asset = _asset(request, trust)
     vault = vaults.vault_of(session, client=client.id, chain=asset.chain)
-    destination = _destination(request, asset)
+    destination = _destination(request, asset, trust)
     facts = facts_of(
         session,
         request=request,
@@ -137,10 +137,14 @@ def _asset(request: WithdrawalRequest, trust: InForce) -> Asset:
     return asset
 
 
-def _destination(request: WithdrawalRequest, asset: Asset) -> Destination:
-    destination = addressing(asset.chain).read_destination(request.destination, field="request.destination")
+def _destination(request: WithdrawalRequest, asset: Asset, trust: InForce) -> Destination:
+    where = addressing(asset.chain)
+    destination = where.read_destination(request.destination, field="request.destination")
     if destination.address != request.destination:
         raise InvalidInput(f"not in canonical form; accepted is {destination.address}", field="request.destination")
+    here = [each.id for each in trust.root.assets if each.chain == asset.chain]
+    if destination.locator in {where.home_of(each) for each in here}:
+        raise InvalidInput("the contract of an asset, which gives nothing back", field="request.destination")
     least = destination.least_units
     if request.amount < least:
         raise InvalidInput(f"below the dust limit of {least} base units for this address", field="request.amount")

@@ -60,6 +60,10 @@ class FakeAddressing:
         del asset
         return 2**256 - 1
 
+    def home_of(self, asset: str) -> bytes | None:
+        del asset
+        return None
+
     def check_keyset(self, keyset: Keyset) -> None:
         del keyset
 

@@ -38,6 +38,7 @@ ROUTES = [
     ("POST", f"/v1/bundles/{BND}/signatures", {"cosigner"}),
     ("POST", f"/v1/bundles/{BND}/refusals", {"cosigner"}),
     ("GET", "/v1/status", EVERYBODY),
+    ("GET", "/v1/assets", EVERYBODY),
 ]
 STRANGERS = [None, "", "Bearer", "Bearer ", "Bearer nobody's", "Basic abc", TOKENS["exchange"][1], "Bearer \xff\xfe"]
 

@@ -65,7 +65,7 @@ def test_shows_who_there_is_and_what_they_have(command: Command, stage: Stage) -
     stage.open("acme")
     stage.fund("acme", 5_000_000)
     assert "segregated" in command("client", "list").out
-    assert "0.05000000 BTC" in command("client", "show", "acme").out
+    assert "BTC    0.05000000" in command("client", "show", "acme").out
     rows: Any = command("address", "list", "--client", "acme", "--format", "json").json
     assert rows[0]["address"].startswith("bcrt1q")
     (deposit,) = list(command("deposit", "list", "--format", "json").json)  # type: ignore[call-overload]
