@@ -32,7 +32,7 @@ def _configuration() -> dict[str, Any]:
             "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
             "health_check_interval": 5,
-            # Whoever publishes asks again by itself; kombu would try on inside the call, with waits up to half a minute.
+            # Whoever publishes asks again by itself; kombu would try on inside the call, for up to half a minute.
             "max_retries": 0,
             "socket_keepalive": True,
         },

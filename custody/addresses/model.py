@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from custody.chains.addressing import AddressSource, Derived, confirm
+from custody.chains.addressing import AddressSource, Derived, Rules, confirm
 from custody.chains.registry import addressing
 from custody.kernel.canonical import canonical_json
 
 
 class AddressState(StrEnum):
-    """``stock``: derived and nobody's; ``issued``: handed out; ``burned``: never to be handed out."""
+    """``stock``: derived and nobody's; ``issued``: handed out; ``burned``: never will be; ``house``: its own."""
 
     STOCK = "stock"
     ISSUED = "issued"
     BURNED = "burned"
+    HOUSE = "house"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,27 @@ class OwnedAddress:
     change: bool
     index: int
     state: AddressState
+    chain: str
+    """Of its vault. What arrives there on another chain is astray."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """An address of ours with what its keyset says of it, to be compared with what stands on the chain."""
+
+    vault: str
+    place: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an address of ours is, for whoever derives it anew before anything is spent from it."""
+
+    address_id: int
+    address: str
+    locator: bytes
+    index: int
+    client: str | None
 
 
 @dataclass(frozen=True, slots=True)

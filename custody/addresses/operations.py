@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.addresses import queries
-from custody.addresses.model import AddressState, DepositAddress, StockPlan, keeper
+from custody.addresses.model import AddressState, DepositAddress, OwnedAddress, StockPlan, keeper
 from custody.addresses.sealing import AddressTampered, Sealer, view
 from custody.addresses.tables import STOCK, AddressRow
 from custody.audit import operations as audit
@@ -22,7 +22,7 @@ from custody.vaults import queries as vaults
 
 __all__ = [
     "AddressTampered", "ClientNotActive", "NotAMember", "StockEmpty", "StockMoved", "allocate", "allocate_change",
-    "burn_stock", "plan_stock", "record_tampering", "request_restock", "retire", "store",
+    "add_house_place", "burn_stock", "plan_stock", "record_tampering", "request_restock", "retire", "store",
 ]  # fmt: skip
 
 
@@ -137,6 +137,27 @@ def burn_stock(session: Session, *, actor: str, now: datetime) -> int:
     ).all()
     audit.record(session, event="addresses.burned", subject="stock", actor=actor, now=now, facts={"count": len(burned)})
     return len(burned)
+
+
+def add_house_place(
+    session: Session, *, vault: str, chain: str, locator: bytes, address: str, now: datetime
+) -> OwnedAddress:
+    """Watch a place of the house's own vault, of ``chain``. It is handed to nobody, so it has no seal."""
+    highest = select(func.coalesce(func.max(AddressRow.index), -1)).where(AddressRow.vault_id == vault)
+    row = AddressRow(
+        vault_id=vault,
+        change=False,
+        index=session.execute(highest).scalar_one() + 1,
+        locator=locator,
+        address=address,
+        state=AddressState.HOUSE.value,
+        client_id=None,
+        seal=b"",
+        derived_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return OwnedAddress(row.id, vault, None, False, row.index, AddressState.HOUSE, chain)
 
 
 def retire(session: Session, *, address_ids: Collection[int]) -> None:

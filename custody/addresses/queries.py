@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
-from custody.addresses.model import AddressState, DepositAddress, OwnedAddress
+from custody.addresses.model import AddressState, DepositAddress, OwnedAddress, Place, Ruled
 from custody.addresses.sealing import Sealer
 from custody.addresses.tables import STOCK, AddressRow
+from custody.chains.addressing import AddressSource, Rules
 from custody.chains.registry import addressing
 from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
@@ -18,14 +19,22 @@ from custody.vaults.model import Vault
 # One index probe per locator, whatever the planner thinks of the table's size: rows read are rows found.
 _BY_LOCATORS: Final = text(
     """
-    SELECT found.id, found.vault_id, found.client_id, found.change, found.index AS position, found.state,
-      found.locator
+    SELECT found.id, found.vault_id, found.client_id, found.kept_for, found.change, found.index AS position,
+      found.state, found.locator, v.chain
     FROM unnest(CAST(:locators AS bytea[])) AS asked (locator)
     CROSS JOIN LATERAL (
       SELECT * FROM addresses WHERE addresses.locator = asked.locator LIMIT 1
     ) AS found
+    JOIN vaults v ON v.id = found.vault_id
     """
 )
+_OWNED: Final = """
+    SELECT a.id, a.vault_id, a.client_id, a.kept_for, a.change, a.index AS position, a.state, a.locator, v.chain
+    FROM addresses a JOIN vaults v ON v.id = a.vault_id
+"""
+_BY_IDS: Final = text(_OWNED + "WHERE a.id = ANY(CAST(:ids AS bigint[]))")
+_BY_VAULT: Final = text(_OWNED + "WHERE a.vault_id = :vault")
+_BY_CHAIN: Final = text(_OWNED + "WHERE v.chain = :chain")
 
 
 def by_locators(session: Session, locators: Collection[bytes]) -> dict[bytes, OwnedAddress]:
@@ -33,20 +42,41 @@ def by_locators(session: Session, locators: Collection[bytes]) -> dict[bytes, Ow
     if not locators:
         return {}
     rows = session.execute(_BY_LOCATORS, {"locators": sorted(set(locators))})
-    return {
-        bytes(row.locator): OwnedAddress(
-            row.id, row.vault_id, row.client_id, row.change, row.position, AddressState(row.state)
-        )
-        for row in rows
-    }
+    return {bytes(row.locator): _owned(row) for row in rows}
+
+
+def of_chain(session: Session, *, chain: str) -> dict[bytes, OwnedAddress]:
+    """Every locator ever derived for a vault of the chain, stock and burned ones too."""
+    return {bytes(row.locator): _owned(row) for row in session.execute(_BY_CHAIN, {"chain": chain})}
+
+
+def ruled(session: Session, *, chain: str, locators: Collection[bytes] | None = None) -> list[Ruled]:
+    """Those of ``locators`` (None: all) that are of a vault of ``chain``, with their proved keysets' word on them.
+
+    Raises ``KeysetTampered``.
+    """
+    if locators is None:
+        rows = session.execute(_BY_CHAIN, {"chain": chain}).all()
+    elif locators:
+        rows = session.execute(_BY_LOCATORS, {"locators": sorted(set(locators))}).all()
+    else:
+        return []
+    found, sources = [], dict[str, AddressSource]()
+    for row in rows:
+        if row.chain != chain or row.state == AddressState.HOUSE:
+            continue
+        if row.vault_id not in sources:
+            sources[row.vault_id] = vaults.source_of(session, vault=vaults.get(session, vault=row.vault_id))
+        place = Rules(bytes(row.locator), sources[row.vault_id], row.kept_for or None, row.change, row.position)
+        found.append(Ruled(row.vault_id, place))
+    return found
 
 
 def by_ids(session: Session, ids: Collection[int]) -> dict[int, OwnedAddress]:
     """What is known of these address ids."""
     if not ids:
         return {}
-    rows = session.execute(select(AddressRow).where(AddressRow.id.in_(sorted(set(ids))))).scalars()
-    return {row.id: _owned(row) for row in rows}
+    return {row.id: _owned(row) for row in session.execute(_BY_IDS, {"ids": sorted(set(ids))})}
 
 
 def of_client(session: Session, *, client: str, seal_key: bytes) -> list[DepositAddress]:
@@ -56,10 +86,19 @@ def of_client(session: Session, *, client: str, seal_key: bytes) -> list[Deposit
     return [sealer.checked(row) for row in rows]
 
 
+def placed(session: Session, *, ids: Collection[int]) -> list[Place]:
+    """Where these addresses are, the first handed out first. Their seals are not checked."""
+    if not ids:
+        return []
+    query = select(AddressRow).where(AddressRow.id.in_(sorted(set(ids)))).order_by(AddressRow.index, AddressRow.id)
+    return [
+        Place(row.id, row.address, row.locator, row.index, row.client_id) for row in session.execute(query).scalars()
+    ]
+
+
 def locators_of(session: Session, *, vault: str) -> Mapping[bytes, OwnedAddress]:
     """Every locator of the vault that was ever derived, stock and burned ones too: what reconciliation asks for."""
-    rows: Iterable[AddressRow] = session.execute(select(AddressRow).where(AddressRow.vault_id == vault)).scalars()
-    return {row.locator: _owned(row) for row in rows}
+    return {bytes(row.locator): _owned(row) for row in session.execute(_BY_VAULT, {"vault": vault})}
 
 
 def series(session: Session, *, vault: Vault, kept_for: str = "") -> list[tuple[str, bool]]:
@@ -94,5 +133,7 @@ def highest_issued(session: Session, *, vault: str, change: bool, kept_for: str 
     ).scalar_one()
 
 
-def _owned(row: AddressRow) -> OwnedAddress:
-    return OwnedAddress(row.id, row.vault_id, row.client_id, row.change, row.index, AddressState(row.state))
+def _owned(row: Row[Any]) -> OwnedAddress:
+    return OwnedAddress(
+        row.id, row.vault_id, row.client_id, row.change, row.position, AddressState(row.state), row.chain
+    )

@@ -23,7 +23,7 @@ class AddressRow(Base):
     __tablename__ = "addresses"
     __table_args__ = (
         UniqueConstraint("vault_id", "kept_for", "change", "index"),
-        CheckConstraint("state IN ('stock', 'issued', 'burned')", name="state"),
+        CheckConstraint("state IN ('stock', 'issued', 'burned', 'house')", name="state"),
         CheckConstraint("state <> 'issued' OR change OR client_id IS NOT NULL", name="owner"),
         CheckConstraint("kept_for = '' OR client_id IS NULL OR client_id = kept_for", name="kept_for"),
         Index("ix_addresses_stock", "vault_id", "kept_for", "change", "index", postgresql_where=STOCK),

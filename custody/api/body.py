@@ -37,6 +37,11 @@ Body = Annotated[bytes, Depends(reader(ORDINARY_BYTES))]
 BundleBody = Annotated[bytes, Depends(reader(BUNDLE_BYTES))]
 
 
+def any_json(body: bytes) -> Any:
+    """``body`` as strict JSON, to be read by somebody who knows its shape. Raises ``InvalidInput``."""
+    return parse_json(body, field="body", limit_bytes=BUNDLE_BYTES)
+
+
 def json_object(body: bytes, *keys: str) -> Mapping[str, Any]:
     """``body`` as a JSON object with exactly ``keys``. Raises ``InvalidInput`` naming the odd one."""
-    return fields.exact_object(parse_json(body, field="body", limit_bytes=BUNDLE_BYTES), keys, field="body")
+    return fields.exact_object(any_json(body), keys, field="body")

@@ -19,7 +19,7 @@ from custody.spends import queries as spends
 from custody.trust.assets import known_assets
 from custody.withdrawals import queries as withdrawals
 from custody.withdrawals.model import Step, Withdrawal
-from custody.withdrawals.states import State
+from custody.withdrawals.states import Event, State
 from policies.decision import explain
 from policies.tally import Tally
 
@@ -80,6 +80,8 @@ def _reason(
             return "expired", "its time ran out before a cosigner was given it"
         case State.CANCELLED:
             return "cancelled", f"cancelled by {last}"
+        case State.FAILED if steps and steps[-1].event == Event.FAIL:
+            return "failed-on-chain", "the chain does not carry it out, or carried out nothing"
         case State.FAILED:
             return "refused-by-cosigners", "so many cosigners refused that no quorum is left"
         case _:

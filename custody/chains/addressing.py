@@ -73,6 +73,26 @@ class AddressSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnPlaces:
+    """An ``AddressSource`` of places that no keyset gives, the house's own: they are what they are."""
+
+    places: tuple[bytes, ...]
+    text: str = ""
+    receive_text: str = ""
+    change_text: str = ""
+
+    def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
+        """The place of that index, without an address."""
+        del client, change
+        return Derived(index, "", self.places[index])
+
+    def derive_again(self, *, client: str | None, change: bool, index: int) -> str:
+        """Nothing derives it."""
+        del client, change, index
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
 class Series:
     """One run of a vault's addresses, from index 0 to ``last``; -1 for none."""
 
@@ -86,6 +106,18 @@ class Series:
         """Every place of it, derived anew. Raises as ``AddressSource.derive`` does."""
         for index in range(self.last + 1):
             yield self.source.derive(client=self.client, change=self.change, index=index).locator
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """One place and what its keyset says of it: where a place has rules that can change, these must still hold."""
+
+    locator: bytes
+    source: AddressSource
+    client: str | None
+    """Whose it is, where addresses are personal."""
+    change: bool
+    index: int
 
 
 class Addressing(Protocol):

@@ -7,13 +7,13 @@ write them. Times are aware and in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from custody.chains.addressing import Series
+from custody.chains.addressing import Rules, Series
 from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.kernel.errors import NotFound, Refused, Unavailable
 
@@ -58,6 +58,24 @@ class TransactionNotFound(NotFound):
     """The node has no such transaction where it was asked to look."""
 
     code = "transaction-not-found"
+
+
+class AssetSilent(Unavailable):
+    """A registered asset does not say what a place holds. ``facts['asset']`` is which; others are not concerned."""
+
+    code = "asset-silent"
+
+
+class NoFinality(Refused):
+    """Deposits are to count when the network says that a block is final, and the node does not say it."""
+
+    code = "no-finality"
+
+
+class StateForgotten(Unavailable):
+    """The node does not have the balances of that block any more; those of a newer one it has."""
+
+    code = "state-forgotten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +200,8 @@ class Holdings:
     height: int
     hash: str
     holdings: tuple[Holding, ...]
+    silent: tuple[str, ...] = ()
+    """Assets that do not say what somebody has: of them nothing stands here, which does not mean that nothing is."""
 
 
 class BroadcastResult(StrEnum):
@@ -217,6 +237,10 @@ class ChainReader(Protocol):
     def has_coins(self) -> bool:
         """Whether what a place holds is made of coins, each named by an outpoint; else it is one balance."""
 
+    @property
+    def rules_can_change(self) -> bool:
+        """Whether whom a place obeys is written on the chain and can be changed there."""
+
     def status(self) -> NodeStatus:
         """Where the node stands now; never raises for a wrong or unready node, says so."""
 
@@ -233,13 +257,32 @@ class ChainReader(Protocol):
     def block_hash(self, height: int) -> str | None:
         """The best chain's block at ``height``, ``None`` above the tip."""
 
+    def finalized_height(self) -> int | None:
+        """The newest block the network says cannot be undone; ``None`` where nobody says it."""
+
     def block(self, block_hash: str) -> Block:
         """The block, with whose and how much every debit is. Raises ``BlockNotFound``."""
 
     def settle(self, block: Block, locators: Collection[bytes]) -> Settled:
         """The block with what really arrived at ``locators``, where what is told of a place may not be what it holds.
 
-        A coin is what it says: on a chain with coins this is the block itself.
+        A coin is what it says: on a chain with coins this is the block itself. Where it cannot be known any more, what
+        may not be believed is left out and the block is not complete: ``unseen`` tells later.
+        """
+
+    def unseen(
+        self, recorded: Mapping[tuple[bytes, str], int], *, since: str, until: str
+    ) -> tuple[ChainTransaction, ...]:
+        """What moved and no block told: balances at the block ``until`` less ``recorded``, (locator, asset) to units.
+
+        Each is named by its place, its asset and the two blocks, so doing it again finds the same. Nothing on a chain
+        with coins. Raises ``AssetSilent``, and ``StateForgotten`` where the node has no balances of ``until``.
+        """
+
+    def changed_rules(self, places: Sequence[Rules], *, block_hash: str) -> dict[bytes, list[str]]:
+        """Those places that obey others than their keyset says at the block, with what differs in sentences.
+
+        Where the node does not remember that block, its newest counts. Nothing where rules cannot change.
         """
 
     def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:

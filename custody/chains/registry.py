@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Final, TypeVar
 
 from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
+from custody.chains.carrying import Payer
 from custody.chains.ethereum.offline.network import NETWORKS as EIP155
 from custody.chains.ethereum.offline.network import why_refused
 from custody.chains.inspecting import Inspect, Inspected, native_inspected
-from custody.chains.port import ChainNode, ChainReader, Doorbell
+from custody.chains.port import ChainNode, Doorbell
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
@@ -65,11 +66,6 @@ def open_chain(chain: str, address: NodeAddress) -> ChainNode:
     return _of(chain, ADAPTERS)(chain, address)
 
 
-def open_reader(chain: str, address: NodeAddress) -> ChainReader:
-    """The adapter of a chain for looking alone. Raises as ``open_chain`` does."""
-    return _of(chain, READERS)(chain, address)
-
-
 def inspector(chain: str, address: NodeAddress) -> Inspect:
     """What asks the chain's node about a registered asset; nothing is asked yet. Raises ``InvalidInput``."""
     return _of(chain, INSPECTORS)(chain, address)
@@ -83,6 +79,15 @@ def doorbell(chain: str) -> Doorbell:
 def has_coins(chain: str) -> bool:
     """Whether what a place holds there is made of coins, as its node says too. Raises ``InvalidInput``."""
     return _of(chain, HAS_COINS)
+
+
+def payer(chain: str) -> Payer | None:
+    """What a chain says of who pays for spends it has no authority over; ``None`` where the vault pays itself.
+
+    Raises ``InvalidInput`` for a chain nobody serves.
+    """
+    made = _of(chain, PAYERS)
+    return None if made is None else made(chain)
 
 
 def _of(chain: str, served: Mapping[str, _Found]) -> _Found:
@@ -127,7 +132,14 @@ def _ethereum_spending(chain: str) -> Spending:
     return EthereumSpending(chain)
 
 
-def _ethereum(chain: str, address: NodeAddress) -> ChainReader:
+@lru_cache
+def _ethereum_payer(chain: str) -> Payer:
+    from custody.chains.ethereum.payer import EthereumPayer
+
+    return EthereumPayer(chain)
+
+
+def _ethereum(chain: str, address: NodeAddress) -> ChainNode:
     from custody.chains.ethereum.adapter import EthereumAdapter
     from custody.chains.ethereum.offline.network import network
     from custody.chains.ethereum.rpc import Rpc
@@ -141,11 +153,6 @@ def _ethereum(chain: str, address: NodeAddress) -> ChainReader:
         second=second[0] if second else None,
         scan_timeout_seconds=address.scan_timeout_seconds,
     )
-
-
-def _ethereum_node(chain: str, address: NodeAddress) -> ChainNode:
-    # The adapter looks and broadcasts; what it plans is another module's.
-    return cast("ChainNode", _ethereum(chain, address))
 
 
 def _ethereum_addressing(chain: str) -> Addressing:
@@ -187,15 +194,9 @@ NAMES: Final[Mapping[str, str]] = {network.name: network.chain for network in (*
 
 ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
     **{network.chain: _bitcoin for network in NETWORKS},
-    **{network.chain: _ethereum_node for network in EIP155},
-}
-"""Chain id to what opens its node."""
-
-READERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainReader]]] = {
-    **ADAPTERS,
     **{network.chain: _ethereum for network in EIP155},
 }
-"""Chain id to what opens its node for looking."""
+"""Chain id to what opens its node."""
 
 ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
     **{network.chain: _bitcoin_addressing for network in NETWORKS},
@@ -225,3 +226,9 @@ SPENDINGS: Final[dict[str, Callable[[str], Spending]]] = {
     **{network.chain: _ethereum_spending for network in EIP155},
 }
 """Chain id to what makes its spending."""
+
+PAYERS: Final[dict[str, Callable[[str], Payer] | None]] = {
+    **{network.chain: None for network in NETWORKS},
+    **{network.chain: _ethereum_payer for network in EIP155},
+}
+"""Chain id to what makes its payer."""

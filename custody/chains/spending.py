@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 
 from custody.evidence.keysets import Keyset
@@ -25,6 +26,18 @@ class NothingFree(Refused):
     """
 
     code = "insufficient-coins"
+
+
+class TurnTaken(NothingFree):
+    """What covers the payment has a turn before it that is not over; ``facts`` name the claim it waits for."""
+
+    code = "turn-taken"
+
+
+class WouldFail(Refused):
+    """The chain would not carry the payment out as things are: the asset or the payee refuses it. Nothing is signed."""
+
+    code = "payment-would-fail"
 
 
 class CannotReplace(Refused):
@@ -51,6 +64,15 @@ class SpendMismatch(Broken):
     code = "spend-mismatch"
 
 
+class Finality(StrEnum):
+    """When a block counts for good."""
+
+    DEPTH = "depth"
+    """With enough blocks on top of it."""
+    FINALIZED = "finalized"
+    """When the network says so, whatever the depth."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be paid: one payment out of one vault, the network fee at most ``ceiling_units``."""
@@ -63,6 +85,8 @@ class Order:
     """Whom it pays, as the chain itself calls an address."""
     units: int
     ceiling_units: int
+    pays_nobody: bool = False
+    """What the attempts before it would have used up is used up, and nobody is paid: what was asked is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +303,8 @@ class SpendRules:
     """Change addresses left in stock below which more are asked for."""
     reorg_horizon: int = 144
     """Blocks for which a confirmed payment is still watched for being reorganised away."""
+    finality: Finality = Finality.DEPTH
+    """With ``FINALIZED`` a payment is final when its block is, at whatever depth."""
 
     def required_depth(self, units: int) -> int:
         """Confirmations before a payment of this amount is final for us."""
@@ -295,6 +321,14 @@ class Spending(Protocol):
     @property
     def fees_from_vault(self) -> bool:
         """Whether the vault that pays bears the network fee too. Elsewhere the fee is somebody else's."""
+
+    @property
+    def can_be_left(self) -> bool:
+        """Whether a signed spend may be carried out by anybody, or by nobody for ever.
+
+        Then giving it up takes another spend of the same claim, and a replacement is not another spend: what was signed
+        stays as it is, and whoever carries it out pays more.
+        """
 
     @property
     def fee_rate(self) -> FeeRateWords:

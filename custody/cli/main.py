@@ -19,6 +19,7 @@ from custody.cli import (
     environment,
     parties,
     policy,
+    strays,
     trust,
     vaults,
     verdicts,
@@ -50,6 +51,7 @@ def settings(
 
 books.add_to(app)
 verdicts.add_to(app)
+app.command("strays")(strays.strays)
 for name, group in (
     ("assets", assets.app),
     ("audit", chain_of_events.app),

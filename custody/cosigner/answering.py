@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from custody.chains.bitcoin.offline.psbt import parse_psbt
+from custody.cosigner.crafts import craft_of
 from custody.cosigner.enrolment import myself
 from custody.cosigner.keys import CosignerKey
 from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import UNSIGNED, CosignerRefusal, Reason
 from custody.cosigner.verify import PinnedRoot, Verdict, verify
-from custody.evidence.bundle import Bundle, Refusal
+from custody.evidence.bundle import Bundle, Refusal, answer_field
 from custody.kernel.errors import InvalidInput, Refused
 
 
@@ -25,11 +25,16 @@ class NothingPinned(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A yes: the PSBT (base64) with our signatures."""
+    """A yes: the spend with our signatures, or our signature of it, and the field of an answer that holds it."""
 
     bundle: str
-    txid: str
-    psbt: str
+    spend: str
+    field: str
+    signed: str
+
+    def to_json(self, cosigner: str) -> dict[str, str]:
+        """What the API takes, beside the bundle's id."""
+        return {"cosigner": cosigner, self.field: self.signed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class Desk:
         self._limits = limits
         self._pinned: PinnedRoot = pinned
         self._me = myself(key)
+        self._craft = craft_of(self._me.network)
 
     @property
     def name(self) -> str:
@@ -105,19 +111,22 @@ class Desk:
         refused = self._memory.refusal_of(bundle.digest)
         if refused is not None:
             return SignedRefusal(*refused)
-        txid = _txid(bundle)
-        answer = self._memory.answer_of(txid) if txid else None
-        return Signed(bundle.id, txid, answer) if txid and answer else None
+        spend = self._craft.spend_of(bundle.unsigned)
+        answer = self._memory.answer_of(spend) if spend else None
+        return self._signed(bundle, spend, answer) if spend and answer else None
 
     def _sign(self, bundle: Bundle, now: datetime) -> Answer:
         # Verified again under the lock: between the question and the yes, another process may have signed.
         with self._memory.exclusive():
             verdict = self.check(bundle, now=now)
-            signed = self._key.sign(verdict.effect.psbt, verdict.inputs)
+            signed = verdict.effect.signed_by(self._key)
             self._memory.record_signature(
-                verdict.memory, openings=verdict.openings, nonces=verdict.nonces, answer=signed.base64
+                verdict.memory, openings=verdict.openings, nonces=verdict.nonces, answer=signed
             )
-        return Signed(bundle.id, signed.txid, signed.base64)
+        return self._signed(bundle, verdict.effect.spend, signed)
+
+    def _signed(self, bundle: Bundle, spend: str, answer: str) -> Signed:
+        return Signed(bundle.id, spend, answer_field(self._craft.chain), answer)
 
     def _refuse(self, bundle: Bundle, refusal: CosignerRefusal, now: datetime) -> Answer:
         if refusal.waiting:
@@ -142,15 +151,8 @@ class Desk:
             at=now,
         )
         signature = self._key.sign_statement(statement.message)
-        self._memory.record_refusal(statement, signature=signature, txid=_txid(bundle))
+        self._memory.record_refusal(statement, signature=signature, spend=self._craft.spend_of(bundle.unsigned))
         return SignedRefusal(statement, signature)
-
-
-def _txid(bundle: Bundle) -> str | None:
-    try:
-        return parse_psbt(bundle.unsigned).txid
-    except InvalidInput:
-        return None
 
 
 def _printable(text: str) -> str:

@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from custody.chains.bitcoin.offline.network import network
 from custody.cosigner import enrolment
 from custody.cosigner.answering import Answer, Desk, NothingPinned, Signed, SignedRefusal, read_bundle
+from custody.cosigner.craft import Myself
 from custody.cosigner.home import Home, read_json, read_text, write_json, write_private
 from custody.cosigner.keys import CosignerKey, create_key, open_key, read_header
 from custody.cosigner.limits import parse_settings
 from custody.cosigner.memory import Memory
+from custody.cosigner.networks import network_named
 from custody.cosigner.prompting import ask_yes, is_person_there, read_passphrase
 from custody.cosigner.sealing import DEFAULT_LOG2N
-from custody.cosigner.standing import Myself
 from custody.cosigner.transport import Api, ApiRefused, ApiUnreachable
 from custody.cosigner.verify import Verdict, verify
 from custody.evidence.bundle import Bundle
@@ -38,7 +38,7 @@ def init(arguments: argparse.Namespace) -> int:
     """Make a key and an empty memory."""
     keep = _backup(arguments)
     words = None if arguments.mnemonic_file is None else read_text(arguments.mnemonic_file, field="mnemonic")
-    on = network(arguments.network)
+    on = network_named(arguments.network)
     home = Home.create(arguments.home)
     stored = create_key(
         name=arguments.name,
@@ -142,7 +142,7 @@ def limits(arguments: argparse.Namespace) -> int:
         found = found.changed(parse_settings(arguments.set))
         memory = Memory.open(home.memory_file)
         with memory.exclusive():
-            memory.note(kind="limits", body=dict(found.to_json()), now=_now())
+            memory.note(kind="limits", body=found.to_json(), now=_now())
             write_json(home.limits_file, found.to_json())
     for name, value in found.to_json().items():
         print(f"{name} {'none' if value is None else value}")
@@ -180,7 +180,7 @@ def _answer_one(api: Api, desk: Desk, confirm: Callable[[Verdict], bool | None],
     answer = desk.answer(bundle, confirm=confirm, clock=_now)
     try:
         if isinstance(answer, Signed):
-            api.send_signatures(bundle.id, cosigner=desk.name, psbt=answer.psbt)
+            api.send_signatures(bundle.id, answer=answer.to_json(desk.name))
         elif isinstance(answer, SignedRefusal):
             api.send_refusal(bundle.id, refusal=answer.refusal.to_json(), signature=answer.signature)
     except ApiRefused as error:
@@ -244,7 +244,7 @@ def _read_records(path: Path) -> list[enrolment.KeyRecord]:
 
 def _answer_json(answer: Answer, cosigner: str) -> dict[str, Any] | None:
     if isinstance(answer, Signed):
-        return {"bundle": answer.bundle, "cosigner": cosigner, "psbt": answer.psbt}
+        return {"bundle": answer.bundle, **answer.to_json(cosigner)}
     if isinstance(answer, SignedRefusal):
         return {"refusal": answer.refusal.to_json(), "signature": answer.signature}
     return None
@@ -252,7 +252,7 @@ def _answer_json(answer: Answer, cosigner: str) -> dict[str, Any] | None:
 
 def _in_words(answer: Answer) -> str:
     if isinstance(answer, Signed):
-        return f"{answer.bundle}: signed, transaction {answer.txid}"
+        return f"{answer.bundle}: signed, transaction {answer.spend}"
     if isinstance(answer, SignedRefusal):
         return f"{answer.refusal.bundle}: refused, {answer.refusal.reason}: {answer.refusal.explanation}"
     return f"{answer.bundle}: waiting, {answer.why}"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from custody.cosigner.craft import Myself, expect_ours
+from custody.cosigner.crafts import craft_of
 from custody.cosigner.keys import CosignerKey
-from custody.cosigner.standing import Myself, account_keys, expect_ours
 from custody.evidence import fields
 from custody.evidence.keysets import Keyset, KeysetCosigner, ProofRefused, key_record_message, keyset_consent_message
 from custody.evidence.signatures import Signature
@@ -64,7 +65,7 @@ def key_record(key: CosignerKey) -> KeyRecord:
     """Round one: our key's record and proof of possession."""
     me = myself(key)
     message = key_record_message(cosigner=me.name, account_key=me.account_key.text, chain=me.network.chain)
-    member = KeysetCosigner(me.name, me.account_key.text, me.account_key.public_key.hex())
+    member = KeysetCosigner(me.name, me.account_key.text, key.public_key)
     return KeyRecord(member, me.network.chain, key.sign_statement(message))
 
 
@@ -97,7 +98,7 @@ def check_keysets(root: TrustRoot, me: Myself) -> list[Keyset]:
     """The keysets of our chain that hold our key, each checked. Raises ``InvalidInput`` when there is none."""
     here = [keyset for keyset in root.keysets if keyset.chain == me.network.chain]
     for keyset in here:
-        account_keys(keyset, me.network)
+        craft_of(me.network).check_keyset(keyset)
     ours = [keyset for keyset in here if keyset.cosigner(me.name) is not None]
     if not ours:
         raise InvalidInput(f"no keyset of {me.network.chain} holds cosigner {me.name}", field="trust_root.keysets")

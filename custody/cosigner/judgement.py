@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from custody.chains.bitcoin.offline.address import Destination, parse_address
-from custody.chains.bitcoin.offline.network import Network
+from custody.cosigner.craft import Craft
 from custody.cosigner.ownership import Owners, verdict_of_people
+from custody.cosigner.payments import Destination, JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import KnownOpening, MemoryView, PaidIntent, SignedTransaction
 from custody.evidence.approvals import ApprovalRefused, check_approval
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.check import RequestRefused, check_request
-from custody.evidence.intents import Intent
-from custody.evidence.requests import WithdrawalRequest, request_message
+from custody.evidence.requests import RespendRequest, WithdrawalRequest, request_message
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
@@ -26,36 +25,13 @@ from policies.engine import evaluate
 from policies.facts import Facts, Usage, UsageTotals
 from policies.windows import PastRequest, measure
 
+Asked = WithdrawalRequest | RespendRequest
+"""What a bundle's payments may ask for."""
+
 LONGEST_WINDOW: Final = timedelta(days=366)
 """How far back this program's own memory is counted for a policy's limits."""
 LONGEST_DELAY_SECONDS: Final = 100 * 366 * 86_400
 """A stored decision may ask for more than a calendar holds; a century is as good."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedPayment:
-    """A payment that may be made, and where it goes."""
-
-    intent: Intent
-    request: WithdrawalRequest
-    opening: KnownOpening
-    destination: Destination
-    decision: Decision
-    facts: Facts
-    asset: Asset
-    """The registered asset, for words."""
-    nonces: tuple[tuple[str, str, str], ...]
-    """Approver, nonce and statement (hex) of every approval that was counted."""
-
-    @property
-    def paid(self) -> PaidIntent:
-        """As the memory keeps it."""
-        return PaidIntent(
-            digest=self.intent.digest,
-            request_digest=request_message(self.request).hex(),
-            amount_sat=self.request.amount,
-            facts=self.facts.to_json(),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +43,26 @@ class Court:
     document: Document
     owners: Owners
     memory: MemoryView
-    network: Network
+    craft: Craft
     now: datetime
 
 
-def check_authors(bundle: Bundle, *, root: TrustRoot, network: Network, now: datetime) -> tuple[WithdrawalRequest, ...]:
-    """Each payment is a withdrawal of this chain's bitcoin, signed by its requester. Raises ``CosignerRefusal``."""
+def check_authors(bundle: Bundle, *, root: TrustRoot, craft: Craft, now: datetime) -> tuple[Asked, ...]:
+    """Each payment is a withdrawal of an asset of this chain's, signed by its requester; or it is the only one, and
+    gives a withdrawal up. Raises ``CosignerRefusal``.
+    """
     if not bundle.payments:
         raise CosignerRefusal(Reason.NOTHING_TO_PAY, "the bundle pays nobody")
-    requests = tuple(_check_author(payment, bundle.chain, root, network, now) for payment in bundle.payments)
+    requests = tuple(_check_author(payment, root, craft, now) for payment in bundle.payments)
     intents = {payment.proven.intent.digest for payment in bundle.payments}
     if len(intents) != len(requests) or len({request_message(request) for request in requests}) != len(requests):
         raise CosignerRefusal(Reason.INTENT_TWICE, "one request stands in the bundle twice")
+    if len(requests) > 1 and any(isinstance(request, RespendRequest) for request in requests):
+        raise CosignerRefusal(Reason.RESPEND_NOT_ALONE, "a respend stands beside other payments")
     return requests
 
 
-def judge_payments(court: Court, requests: Sequence[WithdrawalRequest]) -> tuple[JudgedPayment, ...]:
+def judge_payments(court: Court, requests: Sequence[Asked]) -> tuple[JudgedPayment, ...]:
     """Policy, approvals and delay of every payment, each counted with those before it. Raises ``CosignerRefusal``."""
     judged: list[JudgedPayment] = []
     for payment, request in zip(court.bundle.payments, requests, strict=True):
@@ -113,15 +93,17 @@ def _left(memory: MemoryView, digest: str, seconds: int, now: datetime) -> timed
     return (memory.first_seen(digest) or now) + delay - now
 
 
-def _check_author(payment: Payment, chain: str, root: TrustRoot, network: Network, now: datetime) -> WithdrawalRequest:
+def _check_author(payment: Payment, root: TrustRoot, craft: Craft, now: datetime) -> Asked:
     intent = payment.proven.intent
     request = intent.request
-    if not isinstance(request, WithdrawalRequest):
+    if not isinstance(request, Asked):
         raise CosignerRefusal(Reason.NOTHING_TO_PAY, f"a {request.kind} pays nobody")
-    if intent.chain != chain:
+    if isinstance(request, RespendRequest) and not craft.gives_up:
+        raise CosignerRefusal(Reason.RESPEND_NOT_PROVABLE, "a respend on this chain cannot be proved here yet")
+    if intent.chain != craft.chain:
         raise CosignerRefusal(Reason.WRONG_CHAIN, f"the intent is for {intent.chain}")
-    if request.asset != network.asset.id or root.asset(request.asset) != network.asset:
-        raise CosignerRefusal(Reason.ASSET_UNKNOWN, f"{request.asset} is not the trust root's bitcoin of this chain")
+    if craft.asset(request.asset, root) is None:
+        raise CosignerRefusal(Reason.ASSET_UNKNOWN, f"{request.asset} is no asset of this chain in the trust root")
     try:
         check_request(request, payment.proven.request_signature, root=root, now=now)
     except RequestRefused as error:
@@ -129,22 +111,22 @@ def _check_author(payment: Payment, chain: str, root: TrustRoot, network: Networ
     return request
 
 
-def _judge(
-    court: Court, payment: Payment, request: WithdrawalRequest, before: Iterable[JudgedPayment]
-) -> JudgedPayment:
+def _judge(court: Court, payment: Payment, request: Asked, before: Iterable[JudgedPayment]) -> JudgedPayment:
     intent = payment.proven.intent
     opening = court.owners.of_client(intent)
-    destination = _destination(request, court.network)
+    asset = court.craft.asset(request.asset, court.root)
+    assert asset is not None
+    destination = _destination(request, court.craft) if isinstance(request, WithdrawalRequest) else None
     stored = _stored_decision(payment, court.document)
-    facts = _facts(court, request, opening, destination, stored.facts)
+    facts = _facts(court, request, opening, asset, destination, stored.facts)
     decision = _decide(court, intent.digest, facts, stored, before)
     nonces = _hear_people(court, payment, request, decision)
-    return JudgedPayment(intent, request, opening, destination, decision, facts, court.network.asset, nonces)
+    return JudgedPayment(intent, request, opening, destination, decision, facts, asset, nonces)
 
 
-def _destination(request: WithdrawalRequest, network: Network) -> Destination:
+def _destination(request: WithdrawalRequest, craft: Craft) -> Destination:
     try:
-        return parse_address(request.destination, network=network, field="request.destination")
+        return craft.read_destination(request.destination, field="request.destination")
     except InvalidInput as error:
         raise CosignerRefusal(Reason.DESTINATION_INVALID, str(error)) from error
 
@@ -162,9 +144,10 @@ def _stored_decision(payment: Payment, document: Document) -> Decision:
 
 def _facts(
     court: Court,
-    request: WithdrawalRequest,
+    request: Asked,
     opening: KnownOpening,
-    destination: Destination,
+    asset: Asset,
+    destination: Destination | None,
     told: Mapping[str, str],
 ) -> Facts:
     age = told.get("books_age_seconds")
@@ -175,11 +158,11 @@ def _facts(
         client=request.client,
         client_status=told.get("client_status"),
         segregation=opening.segregation,
-        asset=court.network.asset.code,
-        decimals=court.network.asset.decimals,
+        asset=asset.code,
+        decimals=asset.decimals,
         chain=court.bundle.chain,
-        destination="new",
-        destination_text=destination.address,
+        destination="own" if destination is None else "new",
+        destination_text=str(opening.vault) if destination is None else destination.address,
         amount_units=request.amount,
         vault_break=told.get("vault_break"),
         books_age_seconds=None if age is None else int(age),
@@ -225,7 +208,7 @@ def _usage(document: Document, facts: Facts, past: list[PastRequest], stored: De
 
 
 def _hear_people(
-    court: Court, payment: Payment, request: WithdrawalRequest, decision: Decision
+    court: Court, payment: Payment, request: Asked, decision: Decision
 ) -> tuple[tuple[str, str, str], ...]:
     digest, said = payment.proven.intent.digest, dict[str, set[str]](approve=set(), reject=set())
     nonces: list[tuple[str, str, str]] = []
@@ -252,7 +235,7 @@ def _hear_people(
     return tuple(nonces)
 
 
-def _expect_agreement(court: Court, said: dict[str, set[str]], request: WithdrawalRequest, decision: Decision) -> None:
+def _expect_agreement(court: Court, said: dict[str, set[str]], request: Asked, decision: Decision) -> None:
     refusal = verdict_of_people(
         decision, court.document, court.root, said["approve"], said["reject"], request.requester
     )

@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_enrolment(commands)
     _add_signing(commands)
     limits = commands.add_parser("limits", help="show or set the keyholder's own limits")
-    limits.add_argument("--set", metavar="NAME=NUMBER,…", help="per_tx_sat, per_day_sat, max_fee_sat, …")
+    limits.add_argument("--set", metavar="NAME=NUMBER,…", help="per_tx_sat, max_fee_sat, per_day_units.ETH, …")
     commands.add_parser("log", help="print the log of signatures and refusals, checked")
     return parser
 
@@ -66,7 +66,9 @@ def _parser() -> argparse.ArgumentParser:
 def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     init = commands.add_parser("init", help="make a key, encrypted at rest")
     init.add_argument("--name", required=True, help="this cosigner's name in keysets")
-    init.add_argument("--network", required=True, help="mainnet, testnet, signet or regtest")
+    init.add_argument(
+        "--network", required=True, help="mainnet, testnet, signet or regtest; ethereum, sepolia, anvil and so on"
+    )
     init.add_argument("--mnemonic-file", type=Path, help="restore these BIP-39 words instead of making new ones")
     init.add_argument("--backup-file", type=Path, help="write the new words to this file (0600)")
     init.add_argument("--show-mnemonic", action="store_true", help="show the new words once, on a terminal")

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from custody.cosigner import journal
 from custody.cosigner.journal import JournalEntry
-from custody.cosigner.remembered import KnownOpening, Outpoint, PaidIntent, SignedTransaction
+from custody.cosigner.remembered import Claim, KnownOpening, PaidIntent, SignedTransaction
 from custody.cosigner.standing import PinnedRoot
 from custody.evidence.bundle import Refusal
 from custody.evidence.intents import VaultName
@@ -24,6 +24,7 @@ from custody.kernel.canonical import canonical_json
 from custody.kernel.clock import parse_rfc3339, rfc3339
 from custody.kernel.errors import Conflict, InvalidInput, Refused
 
+# Columns keep the names of the first chain: txid is a spend's id, outpoint a claim.
 _TABLES: Final = {
     "journal": "place INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,"
     " hash TEXT NOT NULL",
@@ -129,7 +130,7 @@ class Memory:
         body = _write_signed(signed)
         self._insert(
             "signed",
-            txid=signed.txid,
+            txid=signed.spend,
             bundle=signed.bundle,
             attempt=signed.attempt,
             at=rfc3339(signed.at),
@@ -137,10 +138,11 @@ class Memory:
             answer=answer,
         )
         for intent in signed.intents:
-            self._insert("signed_intents", digest=intent.digest, txid=signed.txid)
+            for digest in (intent.digest, *([intent.of] if intent.of else [])):
+                self._insert("signed_intents", digest=digest, txid=signed.spend)
             self._insert_new("requests", request_digest=intent.request_digest, digest=intent.digest)
-        for outpoint in signed.inputs:
-            self._insert("signed_coins", outpoint=_coin(outpoint), txid=signed.txid)
+        for claim in signed.claims:
+            self._insert("signed_coins", outpoint=claim, txid=signed.spend)
         for opening in openings:
             self._insert_new(
                 "openings",
@@ -153,21 +155,21 @@ class Memory:
             self._insert_new("nonces", approver=approver, nonce=nonce, statement=statement)
         self.note(kind="signed", body=body, now=signed.at)
 
-    def record_refusal(self, refusal: Refusal, *, signature: str, txid: str | None) -> None:
-        """Remember a signed refusal, and the transaction it keeps from ever being signed. Inside ``exclusive``."""
+    def record_refusal(self, refusal: Refusal, *, signature: str, spend: str | None) -> None:
+        """Remember a signed refusal, and the spend it keeps from ever being signed. Inside ``exclusive``."""
         body = refusal.to_json()
         self._insert(
             "refusals",
             bundle_digest=refusal.bundle_digest,
-            txid=txid,
+            txid=spend,
             body=canonical_json(body).decode(),
             signature=signature,
         )
-        self.note(kind="refused", body={**body, "txid": txid}, now=refusal.at)
+        self.note(kind="refused", body={**body, "txid": spend}, now=refusal.at)
 
-    def answer_of(self, txid: str) -> str | None:
-        """The PSBT (base64) with our signatures that was made for this transaction."""
-        row = self._row("SELECT answer FROM signed WHERE txid = ?", txid)
+    def answer_of(self, spend: str) -> str | None:
+        """The answer with our signatures that was made for this spend."""
+        row = self._row("SELECT answer FROM signed WHERE txid = ?", spend)
         return row[0] if row else None
 
     def refusal_of(self, bundle_digest: str) -> tuple[Refusal, str] | None:
@@ -185,21 +187,19 @@ class Memory:
         return [KnownOpening(row[0], row[1], VaultName.parse(row[2], field="vault"), row[3]) for row in rows]
 
     def signed_for_intent(self, digest: str) -> list[SignedTransaction]:
-        """Every transaction signed for the intent with this digest."""
+        """Every spend signed that pays the intent with this digest, or gives it up."""
         return self._signed("SELECT body FROM signed JOIN signed_intents USING (txid) WHERE digest = ?", digest)
 
-    def signed_with_coin(self, outpoint: Outpoint) -> list[SignedTransaction]:
-        """Every transaction signed that spends this coin."""
-        return self._signed(
-            "SELECT body FROM signed JOIN signed_coins USING (txid) WHERE outpoint = ?", _coin(outpoint)
-        )
+    def signed_with_claim(self, claim: Claim) -> list[SignedTransaction]:
+        """Every spend signed that takes this claim."""
+        return self._signed("SELECT body FROM signed JOIN signed_coins USING (txid) WHERE outpoint = ?", claim)
 
     def signed_since(self, moment: datetime) -> list[SignedTransaction]:
-        """Every transaction signed at or after ``moment``."""
+        """Every spend signed at or after ``moment``."""
         return self._signed("SELECT body FROM signed WHERE at >= ? ORDER BY at", rfc3339(moment))
 
     def signed_bundle(self, bundle: str, attempt: str) -> SignedTransaction | None:
-        """The transaction signed under this bundle id or attempt."""
+        """The spend signed under this bundle id or attempt."""
         found = self._signed("SELECT body FROM signed WHERE bundle = ? OR attempt = ?", bundle, attempt)
         return found[0] if found else None
 
@@ -218,9 +218,9 @@ class Memory:
         row = self._row("SELECT statement FROM nonces WHERE approver = ? AND nonce = ?", approver, nonce)
         return row[0] if row else None
 
-    def refused_transaction(self, txid: str) -> bool:
-        """Whether a refusal of this transaction was signed."""
-        return self._row("SELECT 1 FROM refusals WHERE txid = ?", txid) is not None
+    def refused_spend(self, spend: str) -> bool:
+        """Whether a refusal of this spend was signed."""
+        return self._row("SELECT 1 FROM refusals WHERE txid = ?", spend) is not None
 
     def _row(self, query: str, *values: object) -> Any:
         return self._connection.execute(query, values).fetchone()
@@ -257,33 +257,37 @@ def _schema() -> Iterator[str]:
     yield "COMMIT"
 
 
-def _coin(outpoint: Outpoint) -> str:
-    return f"{outpoint[0]}:{outpoint[1]}"
-
-
 def _write_signed(signed: SignedTransaction) -> dict[str, Any]:
+    # Amounts as text: base units of some assets are more than JSON's numbers can hold.
     return {
-        "txid": signed.txid,
+        "spend": signed.spend,
         "bundle": signed.bundle,
         "attempt": signed.attempt,
         "bundle_digest": signed.bundle_digest,
         "at": rfc3339(signed.at),
-        "inputs": [[txid, vout, amount_sat] for (txid, vout), amount_sat in signed.inputs.items()],
-        "outputs": [list(output) for output in signed.outputs],
-        "fee_sat": signed.fee_sat,
+        "claims": {claim: str(units) for claim, units in signed.claims.items()},
+        "outputs": [[whom, str(units)] for whom, units in signed.outputs],
+        "fee_units": str(signed.fee_units),
         "intents": [intent.to_json() for intent in signed.intents],
     }
 
 
 def _read_signed(body: dict[str, Any]) -> SignedTransaction:
+    found = body if "claims" in body else _of_coins(body)
     return SignedTransaction(
-        txid=body["txid"],
-        bundle=body["bundle"],
-        attempt=body["attempt"],
-        bundle_digest=body["bundle_digest"],
-        at=parse_rfc3339(body["at"], field="signed.at"),
-        inputs={(txid, vout): amount_sat for txid, vout, amount_sat in body["inputs"]},
-        outputs=tuple((script, amount_sat) for script, amount_sat in body["outputs"]),
-        fee_sat=body["fee_sat"],
-        intents=tuple(PaidIntent(**intent) for intent in body["intents"]),
+        spend=found["spend"],
+        bundle=found["bundle"],
+        attempt=found["attempt"],
+        bundle_digest=found["bundle_digest"],
+        at=parse_rfc3339(found["at"], field="signed.at"),
+        claims={claim: int(units) for claim, units in found["claims"].items()},
+        outputs=tuple((whom, int(units)) for whom, units in found["outputs"]),
+        fee_units=int(found["fee_units"]),
+        intents=tuple(PaidIntent.read(intent) for intent in found["intents"]),
     )
+
+
+def _of_coins(body: dict[str, Any]) -> dict[str, Any]:
+    """A body as it was written when coins were all there was."""
+    claims = {f"{txid}:{vout}": amount_sat for txid, vout, amount_sat in body["inputs"]}
+    return {**body, "spend": body["txid"], "claims": claims, "fee_units": body["fee_sat"]}

@@ -9,50 +9,75 @@ from typing import Any, Protocol
 
 from custody.evidence.intents import VaultName
 
-Outpoint = tuple[str, int]
-"""Transaction id and output number."""
+Claim = str
+"""What one spend alone may take, as the chain writes it: a coin ``txid:vout``, a turn ``account#number``."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaidIntent:
-    """One intent that a transaction pays."""
+    """One intent that a spend pays, or that asks for it though it pays nobody."""
 
     digest: str
     request_digest: str
-    amount_sat: int
+    asset: str
+    """CAIP-19 id."""
+    units: int
+    """Paid to others, in base units; 0 where nobody is paid."""
     facts: Mapping[str, str]
     """Policy facts as they stood at signing, for this program's own count of usage."""
+    of: str | None = None
+    """The intent it gives up, where it pays nobody."""
 
     def to_json(self) -> dict[str, Any]:
         """As stored."""
         return {
             "digest": self.digest,
             "request_digest": self.request_digest,
-            "amount_sat": self.amount_sat,
+            "asset": self.asset,
+            "units": str(self.units),
             "facts": dict(self.facts),
+            **({} if self.of is None else {"of": self.of}),
         }
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> PaidIntent:
+        """Read what ``to_json`` wrote, now or when there was one asset and amounts were numbers of satoshi."""
+        return cls(
+            digest=body["digest"],
+            request_digest=body["request_digest"],
+            asset=body["asset"] if "asset" in body else f"{body['facts']['chain']}/slip44:0",
+            units=int(body["units"] if "units" in body else body["amount_sat"]),
+            facts=body["facts"],
+            of=body.get("of"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class SignedTransaction:
-    """A transaction this program signed."""
+    """A spend this program signed."""
 
-    txid: str
+    spend: str
+    """Its id on the chain."""
     bundle: str
     attempt: str
     bundle_digest: str
     at: datetime
-    inputs: Mapping[Outpoint, int]
-    """Amounts in satoshi."""
+    claims: Mapping[Claim, int]
+    """With the base units in each, where it is a coin."""
     outputs: tuple[tuple[str, int], ...]
-    """Script (hex) and satoshi, in transaction order."""
-    fee_sat: int
+    """Whom it pays as the chain calls them, and base units, in its own order."""
+    fee_units: int
     intents: tuple[PaidIntent, ...]
 
     @property
     def intent_digests(self) -> frozenset[str]:
-        """Which intents it pays."""
-        return frozenset(intent.digest for intent in self.intents)
+        """Which intents it pays; where it pays nobody, the intent it gives up."""
+        return frozenset(intent.of or intent.digest for intent in self.intents)
+
+    @property
+    def pays_nobody(self) -> bool:
+        """Whether it only uses its claims up."""
+        return any(intent.of is not None for intent in self.intents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +97,16 @@ class MemoryView(Protocol):
         """Every opening accepted before."""
 
     def signed_for_intent(self, digest: str) -> Iterable[SignedTransaction]:
-        """Every transaction signed for the intent with this digest."""
+        """Every spend signed that pays the intent with this digest, or gives it up."""
 
-    def signed_with_coin(self, outpoint: Outpoint) -> Iterable[SignedTransaction]:
-        """Every transaction signed that spends this coin."""
+    def signed_with_claim(self, claim: Claim) -> Iterable[SignedTransaction]:
+        """Every spend signed that takes this claim."""
 
     def intent_of_request(self, request_digest: str) -> str | None:
         """The intent under which this signed request was paid before."""
 
     def signed_since(self, moment: datetime) -> Iterable[SignedTransaction]:
-        """Every transaction signed at or after ``moment``."""
+        """Every spend signed at or after ``moment``."""
 
     def first_seen(self, digest: str) -> datetime | None:
         """When this program first saw the intent's proof."""
@@ -89,8 +114,8 @@ class MemoryView(Protocol):
     def nonce_use(self, approver: str, nonce: str) -> str | None:
         """The statement (hex) that used this approver's nonce before."""
 
-    def refused_transaction(self, txid: str) -> bool:
-        """Whether a refusal of this transaction was signed."""
+    def refused_spend(self, spend: str) -> bool:
+        """Whether a refusal of this spend was signed."""
 
     def signed_bundle(self, bundle: str, attempt: str) -> SignedTransaction | None:
-        """The transaction signed under this bundle id or attempt."""
+        """The spend signed under this bundle id or attempt."""

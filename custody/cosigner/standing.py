@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from custody.chains.bitcoin.offline.descriptor import open_descriptor
-from custody.chains.bitcoin.offline.keys import AccountKey
-from custody.chains.bitcoin.offline.network import Network
+from custody.cosigner.craft import Craft
 from custody.cosigner.limits import Limits
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.bundle import Bundle
@@ -26,58 +24,17 @@ class PinnedRoot:
     pinned_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Myself:
-    """Who this program signs as: its name in keysets, its account key with origin, its network."""
-
-    name: str
-    account_key: AccountKey
-    network: Network
-
-
-class KeysetContradicts(InvalidInput):
-    """A keyset's parts contradict each other, or it does not hold our key exactly once."""
-
-    code = "keyset-contradicts"
-
-
 def check_standing(
-    bundle: Bundle, *, pinned: PinnedRoot, limits: Limits, me: Myself, now: datetime
+    bundle: Bundle, *, pinned: PinnedRoot, limits: Limits, craft: Craft, now: datetime
 ) -> tuple[TrustRoot, Document]:
     """The pinned trust root and policy that judge ``bundle``. Raises ``CosignerRefusal``."""
-    if bundle.chain != me.network.chain:
-        raise CosignerRefusal(Reason.WRONG_CHAIN, f"the bundle is for {bundle.chain}, this key for {me.network.chain}")
+    if bundle.chain != craft.chain:
+        raise CosignerRefusal(Reason.WRONG_CHAIN, f"the bundle is for {bundle.chain}, this key for {craft.chain}")
     _check_times(bundle, limits, now)
     root = _check_root(bundle, pinned, now)
     for keyset in (keyset for keyset in root.keysets if keyset.chain == bundle.chain):
-        _check_keyset(keyset, me)
+        _check_keyset(keyset, craft)
     return root, _check_policy(bundle.policy, root)
-
-
-def account_keys(keyset: Keyset, network: Network) -> tuple[AccountKey, ...]:
-    """The keyset's account keys in its order, each agreeing with the public key beside it, and the open descriptor.
-
-    Raises ``KeysetContradicts``: an xpub replaced under a kept fingerprint or public key ends here.
-    """
-    if keyset.chain != network.chain:
-        raise KeysetContradicts(f"is for {keyset.chain}, this key for {network.chain}", field="keyset.chain")
-    keys = tuple(
-        AccountKey.parse(cosigner.account_key, network=network, field=f"keyset.{cosigner.id}.account_key")
-        for cosigner in keyset.cosigners
-    )
-    for key, cosigner in zip(keys, keyset.cosigners, strict=True):
-        if key.public_key.hex() != cosigner.public_key:
-            raise KeysetContradicts("is not the point in the xpub", field=f"keyset.{cosigner.id}.public_key")
-    if open_descriptor(threshold=keyset.threshold, keys=keys) != keyset.descriptor:
-        raise KeysetContradicts("is not built from the threshold and keys", field="keyset.descriptor")
-    return keys
-
-
-def expect_ours(keyset: Keyset, me: Myself) -> None:
-    """Our key stands in ``keyset`` exactly once, under our name. Raises ``KeysetContradicts``."""
-    ours = [cosigner.id for cosigner in keyset.cosigners if cosigner.account_key == me.account_key.text]
-    if ours != [me.name]:
-        raise KeysetContradicts(f"does not hold our key exactly once as {me.name}", field="keyset.cosigners")
 
 
 def _check_times(bundle: Bundle, limits: Limits, now: datetime) -> None:
@@ -99,9 +56,9 @@ def _check_root(bundle: Bundle, pinned: PinnedRoot, now: datetime) -> TrustRoot:
         raise CosignerRefusal(Reason.ROOT_NOT_IN_FORCE, str(error)) from error
 
 
-def _check_keyset(keyset: Keyset, me: Myself) -> None:
+def _check_keyset(keyset: Keyset, craft: Craft) -> None:
     try:
-        account_keys(keyset, me.network)
+        craft.check_keyset(keyset)
     except InvalidInput as error:
         raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
 

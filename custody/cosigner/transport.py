@@ -64,9 +64,12 @@ class Api:
             raise ApiUnreachable("answers without bundles", field="api")
         return bundles
 
-    def send_signatures(self, bundle: str, *, cosigner: str, psbt: str) -> None:
-        """Hand in our signatures. Raises ``ApiUnreachable``, ``ApiRefused``."""
-        self._call("POST", f"/v1/bundles/{quote(bundle, safe='')}/signatures", {"cosigner": cosigner, "psbt": psbt})
+    def send_signatures(self, bundle: str, *, answer: dict[str, Any]) -> None:
+        """Hand in our signatures, under the field that the bundle's chain has for them.
+
+        Raises ``ApiUnreachable``, ``ApiRefused``.
+        """
+        self._call("POST", f"/v1/bundles/{quote(bundle, safe='')}/signatures", answer)
 
     def send_refusal(self, bundle: str, *, refusal: dict[str, Any], signature: str) -> None:
         """Hand in a signed refusal. Raises ``ApiUnreachable``, ``ApiRefused``."""

@@ -1,7 +1,7 @@
 """Whether this program signs a bundle, and why not: every rule in order, values in, verdict out.
 
 Nothing here reads a file, a clock or a socket. The order: standing (time, trust root, policy), openings, authors,
-judgement (policy, people, delays), the transaction's effect, the memory of what was signed.
+judgement (policy, people, delays), the spend's effect, the memory of what was signed.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from custody.cosigner.consistency import check_consistency
-from custody.cosigner.effect import Effect, SigningInput, check_effect, read_transaction
-from custody.cosigner.judgement import Court, JudgedPayment, check_authors, expect_delays_over, judge_payments
+from custody.cosigner.craft import Bounds, Effect, Myself
+from custody.cosigner.crafts import craft_of
+from custody.cosigner.judgement import Court, check_authors, expect_delays_over, judge_payments
 from custody.cosigner.limits import Limits
 from custody.cosigner.ownership import check_openings
+from custody.cosigner.payments import JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import KnownOpening, MemoryView, PaidIntent, SignedTransaction
 from custody.cosigner.screen import describe
-from custody.cosigner.standing import Myself, PinnedRoot, check_standing
+from custody.cosigner.standing import PinnedRoot, check_standing
 from custody.evidence.bundle import Bundle
 
 __all__ = ["CosignerRefusal", "Limits", "Myself", "PinnedRoot", "Reason", "Verdict", "verify"]
@@ -34,13 +36,8 @@ class Verdict:
     at: datetime
 
     @property
-    def inputs(self) -> tuple[SigningInput, ...]:
-        """Per input: our public key and the path of its private half."""
-        return self.effect.inputs
-
-    @property
     def intents(self) -> tuple[PaidIntent, ...]:
-        """Which intents the transaction pays."""
+        """Which intents the spend pays or gives up."""
         return tuple(payment.paid for payment in self.payments)
 
     @property
@@ -57,14 +54,14 @@ class Verdict:
     def memory(self) -> SignedTransaction:
         """As the memory keeps it."""
         return SignedTransaction(
-            txid=self.effect.psbt.txid,
+            spend=self.effect.spend,
             bundle=self.bundle.id,
             attempt=self.bundle.attempt,
             bundle_digest=self.bundle.digest,
             at=self.at,
-            inputs={entry.outpoint: entry.amount_sat for entry in self.inputs},
-            outputs=tuple((output.script_pubkey.hex(), output.amount_sat) for output in self.effect.psbt.outputs),
-            fee_sat=self.effect.fee_sat,
+            claims=dict(self.effect.claims),
+            outputs=self.effect.outputs,
+            fee_units=self.effect.fee_units,
             intents=self.intents,
         )
 
@@ -76,21 +73,22 @@ def verify(
 
     ``now`` is the keyholder's own clock. Raises ``CosignerRefusal`` with the first rule that is broken.
     """
-    root, document = check_standing(bundle, pinned=pinned, limits=limits, me=me, now=now)
-    requests = check_authors(bundle, root=root, network=me.network, now=now)
+    craft = craft_of(me.network)
+    root, document = check_standing(bundle, pinned=pinned, limits=limits, craft=craft, now=now)
+    requests = check_authors(bundle, root=root, craft=craft, now=now)
     owners = check_openings(bundle, root=root, document=document, memory=memory, now=now)
-    court = Court(bundle, root, document, owners, memory, me.network, now)
+    court = Court(bundle, root, document, owners, memory, craft, now)
     payments = judge_payments(court, requests)
     delays = {payment.intent.digest: payment.decision.obligations.delay_seconds for payment in payments}
     expect_delays_over(memory, {**owners.delays, **delays}, now)
-    effect = check_effect(read_transaction(bundle.unsigned, me), payments, root=root, limits=limits, me=me)
+    effect = craft.prove(bundle.unsigned, payments, Bounds(root, owners, limits, me))
     _expect_unaltered(bundle, effect, memory)
     intents = [payment.paid for payment in payments]
-    check_consistency(effect, intents, memory=memory, limits=limits, now=now)
+    check_consistency(effect, intents, root=root, memory=memory, limits=limits, now=now)
     return Verdict(bundle, effect, payments, owners.openings, now)
 
 
 def _expect_unaltered(bundle: Bundle, effect: Effect, memory: MemoryView) -> None:
     earlier = memory.signed_bundle(bundle.id, bundle.attempt)
-    if earlier is not None and earlier.txid != effect.psbt.txid:
-        raise CosignerRefusal(Reason.BUNDLE_ALTERED, f"bundle {bundle.id} or its attempt was signed as {earlier.txid}")
+    if earlier is not None and earlier.spend != effect.spend:
+        raise CosignerRefusal(Reason.BUNDLE_ALTERED, f"bundle {bundle.id} or its attempt was signed as {earlier.spend}")

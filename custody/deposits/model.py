@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from custody.addresses.model import OwnedAddress
+from custody.addresses.model import AddressState, OwnedAddress
+from custody.chains.spending import Finality
 from custody.deposits.states import DepositState
 from custody.kernel.errors import Broken
+from custody.movements.model import Doubted
 
 UNATTRIBUTED: Final = "unattributed"
 CHANGE_ADDRESS: Final = "paid-to-change"
 DUST: Final = "dust"
+IN_DOUBT: Final = "asset-in-doubt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class AssetRules:
     dust_units: int
     """Less than this is nobody's deposit: it goes to the vault's suspense account."""
     coinbase_maturity: int
+    fee_on_transfer: bool = False
+    """The asset's own logs may tell more than arrives: it keeps a part of what moves, or tells one move twice."""
 
     def __post_init__(self) -> None:
         bounds = [tier.below_units for tier in self.tiers]
@@ -59,6 +64,8 @@ class DepositRules:
     """The rules of one chain, by the CAIP-19 ids of its assets. What has none is never recorded, so never credited."""
 
     by_asset: Mapping[str, AssetRules]
+    finality: Finality = Finality.DEPTH
+    """With ``FINALIZED`` a deposit counts when the network says that its block is final, at whatever depth."""
 
     @property
     def assets(self) -> frozenset[str]:
@@ -93,7 +100,7 @@ class Deposit:
     block_hash: str | None
     reason: str | None
     """Why it goes to suspense: ``unattributed``, ``paid-to-change``, ``dust``; None: it is the client's. Fixed
-    when the deposit is first seen, whatever the rules become."""
+    when the deposit is first seen, whatever the rules become. ``asset-in-doubt`` alone is added when it is booked."""
     occurrence: int
     is_unbacked: bool
     """A reorg removed it and the ledger cannot reverse it before a payment that spent it is reversed."""
@@ -115,6 +122,16 @@ def owner_of(script: OwnedAddress, *, units: int, rules: AssetRules) -> tuple[st
     if script.client is None:
         return None, UNATTRIBUTED
     return script.client, DUST if units < rules.dust_units else None
+
+
+def is_to_be_expected(doubt: Doubted, rules: AssetRules) -> bool:
+    """Whether less arrived than was told because the asset keeps a part of what moves, and not because it lies."""
+    return rules.fee_on_transfer and 0 < doubt.arrived < doubt.told
+
+
+def is_capital(owner: OwnedAddress, *, asset: str, native: str) -> bool:
+    """Whether what arrives is the house's own money for fees, at a place of its own: no deposit of anybody's."""
+    return owner.state is AddressState.HOUSE and asset == native
 
 
 def is_deposit(*, change: bool, own_spend: bool, units: int) -> bool:

@@ -11,8 +11,16 @@ from sqlalchemy.orm import Session
 
 from custody.deposits.model import Deposit
 from custody.deposits.states import BOOKED, DepositState
-from custody.deposits.tables import SEEN, WAITING, DepositRow, DepositTransitionRow
+from custody.deposits.tables import (
+    SEEN,
+    WAITING,
+    DepositProgressRow,
+    DepositRow,
+    DepositTransitionRow,
+    SuspendedAssetRow,
+)
 from custody.kernel.errors import NotFound
+from custody.movements import queries as movements
 
 
 class UnknownDeposit(NotFound):
@@ -89,6 +97,32 @@ def credited_among(session: Session, *, chain: str, outpoints: Iterable[tuple[st
     return {(row.txid, row.position) for row in rows}
 
 
+def credited_at(session: Session, *, chain: str, vault: str, assets: Iterable[str]) -> dict[tuple[int, str], int]:
+    """What stands credited to somebody at each address of the vault: base units by (address id, asset).
+
+    An address whose newest movements were not taken up yet is left out: what stands there is not known to be right.
+    """
+    rows = session.execute(
+        select(DepositRow.address_id, DepositRow.asset, func.sum(DepositRow.units))
+        .where(
+            DepositRow.vault_id == vault,
+            DepositRow.asset.in_(sorted(set(assets))),
+            DepositRow.state == DepositState.CREDITED.value,
+            DepositRow.unbacked.is_(False),
+        )
+        .group_by(DepositRow.address_id, DepositRow.asset)
+    )
+    unsure = movements.places_arrived(session, chain=chain, vault=vault, after=_taken_up(session, chain))
+    return {(place, asset): int(units) for place, asset, units in rows if place not in unsure}
+
+
+def suspended(session: Session, *, chain: str | None = None) -> dict[str, str]:
+    """The assets that are suspended, of ``chain`` alone where one is named, with why."""
+    query = select(SuspendedAssetRow.asset, SuspendedAssetRow.reason)
+    rows = session.execute(query if chain is None else query.where(SuspendedAssetRow.chain == chain))
+    return {row.asset: row.reason for row in rows}
+
+
 def unconfirmed(session: Session, *, chain: str) -> set[str]:
     """Transactions of deposits that are only seen: what to ask the mempool about."""
     return set(session.execute(select(DepositRow.txid).where(DepositRow.chain == chain, SEEN)).scalars())
@@ -135,6 +169,13 @@ def ahead_of(session: Session, *, vault: str, height: int) -> list[Deposit]:
         DepositRow.state.in_([state.value for state in BOOKED]),
         (DepositRow.height > height) | DepositRow.unbacked.is_(True),
     )
+
+
+def _taken_up(session: Session, chain: str) -> int:
+    change = session.execute(
+        select(DepositProgressRow.change_id).where(DepositProgressRow.chain == chain)
+    ).scalar_one_or_none()
+    return 0 if change is None else change
 
 
 def _sum(state: DepositState) -> Any:

@@ -82,3 +82,14 @@ class DepositProgressRow(Base):
 
     chain: Mapped[str] = mapped_column(primary_key=True)
     change_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class SuspendedAssetRow(Base):
+    """An asset that told something else than arrived: nothing of it is credited or paid until an operator lifts it."""
+
+    __tablename__ = "suspended_assets"
+
+    asset: Mapped[str] = mapped_column(primary_key=True)
+    chain: Mapped[str]
+    reason: Mapped[str]
+    since: Mapped[datetime]

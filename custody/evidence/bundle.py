@@ -1,4 +1,7 @@
-"""The bundle: everything a cosigner needs to verify one Bitcoin transaction offline, and its answers to it."""
+"""The bundle: everything a cosigner needs to verify one spend offline, and its answers to it.
+
+What is to be signed, and an answer, each stand under a field that goes by the chain: ``WORDING``.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,26 @@ from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import SignedTrustRoot
 from custody.kernel.canonical import canonical_json, digest, digest_bytes
 from custody.kernel.clock import parse_rfc3339, rfc3339
+from custody.kernel.errors import InvalidInput
 
-BITCOIN: Final = "bitcoin"
-UNSIGNED: Final = "psbt"
-"""The field of a bundle of that kind that holds what is to be signed, and of an answer that holds it signed."""
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The words of one kind of bundle."""
+
+    kind: str
+    unsigned: str
+    """The field that holds what is to be signed."""
+    answer: str
+    """The field of an answer that holds what was signed."""
+
+
+WORDING: Final[Mapping[str, Wording]] = {
+    "bip122": Wording("bitcoin", "psbt", "psbt"),
+    "eip155": Wording("safe", "safe_tx", "signature"),
+}
+"""By the namespace of the chain's CAIP-2 id. Signed and served formats: never changed."""
+_BY_KIND: Final = {wording.kind: wording for wording in WORDING.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +83,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """One attempt's transaction (PSBT version 0, base64) and the evidence for every output that pays somebody."""
+    """One attempt's spend as its chain composes it, and the evidence for everything in it that pays somebody."""
 
     id: str
     chain: str
@@ -86,15 +105,16 @@ class Bundle:
 
     def to_json(self) -> dict[str, Any]:
         """The file or HTTP body a cosigner reads."""
+        wording = wording_of(self.chain)
         return {
             "format": FORMAT,
-            "kind": BITCOIN,
+            "kind": wording.kind,
             "id": self.id,
             "chain": self.chain,
             "attempt": self.attempt,
             "created_at": rfc3339(self.created_at),
             "not_after": rfc3339(self.not_after),
-            UNSIGNED: self.unsigned,
+            wording.unsigned: self.unsigned,
             "payments": [payment.to_json() for payment in self.payments],
             "openings": [opening.to_json() for opening in self.openings],
             "policy": self.policy,
@@ -104,27 +124,47 @@ class Bundle:
     @classmethod
     def parse(cls, value: object, *, field: str = "bundle") -> Bundle:
         """Read a bundle. Shape only: nothing in it is believed yet. Raises ``InvalidInput``."""
+        wording = _wording_in(value, field)
         keys = (
-            *("format", "kind", "id", "chain", "attempt", "created_at", "not_after", UNSIGNED),
+            *("format", "kind", "id", "chain", "attempt", "created_at", "not_after", wording.unsigned),
             *("payments", "openings", "policy", "trust_root"),
         )
         found = fields.exact_object(value, keys, field=field)
         fields.whole_number(found["format"], field=f"{field}.format", low=FORMAT, high=FORMAT)
-        fields.one_of(found["kind"], (BITCOIN,), field=f"{field}.kind")
+        chain = fields.name(found["chain"], field=f"{field}.chain")
+        fields.one_of(found["kind"], (wording_of(chain, field=f"{field}.chain").kind,), field=f"{field}.kind")
         payments = fields.array(found["payments"], field=f"{field}.payments", limit=200)
         openings = fields.array(found["openings"], field=f"{field}.openings", limit=200)
         return cls(
             id=fields.name(found["id"], field=f"{field}.id"),
-            chain=fields.name(found["chain"], field=f"{field}.chain"),
+            chain=chain,
             attempt=fields.name(found["attempt"], field=f"{field}.attempt"),
             created_at=parse_rfc3339(found["created_at"], field=f"{field}.created_at"),
             not_after=parse_rfc3339(found["not_after"], field=f"{field}.not_after"),
-            unsigned=fields.text(found[UNSIGNED], field=f"{field}.{UNSIGNED}", limit=2_800_000),
+            unsigned=fields.text(found[wording.unsigned], field=f"{field}.{wording.unsigned}", limit=2_800_000),
             payments=tuple(_parse_payment(item, f"{field}.payments") for item in payments),
             openings=tuple(ProvenIntent.parse(item, field=f"{field}.openings") for item in openings),
             policy=_policy_text(found["policy"], f"{field}.policy"),
             trust_root=SignedTrustRoot.parse(found["trust_root"], field=f"{field}.trust_root"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A cosigner's "yes" as it is handed in: what it signed, under its chain's field. Nothing is proved."""
+
+    cosigner: object
+    field: str
+    signed: object
+
+    @classmethod
+    def parse(cls, value: object, *, field: str = "body") -> HandedIn:
+        """Read ``{cosigner, psbt}`` or the like of another chain. Raises ``InvalidInput``."""
+        answers = [wording.answer for wording in WORDING.values()]
+        given = [name for name in answers if isinstance(value, Mapping) and name in value]
+        name = given[0] if given else answers[0]
+        found = fields.exact_object(value, ("cosigner", name), field=field)
+        return cls(found["cosigner"], name, found[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +213,28 @@ class Refusal:
 
 def unsigned_of(document: Mapping[str, Any]) -> str:
     """What a stored bundle asks to have signed; the document is one of ours, as ``to_json`` gave it."""
-    return str(document[UNSIGNED])
+    return str(document[wording_of(document["chain"]).unsigned])
+
+
+def wording_of(chain: str, *, field: str = "chain") -> Wording:
+    """The words of bundles of this chain (CAIP-2 id). Raises ``InvalidInput`` for a chain without bundles."""
+    namespace = chain.partition(":")[0]
+    if namespace not in WORDING:
+        raise InvalidInput(f"has no bundles; accepted are chains of {', '.join(WORDING)}", field=field)
+    return WORDING[namespace]
+
+
+def answer_field(chain: str) -> str:
+    """The field of an answer that holds what was signed on this chain. Raises ``InvalidInput``."""
+    return wording_of(chain).answer
+
+
+def _wording_in(value: object, field: str) -> Wording:
+    """By the kind it names; by the first kind where it names none, so that the first field missing is named."""
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    if kind is None:
+        return next(iter(WORDING.values()))
+    return _BY_KIND[fields.one_of(kind, tuple(_BY_KIND), field=f"{field}.kind")]
 
 
 def _parse_payment(value: object, field: str) -> Payment:

@@ -125,6 +125,14 @@ class TrustRoot:
             raise InvalidInput("one name stands for two people", field=f"{field}.operators")
         if len(set(keys)) != len(keys):
             raise InvalidInput("one key stands for two people", field=f"{field}.operators")
+        points: dict[str, str] = {}
+        for cosigner in (cosigner for keyset in self.keysets for cosigner in keyset.cosigners):
+            # One signature of the ceremony, one token and one program go by a cosigner's name, so it has one key.
+            if points.setdefault(cosigner.id, cosigner.public_key) != cosigner.public_key:
+                raise InvalidInput(
+                    f"{cosigner.id} stands for two keys; a key on another chain needs a name of its own",
+                    field=f"{field}.keysets",
+                )
         known = {person.id for person in self.operators}
         for group, members in self.groups.items():
             if not set(members) <= known:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from custody.evidence.intents import Intent
 from custody.evidence.requests import ClientOpeningRequest, RespendRequest, WithdrawalRequest
 from custody.kernel.clock import rfc3339
 from custody.kernel.ids import base32
 from custody.kernel.money import Asset, format_decimal
+
+_OWN: Final = "/slip44:"
+"""In the CAIP-19 id of a chain's own asset."""
 
 
 def digest_code(digest: str) -> str:
@@ -32,7 +37,7 @@ def say(intent: Intent, *, asset: Asset | None = None) -> list[str]:
 
 def _say_withdrawal(intent: Intent, request: WithdrawalRequest, asset: Asset | None) -> list[str]:
     amount = amount_in_words(request.amount, asset) if asset else f"{request.amount} base units of {request.asset}"
-    fee = amount_in_words(request.max_fee, asset) if asset else f"{request.max_fee} base units"
+    fee = _fee(request.max_fee, asset)
     return [
         f"Pay {amount} to {request.destination}",
         f"out of the money of client {request.client}, vault {intent.vault}, on {intent.chain}",
@@ -40,6 +45,15 @@ def _say_withdrawal(intent: Intent, request: WithdrawalRequest, asset: Asset | N
         f"asked for by {request.requester}, good until {rfc3339(request.not_after)}",
         f"code {digest_code(intent.digest)}",
     ]
+
+
+def _fee(units: int, asset: Asset | None) -> str:
+    """A fee is of the chain's own asset, whatever is paid."""
+    if asset is None:
+        return f"{units} base units"
+    if _OWN in asset.id:
+        return amount_in_words(units, asset)
+    return f"{units} base units of the chain's own asset"
 
 
 def _say_respend(intent: Intent, request: RespendRequest, asset: Asset | None) -> list[str]:

@@ -192,6 +192,14 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """What ``restore_hold`` did. A deficit above zero freezes the client and pages: the caller's part."""
+
+    hold: Hold
+    deficit: Amount
+
+
+@dataclass(frozen=True, slots=True)
 class ReversalResult:
     """What ``reverse_deposit`` did. A deficit above zero freezes the client and pages: the caller's part."""
 

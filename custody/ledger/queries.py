@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import Row, case, func, select, text
 from sqlalchemy.orm import Session
 
 from custody.kernel.money import Amount
@@ -20,6 +20,14 @@ from custody.ledger.tables import HoldRow, JournalEntryRow, LedgerAccountRow, Po
 
 _ACCOUNTS = LedgerAccountRow.__table__.c
 _POSTINGS = PostingRow.__table__.c
+_BILLED: Final = text(
+    """
+    SELECT a.owner, a.asset, -sum(p.units) AS units
+    FROM journal_entries e JOIN postings p ON p.entry_id = e.id JOIN ledger_accounts a ON a.id = p.account_id
+    WHERE e.reason IN ('gas_billed', 'gas_bill_reversed') AND a.kind = 'receivable'
+    GROUP BY a.owner, a.asset HAVING sum(p.units) <> 0
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +233,8 @@ def _entries(session: Session, condition: Any) -> list[PostedEntry]:
         )
         for head in heads
     ]  # fmt: skip
+
+
+def billed_fees(session: Session) -> dict[tuple[str, str], int]:
+    """What was billed for carrying its payments, by client and asset: a receivable that no coins are missing for."""
+    return {(row.owner, row.asset): int(row.units) for row in session.execute(_BILLED)}

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     SUSPENSE_REVERSED = "suspense_reversed"
     HOLD = "hold"
     HOLD_RELEASED = "hold_released"
+    HOLD_RESTORED = "hold_restored"
     WITHDRAWAL_SETTLED = "withdrawal_settled"
     WITHDRAWAL_REVERSED = "withdrawal_reversed"
     INTERNAL_TRANSFER = "internal_transfer"
@@ -58,8 +59,11 @@ class Reason(StrEnum):
     FEE_BILLED = "fee_billed"
     FEE_COLLECTED = "fee_collected"
     GAS_BILLED = "gas_billed"
+    GAS_BILL_REVERSED = "gas_bill_reversed"
     NETWORK_FEE_PAID = "network_fee_paid"
+    NETWORK_FEE_REVERSED = "network_fee_reversed"
     CAPITAL_ADDED = "capital_added"
+    CAPITAL_REVERSED = "capital_reversed"
     CAPITAL_RETURNED = "capital_returned"
 
 
@@ -96,6 +100,7 @@ RULES: Final[Mapping[Reason, Rule]] = MappingProxyType(
         Reason.SUSPENSE_REVERSED: _rule("suspense", "onchain"),
         Reason.HOLD: _rule("available", "held"),
         Reason.HOLD_RELEASED: _rule("held", "available"),
+        Reason.HOLD_RESTORED: _rule("available receivable", "held"),
         Reason.WITHDRAWAL_SETTLED: _rule("held available receivable", "onchain available"),
         Reason.WITHDRAWAL_REVERSED: _rule("onchain", "held"),
         Reason.INTERNAL_TRANSFER: _rule("available", "available", one_client=False, authority=True),
@@ -105,8 +110,11 @@ RULES: Final[Mapping[Reason, Rule]] = MappingProxyType(
         Reason.FEE_BILLED: _rule("available", "fees", authority=True),
         Reason.FEE_COLLECTED: _rule("fees", "onchain", authority=True),
         Reason.GAS_BILLED: _rule("receivable", "network_fees"),
+        Reason.GAS_BILL_REVERSED: _rule("network_fees", "receivable"),
         Reason.NETWORK_FEE_PAID: _rule("network_fees", "onchain"),
+        Reason.NETWORK_FEE_REVERSED: _rule("onchain", "network_fees"),
         Reason.CAPITAL_ADDED: _rule("onchain", "capital"),
+        Reason.CAPITAL_REVERSED: _rule("capital", "onchain"),
         Reason.CAPITAL_RETURNED: _rule("capital", "onchain", authority=True),
     }
 )

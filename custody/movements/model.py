@@ -5,7 +5,7 @@ Only ``assets`` that are named count: what else a transaction carries is nothing
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +57,56 @@ class Matches:
 
 
 @dataclass(frozen=True, slots=True)
+class Stray:
+    """Something arrived on ``chain`` at an address of a vault of another chain."""
+
+    chain: str
+    txid: str
+    position: int
+    vault: str
+    client: str | None
+    locator: bytes
+    asset: str
+    units: int
+    height: int
+    block_hash: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As commands print it."""
+        return {
+            "chain": self.chain,
+            "txid": self.txid,
+            "position": self.position,
+            "vault": self.vault,
+            "client": self.client,
+            "locator": self.locator.hex(),
+            "asset": self.asset,
+            "units": str(self.units),
+            "height": self.height,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """A doubt as recorded: ``told`` and ``arrived`` are what a block changed at one place, in base units."""
+
+    asset: str
+    block_hash: str
+    locator: bytes
+    told: int
+    arrived: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What to compare: everything recorded at our places up to ``until``, and the block ``since`` of the last time."""
+
+    since: str
+    until: Tip
+    recorded: Mapping[tuple[bytes, str], int]
+
+
+@dataclass(frozen=True, slots=True)
 class Movement:
     """One movement as recorded; ``removed`` after a reorg."""
 
@@ -76,6 +126,8 @@ class Movement:
     height: int
     block_hash: str
     removed: bool
+    since: str | None
+    """The block after which it happened, where balances alone tell of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +156,26 @@ class Coin:
 def locators_in(block: Block, assets: Collection[str]) -> set[bytes]:
     """Every place the block brings something to or takes something from."""
     return {locator for transaction in block.transactions for locator in _locators(transaction, assets)}
+
+
+def enders_in(block: Block) -> set[bytes]:
+    """Every place that says in the block how a spend ended."""
+    return {outcome.locator for transaction in block.transactions for outcome in transaction.outcomes}
+
+
+def outcome_rows(block: Block, owned: Mapping[bytes, OwnedAddress]) -> list[dict[str, Any]]:
+    """What places of ours say in the block of how spends ended, as JSON rows: what anybody else says is nothing."""
+    return [
+        {
+            "spend": outcome.spend,
+            "txid": transaction.txid,
+            "locator": outcome.locator.hex(),
+            "succeeded": outcome.succeeded,
+        }
+        for transaction in block.transactions
+        for outcome in transaction.outcomes
+        if outcome.locator in owned
+    ]
 
 
 def match_block(block: Block, owned: Mapping[bytes, OwnedAddress], assets: Collection[str]) -> Matches:
@@ -171,12 +243,17 @@ def _locators(transaction: ChainTransaction, assets: Collection[str]) -> Iterato
             yield credit.locator
 
 
-def rows_of(matches: Matches) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def rows_of(matches: Matches, *, since: str | None = None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The matches as JSON rows (arrivals, departures) for the set-based inserts."""
-    return [_row(item) for item in matches.arrivals], [_row(item) for item in matches.departures]
+    return [_row(item, since) for item in matches.arrivals], [_row(item, since) for item in matches.departures]
 
 
-def _row(item: Arrival | Departure) -> dict[str, Any]:
+def stray_rows(arrivals: Iterable[Arrival]) -> list[dict[str, Any]]:
+    """The same of what went astray."""
+    return [_row(item, None) | {"client_id": item.owner.client} for item in arrivals]
+
+
+def _row(item: Arrival | Departure, since: str | None) -> dict[str, Any]:
     return {
         "txid": item.txid,
         "position": item.position,
@@ -189,4 +266,5 @@ def _row(item: Arrival | Departure) -> dict[str, Any]:
         "coinbase": isinstance(item, Arrival) and item.coinbase,
         "own_spend": isinstance(item, Arrival) and item.own_spend,
         "spent_by": item.spent_by if isinstance(item, Departure) else None,
+        "since": since,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,15 +13,28 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
-from custody.addresses.model import AddressState
-from custody.addresses.queries import by_locators
+from custody.addresses.model import AddressState, OwnedAddress
+from custody.addresses.queries import by_locators, of_chain
 from custody.audit import operations as audit
 from custody.chains.port import Block, ChainTransaction, Settled
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Broken, Conflict
 from custody.movements import queries, statements
-from custody.movements.model import Arrival, Matches, Tip, arrivals_in, locators_in, match_block, rows_of
-from custody.movements.tables import BlockRow, CoinRow, ProgressRow
+from custody.movements.model import (
+    Arrival,
+    Comparison,
+    Doubted,
+    Matches,
+    Tip,
+    arrivals_in,
+    enders_in,
+    locators_in,
+    match_block,
+    outcome_rows,
+    rows_of,
+    stray_rows,
+)
+from custody.movements.tables import BlockRow, CoinRow, ComparisonRow, DoubtRow, ProgressRow
 from custody.outbox import operations as outbox
 
 
@@ -67,6 +80,7 @@ def record_block(
     tip = Tip(block.height, block.hash)
     _move_tip(session, chain, expected_tip, tip, now)
     row = {"chain": chain, "height": block.height, "hash": block.hash, "parent": block.parent, "scanned_at": now}
+    row["complete"] = block.is_complete
     session.execute(insert(BlockRow).values(row))
     matches = _apply(session, chain, block, assets, has_coins, now)
     crash_point("movements.block_recording")
@@ -90,34 +104,163 @@ def rescan_block(
     return BlockRecorded(Tip(block.height, block.hash), len(matches.arrivals), len(matches.departures))
 
 
+def record_opening(
+    session: Session,
+    *,
+    chain: str,
+    owner: OwnedAddress,
+    locator: bytes,
+    asset: str,
+    units: int,
+    before: Tip,
+    expected_tip: Tip,
+    now: datetime,
+) -> None:
+    """What a place had before it was ours to watch, as one arrival at ``before``; movements tell what came after.
+
+    On a chain without coins. Blocks between the two are still to be matched again. Raises ``TipMoved``.
+    """
+    stored = session.execute(
+        select(ProgressRow.height, ProgressRow.hash).where(ProgressRow.chain == chain).with_for_update()
+    ).one_or_none()
+    if stored is None or Tip(stored.height, stored.hash) != expected_tip:
+        raise TipMoved("the tip is another one now", chain=chain, height=expected_tip.height)
+    if not units:
+        return
+    arrival = Arrival(f"opening:{locator.hex()}", 0, owner, locator, asset, units, coinbase=False, own_spend=False)
+    arrivals, _ = rows_of(Matches((arrival,), ()))
+    rows = {"chain": chain, "height": before.height, "hash": before.hash, "rows": json.dumps(arrivals), "now": now}
+    session.execute(statements.ADD_MOVEMENTS, rows)
+
+
 def locators_of_ours(session: Session, *, block: Block, assets: Collection[str]) -> frozenset[bytes]:
-    """Those places the block names that are ours."""
+    """Those places the block names that are ours, of a vault of whatever chain."""
     return frozenset(by_locators(session, locators_in(block, assets)))
 
 
 def record_doubts(session: Session, *, chain: str, settled: Settled, now: datetime) -> None:
-    """Raise the alarm, once per block, place and asset, where something else arrived than was told (P-002)."""
-    for doubt in settled.doubts:
-        why = (
-            f"{doubt.told} base units of {doubt.asset} were told and {doubt.arrived} arrived; what arrived is credited"
-        )
-        step = f"{settled.block.hash}:{doubt.locator.hex()}"
+    """Keep, once per block, place and asset, that something else arrived than was told (P-002)."""
+    rows = [
+        {
+            "chain": chain,
+            "asset": doubt.asset,
+            "block_hash": settled.block.hash,
+            "locator": doubt.locator,
+            "told": doubt.told,
+            "arrived": doubt.arrived,
+            "found_at": now,
+        }
+        for doubt in settled.doubts
+    ]
+    if rows:
+        session.execute(insert(DoubtRow).values(rows).on_conflict_do_nothing())
+
+
+def take_doubts(session: Session, *, chain: str, now: datetime) -> list[Doubted]:
+    """The doubts nobody has judged; from now on they are judged."""
+    rows = session.execute(
+        update(DoubtRow)
+        .where(DoubtRow.chain == chain, DoubtRow.judged_at.is_(None))
+        .values(judged_at=now)
+        .returning(DoubtRow.asset, DoubtRow.block_hash, DoubtRow.locator, DoubtRow.told, DoubtRow.arrived)
+    ).all()
+    return [Doubted(row.asset, row.block_hash, bytes(row.locator), int(row.told), int(row.arrived)) for row in rows]
+
+
+def note_finalized(session: Session, *, chain: str, height: int | None) -> None:
+    """Keep up to where the node says that nothing can be undone. It never goes back."""
+    if height is not None:
+        lower = ProgressRow.finalized.is_(None) | (ProgressRow.finalized < height)
+        session.execute(update(ProgressRow).where(ProgressRow.chain == chain, lower).values(finalized=height))
+
+
+def plan_comparison(
+    session: Session, *, chain: str, assets: Collection[str], until: Tip, every: int
+) -> Comparison | None:
+    """What to compare with balances at ``until``, a block that was read; None while nothing is due.
+
+    It is due when the node showed a part of a block, or an asset was silent, ``every`` blocks before. Read are all
+    places of the chain: that many balances are asked for.
+    """
+    last = session.execute(
+        select(ComparisonRow.height, ComparisonRow.hash, ComparisonRow.silent)
+        .where(ComparisonRow.chain == chain)
+        .order_by(ComparisonRow.height.desc())
+        .limit(1)
+    ).one_or_none()
+    first = queries.first_in_part(session, chain=chain)
+    waits = last.height + 1 if last is not None and last.silent else first
+    if waits is None or until.height < waits + every - 1:
+        return None
+    if last is not None:
+        since = last.hash
+    else:
+        oldest = session.execute(select(BlockRow).where(BlockRow.chain == chain).order_by(BlockRow.height).limit(1))
+        row = oldest.scalar_one()
+        since = row.parent or row.hash
+    return Comparison(since, until, _recorded(session, chain, until.height, assets, of_chain(session, chain=chain)))
+
+
+def record_comparison(
+    session: Session,
+    *,
+    chain: str,
+    comparison: Comparison,
+    found: Sequence[ChainTransaction],
+    silent: Collection[str],
+    assets: Collection[str],
+    now: datetime,
+) -> int:
+    """Record what balances showed and no block told, and that everything up to there was compared; how much it was.
+
+    Raises ``TipMoved``, before anything is written, where something was recorded or undone since it was planned.
+    """
+    until = comparison.until
+    progress = select(ProgressRow.chain).where(ProgressRow.chain == chain)
+    session.execute(progress.with_for_update())
+    if queries.stored_hash(session, chain=chain, height=until.height) != until.hash:
+        raise TipMoved("the block compared at is not one that was read", chain=chain, height=until.height)
+    last = queries.compared_up_to(session, chain=chain)
+    block = Block(until.height, until.hash, None, now, tuple(found))
+    owned = _ours(by_locators(session, locators_in(block, assets)), chain)
+    before = _recorded(session, chain, until.height, assets, owned)
+    moved = any(comparison.recorded.get(place, 0) != units for place, units in before.items())
+    if moved or (last is not None and (last.hash != comparison.since or last.height >= until.height)):
+        raise TipMoved("something was recorded while balances were compared", chain=chain, height=until.height)
+    matches = match_block(block, owned, assets)
+    arrivals, departures = rows_of(matches, since=comparison.since)
+    where = {"chain": chain, "height": until.height, "hash": until.hash}
+    session.execute(statements.ADD_MOVEMENTS, {**where, "rows": json.dumps(arrivals + departures), "now": now})
+    session.execute(
+        insert(ComparisonRow).values(**where, since=comparison.since, silent=sorted(silent), compared_at=now)
+    )
+    _retire_unissued(session, matches)
+    for asset in silent:
+        why = f"{asset} does not say what anybody has at block {until.height}: nothing of it is credited meanwhile"
         audit.raise_alarm(
-            session, kind="movement-in-doubt", subject=f"{chain} {doubt.asset}", step=step, why=why, now=now
+            session, kind="asset-silent", subject=f"{chain} {asset}", step=comparison.since, why=why, now=now
         )
+    crash_point("movements.compared")
+    _emit(session, "movements.advanced", chain, until, now)
+    return len(arrivals) + len(departures)
 
 
 def disconnect(session: Session, *, chain: str, to_height: int, expected_tip: Tip, now: datetime) -> tuple[int, ...]:
     """Undo every block above ``to_height``, emit ``movements.reorganised``; returns the heights undone.
 
-    Coins made there vanish, coins spent there are unspent again, movements are marked removed. Raises
+    Coins made there vanish, coins spent there are unspent again, movements, outcomes and strays are marked removed,
+    comparisons made there are forgotten with all they found. Raises
     ``TipMoved`` and ``UnknownBlock`` (the block at ``to_height`` was never read).
     """
     ancestor = queries.stored_hash(session, chain=chain, height=to_height)
     if ancestor is None:
         raise UnknownBlock(f"no block was read at height {to_height}", chain=chain, height=to_height)
     _move_tip(session, chain, expected_tip, Tip(to_height, ancestor), now)
-    session.execute(statements.REMOVE_MOVEMENTS, {"chain": chain, "height": to_height, "now": now})
+    undone = {"chain": chain, "height": to_height, "now": now}
+    session.execute(statements.REMOVE_MOVEMENTS, undone)
+    session.execute(statements.REMOVE_OUTCOMES, undone)
+    session.execute(statements.REMOVE_STRAYS, {"chain": chain, "height": to_height, "now": now})
+    session.execute(delete(ComparisonRow).where(ComparisonRow.chain == chain, ComparisonRow.height > to_height))
     session.execute(delete(CoinRow).where(CoinRow.chain == chain, CoinRow.created_height > to_height))
     session.execute(
         update(CoinRow)
@@ -140,7 +283,7 @@ def seen_in_mempool(
 ) -> tuple[Arrival, ...]:
     """Which unconfirmed credits are ours. Two statements; writes nothing: nothing in a mempool has happened."""
     paid = {credit.locator for item in transactions for credit in item.credits if credit.asset in assets}
-    owned = by_locators(session, paid)
+    owned = _ours(by_locators(session, paid), chain)
     ours = [item for item in transactions if any(credit.locator in owned for credit in item.credits)]
     if not ours:
         return ()
@@ -176,13 +319,20 @@ def _move_tip(session: Session, chain: str, expected: Tip | None, new: Tip, now:
 def _apply(
     session: Session, chain: str, block: Block, assets: Collection[str], has_coins: bool, now: datetime
 ) -> Matches:
-    matches = match_block(block, by_locators(session, locators_in(block, assets)), assets)
+    owned = by_locators(session, locators_in(block, assets) | enders_in(block))
+    ours = _ours(owned, chain)
+    matches = match_block(block, ours, assets)
     arrivals, departures = rows_of(matches)
     where = {"chain": chain, "height": block.height, "hash": block.hash}
     unknown = _move_coins(session, where, arrivals, departures) if has_coins else []
     rows = {**where, "rows": json.dumps(arrivals + departures), "now": now}
     session.execute(statements.ADD_MOVEMENTS, rows)
+    if ended := outcome_rows(block, ours):
+        session.execute(statements.ADD_OUTCOMES, {**where, "rows": json.dumps(ended), "now": now})
     _retire_unissued(session, matches)
+    astray = {locator: owner for locator, owner in owned.items() if owner.chain != chain}
+    if astray:
+        _record_strays(session, where, match_block(block, astray, assets), now)
     for vault, outpoint in unknown:
         _alarm_unknown(session, vault, outpoint, now)
     return matches
@@ -195,6 +345,32 @@ def _move_coins(
     session.execute(statements.CREATE_COINS, {**where, "rows": json.dumps(arrivals)})
     spent = session.execute(statements.SPEND_COINS, {**where, "rows": json.dumps(departures)}).all()
     return [(row.vault_id, f"{row.txid}:{row.position}") for row in spent if row.created_height is None]
+
+
+def _ours(owned: Mapping[bytes, OwnedAddress], chain: str) -> dict[bytes, OwnedAddress]:
+    """Those of vaults of this chain. The same place on another chain is a place of its own, and not this one."""
+    return {locator: owner for locator, owner in owned.items() if owner.chain == chain}
+
+
+def _recorded(
+    session: Session, chain: str, height: int, assets: Collection[str], owned: Mapping[bytes, OwnedAddress]
+) -> dict[tuple[bytes, str], int]:
+    rows = session.execute(statements.RECORDED, {"chain": chain, "height": height, "assets": sorted(assets)})
+    held = {(row.address_id, row.asset): int(row.units) for row in rows}
+    return {
+        (locator, asset): held.get((owner.address_id, asset), 0) for locator, owner in owned.items() for asset in assets
+    }
+
+
+def _record_strays(session: Session, where: dict[str, Any], matches: Matches, now: datetime) -> None:
+    rows = json.dumps(stray_rows(matches.arrivals))
+    for new in session.execute(statements.ADD_STRAYS, {**where, "rows": rows, "now": now}):
+        why = (
+            f"{new.units} base units of {new.asset} came to an address of {new.vault_id} on {where['chain']}, "
+            "which is not its chain: never credited"
+        )
+        step = f"{where['chain']} {new.txid}:{new.position}"
+        audit.raise_alarm(session, kind="stray", subject=new.vault_id, step=step, why=why, now=now)
 
 
 def _retire_unissued(session: Session, matches: Matches) -> None:

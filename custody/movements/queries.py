@@ -8,8 +8,19 @@ from dataclasses import dataclass
 from sqlalchemy import Select, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from custody.movements.model import Coin, Movement, Tip
-from custody.movements.tables import BlockRow, CoinRow, MovementRow, ProgressRow
+from custody.chains.registry import has_coins
+from custody.movements import statements
+from custody.movements.model import Coin, Movement, Stray, Tip
+from custody.movements.tables import (
+    LIVE,
+    BlockRow,
+    CoinRow,
+    ComparisonRow,
+    MovementRow,
+    OutcomeRow,
+    ProgressRow,
+    StrayRow,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +29,25 @@ class Confirmation:
 
     height: int
     block_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a signed spend ended. ``succeeded`` is False where it is used up and has paid nothing."""
+
+    height: int
+    txid: str
+    succeeded: bool
+    locator: bytes | None
+    """Which place of ours says so; ``None`` where the transaction itself is the spend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What came and what went, in base units."""
+
+    came: int
+    went: int
 
 
 def tip(session: Session, *, chain: str, hold: bool = False) -> Tip | None:
@@ -32,6 +62,48 @@ def stored_hash(session: Session, *, chain: str, height: int) -> str | None:
     return session.execute(
         select(BlockRow.hash).where(BlockRow.chain == chain, BlockRow.height == height)
     ).scalar_one_or_none()
+
+
+def finalized(session: Session, *, chain: str) -> int | None:
+    """The height up to which the node last said that nothing can be undone; None where it never did."""
+    return session.execute(select(ProgressRow.finalized).where(ProgressRow.chain == chain)).scalar_one_or_none()
+
+
+def first_in_part(session: Session, *, chain: str) -> int | None:
+    """The first block of which the node showed a part and that no comparison of balances has covered since."""
+    found: int | None = session.execute(statements.FIRST_IN_PART, {"chain": chain}).scalar_one()
+    return found
+
+
+def compared_up_to(session: Session, *, chain: str) -> Tip | None:
+    """The block at which balances were last compared with all that was recorded, or None."""
+    row = session.execute(
+        select(ComparisonRow.height, ComparisonRow.hash)
+        .where(ComparisonRow.chain == chain)
+        .order_by(ComparisonRow.height.desc())
+        .limit(1)
+    ).one_or_none()
+    return Tip(row.height, row.hash) if row else None
+
+
+def strays(session: Session) -> list[Stray]:
+    """What stands at addresses of ours on chains that are not theirs, oldest first."""
+    rows = session.execute(select(StrayRow).where(LIVE).order_by(StrayRow.id)).scalars()
+    return [
+        Stray(
+            chain=row.chain,
+            txid=row.txid,
+            position=row.position,
+            vault=row.vault_id,
+            client=row.client_id,
+            locator=row.locator,
+            asset=row.asset,
+            units=row.units,
+            height=row.height,
+            block_hash=row.block_hash,
+        )
+        for row in rows
+    ]
 
 
 def stored_below(session: Session, *, chain: str, height: int, limit: int) -> list[Tip]:
@@ -110,11 +182,87 @@ def confirmed_spends(session: Session, *, chain: str, txids: Iterable[str]) -> d
     return {row.spent_by: row.height for row in rows if row.spent_by is not None}
 
 
+def ended_spends(session: Session, *, chain: str, spends: Iterable[str]) -> dict[str, Ended]:
+    """Those of ``spends`` that ended on the best chain: with coins by taking one, else as a place of ours says."""
+    wanted = sorted(set(spends))
+    if not wanted:
+        return {}
+    if has_coins(chain):
+        heights = confirmed_spends(session, chain=chain, txids=wanted)
+        return {spend: Ended(height, spend, succeeded=True, locator=None) for spend, height in heights.items()}
+    rows = session.execute(
+        select(OutcomeRow).where(
+            OutcomeRow.chain == chain, OutcomeRow.spend.in_(wanted), OutcomeRow.removed_at.is_(None)
+        )
+    ).scalars()
+    return {row.spend: Ended(row.height, row.txid, row.succeeded, row.locator) for row in rows}
+
+
+def turns_used(session: Session, *, chain: str, locators: Iterable[bytes]) -> dict[bytes, int]:
+    """How many spends of each place ended on the best chain: each used a turn of it."""
+    return {place: len(heights) for place, heights in turn_heights(session, chain=chain, locators=locators).items()}
+
+
+def turn_heights(session: Session, *, chain: str, locators: Iterable[bytes]) -> dict[bytes, list[int]]:
+    """The height at which each turn of these places was used on the best chain, turn 0 first."""
+    wanted = sorted(set(locators))
+    if not wanted:
+        return {}
+    rows = session.execute(
+        select(OutcomeRow.locator, OutcomeRow.height)
+        .where(OutcomeRow.chain == chain, OutcomeRow.locator.in_(wanted), OutcomeRow.removed_at.is_(None))
+        .order_by(OutcomeRow.height, OutcomeRow.id)
+    )
+    found: dict[bytes, list[int]] = {}
+    for place, height in rows:
+        found.setdefault(place, []).append(height)
+    return found
+
+
+def sums_of(session: Session, *, vault: str, assets: Iterable[str]) -> dict[tuple[int, str], Sums]:
+    """What came to and went from each address of a vault of ``assets``, over all movements that stand."""
+    total = {
+        name: func.coalesce(func.sum(case((MovementRow.direction == name, MovementRow.units))), 0)
+        for name in ("in", "out")
+    }
+    rows = session.execute(
+        select(MovementRow.address_id, MovementRow.asset, total["in"], total["out"])
+        .where(
+            MovementRow.vault_id == vault,
+            MovementRow.asset.in_(sorted(set(assets))),
+            MovementRow.removed_at.is_(None),
+        )
+        .group_by(MovementRow.address_id, MovementRow.asset)
+    )
+    return {(place, asset): Sums(int(came), int(went)) for place, asset, came, went in rows}
+
+
+def places_arrived(session: Session, *, chain: str, vault: str, after: int) -> set[int]:
+    """Addresses of the vault where an arrival was recorded or removed since change ``after``."""
+    rows = session.execute(
+        select(MovementRow.address_id)
+        .where(
+            MovementRow.chain == chain,
+            MovementRow.change_id > after,
+            MovementRow.vault_id == vault,
+            MovementRow.direction == "in",
+        )
+        .distinct()
+    )
+    return set(rows.scalars())
+
+
 def spender_of(session: Session, *, chain: str, txid: str, position: int) -> str | None:
     """The transaction that spent this outpoint of ours on the best chain, or None."""
     return session.execute(
         select(CoinRow.spent_by).where(CoinRow.chain == chain, CoinRow.txid == txid, CoinRow.position == position)
     ).scalar_one_or_none()
+
+
+def last_change(session: Session, *, chain: str) -> int:
+    """The newest change of the chain, 0 before the first."""
+    query = select(func.max(MovementRow.change_id)).where(MovementRow.chain == chain)
+    return session.execute(query).scalar_one() or 0
 
 
 def changes(session: Session, *, chain: str, after: int, limit: int) -> list[Movement]:
@@ -155,6 +303,7 @@ def _movements(session: Session, query: Select[MovementRow]) -> list[Movement]:
             height=row.height,
             block_hash=row.block_hash,
             removed=row.removed_at is not None,
+            since=row.since,
         )
         for row in session.execute(query.execution_options(populate_existing=True)).scalars()
     ]

@@ -10,13 +10,23 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from custody.chains.port import Block, BlockNotFound, ChainReader, NodeStatus, WrongNetwork
+from custody.addresses import queries as addresses
+from custody.chains.port import Block, BlockNotFound, ChainReader, NodeStatus, NoFinality, WrongNetwork
+from custody.chains.spending import Finality
 from custody.db import Database
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Broken, Unavailable
 from custody.movements import operations, queries
+from custody.movements.comparing import compare
 from custody.movements.model import Tip
 from custody.movements.operations import TipMoved
+from custody.vaults import operations as vaults
+
+COMPARE_EVERY: Final = 10
+"""Blocks after which balances are compared where a node shows a part: two minutes, with one in twelve seconds."""
+
+OVERLAP: Final = 6
+"""Blocks before the tip that are matched once more whenever there is a new one."""
 
 _FORKS_PER_SCAN: Final = 3
 _PAGE: Final = 100
@@ -26,12 +36,6 @@ class NodeBehind(Unavailable):
     """The node stands on our chain but below our tip: it lost blocks, which is no reorg."""
 
     code = "node-behind"
-
-
-class BlockIncomplete(Unavailable):
-    """The node shows only a part of what moved in the block: nothing of it is recorded."""
-
-    code = "block-incomplete"
 
 
 class NoCommonAncestor(Broken):
@@ -58,23 +62,53 @@ def scan(
     assets: Collection[str],
     start_height: int,
     limit_blocks: int = 500,
-    overlap: int = 6,
+    overlap: int = OVERLAP,
+    compare_every: int = COMPARE_EVERY,
+    finality: Finality = Finality.DEPTH,
 ) -> ScanResult:
     """Follow the node for up to ``limit_blocks`` blocks from our tip, or from ``start_height`` the first time.
 
     Movements of ``assets`` (CAIP-19 ids) are recorded and of nothing else. Blocks that left the best chain are undone
     first; when there is something new, the last ``overlap`` blocks are matched again for addresses stored meanwhile.
-    Another scanner moving the tip ends this scan quietly. Raises ``NodeUnavailable``, ``NodeNotReady``,
-    ``WrongNetwork``, ``NodeBehind``, ``BlockIncomplete``, ``NoCommonAncestor``.
+    Where the node shows a part of a block, balances are compared at the newest block, at the latest ``compare_every``
+    blocks later. A block that may have changed the rules of a place of ours is recorded in one unit with the freeze of
+    its vault. Another scanner moving the tip ends this scan quietly. Raises ``NodeUnavailable``, ``NodeNotReady``,
+    ``WrongNetwork``, ``NodeBehind``, ``NoCommonAncestor``, ``NoFinality`` (``finality`` is what the node must know).
     """
     if reader.chain != chain:
         raise WrongNetwork("the reader is of another chain", chain=chain)
+    check_finality(reader, finality)
     run = _Run(reader, database, chain, assets, start_height)
     try:
         more = run.follow(limit_blocks, overlap)
+        if not more:
+            run.compare(compare_every)
+        run.note_finalized()
     except (TipMoved, BlockNotFound):
         more = True
     return ScanResult(run.tip(), run.recorded, run.removed, more)
+
+
+def check_finality(reader: ChainReader, finality: Finality) -> None:
+    """Raise ``NoFinality`` where blocks are to count when they are final, and the node does not know which are.
+
+    Asked at the start too: depth never stands in for it.
+    """
+    if finality is Finality.FINALIZED and reader.finalized_height() is None:
+        raise NoFinality("the node does not say which blocks are final", chain=reader.chain)
+
+
+def settled(reader: ChainReader, database: Database, *, chain: str, assets: Collection[str], block: Block) -> Block:
+    """The block as it is to be recorded. Coins are what they say; of balances, what arrived counts (I13)."""
+    if reader.has_coins:
+        return block
+    with database.unit() as unit:
+        ours = operations.locators_of_ours(unit.session, block=block, assets=assets)
+    done = reader.settle(block, ours)
+    if done.doubts:
+        with database.unit() as unit:
+            operations.record_doubts(unit.session, chain=chain, settled=done, now=unit.now)
+    return done.block
 
 
 class _Run:
@@ -110,8 +144,23 @@ class _Run:
             tip = self._record(block, tip)
         return False
 
-    def _record(self, block: Block, tip: Tip | None) -> Tip:
+    def compare(self, every: int) -> None:
+        tip = self.tip()
+        if tip is not None and not self.reader.has_coins:
+            compare(self.reader, self.database, chain=self.chain, assets=self.assets, until=tip, every=every)
+
+    def note_finalized(self) -> None:
+        height = self.reader.finalized_height()
         with self.database.unit() as unit:
+            operations.note_finalized(unit.session, chain=self.chain, height=height)
+
+    def _record(self, block: Block, tip: Tip | None) -> Tip:
+        changed = self._changed_rules(block)
+        with self.database.unit() as unit:
+            for vault, locator, sentences in changed:
+                vaults.freeze_changed(
+                    unit.session, vault=vault, locator=locator, sentences=sentences, actor="scan", now=unit.now
+                )
             recorded = operations.record_block(
                 unit.session,
                 chain=self.chain,
@@ -133,19 +182,21 @@ class _Run:
         crash_point("movements.block_fetched")
         return block
 
-    def _settled(self, block: Block) -> Block:
-        """The block as it is to be recorded. Coins are what they say; of balances, what arrived counts (I13)."""
-        if self.reader.has_coins:
-            return block
+    def _changed_rules(self, block: Block) -> list[tuple[str, bytes, list[str]]]:
+        """(vault, place, what differs) of those places of ours the block touched that obey others than they should."""
+        touched = {locator for transaction in block.transactions for locator in transaction.touched}
+        if not touched:
+            return []
         with self.database.unit() as unit:
-            ours = operations.locators_of_ours(unit.session, block=block, assets=self.assets)
-        done = self.reader.settle(block, ours)
-        if not done.block.is_complete:
-            raise BlockIncomplete("the node shows only a part of what moved", chain=self.chain, height=block.height)
-        if done.doubts:
-            with self.database.unit() as unit:
-                operations.record_doubts(unit.session, chain=self.chain, settled=done, now=unit.now)
-        return done.block
+            ours = addresses.ruled(unit.session, chain=self.chain, locators=touched)
+        if not ours:
+            return []
+        changed = self.reader.changed_rules([item.place for item in ours], block_hash=block.hash)
+        whose = {item.place.locator: item.vault for item in ours}
+        return [(whose[locator], locator, sentences) for locator, sentences in sorted(changed.items())]
+
+    def _settled(self, block: Block) -> Block:
+        return settled(self.reader, self.database, chain=self.chain, assets=self.assets, block=block)
 
     def _onto_best_chain(self, status: NodeStatus) -> Tip | None:
         tip = self.tip()

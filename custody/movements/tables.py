@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, Sequence, text
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Identity, Index, Sequence, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db import Base, MoneyColumn
 
+IN_PART: Final = text("NOT complete")
+LIVE: Final = text("removed_at IS NULL")
 CHANGES = Sequence("movement_changes", metadata=Base.metadata)
 
 
 class BlockRow(Base):
-    """One block of the best chain as it was when we read it."""
+    """One block of the best chain as it was when we read it. ``complete``: the node showed all that moved in it."""
 
     __tablename__ = "blocks"
+    __table_args__ = (Index("ix_blocks_in_part", "chain", "height", postgresql_where=IN_PART),)
 
     chain: Mapped[str] = mapped_column(primary_key=True)
     height: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     hash: Mapped[str]
     parent: Mapped[str | None]
     scanned_at: Mapped[datetime]
+    complete: Mapped[bool] = mapped_column(server_default=text("true"))
 
 
 class ProgressRow(Base):
-    """The newest block read; compared and set by whoever moves it."""
+    """The newest block read; compared and set by whoever moves it. ``finalized``: up to where none can be undone."""
 
     __tablename__ = "scan_progress"
 
@@ -33,6 +38,7 @@ class ProgressRow(Base):
     height: Mapped[int]
     hash: Mapped[str]
     updated_at: Mapped[datetime]
+    finalized: Mapped[int | None]
 
 
 class CoinRow(Base):
@@ -70,9 +76,37 @@ class CoinRow(Base):
     spent_hash: Mapped[str | None]
 
 
+class OutcomeRow(Base):
+    """How a signed spend of a place of ours ended, where that is not a transaction of its own. Removed as movements."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        Index(
+            "uq_outcomes_live",
+            *("chain", "locator", "spend"),
+            unique=True,
+            postgresql_where=text("removed_at IS NULL"),
+        ),
+        Index("ix_outcomes_spend", "chain", "spend", postgresql_where=text("removed_at IS NULL")),
+        Index("ix_outcomes_height", "chain", "height", postgresql_where=text("removed_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    chain: Mapped[str]
+    spend: Mapped[str]
+    txid: Mapped[str]
+    locator: Mapped[bytes]
+    succeeded: Mapped[bool]
+    height: Mapped[int]
+    block_hash: Mapped[str]
+    seen_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
 class MovementRow(Base):
     """In: something arrived at a place of ours. Out: ``spent_by`` took it. A reorg marks it removed, once.
 
+    ``since`` is the block after which it happened, up to its own, where balances were compared and no block told it.
     ``change_id`` grows with every insert and removal of a chain, in commit order: a cursor over it misses nothing.
     """
 
@@ -86,6 +120,11 @@ class MovementRow(Base):
             *("chain", "direction", "txid", "position"),
             unique=True,
             postgresql_where=text("removed_at IS NULL"),
+        ),
+        Index(
+            "ix_movements_compared",
+            *("chain", "address_id"),
+            postgresql_where=text("since IS NOT NULL AND removed_at IS NULL"),
         ),
         Index("ix_movements_height", "chain", "height", postgresql_where=text("removed_at IS NULL")),
         Index("ix_movements_vault_id", "vault_id", "height", postgresql_where=text("removed_at IS NULL")),
@@ -104,6 +143,69 @@ class MovementRow(Base):
     txid: Mapped[str]
     position: Mapped[int]
     spent_by: Mapped[str | None]
+    asset: Mapped[str]
+    units: Mapped[int] = mapped_column(MoneyColumn)
+    height: Mapped[int]
+    block_hash: Mapped[str]
+    seen_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    since: Mapped[str | None]
+
+
+class ComparisonRow(Base):
+    """Balances at this block were compared with all that was recorded up to it; before, at the block ``since``.
+
+    ``silent``: assets that did not answer. They are asked again until they do.
+    """
+
+    __tablename__ = "comparisons"
+
+    chain: Mapped[str] = mapped_column(primary_key=True)
+    height: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    hash: Mapped[str]
+    since: Mapped[str]
+    silent: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    compared_at: Mapped[datetime]
+
+
+class DoubtRow(Base):
+    """Something else arrived than was told. Whether that is to be expected of the asset, others judge."""
+
+    __tablename__ = "doubts"
+    __table_args__ = (
+        UniqueConstraint("chain", "block_hash", "locator", "asset", name="uq_doubts_same"),
+        Index("ix_doubts_unjudged", "chain", postgresql_where=text("judged_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    chain: Mapped[str]
+    asset: Mapped[str]
+    block_hash: Mapped[str]
+    locator: Mapped[bytes]
+    told: Mapped[int] = mapped_column(MoneyColumn)
+    arrived: Mapped[int] = mapped_column(MoneyColumn)
+    found_at: Mapped[datetime]
+    judged_at: Mapped[datetime | None]
+
+
+class StrayRow(Base):
+    """Something arrived at an address of ours on another chain than its vault's. Never credited."""
+
+    __tablename__ = "strays"
+    __table_args__ = (
+        CheckConstraint("units >= 0", name="units"),
+        Index("uq_strays_live", "chain", "txid", "position", unique=True, postgresql_where=LIVE),
+        Index("ix_strays_height", "chain", "height", postgresql_where=LIVE),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    chain: Mapped[str]
+    txid: Mapped[str]
+    position: Mapped[int]
+    address_id: Mapped[int] = mapped_column(BigInteger)
+    vault_id: Mapped[str]
+    client_id: Mapped[str | None]
+    locator: Mapped[bytes]
     asset: Mapped[str]
     units: Mapped[int] = mapped_column(MoneyColumn)
     height: Mapped[int]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from custody.chains.registry import spending
+from custody.chains.registry import addressing, spending
 from custody.db import Database
 from custody.db.unit import DatabaseUnavailable
 from custody.kernel.errors import Unavailable
+from custody.ledger.queries import billed_fees
 from custody.ledger.reasons import CLIENT_KINDS
 from custody.reconciliation import statements
 from custody.reconciliation.model import InFlight, Place, Snapshot, VaultTruth
@@ -76,7 +77,7 @@ def read_books(session: Session, *, chain: str, assets: Sequence[str], has_coins
     Only ``assets`` are told, each apart, in their order.
     """
     books = Books(has_coins, {asset: AssetBooks() for asset in assets})
-    where = {"chain": chain, "height": height}
+    where = {"chain": chain, "height": height, "native": addressing(chain).native.id}
     books.vaults = [
         (row.id, row.kind, tuple(row.clients)) for row in session.execute(statements.VAULTS, {"chain": chain})
     ]
@@ -89,6 +90,7 @@ def read_books(session: Session, *, chain: str, assets: Sequence[str], has_coins
     for statement, values in (
         (statements.DEPOSITS, where),
         (statements.UNTAKEN, where),
+        (statements.CAPITAL, where),
         (statements.PAYMENTS, paid),
     ):
         for row in session.execute(statement, values):
@@ -105,8 +107,9 @@ def snapshots(
     chain: str,
     height: int,
     block_hash: str,
+    silent: Collection[str] = (),
 ) -> tuple[Snapshot, ...]:
-    """The stored side and the node's, by asset and vault, side by side."""
+    """The stored side and the node's, by asset and vault. Of ``silent`` assets the node's is not known."""
     return tuple(
         Snapshot(
             chain=chain,
@@ -117,6 +120,7 @@ def snapshots(
             vaults=tuple(_truths(books, own, node.get(asset, {}))),
             owed=own.owed,
             trial=own.trial,
+            is_silent=asset in silent,
         )
         for asset, own in books.assets.items()
     )
@@ -166,3 +170,7 @@ def _read_ledger(session: Session, books: Books) -> None:
             own.suspense[row.owner] = balance
         elif row.kind in _OWED:
             own.owed[row.owner] = own.owed.get(row.owner, 0) + balance
+    # Whoever owes a billed fee has its coins all the same: of what it owes, only a reorg's deficit is missing there.
+    for (client, asset), units in billed_fees(session).items():
+        if asset in books.assets:
+            books.assets[asset].owed[client] = books.assets[asset].owed.get(client, 0) + units

@@ -5,23 +5,27 @@ The node's answer cannot look back: it names the block it saw, and everything of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from custody.addresses import queries as addresses
-from custody.chains.addressing import Series
+from custody.chains.addressing import OwnPlaces, Series
 from custody.chains.port import ChainReader, Holding, Holdings
 from custody.db import Database
 from custody.kernel.errors import Unavailable
 from custody.movements import queries as movements
+from custody.movements.comparing import compare
+from custody.movements.model import Tip
+from custody.movements.operations import TipMoved
 from custody.movements.scan import scan
 from custody.reconciliation import statements
 from custody.reconciliation.books import Books, read_books, snapshots, still
 from custody.reconciliation.checks import run_checks
-from custody.reconciliation.model import Place, RunResult
+from custody.reconciliation.model import Break, Place, RunResult
 from custody.reconciliation.operations import record_run
 from custody.trust.assets import assets_of
+from custody.vaults import operations as freezing
 from custody.vaults import queries as vaults
 
 LOOKAHEAD: Final = 20
@@ -38,6 +42,20 @@ class NotInStep(Unavailable):
     """The node's chain moved on faster than it could be compared, several times over."""
 
     code = "not-in-step"
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """A place whose rules on the chain are not its keyset's."""
+
+    vault: str
+    locator: bytes
+    sentences: tuple[str, ...]
+
+    def as_break(self, asset: str) -> Break:
+        """One difference that nothing explains."""
+        said = f"{self.locator.hex()}: {'; '.join(self.sentences)}"
+        return Break(self.vault, asset, "rules-are-the-keysets", 0, len(self.sentences), said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +78,10 @@ def reconcile(
     """Compare node, index and ledger at one block, from the locators we stored, and write the run.
 
     Every asset the trust root registers on the chain is compared, and ``assets``, of which movements are recorded.
-    Breaks freeze their vaults. ``start_height`` is where a first scan begins. Raises ``NodeUnavailable``,
-    ``NodeNotReady``, ``WrongNetwork``, ``NotInStep`` (try again later): then nothing is written.
+    Breaks freeze their vaults, and so do places whose rules on the chain are not their keyset's (I15). An asset that
+    does not answer is a break of its own, and the others are compared. ``start_height`` is where a first scan begins.
+    Raises ``NodeUnavailable``, ``NodeNotReady``, ``WrongNetwork``, ``NotInStep`` (try again later): then nothing is
+    written.
     """
     return _Run(reader, database, chain, assets, start_height, actor).compare("scripts", _by_locators)
 
@@ -106,18 +126,36 @@ class _Run:
         for attempt in range(_ATTEMPTS):
             self.reader.require_ready()
             answer = ask(self.reader, self.database, self.assets)
-            if not self._in_step(answer.told):
+            if not self._in_step(answer.told) or not self._is_told_whole(answer.told):
                 continue
+            changed = self._changed_rules(answer.told)
             books = self._books_at(answer, is_last=attempt == _ATTEMPTS - 1)
             if books is not None:
-                return self._write(kind, books, answer)
+                return self._write(kind, books, answer, changed)
         raise NotInStep("the chain moved on while it was compared", chain=self.chain)
 
-    def _write(self, kind: str, books: Books, answer: _Answer) -> RunResult:
+    def _write(self, kind: str, books: Books, answer: _Answer, changed: Sequence[_Changed]) -> RunResult:
         told = answer.told
-        found = snapshots(books, node=_by_vault(answer), chain=self.chain, height=told.height, block_hash=told.hash)
+        found = snapshots(
+            books,
+            node=_by_vault(answer),
+            chain=self.chain,
+            height=told.height,
+            block_hash=told.hash,
+            silent=told.silent,
+        )
         breaks = tuple(item for snapshot in found for item in run_checks(snapshot))
+        breaks += tuple(item.as_break(self.assets[0]) for item in changed)
         with self.database.unit() as unit:
+            for item in changed:
+                freezing.freeze_changed(
+                    unit.session,
+                    vault=item.vault,
+                    locator=item.locator,
+                    sentences=item.sentences,
+                    actor=self.actor,
+                    now=unit.now,
+                )
             return record_run(
                 unit.session,
                 kind=kind,
@@ -140,6 +178,26 @@ class _Run:
     def _scan_on(self) -> bool:
         done = scan(self.reader, self.database, chain=self.chain, assets=self.recorded, start_height=self.start_height)
         return done.more
+
+    def _is_told_whole(self, told: Holdings) -> bool:
+        """Have balances compared wherever the node showed a part; False when that came to nothing: ask again."""
+        if self.reader.has_coins:
+            return True
+        until = Tip(told.height, told.hash)
+        try:
+            return compare(self.reader, self.database, chain=self.chain, assets=self.recorded, until=until, every=1)
+        except TipMoved:
+            return False
+
+    def _changed_rules(self, told: Holdings) -> list[_Changed]:
+        """Every place of ours that obeys others than its keyset says, at the block compared at."""
+        if not self.reader.rules_can_change:
+            return []
+        with self.database.unit() as unit:
+            ours = addresses.ruled(unit.session, chain=self.chain)
+        changed = self.reader.changed_rules([item.place for item in ours], block_hash=told.hash)
+        whose = {item.place.locator: item.vault for item in ours}
+        return [_Changed(whose[locator], locator, tuple(said)) for locator, said in sorted(changed.items())]
 
     def _stored_hash(self, height: int) -> str | None:
         with self.database.unit() as unit:
@@ -200,6 +258,9 @@ def _ranges(database: Database, chain: str) -> _Ranges:
                 beyond = PERSONAL_LOOKAHEAD if kept_for else LOOKAHEAD
                 last = highest.get((vault.id, kept_for, change), -1) + beyond
                 ranges.append((Series(source, last, kept_for or None, change), vault.id))
+        for house in vaults.houses(unit.session, chain=chain):
+            places = tuple(sorted(addresses.locators_of(unit.session, vault=house.id)))
+            ranges.append((Series(OwnPlaces(places), len(places) - 1), house.id))
     return ranges
 
 

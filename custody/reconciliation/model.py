@@ -84,6 +84,8 @@ class Snapshot:
     """Per client: available + held + pledged less what a reorg left it owing."""
     trial: int
     """The signed sum of all accounts of the asset: zero."""
+    is_silent: bool = False
+    """The asset does not say what anybody has: nothing of the node's is known."""
 
 
 @dataclass(frozen=True, slots=True)

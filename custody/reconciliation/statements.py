@@ -83,8 +83,9 @@ UNTAKEN: Final = text(
     """
     WITH touched AS (
       SELECT m.vault_id, m.asset, m.txid, m.position, max(m.units) AS units
-      FROM movements m
+      FROM movements m JOIN vaults v ON v.id = m.vault_id
       WHERE m.chain = :chain AND m.direction = 'in' AND NOT (m.change AND m.own_spend) AND m.units > 0
+        AND NOT (v.kind = 'house' AND m.asset = :native)
         AND m.change_id > coalesce((SELECT p.change_id FROM deposit_progress p WHERE p.chain = :chain), 0)
       GROUP BY m.vault_id, m.asset, m.txid, m.position
     ), told AS (
@@ -103,6 +104,30 @@ UNTAKEN: Final = text(
     """
 )
 
+# The house's own money where it pays fees: what the chain did and its books have not taken up, or the reverse. What
+# left and is no carriage's fee is never taken up and in no list: it is a break.
+CAPITAL: Final = text(
+    """
+    WITH live AS (
+      SELECT m.vault_id, m.asset, m.direction, m.txid, m.position, m.units FROM movements m
+      JOIN vaults v ON v.id = m.vault_id
+      WHERE m.chain = :chain AND v.kind = 'house' AND m.asset = :native AND m.height <= :height
+        AND m.removed_at IS NULL AND (m.direction = 'in'
+          OR EXISTS (SELECT FROM carriage_variants c WHERE c.txid = m.txid AND m.position = 0))
+    ), booked AS (
+      SELECT b.vault_id, :native AS asset, b.direction, b.txid, b.position, b.units FROM payer_bookings b
+      WHERE b.chain = :chain AND b.booked
+    )
+    SELECT coalesce(l.vault_id, b.vault_id) AS vault_id, coalesce(l.asset, b.asset) AS asset,
+      coalesce(l.txid, b.txid) AS subject, coalesce(l.units, b.units) AS units,
+      CASE WHEN b.txid IS NULL THEN 'payer''s movement not taken up yet'
+           ELSE 'payer''s movement of a later block or removed' END AS kind,
+      CASE WHEN (b.txid IS NULL) = (coalesce(l.direction, b.direction) = 'in') THEN 1 ELSE -1 END AS sign
+    FROM live l FULL JOIN booked b USING (direction, txid, position)
+    WHERE l.txid IS NULL OR b.txid IS NULL ORDER BY subject
+    """
+)
+
 # A payment on the chain that the books have not settled, or the reverse. A settled payment that the chain never
 # had, and one paid after it was given up, are in no list: they are breaks.
 PAYMENTS: Final = text(
@@ -118,7 +143,7 @@ PAYMENTS: Final = text(
         EXISTS (SELECT FROM movements m WHERE m.chain = :chain AND m.spent_by = a.txid
                   AND m.removed_at IS NOT NULL) AS removed
       FROM attempts a JOIN withdrawals w ON w.id = a.withdrawal_id
-      WHERE a.chain = :chain AND a.final IS NOT NULL
+      WHERE a.chain = :chain AND a.pays AND a.state <> 'abandoned'
         AND w.state NOT IN ('denied', 'rejected', 'expired', 'cancelled', 'failed')
         AND (w.state <> 'completed' OR a.confirmed_height > :height - 1000)
     )

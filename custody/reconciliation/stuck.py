@@ -26,6 +26,7 @@ class Deadlines:
     broadcast: int
     confirmed: int
     deposit: int
+    cancelling: int = 3_600
     requested: int = 60
     message: int = 300
     """An outbox row, which is on no chain, after the moment it was due."""
@@ -66,6 +67,7 @@ def stuck(session: Session, *, deadlines: Mapping[str, Deadlines], now: datetime
         *_intents(session, deadlines, now),
         *_bundles(session, deadlines, now),
         *_messages(session, deadlines.shortest, now),
+        *_assets(session, deadlines.shortest, now),
     ]
     return sorted(rows, key=lambda row: (-row.age_seconds, row.kind, row.id))
 
@@ -111,6 +113,7 @@ _WAITS_FOR: Final = {
     "signed": "being sent",
     "broadcast": "a block; a replacement with a higher fee helps where the fee is too low",
     "confirmed": "more blocks",
+    "cancelling": "what it would have spent to be used up for nothing",
 }
 
 
@@ -185,3 +188,13 @@ def _messages(session: Session, deadlines: Deadlines, now: datetime) -> Iterator
             why = f"{row.topic} was published {row.attempts} times and is not handled"
             last = f"; last: {row.failed}" if row.failed else ""
             yield StuckRow("message", str(row.id), "waiting", max(age, 0), why + last)
+
+
+_ASSETS: Final = text("SELECT asset, reason, since FROM suspended_assets")
+
+
+def _assets(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_ASSETS):
+        age = int((now - row.since).total_seconds())
+        if age > deadlines.pending_approval:
+            yield StuckRow("asset", row.asset, "suspended", age, f"waits for an operator: {row.reason}")

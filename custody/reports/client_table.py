@@ -119,19 +119,19 @@ def _of_asset(
     flows: Mapping[tuple[str, str], _Flow],
 ) -> ClientTable:
     shares = {client: _share(snapshot, group) for group in groups(snapshot) for client in _members(group)}
-    rows = []
+    rows, billed = [], ledger.billed_fees(session)
     for client in clients.every(session):
         if client.id not in shares:
             continue
         key = (client.id, asset.id)
         balance = balances.get(key, ClientBalance(client.id, asset.id, 0, 0, 0, 0))
-        rows.append(_row(client.name, asset, balance, flows.get(key, _Flow()), shares[client.id]))
+        rows.append(_row(client.name, asset, balance, flows.get(key, _Flow()), shares[client.id], billed.get(key, 0)))
     pools = [row for group in groups(snapshot) for row in _pool_rows(snapshot, group, asset)]
     return ClientTable(tuple(rows), tuple(pools))
 
 
-def _row(name: str, asset: Asset, balance: ClientBalance, flow: _Flow, share: _Share) -> ClientRow:
-    net = balance.total - balance.receivable
+def _row(name: str, asset: Asset, balance: ClientBalance, flow: _Flow, share: _Share, billed: int) -> ClientRow:
+    net = balance.total - balance.receivable + billed
     unexplained = flow.deposited - flow.withdrawn - flow.fees - net
     return ClientRow(
         name=name,

@@ -17,7 +17,7 @@ from custody.db import Database
 from custody.kernel.crash import crash_point
 from custody.movements import operations as movements
 from custody.movements import queries
-from custody.movements.scan import ScanResult, scan
+from custody.movements.scan import ScanResult, scan, settled
 from custody.restore import operations
 from custody.restore import queries as restorations
 from custody.restore.queries import Goal, Restoration
@@ -90,7 +90,7 @@ def _match_again(each: Followed, database: Database, since_height: int) -> None:
             known = queries.stored_hash(unit.session, chain=each.chain, height=height)
         if known is None or reader.block_hash(height) != known:
             return
-        block = reader.block(known)
+        block = settled(reader, database, chain=each.chain, assets=each.assets, block=reader.block(known))
         with database.unit() as unit:
             movements.rescan_block(
                 unit.session,

@@ -56,6 +56,12 @@ class CosignerQuarantined(Refused):
     code = "cosigner-quarantined"
 
 
+class VaultFrozen(Refused):
+    """Nothing is signed for a frozen vault (I15, I20): the answer can be given again when an intent has lifted it."""
+
+    code = "vault-frozen"
+
+
 class RefusalInvalid(Refused):
     """A refusal is not signed by the cosigner it names, or is for another bundle."""
 
@@ -96,7 +102,7 @@ def open_bundle(
 
 
 def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: datetime) -> list[dict[str, Any]]:
-    """Every open bundle this cosigner has not answered; from now on each may have been signed."""
+    """Every open bundle this cosigner has not answered, of vaults not frozen; from now on each may have been signed."""
     # Asked of each open bundle: a list of all it ever answered would grow for ever.
     answered = select(AnswerRow).where(AnswerRow.bundle_id == BundleRow.id, AnswerRow.cosigner == cosigner).exists()
     rows = session.execute(
@@ -108,6 +114,8 @@ def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: da
     ).scalars()
     documents = []
     for row in rows:
+        if vaults.get(session, vault=row.vault_id).is_frozen:
+            continue
         given = insert(DeliveryRow).values(bundle_id=row.id, cosigner=cosigner, given_at=now)
         new = session.execute(given.on_conflict_do_nothing().returning(DeliveryRow.bundle_id)).scalar_one_or_none()
         if new is not None:
@@ -149,7 +157,8 @@ def add_signature(
 
     The final attempt and its spend's id are stored here, before anything is sent. An answer that does not verify
     is not counted, its sender is quarantined where it changed what it was given, and ``Answer.refused`` says so.
-    Raises ``UnknownBundle``, ``CosignerQuarantined``, ``BundleClosed``, ``AnsweredOtherwise``, ``InvalidInput``.
+    Raises ``UnknownBundle``, ``CosignerQuarantined``, ``BundleClosed``, ``AnsweredOtherwise``, ``VaultFrozen``,
+    ``InvalidInput``.
     """
     row, keyset = _locked(session, bundle, cosigner)
     _refuse_quarantined(session, cosigner)
@@ -160,7 +169,10 @@ def add_signature(
         return _standing(row, earlier)
     if row.state != "open":
         raise BundleClosed(f"the bundle is {row.state}", field="bundle")
-    ours = _Ours.of(row, keyset, vaults.get(session, vault=row.vault_id).branch)
+    vault = vaults.get(session, vault=row.vault_id)
+    if vault.is_frozen:
+        raise VaultFrozen(f"the vault is frozen: {vault.frozen_reason}", field="vault")
+    ours = _Ours.of(row, keyset, vault.branch)
     try:
         signatures = ours.read(signed, cosigner)
     except AnswerRefused as refused:

@@ -33,6 +33,12 @@ def of_attempt(session: Session, *, attempt: str) -> BundleView | None:
     return _view(session, row) if row else None
 
 
+def chain_of(session: Session, *, bundle: str) -> str | None:
+    """The chain (CAIP-2 id) that a bundle is for; ``None`` where there is no such bundle."""
+    found = select(BundleRow.document["chain"].as_string()).where(BundleRow.id == bundle)
+    return session.execute(found).scalar_one_or_none()
+
+
 def still_open(session: Session) -> list[BundleView]:
     """Every bundle that waits for keys, oldest first."""
     rows = session.execute(select(BundleRow).where(OPEN).order_by(BundleRow.opened_at)).scalars()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from custody.chains.spending import Coin, Earlier, Input
+from custody.chains.spending import Coin, Earlier, Input, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Attempt:
     weight: int
     change_index: int | None
     unsigned: str
+    pays: bool
+    """False: it uses the claims up for nothing, and gives the withdrawal up."""
     state: str
     final: bytes | None
     composed_at: datetime
@@ -40,6 +42,19 @@ class Attempt:
         return tuple(item for item in self.inputs if isinstance(item, Coin))
 
     @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Those of its inputs that are turns."""
+        return tuple(item for item in self.inputs if isinstance(item, Turn))
+
+    @property
     def earlier(self) -> Earlier:
         """As a replacement sees it."""
         return Earlier(self.spend, self.inputs, self.fee_units, self.weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """A withdrawal none of whose attempts can be carried out: something else used its turn, at this height."""
+
+    withdrawal: str
+    height: int

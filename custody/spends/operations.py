@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
 from custody.audit import operations as audit
-from custody.chains.registry import spending
-from custody.chains.spending import Coin, Plan, SpendRules
+from custody.chains.registry import addressing, has_coins, spending
+from custody.chains.spending import Coin, Plan, SpendRules, Turn
 from custody.evidence.bundle import Bundle, Payment, ProvenIntent
 from custody.kernel.errors import Broken, Conflict
 from custody.kernel.ids import new_id
@@ -68,6 +68,7 @@ def attach(
         vault_id=order.vault,
         inputs=[item.to_json() for item in planned.inputs],
         change_index=change_index,
+        pays=not order.pays_nobody,
         unsigned=composed.unsigned,
         txid=composed.spend,
         fee_units=composed.fee_units,
@@ -85,7 +86,7 @@ def attach(
 
 
 def finalised(
-    session: Session, *, attempt: str, final: bytes, spend: str, paid_units: int, ceiling_units: int,
+    session: Session, *, attempt: str, final: bytes, spend: str, paid_units: int | None, ceiling_units: int,
     rules: SpendRules, now: datetime,
 ) -> Attempt:  # fmt: skip
     """Take over the final transaction: it must be the composed one, and its fee under every cap once more (I16).
@@ -120,12 +121,13 @@ def sent(session: Session, *, attempt: str, outcome: str, now: datetime) -> Atte
 
 def confirm(session: Session, *, attempt: str, height: int | None) -> None:
     """Note the height the attempt is in, or that a reorg took it out again (None)."""
-    state = "sent" if height is None else "confirmed"
+    back = case((AttemptRow.final.is_(None), "composed"), else_="sent")
+    state = back if height is None else "confirmed"
     session.execute(update(AttemptRow).where(AttemptRow.id == attempt).values(confirmed_height=height, state=state))
 
 
 def settle(session: Session, *, withdrawal: str, paid_by: str, now: datetime) -> None:
-    """One attempt is final: its rivals are replaced for good, and the reservations are over."""
+    """One attempt is final, or none can be any more: the others are replaced for good, the reservations are over."""
     rivals = [item.id for item in queries.attempts(session, withdrawal=withdrawal) if item.id != paid_by]
     signing.outlive(session, attempts=rivals, now=now)
     session.execute(
@@ -138,10 +140,12 @@ def settle(session: Session, *, withdrawal: str, paid_by: str, now: datetime) ->
 
 def unsettle(session: Session, *, withdrawal: str, chain: str, now: datetime) -> None:
     """A reorg undid a final payment: reserve its attempts' claims again, and bring its rivals back."""
+    # Where anybody may carry a spend out, one that was never finished here may be finished elsewhere.
+    restored = true() if spending(chain).can_be_left else AttemptRow.final.is_not(None)
     session.execute(
         update(AttemptRow)
-        .where(AttemptRow.withdrawal_id == withdrawal, AttemptRow.state == "replaced", AttemptRow.final.is_not(None))
-        .values(state="sent")
+        .where(AttemptRow.withdrawal_id == withdrawal, AttemptRow.state == "replaced", restored)
+        .values(state=case((AttemptRow.final.is_(None), "composed"), else_="sent"))
     )
     for attempt in queries.attempts(session, withdrawal=withdrawal):
         for claim in attempt.claims:
@@ -168,6 +172,12 @@ def give_up(session: Session, *, withdrawal: str, refused: bool, now: datetime) 
     return True
 
 
+def stop_asking(session: Session, *, withdrawal: str, now: datetime) -> None:
+    """It is being given up: nobody is asked to sign its payment any more. What is signed already stays watched."""
+    paying = [item.id for item in queries.attempts(session, withdrawal=withdrawal) if item.pays]
+    signing.outlive(session, attempts=paying, now=now)
+
+
 def drop_attempt(session: Session, *, attempt: str) -> None:
     """A replacement every quorum refused: the attempts before it stand."""
     session.execute(
@@ -192,12 +202,25 @@ def _reserve(session: Session, planned: Plan, now: datetime) -> None:
 
 def _expect_unspent(session: Session, planned: Plan) -> None:
     order = planned.order
+    _expect_next(session, planned)
     wanted = [item for item in planned.inputs if isinstance(item, Coin)]
     outpoints = [(coin.txid, coin.position) for coin in wanted]
     unspent = {(coin.txid, coin.position) for coin in movements.coins(session, chain=order.chain, outpoints=outpoints)}
     earlier = {claim for item in queries.attempts(session, withdrawal=order.withdrawal) for claim in item.claims}
     if any((coin.txid, coin.position) not in unspent and coin.claim not in earlier for coin in wanted):
         raise ClaimTaken("a coin of the plan was spent meanwhile")
+
+
+def _expect_next(session: Session, planned: Plan) -> None:
+    """Every turn of the plan is its account's next: of one before it nothing may be signed any more."""
+    if has_coins(planned.order.chain):
+        return
+    turns = [item for item in planned.inputs if isinstance(item, Turn)]
+    where = addressing(planned.order.chain)
+    places = {turn: where.read_destination(turn.account, field="account").locator for turn in turns}
+    used = movements.turns_used(session, chain=planned.order.chain, locators=places.values())
+    if any(used.get(place, 0) != turn.number for turn, place in places.items()):
+        raise ClaimTaken("a turn of the plan was used meanwhile")
 
 
 def _change_index(

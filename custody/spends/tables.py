@@ -10,21 +10,27 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base, MoneyColumn
 
-ON_THEIR_WAY: Final = text("state IN ('signed', 'sent')")
+ON_THEIR_WAY: Final = text("state IN ('composed', 'signed', 'sent')")
 """A partial index serves only a query whose words the planner can see: never parameters."""
 
 
 class AttemptRow(Base):
-    """One transaction that would pay the withdrawal. ``inputs`` name claims with their place in the vault."""
+    """One transaction that would pay the withdrawal. ``inputs`` name claims with their place in the vault.
+
+    ``pays`` is False where it gives the withdrawal up: it uses up the same claims for nothing.
+    """
 
     __tablename__ = "attempts"
     __table_args__ = (
         UniqueConstraint("withdrawal_id", "sequence"),
-        UniqueConstraint("txid"),
+        Index("uq_attempts_spend", "txid", unique=True, postgresql_where=text("state <> 'abandoned'")),
+        Index("ix_attempts_txid", "txid"),
         CheckConstraint("state IN ('composed', 'signed', 'sent', 'confirmed', 'replaced', 'abandoned')", name="state"),
         Index("ix_attempts_on_their_way", "chain", postgresql_where=ON_THEIR_WAY),
         Index("ix_attempts_chain_confirmed_height", "chain", "confirmed_height"),
-        CheckConstraint("state IN ('composed', 'replaced', 'abandoned') OR final IS NOT NULL", name="final"),
+        CheckConstraint(
+            "state IN ('composed', 'confirmed', 'replaced', 'abandoned') OR final IS NOT NULL", name="final"
+        ),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -38,6 +44,7 @@ class AttemptRow(Base):
     txid: Mapped[str]
     fee_units: Mapped[int] = mapped_column(MoneyColumn)
     weight: Mapped[int]
+    pays: Mapped[bool] = mapped_column(server_default=text("true"))
     state: Mapped[str]
     final: Mapped[bytes | None]
     composed_at: Mapped[datetime]

@@ -11,18 +11,23 @@ from custody.evidence.signatures import Signature
 
 SEGREGATED = "segregated"
 POOL = "pool"
+HOUSE = "house"
+"""A place of the house's own money, which no keyset is behind: it pays fees."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """One branch of a keyset. ``id`` is ``<keyset>/<branch>``, as intents write it."""
+    """One branch of a keyset. ``id`` is ``<keyset>/<branch>``, as intents write it.
+
+    A place of the house's own has no keyset: there it is empty, the branch 0, and the id a name of its own.
+    """
 
     id: str
     keyset: str
     branch: int
     chain: str
     kind: str
-    """``segregated`` (one client) or ``pool`` (omnibus clients share it)."""
+    """``segregated`` (one client), ``pool`` (omnibus clients share it) or ``house`` (its own)."""
     frozen_reason: str | None
     frozen_at: datetime | None
     reconciled_height: int | None

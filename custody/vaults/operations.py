@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select, update
@@ -15,7 +16,7 @@ from custody.evidence.keysets import Keyset
 from custody.evidence.signatures import Signature
 from custody.kernel.errors import Conflict, Refused
 from custody.vaults import queries
-from custody.vaults.model import POOL, SEGREGATED, Vault, check_keyset
+from custody.vaults.model import HOUSE, POOL, SEGREGATED, Vault, check_keyset
 from custody.vaults.tables import KeysetRow, VaultMemberRow, VaultRow
 
 
@@ -92,6 +93,20 @@ def open_vault(
     return queries.view(row)
 
 
+def open_house(session: Session, *, vault: str, chain: str, actor: str, now: datetime) -> Vault:
+    """The place of the house's own money of that id, made when it is first asked for."""
+    written = session.execute(
+        insert(VaultRow)
+        .values(id=vault, keyset_id=None, branch=0, chain=chain, kind=HOUSE, opened_at=now)
+        .on_conflict_do_nothing()
+        .returning(VaultRow.id)
+    ).scalar_one_or_none()
+    if written is not None:
+        facts = {"chain": chain, "kind": HOUSE}
+        audit.record(session, event="vault.opened", subject=vault, actor=actor, now=now, facts=facts)
+    return queries.get(session, vault=vault)
+
+
 def freeze_vault(session: Session, *, vault: str, reason: str, actor: str, now: datetime) -> bool:
     """Stop everything that spends from the vault, and raise the alarm; False where it was frozen already."""
     changed = session.execute(
@@ -106,6 +121,15 @@ def freeze_vault(session: Session, *, vault: str, reason: str, actor: str, now: 
     audit.record(session, event="vault.frozen", subject=vault, actor=actor, now=now, facts={"reason": reason})
     audit.raise_alarm(session, kind="vault-frozen", subject=vault, step=reason, why=reason, now=now)
     return True
+
+
+def freeze_changed(
+    session: Session, *, vault: str, locator: bytes, sentences: Sequence[str], actor: str, now: datetime
+) -> None:
+    """Freeze the vault of a place that obeys others than its keyset says, and raise an alarm for what differs (I15)."""
+    why = f"the rules of {locator.hex()} were changed: {'; '.join(sentences)}"
+    audit.raise_alarm(session, kind="rules-changed", subject=vault, step=why, why=why, now=now)
+    freeze_vault(session, vault=vault, reason=why, actor=actor, now=now)
 
 
 def note_reconciled(session: Session, *, vault: str, height: int, now: datetime) -> None:
@@ -136,6 +160,7 @@ def _branch(session: Session, vault: VaultName, chain: str, kind: str, now: date
 
 
 def _join(session: Session, row: VaultRow, client: str, is_new: bool, now: datetime) -> bool:
+    assert row.keyset_id is not None
     present = session.execute(
         select(VaultMemberRow.vault_id).where(
             VaultMemberRow.client_id == client, VaultMemberRow.keyset_id == row.keyset_id

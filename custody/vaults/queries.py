@@ -14,7 +14,7 @@ from custody.evidence.keysets import Keyset
 from custody.evidence.signatures import Signature
 from custody.kernel.canonical import canonical_json
 from custody.kernel.errors import Broken, CustodyError, NotFound
-from custody.vaults.model import Member, Vault, check_keyset
+from custody.vaults.model import HOUSE, Member, Vault, check_keyset
 from custody.vaults.tables import KeysetRow, VaultMemberRow, VaultRow
 
 
@@ -89,8 +89,15 @@ def is_member(session: Session, *, vault: str, client: str) -> bool:
 
 
 def every(session: Session) -> list[Vault]:
-    """All vaults, oldest first."""
-    return [view(row) for row in session.execute(select(VaultRow).order_by(VaultRow.opened_at, VaultRow.id)).scalars()]
+    """All vaults that clients have, oldest first; places of the house's own are none of them."""
+    query = select(VaultRow).where(VaultRow.kind != HOUSE).order_by(VaultRow.opened_at, VaultRow.id)
+    return [view(row) for row in session.execute(query).scalars()]
+
+
+def houses(session: Session, *, chain: str) -> list[Vault]:
+    """The places of the house's own on a chain."""
+    query = select(VaultRow).where(VaultRow.kind == HOUSE, VaultRow.chain == chain).order_by(VaultRow.id)
+    return [view(row) for row in session.execute(query).scalars()]
 
 
 def keyset(session: Session, *, keyset_id: str) -> Keyset:
@@ -114,7 +121,7 @@ def view(row: VaultRow) -> Vault:
     """The row as other rooms see it."""
     return Vault(
         id=row.id,
-        keyset=row.keyset_id,
+        keyset=row.keyset_id or "",
         branch=row.branch,
         chain=row.chain,
         kind=row.kind,

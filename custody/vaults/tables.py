@@ -31,12 +31,13 @@ class VaultRow(Base):
     __tablename__ = "vaults"
     __table_args__ = (
         UniqueConstraint("keyset_id", "branch"),
-        CheckConstraint("kind IN ('segregated', 'pool')", name="kind"),
+        CheckConstraint("kind IN ('segregated', 'pool', 'house')", name="kind"),
+        CheckConstraint("(kind = 'house') = (keyset_id IS NULL)", name="keyset"),
         CheckConstraint("branch >= 0", name="branch"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    keyset_id: Mapped[str] = mapped_column(ForeignKey("keysets.id"))
+    keyset_id: Mapped[str | None] = mapped_column(ForeignKey("keysets.id"))
     branch: Mapped[int]
     chain: Mapped[str]
     kind: Mapped[str]

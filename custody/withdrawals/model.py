@@ -31,9 +31,11 @@ class Withdrawal:
     fee_units: int | None
     """What the client bore of the network fee; None until it is paid."""
     txid: str | None
+    respend: str | None
+    """Digest of the newest intent to give it up after a signature may exist."""
 
     def order(self, *, ceiling_units: int) -> Order:
-        """What spends is asked to pay."""
+        """What spends is asked to pay; nobody, once it is being given up."""
         return Order(
             withdrawal=self.id,
             vault=self.vault,
@@ -42,6 +44,7 @@ class Withdrawal:
             locator=self.locator,
             units=self.units,
             ceiling_units=ceiling_units,
+            pays_nobody=self.state == State.CANCELLING,
         )
 
 
@@ -53,6 +56,7 @@ NEXT_ACTOR = {
     State.SIGNED: "nobody",
     State.BROADCAST: "chain",
     State.CONFIRMED: "chain",
+    State.CANCELLING: "cosigners",
 }
 """Who is awaited in each state; final states await nobody."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from custody.kernel.errors import NotFound
 from custody.withdrawals.model import Step, Withdrawal
-from custody.withdrawals.states import State
+from custody.withdrawals.states import FINAL, State
 from custody.withdrawals.tables import OPEN, TransitionRow, WithdrawalRow
 
 
@@ -34,6 +34,12 @@ def by_digest(session: Session, *, digest: str) -> Withdrawal | None:
     return view(row) if row else None
 
 
+def by_respend(session: Session, *, digest: str) -> Withdrawal | None:
+    """The withdrawal that intent gives up, if any."""
+    row = session.execute(select(WithdrawalRow).where(WithdrawalRow.respend == digest)).scalar_one_or_none()
+    return view(row) if row else None
+
+
 def every(session: Session, *, client: str | None = None, states: Sequence[State] = ()) -> list[Withdrawal]:
     """Withdrawals, oldest first; of one client, or in some states, where asked."""
     query = select(WithdrawalRow).order_by(WithdrawalRow.requested_at, WithdrawalRow.id)
@@ -44,12 +50,12 @@ def every(session: Session, *, client: str | None = None, states: Sequence[State
     return [view(row) for row in session.execute(query).scalars()]
 
 
-def completed_among(session: Session, *, withdrawals: Sequence[str]) -> set[str]:
-    """Those of ``withdrawals`` that are completed."""
+def over_among(session: Session, *, withdrawals: Sequence[str]) -> set[str]:
+    """Those of ``withdrawals`` that have come to an end."""
     if not withdrawals:
         return set()
     rows = session.execute(
-        select(WithdrawalRow.id).where(WithdrawalRow.id.in_(withdrawals), WithdrawalRow.state == State.COMPLETED)
+        select(WithdrawalRow.id).where(WithdrawalRow.id.in_(withdrawals), WithdrawalRow.state.in_(FINAL))
     )
     return set(rows.scalars())
 
@@ -91,4 +97,5 @@ def view(row: WithdrawalRow) -> Withdrawal:
         state_since=since,
         fee_units=row.fee_units,
         txid=row.txid,
+        respend=row.respend,
     )

@@ -18,6 +18,7 @@ class State(StrEnum):
     SIGNED = "signed"
     BROADCAST = "broadcast"
     CONFIRMED = "confirmed"
+    CANCELLING = "cancelling"
     COMPLETED = "completed"
     DENIED = "denied"
     REJECTED = "rejected"
@@ -42,6 +43,10 @@ class Event(StrEnum):
     CONFIRM = "confirm"
     COMPLETE = "complete"
     REORGANISE = "reorganise"
+    FAIL = "fail"
+    OVERTAKE = "overtake"
+    GIVE_UP = "give_up"
+    USE_UP = "use_up"
 
 
 class NotPossible(Conflict):
@@ -66,22 +71,40 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (_S.APPROVED, _E.EXPIRE): _S.EXPIRED,
     (_S.APPROVED, _E.CANCEL): _S.CANCELLED,
     (_S.APPROVED, _E.COMPOSE): _S.AWAITING_SIGNATURES,
+    (_S.APPROVED, _E.FAIL): _S.FAILED,
     (_S.AWAITING_SIGNATURES, _E.CANCEL): _S.CANCELLED,
     (_S.AWAITING_SIGNATURES, _E.EXPIRE): _S.EXPIRED,
     (_S.AWAITING_SIGNATURES, _E.REFUSE): _S.FAILED,
     (_S.AWAITING_SIGNATURES, _E.SIGN): _S.SIGNED,
+    (_S.AWAITING_SIGNATURES, _E.CONFIRM): _S.CONFIRMED,
+    (_S.AWAITING_SIGNATURES, _E.FAIL): _S.FAILED,
+    (_S.AWAITING_SIGNATURES, _E.OVERTAKE): _S.APPROVED,
+    (_S.AWAITING_SIGNATURES, _E.GIVE_UP): _S.CANCELLING,
     (_S.SIGNED, _E.SEND): _S.BROADCAST,
     (_S.SIGNED, _E.CONFIRM): _S.CONFIRMED,
+    (_S.SIGNED, _E.FAIL): _S.FAILED,
+    (_S.SIGNED, _E.GIVE_UP): _S.CANCELLING,
     (_S.BROADCAST, _E.CONFIRM): _S.CONFIRMED,
+    (_S.BROADCAST, _E.FAIL): _S.FAILED,
+    (_S.BROADCAST, _E.GIVE_UP): _S.CANCELLING,
+    (_S.CANCELLING, _E.CONFIRM): _S.CONFIRMED,
+    (_S.CANCELLING, _E.FAIL): _S.FAILED,
+    (_S.CANCELLING, _E.USE_UP): _S.CANCELLED,
     (_S.CONFIRMED, _E.COMPLETE): _S.COMPLETED,
     (_S.CONFIRMED, _E.REORGANISE): _S.BROADCAST,
     (_S.COMPLETED, _E.REORGANISE): _S.BROADCAST,
+    (_S.CANCELLED, _E.REORGANISE): _S.CANCELLING,
+    (_S.FAILED, _E.REORGANISE): _S.CANCELLING,
 }
 
 RELEASED: Final = frozenset({_S.DENIED, _S.REJECTED, _S.EXPIRED, _S.CANCELLED, _S.FAILED})
-"""Ended without paying: the hold is free. Never entered while a signature could still spend."""
+"""Ended without paying: the hold is free. Never entered while a signature could still spend; left again only where a
+reorg takes away what made sure of that."""
 
 FINAL: Final = RELEASED | {_S.COMPLETED}
+
+UNDER_WAY: Final = frozenset({_S.AWAITING_SIGNATURES, _S.SIGNED, _S.BROADCAST, _S.CANCELLING})
+"""A signature may exist and nothing is known of how it ended."""
 
 
 def advance(state: State, event: Event) -> State:

@@ -29,9 +29,10 @@ class WithdrawalRow(Base):
         CheckConstraint("units > 0 AND max_fee_units > 0", name="units"),
         CheckConstraint(
             "state IN ('requested', 'pending_approval', 'approved', 'awaiting_signatures', 'signed', 'broadcast', "
-            "'confirmed', 'completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')",
+            "'confirmed', 'cancelling', 'completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')",
             name="state",
         ),
+        Index("uq_withdrawals_respend", "respend", unique=True, postgresql_where=text("respend IS NOT NULL")),
         Index("ix_withdrawals_client_id_requested_at", "client_id", "requested_at"),
         Index(
             "ix_withdrawals_open",
@@ -63,6 +64,7 @@ class WithdrawalRow(Base):
     state_since: Mapped[datetime]
     fee_units: Mapped[int | None] = mapped_column(MoneyColumn)
     txid: Mapped[str | None]
+    respend: Mapped[str | None] = mapped_column(ForeignKey("intents.digest"))
 
 
 class TransitionRow(Base):

@@ -129,7 +129,7 @@ def p075_coin_signed_before_for_another_intent(world: World, memory: Memory) -> 
 def p075_coin_remembered_with_another_amount(world: World, memory: Memory) -> Bundle:
     bundle = bundle_of(world, pay_acme(world))
     verdict = world.judge(bundle, memory)
-    claimed = replace(verdict.memory, inputs=dict.fromkeys(verdict.memory.inputs, 9999999))
+    claimed = replace(verdict.memory, claims=dict.fromkeys(verdict.memory.claims, 9999999))
     with memory.exclusive():
         memory.record_signature(claimed, openings=(), nonces=(), answer="answer")
     return bundle_of(world, pay_acme(world), name="bnd_2", fee_sat=9_000)
@@ -147,10 +147,10 @@ def signed_request_paid_again_out_of_another_vault(world: World, memory: Memory)
 @refused(Reason.REFUSED_BEFORE)
 def transaction_whose_refusal_was_signed(world: World, memory: Memory) -> Bundle:
     bundle = world.small()
-    txid = world.judge(bundle, memory).effect.psbt.txid
+    spend = world.judge(bundle, memory).effect.spend
     refusal = Refusal(bundle.id, bundle.digest, "north", "person-declined", "no", NOW)
     with memory.exclusive():
-        memory.record_refusal(refusal, signature="00", txid=txid)
+        memory.record_refusal(refusal, signature="00", spend=spend)
     return world.small(name="bnd_again")
 
 

@@ -10,6 +10,7 @@ from tests.adversarial import (
     hostile_memory,
     hostile_people,
     hostile_requests,
+    hostile_safes,
     hostile_standing,
     hostile_transactions,
 )
@@ -19,7 +20,7 @@ from tests.cosigner.conftest import memory, world
 
 __all__ = ["memory", "world"]
 
-WRITTEN_IN = (hostile_standing, hostile_requests, hostile_people, hostile_transactions, hostile_memory)
+WRITTEN_IN = (hostile_standing, hostile_requests, hostile_people, hostile_transactions, hostile_memory, hostile_safes)
 
 ELSEWHERE = {Reason.PERSON_DECLINED}
 """Reached in tests of answering, where there is a person."""

@@ -33,9 +33,9 @@ from custody.chains.bitcoin.offline.transaction import (
 )
 from custody.chains.bitcoin.terms import terms_of
 from custody.cosigner.answering import Signed
+from custody.cosigner.craft import KeysetContradicts
 from custody.cosigner.enrolment import consent
 from custody.cosigner.reasons import Reason
-from custody.cosigner.standing import KeysetContradicts
 from custody.evidence.bundle import Bundle
 from custody.evidence.keysets import Keyset, KeysetCosigner, ProofRefused, keyset_consent_message
 from custody.evidence.signatures import Signature
@@ -441,8 +441,8 @@ def _emitted(house: Road, answers: list[Signed], documents: list[str]) -> bytes:
             .all()
         )
         rows = [str(row) for name in names for row in unit.session.execute(text(f'SELECT t::text FROM "{name}" t'))]
-    texts = "\n".join([*rows, *exported, *documents, *(answer.psbt for answer in answers)])
-    packed = [parse_psbt(answer.psbt).raw for answer in answers]
+    texts = "\n".join([*rows, *exported, *documents, *(answer.signed for answer in answers)])
+    packed = [parse_psbt(answer.signed).raw for answer in answers]
     packed += [parse_psbt(row.unsigned).raw for row in house.rows("SELECT unsigned FROM attempts")]
     return texts.lower().encode() + b"".join(packed)
 

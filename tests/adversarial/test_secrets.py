@@ -172,7 +172,7 @@ def travel(walk: Walk) -> str:
         for document in walk.call(name, "GET", f"/v1/bundles?cosigner={name}")["bundles"]:
             answer = road.desks[name].answer(Bundle.parse(document), confirm=yes, clock=road.now)
             assert isinstance(answer, Signed)
-            body = {"cosigner": name, "psbt": answer.psbt}
+            body = {"cosigner": name, answer.field: answer.signed}
             walk.call(name, "POST", f"/v1/bundles/{answer.bundle}/signatures", json=body)
     walk.until(asked["id"], "broadcast")
     road.node.mine(3)

@@ -13,7 +13,17 @@ from tests.support import oracle
 TESTS = Path(__file__).parents[1]
 BUILT = frozenset(
     f"P-{number:03d}"
-    for numbers in (range(12, 13), range(17, 27), (28, 29), range(31, 35), range(39, 43), range(71, 75), range(76, 84))
+    for numbers in (
+        range(1, 13),
+        (14,),
+        range(17, 27),
+        (28, 29),
+        range(31, 35),
+        range(39, 43),
+        range(71, 75),
+        range(76, 95),
+        (96,),
+    )
     for number in numbers
 )
 """Of the catalogue of adversarial cases: the numbers of what exists here."""

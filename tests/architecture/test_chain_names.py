@@ -31,7 +31,7 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 ON_THE_WIRE: Mapping[str, set[str]] = {
     "custody/api/views.py": {"vout", "vsize"},
     "custody/cli/withdrawals.py": {"vsize"},
-    "custody/evidence/bundle.py": {"bitcoin", "psbt"},
+    "custody/evidence/bundle.py": {"bitcoin", "bip122", "psbt", "eip155", "safe_tx"},
 }
 
 

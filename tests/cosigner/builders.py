@@ -23,11 +23,13 @@ from custody.chains.bitcoin.offline.network import network
 from custody.chains.bitcoin.offline.psbt import PayOutput, Psbt, SpendInput, compose, parse_psbt
 from custody.chains.bitcoin.offline.psbt.maps import GLOBAL_UNSIGNED, key_of
 from custody.chains.bitcoin.offline.transaction import Transaction, TransactionInput, TransactionOutput
+from custody.cosigner.craft import Myself
 from custody.cosigner.enrolment import KeyRecord, key_record, myself
 from custody.cosigner.keys import CosignerKey, create_key, open_key
 from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
-from custody.cosigner.standing import Myself, PinnedRoot
+from custody.cosigner.networks import network_named
+from custody.cosigner.standing import PinnedRoot
 from custody.cosigner.verify import Verdict, verify
 from custody.evidence.approvals import Approval, Statement
 from custody.evidence.bundle import Bundle, Payment, ProvenIntent
@@ -59,17 +61,17 @@ def words_of(seed: str) -> str:
 
 
 @cache
-def cosigner_key(name: str, seed: str = "") -> CosignerKey:
+def cosigner_key(name: str, seed: str = "", on: str = "regtest") -> CosignerKey:
     """An opened cosigner's key."""
-    return open_key(stored_key(name, seed), passphrase=PASSPHRASE)
+    return open_key(stored_key(name, seed, on), passphrase=PASSPHRASE)
 
 
 @cache
-def stored_key(name: str, seed: str = "") -> dict[str, Any]:
-    """A cosigner's key file."""
+def stored_key(name: str, seed: str = "", on: str = "regtest") -> dict[str, Any]:
+    """A cosigner's key file, for a network."""
     return create_key(
         name=name,
-        network=REGTEST,
+        network=network_named(on),
         passphrase=PASSPHRASE,
         mnemonic=words_of(seed or name),
         log2n=12,
@@ -130,6 +132,10 @@ class World:
     expires_at: datetime = datetime(2100, 1, 1, tzinfo=UTC)
     now: datetime = NOW
     me: str = "north"
+    chain: str = REGTEST.chain
+    """Where it pays."""
+    vaults: str = KEYSET
+    """The keyset it pays out of."""
 
     @property
     def key(self) -> CosignerKey:
@@ -209,7 +215,7 @@ class World:
         given_at: datetime | None = None,
     ) -> ProvenIntent:
         """The intent of ``request``, signed by its requester and approved."""
-        intent = Intent(request=request, chain=REGTEST.chain, vault=VaultName(KEYSET, branch))
+        intent = Intent(request=request, chain=self.chain, vault=VaultName(self.vaults, branch))
         author = signer or request.requester
         said = [(name, "approve") for name in approvers] + [(name, "reject") for name in rejecters]
         return ProvenIntent(
@@ -239,7 +245,7 @@ class World:
             client=client,
             name=client.title(),
             segregation=segregation,
-            keyset=KEYSET,
+            keyset=self.vaults,
             branch=branch,
             not_after=week_ago + timedelta(days=1),
             idempotency_key=f"open-{client}",
@@ -287,7 +293,7 @@ class World:
                 "segregation": segregation,
                 "asset": "BTC",
                 "decimals": 8,
-                "chain": REGTEST.chain,
+                "chain": self.chain,
                 "destination": "new",
                 "destination_text": request.destination,
                 "amount_units": request.amount,
@@ -322,7 +328,7 @@ class World:
         """A bundle made just now."""
         bundle = Bundle(
             id=name,
-            chain=REGTEST.chain,
+            chain=self.chain,
             attempt=f"att_{name}",
             created_at=self.now,
             not_after=self.now + timedelta(hours=12),

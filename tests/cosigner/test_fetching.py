@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -29,58 +25,17 @@ from tests.cosigner.keyholder import (
     error_line,
     live_bundle,
 )
-
-
-@dataclass
-class Daemon:
-    """A small stand-in for the API, on loopback, that speaks as agreed."""
-
-    bundles: list[Any] = field(default_factory=list)
-    taken: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    status: int = 200
-    refuses_posts: bool = False
-    says: str | None = None
-    url: str = ""
+from tests.cosigner.stand_in import Daemon, standing_in
 
 
 @pytest.fixture
 def daemon() -> Iterator[Daemon]:
-    state = Daemon()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            state.asked.append((self.path, self.headers.get("Authorization", "")))
-            self._say({"bundles": state.bundles})
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            state.taken.append((self.path, json.loads(body)))
-            self._say({})
-
-        def _say(self, value: dict[str, Any]) -> None:
-            content = (state.says or json.dumps(value)).encode()
-            refused = state.refuses_posts and self.command == "POST"
-            self.send_response(409 if refused else state.status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    yield state
-    server.shutdown()
-    server.server_close()
+    with standing_in() as state:
+        yield state
 
 
 def _fetch(keyholder: Keyholder, url: str, *extra: str) -> int:
-    token = keyholder.write("token", "sesame\n")
-    return keyholder.run_open("fetch", "--api", url, "--token-file", token, "--yes", *extra)
+    return keyholder.fetch(url, *extra)
 
 
 def test_fetch_answers_what_is_there(pinned: Keyholder, live: World, daemon: Daemon) -> None:

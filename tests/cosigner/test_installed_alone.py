@@ -53,8 +53,9 @@ def test_a_key_is_made_and_proves_itself(alone: Path, tmp_path: Path) -> None:
 
 
 def test_every_module_of_the_program_can_be_imported(alone: Path, tmp_path: Path) -> None:
-    modules = [f"custody.cosigner.{path.stem}" for path in (ROOT / "custody/cosigner").glob("*.py")]
-    _run(str(alone / "python"), "-c", f"import {', '.join(sorted(modules))}".replace(".__init__", ""), cwd=tmp_path)
+    paths = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "custody/cosigner").rglob("*.py")]
+    modules = [".".join(path.parts).removesuffix(".__init__") for path in paths]
+    _run(str(alone / "python"), "-c", f"import {', '.join(sorted(modules))}", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("chain", ["bitcoin", "ethereum"])

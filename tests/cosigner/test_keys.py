@@ -16,8 +16,7 @@ from embit import bip32, bip39
 import custody.cosigner.keys as keys_module
 from custody.chains.bitcoin.offline.keys import HARDENED, verify_message
 from custody.chains.bitcoin.offline.psbt import count_valid_signatures, parse_psbt, verified_signatures
-from custody.cosigner.effect import SigningInput
-from custody.cosigner.keys import CosignerKey, WrongKey, create_key, open_key, read_header
+from custody.cosigner.keys import CosignerKey, SigningInput, WrongKey, create_key, open_key, read_header
 from custody.cosigner.memory import Memory
 from custody.cosigner.sealing import WrongPassphrase, seal
 from custody.kernel.errors import InvalidInput
@@ -115,8 +114,8 @@ def test_a_key_file_holds_neither_words_nor_seed() -> None:
 def test_adds_only_its_own_signature_to_every_input(world: World, memory: Memory) -> None:
     bundle = world.small()
     verdict = world.judge(bundle, memory)
-    ours, signed = parse_psbt(bundle.unsigned), world.key.sign(verdict.effect.psbt, verdict.inputs)
-    pubkeys = [entry.pubkey for entry in verdict.inputs]
+    ours, signed = parse_psbt(bundle.unsigned), world.key.sign(verdict.effect.psbt, verdict.effect.inputs)
+    pubkeys = [entry.pubkey for entry in verdict.effect.inputs]
     assert verified_signatures(ours=ours, returned=signed, pubkeys=pubkeys).keys() == {0}
     assert count_valid_signatures(signed) == [1]
     assert list(signed.inputs[0].partial_signatures) == pubkeys
@@ -127,12 +126,14 @@ def test_adds_only_its_own_signature_to_every_input(world: World, memory: Memory
 
 def test_signs_the_same_way_every_time(world: World, memory: Memory) -> None:
     verdict = world.judge(world.small(), memory)
-    assert world.key.sign(verdict.effect.psbt, verdict.inputs) == world.key.sign(verdict.effect.psbt, verdict.inputs)
+    assert world.key.sign(verdict.effect.psbt, verdict.effect.inputs) == world.key.sign(
+        verdict.effect.psbt, verdict.effect.inputs
+    )
 
 
 def test_refuses_to_sign_for_a_public_key_that_is_not_at_the_path(world: World, memory: Memory) -> None:
     verdict = world.judge(world.small(), memory)
-    (entry,) = verdict.inputs
+    (entry,) = verdict.effect.inputs
     moved = SigningInput(entry.index, entry.outpoint, entry.amount_sat, (7, 0, 1), entry.pubkey)
     with pytest.raises(WrongKey):
         world.key.sign(verdict.effect.psbt, [moved])
@@ -150,7 +151,7 @@ def test_statements_verify_under_the_account_key() -> None:
 def test_p079_an_opened_key_shows_nothing_but_its_public_header() -> None:
     key = cosigner_key("north")
     shown = {name: getattr(key, name) for name in dir(key) if not name.startswith("_")}
-    assert set(shown) == {"header", "sign", "sign_statement"}
+    assert set(shown) == {"header", "public_key", "sign", "sign_safe_tx", "sign_statement"}
     assert not hasattr(key, "__dict__")
     for text in (repr(key), str(key), f"{key}"):
         assert text == "CosignerKey(north, " + key.header.account_key.fingerprint + ")"
@@ -174,7 +175,7 @@ def test_p079_no_public_function_of_the_keys_module_returns_bytes_or_words() -> 
         for name, found in inspect.getmembers(CosignerKey, inspect.isfunction)
         if not name.startswith("_")
     }
-    assert methods == {"sign": "Psbt", "sign_statement": "str"}
+    assert methods == {"sign": "Psbt", "sign_safe_tx": "str", "sign_statement": "str"}
 
 
 _PRIVATE_NAMES = {"secret", "derive", "to_base58", "to_wif", "wif", "xprv", "from_seed", "mnemonic_to_seed", "HDKey"}
@@ -191,7 +192,7 @@ def _uses(path: Path, names: set[str]) -> set[str]:
 def test_p079_no_other_module_of_the_cosigner_touches_private_keys() -> None:
     found = {
         path.name: _uses(path, _PRIVATE_NAMES - {"derive"})
-        for path in (_ROOTS / "cosigner").glob("*.py")
+        for path in (_ROOTS / "cosigner").rglob("*.py")
         if path.name != "keys.py"
     }
     assert {name: uses for name, uses in found.items() if uses} == {}
@@ -206,11 +207,14 @@ def test_p079_only_the_keys_module_imports_the_signer_and_embits_private_keys() 
     assert importers == {"cosigner/keys.py"}
 
 
+SIGNING = ("signature_over", "owner_signature", "message_signature")
+
+
 def test_p079_private_bytes_go_nowhere_but_into_a_signature() -> None:
     tree = ast.parse(Path(keys_module.__file__).read_text())
     secrets = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "secret"]
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    signing = [call for call in calls if call.func.id in ("signature_over", "message_signature")]  # type: ignore[attr-defined]
+    signing = [call for call in calls if call.func.id in SIGNING]  # type: ignore[attr-defined]
     handed_in = [argument for call in signing for argument in call.args]
     assert secrets
     assert all(secret in handed_in for secret in secrets)

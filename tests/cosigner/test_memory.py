@@ -40,7 +40,7 @@ def full(world: World, memory: Memory) -> Memory:
     memory.note_seen(["aa" * 32], now=NOW)
     remember(memory, world.judge(world.large(), memory))
     with memory.exclusive():
-        memory.record_refusal(Refusal("bnd_9", "bb" * 32, "north", "rejected", "no", NOW), signature="00", txid="cc")
+        memory.record_refusal(Refusal("bnd_9", "bb" * 32, "north", "rejected", "no", NOW), signature="00", spend="cc")
     return memory
 
 
@@ -48,11 +48,11 @@ def test_remembers_what_was_signed(world: World, full: Memory) -> None:
     (signed,) = full.signed_for_intent(world.large().payments[0].proven.intent.digest)
     verdict = world.judge(world.large(), Memory.open(_path(full)))
     assert signed == verdict.memory
-    (outpoint,) = signed.inputs
-    assert full.signed_with_coin(outpoint) == [signed]
+    (claim,) = signed.claims
+    assert full.signed_with_claim(claim) == [signed]
     assert full.signed_since(NOW) == [signed]
     assert full.signed_since(NOW + timedelta(microseconds=1)) == []
-    assert full.answer_of(signed.txid) == "answer"
+    assert full.answer_of(signed.spend) == "answer"
     assert full.signed_bundle("bnd_1", "other") == signed
     assert full.signed_bundle("other", "att_bnd_1") == signed
     assert full.intent_of_request(signed.intents[0].request_digest) == signed.intents[0].digest
@@ -170,10 +170,10 @@ def test_survives_being_killed_between_record_and_release(tmp_path: Path) -> Non
 
 def test_amounts_of_signed_coins_are_kept(world: World, memory: Memory) -> None:
     verdict = world.judge(world.small(), memory)
-    other = replace(verdict.memory, txid="dd" * 32)
+    other = replace(verdict.memory, spend="dd" * 32)
     with memory.exclusive():
         memory.record_signature(other, openings=(), nonces=(), answer="answer")
-    assert [list(signed.inputs.values()) for signed in memory.signed_since(NOW)] == [[10_000_000]]
+    assert [list(signed.claims.values()) for signed in memory.signed_since(NOW)] == [[10_000_000]]
 
 
 def _path(memory: Memory) -> Path:

@@ -159,7 +159,7 @@ def test_log_prints_what_happened(pinned: Keyholder, live: World, capsys: pytest
     assert pinned.run("log") == DONE
     entries = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [entry["kind"] for entry in entries] == ["pinned", "signed"]
-    assert entries[1]["fee_sat"] == 3_000
+    assert entries[1]["fee_units"] == "3000"
 
 
 @pytest.mark.parametrize("arguments", [[], ["sign"], ["--home", "x"], ["--home", "x", "conquer"]])

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custody.cosigner.craft import KeysetContradicts
+from custody.cosigner.crafts.bitcoin import account_keys
 from custody.cosigner.fee_shares import fee_shares
 from custody.cosigner.limits import Limits, parse_settings
-from custody.cosigner.standing import KeysetContradicts, account_keys
 from custody.kernel.errors import InvalidInput
 from tests.cosigner.builders import REGTEST, World
 

@@ -12,7 +12,7 @@ from tests.cosigner.builders import BTC, DELAYED, NOW, World, address, approval,
 def test_signs_a_small_payment_without_people(world: World, memory: Memory) -> None:
     verdict = world.judge(world.small(), memory)
     assert (verdict.effect.paid_sat, verdict.effect.fee_sat, verdict.effect.change_sat) == (2_000_000, 3_000, 7_997_000)
-    assert [entry.path for entry in verdict.inputs] == [(7, 0, 0)]
+    assert [entry.path for entry in verdict.effect.inputs] == [(7, 0, 0)]
 
 
 def test_signs_a_large_payment_that_two_operators_approved(world: World, memory: Memory) -> None:
@@ -42,7 +42,7 @@ def test_signs_coins_of_both_chains_of_the_vault(world: World, memory: Memory) -
     payment = world.payment(world.withdrawal("acme", 4_000_000), branch=7)
     coins = [world.coin(7, 3_000_000, index=4), world.coin(7, 3_000_000, change=True, index=2)]
     bundle = world.bundle([payment], [world.opening("acme", 7)], world.transaction([payment], coins, fee_sat=4_000))
-    assert [entry.path for entry in world.judge(bundle, memory).inputs] == [(7, 0, 4), (7, 1, 2)]
+    assert [entry.path for entry in world.judge(bundle, memory).effect.inputs] == [(7, 0, 4), (7, 1, 2)]
 
 
 def test_signs_a_pool_paying_two_of_its_clients(world: World, memory: Memory) -> None:

@@ -39,7 +39,7 @@ class Keyholders:
     def _answer(self, desk: Desk, bundle: Bundle, ask: Ask) -> None:
         answer = desk.answer(bundle, confirm=lambda _verdict: self.agree, clock=lambda: datetime.now(UTC) + self.ahead)
         if isinstance(answer, Signed):
-            body: dict[str, Any] = {"cosigner": desk.name, "psbt": answer.psbt}
+            body: dict[str, Any] = {"cosigner": desk.name, answer.field: answer.signed}
             ask(desk.name, "POST", f"/v1/bundles/{bundle.id}/signatures", body)
         elif isinstance(answer, SignedRefusal):
             body = {"refusal": answer.refusal.to_json(), "signature": answer.signature}

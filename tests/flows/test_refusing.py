@@ -111,7 +111,7 @@ def test_p071_quarantines_a_cosigner_that_returns_another_transaction(
     road: Road, composed: Withdrawal, change: object
 ) -> None:
     honest = signed(road, "north")
-    changed = replace(honest, psbt=tamper(honest.psbt, transaction=change))  # type: ignore[arg-type]
+    changed = replace(honest, signed=tamper(honest.signed, transaction=change))  # type: ignore[arg-type]
     answer = road.hand_in("north", changed)
     assert answer is not None and answer.refused is not None
     assert answer.refused.facts["reason"] == "changed-transaction"
@@ -194,7 +194,7 @@ def test_p080_counts_no_signature_that_does_not_verify(
     road: Road, composed: Withdrawal, change: object, reason: str
 ) -> None:
     honest = signed(road, "north")
-    answer = road.hand_in("north", replace(honest, psbt=tamper(honest.psbt, inputs=change)))  # type: ignore[arg-type]
+    answer = road.hand_in("north", replace(honest, signed=tamper(honest.signed, inputs=change)))  # type: ignore[arg-type]
     assert answer is not None and answer.refused is not None
     assert (answer.refused.facts["reason"], answer.signed_by) == (reason, ())
     road.settle(cosigners=("south", "east"))
@@ -207,9 +207,9 @@ def test_p080_counts_no_signature_that_does_not_verify(
 @pytest.mark.parametrize("garbage", ["", "cHNidP8=", "not base64", 7])
 def test_p080_takes_no_garbage_for_a_signature(road: Road, composed: Withdrawal, garbage: object) -> None:
     honest = signed(road, "north")
-    for psbt in (garbage, tamper(honest.psbt, inputs=_garbage)):
+    for psbt in (garbage, tamper(honest.signed, inputs=_garbage)):
         with pytest.raises(PsbtRefused):
-            road.hand_in("north", replace(honest, psbt=psbt))  # type: ignore[arg-type]
+            road.hand_in("north", replace(honest, signed=psbt))  # type: ignore[arg-type]
     assert road.rows("SELECT * FROM bundle_answers") == []
     assert road.rows("SELECT * FROM quarantined_cosigners") == []
     finish(road, composed)

@@ -235,7 +235,7 @@ class Road(House):
                     unit.session,
                     bundle=answer.bundle,
                     cosigner=name,
-                    signed=answer.psbt,
+                    signed=answer.signed,
                     correlation_id="test",
                     now=unit.now,
                 )

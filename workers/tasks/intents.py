@@ -19,6 +19,15 @@ def approved(unit: Unit, _runtime: Runtime, /, *, correlation_id: str, digest: s
     if kind == "client_opening":
         openings.complete(unit.session, digest=digest, now=unit.now)
         return
+    if kind == "respend":
+        withdrawals.mark_respend_approved(
+            unit.session,
+            digest=digest,
+            trust=in_force(unit.session),
+            correlation_id=correlation_id,
+            now=unit.now,
+        )
+        return
     found = queries.by_digest(unit.session, digest=digest)
     if found is not None:
         withdrawals.mark_approved(

@@ -6,7 +6,7 @@ from typing import Any
 
 from custody.bootstrap import Runtime, ServedChain
 from custody.chains.port import BroadcastOutcome, BroadcastResult
-from custody.chains.spending import CannotReplace, FeeOverCap, NothingFree
+from custody.chains.spending import CannotReplace, FeeOverCap, NothingFree, WouldFail
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import CustodyError, Unavailable
 from custody.trust.operations import in_force
@@ -50,6 +50,9 @@ def compose(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, **_: A
                 now=unit.now,
             )
             crash_point("withdrawals.compose_before_commit")
+    except WouldFail as error:
+        with runtime.database.unit() as unit:
+            withdrawals.mark_unpayable(unit.session, withdrawal=withdrawal, why=str(error), now=unit.now)
     except (NothingFree, FeeOverCap, withdrawals.VaultStopped) as error:
         _wait(runtime, withdrawal, error)
 

@@ -7,18 +7,18 @@ from typing import Any
 from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
 
-from custody.api.body import Body, BundleBody, json_object
+from custody.api.body import Body, BundleBody, any_json, json_object
 from custody.api.call import AsCosigner, Call
 from custody.api.problems import RoleRefused
 from custody.api.views import answer_view
 from custody.db import Unit
 from custody.evidence import fields
-from custody.evidence.bundle import UNSIGNED, Refusal
+from custody.evidence.bundle import HandedIn, Refusal, answer_field
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import InvalidInput
 from custody.kernel.ids import expect_id
 from custody.restore.queries import require_normal
-from custody.signing import operations
+from custody.signing import operations, queries
 from custody.signing.operations import Answer
 from custody.trust.operations import InForce
 
@@ -38,9 +38,9 @@ def give_out(call: AsCosigner, cosigner: str) -> Response:
 def sign(call: AsCosigner, bundle: str, body: BundleBody) -> Response:
     """Take what a cosigner signed. One that does not verify is recorded, and then refused."""
     name = expect_id(bundle, "bnd", field="bundle")
-    found = json_object(body, "cosigner", UNSIGNED)
-    _expect_itself(call, found["cosigner"])
-    answer = call.unit(lambda unit: _sign(unit, call, name, found[UNSIGNED]))
+    found = HandedIn.parse(any_json(body))
+    _expect_itself(call, found.cosigner)
+    answer = call.unit(lambda unit: _sign(unit, call, name, found))
     crash_point("api.signature.added")
     if answer.refused is not None:
         raise answer.refused
@@ -79,12 +79,15 @@ def _give_out(unit: Unit, trust: InForce, call: Call) -> list[dict[str, Any]]:
     return bundles
 
 
-def _sign(unit: Unit, call: Call, bundle: str, signed: object) -> Answer:
+def _sign(unit: Unit, call: Call, bundle: str, found: HandedIn) -> Answer:
+    chain = queries.chain_of(unit.session, bundle=bundle)
+    if chain is not None and found.field != answer_field(chain):
+        raise InvalidInput(f"not what this bundle asks for; accepted is {answer_field(chain)}", field=found.field)
     answer = operations.add_signature(
         unit.session,
         bundle=bundle,
         cosigner=call.caller.name,
-        signed=signed,
+        signed=found.signed,
         correlation_id=call.request_id,
         now=unit.now,
     )

@@ -13,6 +13,7 @@ from custody.api.call import AsReader, Call
 from custody.api.views import asset_view, vault_view
 from custody.audit import queries as audit
 from custody.bootstrap import Runtime, ServedChain
+from custody.deposits import queries as deposits
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import CustodyError
 from custody.ledger import queries as ledger
@@ -76,6 +77,8 @@ def _read(session: Session) -> dict[str, Any]:
     head = audit.head(session)
     return {
         "books": {"balanced": _is_balanced(session), "vaults": [vault_view(vault) for vault in vaults.every(session)]},
+        "strays": [item.to_json() for item in movements.strays(session)],
+        "suspended_assets": deposits.suspended(session),
         "audit_head": {"sequence": head.sequence, "hash": head.hash},
     }
 

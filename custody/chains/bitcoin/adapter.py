@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, Final
 
-from custody.chains.addressing import Series
+from custody.chains.addressing import Rules, Series
 from custody.chains.bitcoin import planning
 from custody.chains.bitcoin.answers import (
     read_block,
@@ -75,6 +75,11 @@ class BitcoinAdapter:
         """True: an output is a coin."""
         return True
 
+    @property
+    def rules_can_change(self) -> bool:
+        """False: a script is what it hashes to."""
+        return False
+
     def status(self) -> NodeStatus:
         """Tip, headers and identity as the node gives them now. On regtest an old tip alone counts as syncing."""
         genesis = read_hash(self._rpc.call("getblockhash", 0), "getblockhash")
@@ -125,6 +130,22 @@ class BitcoinAdapter:
     def settle(self, block: Block, _locators: Collection[bytes]) -> Settled:
         """The block itself: a coin is what its output says."""
         return Settled(block, ())
+
+    def finalized_height(self) -> int | None:
+        """``None``: nobody says it here, only depth does."""
+        return None
+
+    def unseen(
+        self, recorded: Mapping[tuple[bytes, str], int], *, since: str, until: str
+    ) -> tuple[ChainTransaction, ...]:
+        """Nothing: a block tells all its coins."""
+        del recorded, since, until
+        return ()
+
+    def changed_rules(self, places: Sequence[Rules], *, block_hash: str) -> dict[bytes, list[str]]:
+        """Nothing: a script is what it hashes to."""
+        del places, block_hash
+        return {}
 
     def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:
         """At most ``limit`` unconfirmed transactions not in ``known``; one that leaves meanwhile is left out."""

@@ -41,6 +41,7 @@ class BitcoinSpending:
     """One network's spends."""
 
     fees_from_vault = True
+    can_be_left = False
     fee_rate = FEE_RATE
 
     def __init__(self, chain: str) -> None:

@@ -1,4 +1,4 @@
-"""An Ethereum node, or two that must agree, as the port's ``ChainReader``. Keeps nothing but what the node can do.
+"""An Ethereum node, or two that must agree, as the port's ``ChainNode``. Keeps nothing but what the node can do.
 
 What a place holds is one balance of each asset, so nothing here is a coin. The adapter is told which tokens are
 registered; of others it shows nothing. Hashes are ``0x`` and lower-case hex, locators the 20 bytes of an address.
@@ -11,10 +11,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any, Final
 
-from custody.chains.addressing import Series
+from custody.chains.addressing import Rules, Series
+from custody.chains.carrying import Market, Prospect, Standing
+from custody.chains.ethereum import planning
+from custody.chains.ethereum.addressing import SafeSource
 from custody.chains.ethereum.answers import read_bytes, read_hash, read_number, read_sent
 from custody.chains.ethereum.configuration import SafeConfiguration, SafeStorage
-from custody.chains.ethereum.holdings import Balances, Way, best_way
+from custody.chains.ethereum.holdings import Balances, TokenSilent, Way, best_way
 from custody.chains.ethereum.node import Node, RawBlock
 from custody.chains.ethereum.offline.address import address_bytes, checksum_address
 from custody.chains.ethereum.offline.deployments import NEEDED
@@ -22,8 +25,10 @@ from custody.chains.ethereum.offline.events import EXECUTION_FAILURE, EXECUTION_
 from custody.chains.ethereum.offline.keccak import keccak
 from custody.chains.ethereum.offline.network import Network
 from custody.chains.ethereum.offline.proxy import SafeSetup
-from custody.chains.ethereum.rpc import Portion, Rpc, expecting, is_forgotten, quantity
-from custody.chains.ethereum.settling import Place, settled, told, untold
+from custody.chains.ethereum.offline.safe_tx import SafeTx
+from custody.chains.ethereum.relaying import Relaying
+from custody.chains.ethereum.rpc import Portion, Rpc, at_block, expecting, is_forgotten, quantity
+from custody.chains.ethereum.settling import Place, believed, settled, told, untold
 from custody.chains.ethereum.transfers import read_block, read_waiting
 from custody.chains.port import (
     AddressesNotServed,
@@ -32,6 +37,7 @@ from custody.chains.port import (
     BroadcastOutcome,
     BroadcastResult,
     ChainTransaction,
+    Doubt,
     Holding,
     Holdings,
     NodeNotReady,
@@ -40,9 +46,11 @@ from custody.chains.port import (
     NodeUnavailable,
     Outcome,
     Settled,
+    StateForgotten,
     TransactionNotFound,
     WrongNetwork,
 )
+from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.kernel.errors import InvalidInput
 
 ADDRESS_BYTES: Final = 20
@@ -52,6 +60,8 @@ SPENDS_PER_LOG_QUERY: Final = 100
 _HASH: Final = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 _TOKEN: Final = re.compile(r"/erc20:(0x[0-9a-fA-F]{40})", re.ASCII)
 _KNOWN_WORDS: Final = ("already known", "already imported", "known transaction", "alreadyknown")
+_FAILED_WORDS: Final = ("revert", "insufficient", "invalid opcode", "out of gas", "stack", "outoffund")
+"""A call failed by itself, in the words of any node."""
 _REJECTED_WORDS: Final = (
     "underpriced", "insufficient funds", "intrinsic gas", "exceeds block gas limit", "fee cap", "max fee per gas",
     "tip higher", "invalid sender", "invalid chain", "decode", "rlp", "signature", "oversized", "gas limit too high",
@@ -86,6 +96,7 @@ class EthereumAdapter:
         ]
         self._storages = [SafeStorage(each) for each in (rpc, second) if each is not None]
         self._storage = self._storages[0]
+        self._relaying = Relaying(rpc, chain=network.chain)
 
     @property
     def chain(self) -> str:
@@ -96,6 +107,11 @@ class EthereumAdapter:
     def has_coins(self) -> bool:
         """False: what an address holds is one balance."""
         return False
+
+    @property
+    def rules_can_change(self) -> bool:
+        """True: a Safe obeys what stands in its storage."""
+        return True
 
     def status(self) -> NodeStatus:
         """Tip and identity as the node gives them now. With a second node, the lower of two tips, if they agree."""
@@ -155,28 +171,46 @@ class EthereumAdapter:
         """The block with what arrived at ``locators`` instead of what was told, by their balances before and after.
 
         Node calls grow with the places of ours that the block names, never with how many there are. Where the node has
-        no state of that time any more, the block is returned as it is, but not complete: ``unseen`` compares later.
-        Raises ``TokenSilent``.
+        no state of that time any more, or a token does not answer, what its log alone says is left out and the block is
+        not complete: ``unseen`` compares later. A token that does not answer is doubted.
         """
-        places = sorted(told(block, set(locators)))
+        named = told(block, set(locators))
+        places, silent = sorted(named), set[str]()
         if not places or block.parent is None:
             return Settled(block, ())
+        arrived: dict[Place, int] = {}
         try:
-            before, after = (self._at(places, block_hash) for block_hash in (block.parent, block.hash))
+            for asset in sorted({asset for _, asset in places}):
+                own = [place for place in places if place[1] == asset]
+                try:
+                    before, after = (self._at(own, block_hash) for block_hash in (block.parent, block.hash))
+                except TokenSilent:
+                    silent.add(asset)
+                else:
+                    arrived |= {place: after[place] - before[place] for place in own}
         except NodeRefused as refusal:
             if is_forgotten(refusal):
-                return Settled(replace(block, is_complete=False), ())
+                return Settled(believed(block, native=self._native), ())
             raise
-        arrived = {place: after[place] - before[place] for place in places}
-        return settled(block, arrived=arrived, native=self._native)
+        done = settled(block, arrived=arrived, native=self._native)
+        if not silent:
+            return done
+        doubts = tuple(Doubt(asset, locator, named[locator, asset], 0) for locator, asset in places if asset in silent)
+        return Settled(believed(done.block, native=self._native, silent=silent), done.doubts + doubts)
 
     def unseen(self, recorded: Mapping[Place, int], *, since: str, until: str) -> tuple[ChainTransaction, ...]:
         """What moved and no block told: balances at ``until`` less ``recorded``, (address, asset) to units up to there.
 
         ``since`` is the block of the last such comparison; each result is named by its place and the two blocks, so
-        doing it again after a crash finds the same. Only the state at ``until`` is needed. Raises ``NodeRefused``.
+        doing it again after a crash finds the same. Only the state at ``until`` is needed. Raises ``StateForgotten``
+        and ``TokenSilent``.
         """
-        holds = self._at(sorted(recorded), until)
+        try:
+            holds = self._at(sorted(recorded), until)
+        except NodeRefused as refusal:
+            if is_forgotten(refusal):
+                raise StateForgotten(f"the node has no state of block {until}", chain=self.chain) from refusal
+            raise
         return untold({place: holds[place] - units for place, units in recorded.items()}, since=since, until=until)
 
     def mempool(self, *, limit: int, known: Set[str]) -> list[ChainTransaction]:
@@ -202,12 +236,19 @@ class EthereumAdapter:
     def holdings(self, locators: Iterable[bytes], *, assets: Collection[str]) -> Holdings:
         """The balances of exactly these addresses, all at the newest block.
 
-        Raises ``InvalidInput`` for an asset of elsewhere, ``TokenSilent``, and ``NodeNotReady`` where two nodes differ.
+        A token that does not answer is named as silent. Raises ``InvalidInput`` for an asset of elsewhere, and
+        ``NodeNotReady`` where two nodes differ.
         """
         tip = self._node.standing().tip
         if self._second is not None and self._second.block_hash(tip.height) != tip.hash:
             raise NodeNotReady(f"two nodes show two blocks at height {tip.height}", chain=self.chain)
-        return Holdings(tip.height, tip.hash, self.holdings_at(tip.hash, locators, assets=assets))
+        asked, found, silent = sorted(set(locators)), list[Holding](), list[str]()
+        for asset in sorted(set(assets)):
+            try:
+                found += self.holdings_at(tip.hash, asked, assets=[asset])
+            except TokenSilent:
+                silent.append(asset)
+        return Holdings(tip.height, tip.hash, tuple(found), tuple(silent))
 
     def holdings_at(
         self, block_hash: str, locators: Iterable[bytes], *, assets: Collection[str], way: Way | None = None
@@ -255,8 +296,39 @@ class EthereumAdapter:
         return self._storage.configuration(locator, block_hash=block_hash or self._node.standing().tip.hash)
 
     def watch(self, safes: Sequence[tuple[bytes, SafeSetup]], *, block_hash: str) -> dict[bytes, list[str]]:
-        """Those Safes that are not as they were set up, with what differs in sentences. Raises ``NodeRefused``."""
-        return self._storage.watch(safes, block_hash=block_hash)
+        """Those Safes that are not as they were set up, with what differs in sentences. Raises ``NodeRefused``.
+
+        Where there are two nodes, what either shows counts.
+        """
+        found: dict[bytes, list[str]] = {}
+        for storage in self._storages:
+            for locator, sentences in storage.watch(safes, block_hash=block_hash).items():
+                known = found.setdefault(locator, [])
+                known += [sentence for sentence in sentences if sentence not in known]
+        return found
+
+    def changed_rules(self, places: Sequence[Rules], *, block_hash: str) -> dict[bytes, list[str]]:
+        """Those Safes that are not as their keyset sets them up: their addresses are derived anew, their storage read.
+
+        One request for a hundred Safes. What is not deployed differs in nothing. Raises ``NodeRefused``.
+        """
+        found: dict[bytes, list[str]] = {}
+        safes: list[tuple[bytes, SafeSetup]] = []
+        for place in places:
+            source = place.source
+            if not isinstance(source, SafeSource):
+                raise InvalidInput("not an address source of Ethereum", field="places")
+            derived = source.derive(client=place.client, change=place.change, index=place.index)
+            if derived.locator != place.locator:
+                found[place.locator] = [f"its keyset gives {derived.address} instead"]
+            else:
+                safes.append((place.locator, source.safes.setup))
+        try:
+            return found | self.watch(safes, block_hash=block_hash)
+        except NodeRefused as refusal:
+            if not is_forgotten(refusal):
+                raise
+            return found | self.watch(safes, block_hash=self.require_ready().hash)
 
     def check_serves_addresses(self) -> None:
         """Raise ``AddressesNotServed`` unless every contract a Safe of ours needs stands here with the code pinned.
@@ -291,6 +363,44 @@ class EthereumAdapter:
                     return found
         raise TransactionNotFound(f"the node has no transaction {txid} in {where}", chain=self.chain)
 
+    def plan(self, candidates: Candidates, *, rules: SpendRules, fee_rate: int | None = None) -> Plan:
+        """One turn of a Safe for the order. What it costs is decided when it is carried out, by whoever does.
+
+        Raises as ``planning.plan`` does.
+        """
+        del rules, fee_rate
+        return planning.plan(self, self._network, candidates)
+
+    def nonce_of(self, safe: str, *, block_hash: str) -> int:
+        """The nonce of a Safe's next SafeTx by its storage, 0 before it is there. Raises ``NodeNotReady`` where two
+        nodes differ.
+        """
+        told = {storage.nonce(safe, block_hash=block_hash) for storage in self._storages}
+        if len(told) != 1:
+            raise NodeNotReady(f"two nodes tell the nonce of {safe} differently", chain=self.chain)
+        return told.pop()
+
+    def try_call(self, call: SafeTx, *, sender: str, block_hash: str) -> bytes | str:
+        """What a call from ``sender`` answers at a block, or the node's words for why it fails.
+
+        Data for an address without code fails: nothing would come of it. Raises ``NodeUnavailable`` where the node says
+        no for another reason than the call's own.
+        """
+        request = {"from": sender, "to": call.to, "value": quantity(call.value), "data": "0x" + call.data.hex()}
+        block = at_block(block_hash)
+        answer, code = self._node.rpc.batch([("eth_call", (request, block)), ("eth_getCode", (call.to, block))])
+        if isinstance(answer, NodeRefused):
+            said = str(answer.facts["rpc_message"])
+            if any(word in said.lower() for word in _FAILED_WORDS):
+                return said
+            raise NodeUnavailable(f"the node does not try the payment: {said}", chain=self.chain)
+        if isinstance(code, NodeRefused):
+            raise NodeUnavailable("the node does not show a contract", chain=self.chain)
+        with expecting("eth_call"):
+            if call.data and not read_bytes(code):
+                return "there is no contract"
+            return read_bytes(answer)
+
     def broadcast(self, raw: bytes) -> BroadcastOutcome:
         """Send and say what is known. What the node refuses is looked for by its hash before it is believed.
 
@@ -308,6 +418,22 @@ class EthereumAdapter:
         if answer != txid:
             return BroadcastOutcome(BroadcastResult.UNKNOWN, "the node answered with another hash")
         return BroadcastOutcome(BroadcastResult.ACCEPTED)
+
+    def standing(self, account: str) -> Standing:
+        """What the chain says of a relayer's account now. Raises ``NodeRefused``."""
+        return self._relaying.standing(account)
+
+    def examine(self, finals: Iterable[bytes], *, account: str) -> list[Prospect]:
+        """Each signed SafeTx as it stands now; those that can go were tried, each alone. Raises ``InvalidInput``."""
+        return self._relaying.examine(finals, account=account)
+
+    def market(self) -> Market:
+        """What the next block asks per gas. Raises ``NodeRefused``."""
+        return self._relaying.market()
+
+    def held_at(self, locator: bytes, *, height: int) -> int:
+        """Wei at an address after the block of that height. Raises ``NodeRefused`` where the node forgot."""
+        return self._relaying.held_at(checksum_address(locator), height=height)
 
     def _refused(self, txid: str, reason: str) -> BroadcastOutcome:
         said = reason.lower()

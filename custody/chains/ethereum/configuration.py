@@ -127,6 +127,10 @@ class SafeStorage:
             nonce=storage[NONCE_SLOT],
         )
 
+    def nonce(self, safe: str, *, block_hash: str) -> int:
+        """The nonce of a Safe's next SafeTx, 0 before it is deployed. Raises ``NodeRefused``."""
+        return self._read(safe, (NONCE_SLOT,), block_hash)[1][NONCE_SLOT]
+
     def watch(self, safes: Sequence[tuple[bytes, SafeSetup]], *, block_hash: str) -> dict[bytes, list[str]]:
         """Which Safes are not as they were set up, and how: address (20 bytes) to ``differences``. Raises as above.
 

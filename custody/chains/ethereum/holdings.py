@@ -20,8 +20,8 @@ from custody.chains.ethereum.offline.deployments import MULTICALL3
 from custody.chains.ethereum.offline.erc20 import BALANCE_OF
 from custody.chains.ethereum.offline.multicall import AGGREGATE3, GET_ETH_BALANCE, decode_results, uint_result
 from custody.chains.ethereum.rpc import Portion, Rpc, at_block, expecting, is_forgotten
-from custody.chains.port import NodeRefused
-from custody.kernel.errors import InvalidInput, Unavailable
+from custody.chains.port import AssetSilent, NodeRefused
+from custody.kernel.errors import InvalidInput
 
 GAS_PER_CALL: Final = 50_000_000
 """What go-ethereum lets an ``eth_call`` use unless it is told otherwise."""
@@ -71,7 +71,7 @@ class Way(StrEnum):
     EACH = "each"
 
 
-class TokenSilent(Unavailable):
+class TokenSilent(AssetSilent):
     """A token does not say what somebody has: it is no token, or it fails for that address."""
 
     code = "token-silent"

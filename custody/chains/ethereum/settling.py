@@ -11,6 +11,9 @@ The rule, for one place and one asset over one block or a range of blocks:
 So a fee on transfer, a lying log and two logs for one move are credited with what arrived, and debits stay as they
 were, for the spend that made them is known. What has no transaction is named by its place, its asset and the two blocks
 between which it moved, so comparing the same blocks again finds the same move.
+
+Where balances cannot be had (a state the node forgot, a token that does not answer), a token's log alone is believed in
+nothing: see ``believed``.
 """
 
 from __future__ import annotations
@@ -64,6 +67,28 @@ def settled(block: Block, *, arrived: Mapping[Place, int], native: str) -> Settl
         if block.is_complete or asset != native
     )
     return Settled(replace(block, transactions=transactions), doubts)
+
+
+def believed(block: Block, *, native: str, silent: Collection[str] | None = None) -> Block:
+    """The block without what only a log says of tokens (``silent``: of these alone), not complete: balances tell later.
+
+    Kept is ether, which moves by the network's rules, and what a signed spend takes, which that spend is known by.
+    """
+
+    def stays(asset: str | None) -> bool:
+        return asset == native if silent is None else asset not in silent
+
+    transactions = tuple(
+        replace(
+            transaction,
+            credits=tuple(credit for credit in transaction.credits if stays(credit.asset)),
+            debits=tuple(
+                debit for debit in transaction.debits if stays(debit.asset) or debit.spend != transaction.txid
+            ),
+        )
+        for transaction in block.transactions
+    )
+    return replace(block, transactions=transactions, is_complete=False)
 
 
 def untold(differences: Mapping[Place, int], *, since: str, until: str) -> tuple[ChainTransaction, ...]:

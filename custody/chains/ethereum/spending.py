@@ -23,17 +23,16 @@ from functools import lru_cache
 from typing import Any, Final
 
 from custody.chains import spending as port
-from custody.chains.ethereum.offline.address import address_bytes, checksum_address, expect_checksummed, parse_address
+from custody.chains.ethereum.offline.address import address_bytes, expect_checksummed
 from custody.chains.ethereum.offline.deployments import known_name
 from custody.chains.ethereum.offline.ecdsa import ORDER, address_of_key
-from custody.chains.ethereum.offline.effect import EffectRefused, effect_of
+from custody.chains.ethereum.offline.effect import EffectRefused, effect_of, no_op
 from custody.chains.ethereum.offline.eip712 import typed_data_digest
-from custody.chains.ethereum.offline.erc20 import encode_transfer
 from custody.chains.ethereum.offline.execution import SignedSafeTx, decode_execution, encode_execution
 from custody.chains.ethereum.offline.multisend import BatchDelegates, decode_multisend
 from custody.chains.ethereum.offline.network import Network, network
 from custody.chains.ethereum.offline.proxy import ProxyCode, Safes, SafeSetup, decode_create, salt_nonce
-from custody.chains.ethereum.offline.safe_tx import CALL, SafeTx, safe_tx_hash, typed_data
+from custody.chains.ethereum.offline.safe_tx import CALL, SafeTx, typed_data
 from custody.chains.ethereum.offline.signatures import (
     OwnerSignatureRefused,
     SignatureKind,
@@ -42,6 +41,8 @@ from custody.chains.ethereum.offline.signatures import (
     parse_signature,
     recover_owner,
 )
+from custody.chains.ethereum.offline.unsigned import UnsignedSafeTx
+from custody.chains.ethereum.planning import call_of, contract_of
 from custody.chains.ethereum.terms import EthereumTerms
 from custody.chains.spending import (
     AnswerRefused,
@@ -83,29 +84,10 @@ _KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """A SafeTx with the chain and the Safe it is for: all that its hash is made of."""
+class Attempt(UnsignedSafeTx):
+    """What owners sign, and what executing it takes."""
 
-    network: Network
-    safe: str
-    tx: SafeTx
-
-    @property
-    def digest(self) -> bytes:
-        """What owners sign."""
-        return safe_tx_hash(self.tx, network=self.network, safe=self.safe)
-
-    @property
-    def spend(self) -> str:
-        """``0x`` and the digest."""
-        return "0x" + self.digest.hex()
-
-    @property
-    def text(self) -> str:
-        """``unsigned``."""
-        found = {"chain_id": self.network.chain_id, "safe": self.safe, "safe_tx": self.tx.to_json()}
-        return canonical_json(found).decode("utf-8")
+    __slots__ = ()
 
     @property
     def weight(self) -> int:
@@ -164,11 +146,12 @@ class EthereumSpending:
     """One network's spends. ``assets`` are the CAIP-19 ids of registered tokens; ``None`` leaves that to the caller."""
 
     fees_from_vault = False
+    can_be_left = True
     fee_rate = FEE_RATE
 
     def __init__(self, chain: str, *, assets: Collection[str] | None = None) -> None:
         self._network = network(chain)
-        self._tokens = None if assets is None else frozenset(_contract_of(asset, self._network) for asset in assets)
+        self._tokens = None if assets is None else frozenset(contract_of(asset, self._network) for asset in assets)
 
     @property
     def chain(self) -> str:
@@ -180,8 +163,9 @@ class EthereumSpending:
         return EthereumTerms.from_block(block)
 
     def compose(self, plan: Plan, *, keyset: Keyset, branch: int, change_index: int | None) -> Composed:
-        """The SafeTx that pays the order out of the plan's one turn. Raises ``InvalidInput``, and ``SpendMismatch``
-        where two computations of its hash differ.
+        """The SafeTx that pays the order out of the plan's one turn, or uses the turn up where it pays nobody.
+
+        Raises ``InvalidInput``, and ``SpendMismatch`` where two computations of its hash differ.
         """
         del branch
         order, turn = plan.order, _turn_of(plan.inputs)
@@ -190,9 +174,9 @@ class EthereumSpending:
         if order.chain != self.chain:
             raise InvalidInput(f"an order of another chain; accepted is {self.chain}", field="order.chain")
         self._expect_own(turn, keyset)
-        attempt = Attempt(self._network, turn.account, self._safe_tx(order, turn.number))
+        attempt = Attempt(self._network, turn.account, _tx_of(order, turn, self._network))
         paid = [(payment.asset, payment.locator, payment.units) for payment in self._payments(attempt)]
-        if paid != [(order.asset, order.locator, order.units)]:
+        if paid != ([] if order.pays_nobody else [(order.asset, order.locator, order.units)]):
             raise InvalidInput("does not pay what the order says", field="order")
         if typed_data_digest(typed_data(attempt.tx, network=self._network, safe=attempt.safe)) != attempt.digest:
             raise SpendMismatch("two computations of one SafeTx hash differ", claim=turn.claim)
@@ -245,7 +229,7 @@ class EthereumSpending:
         attempt = self._read(unsigned)
         return Effect(
             spend=attempt.spend,
-            claims=frozenset({f"{attempt.safe}#{attempt.tx.nonce}"}),
+            claims=frozenset({attempt.claim}),
             payments=self._payments(attempt),
             fee_units=0,
         )
@@ -277,13 +261,6 @@ class EthereumSpending:
         self._payments(execution.attempt)
         return execution
 
-    def _safe_tx(self, order: Order, nonce: int) -> SafeTx:
-        recipient = _address(order.locator, field="order.locator")
-        if order.asset == self._network.asset.id:
-            return SafeTx(to=recipient, value=order.units, data=b"", nonce=nonce)
-        token = _contract_of(order.asset, self._network)
-        return SafeTx(to=token, value=0, data=encode_transfer(recipient, order.units), nonce=nonce)
-
     def _ours(self, unsigned: str, inputs: Sequence[Input], keyset: Keyset) -> Attempt:
         """The attempt, which does what ours may and uses up exactly these inputs of this keyset's."""
         attempt, turn = self._read(unsigned), _turn_of(inputs)
@@ -300,12 +277,10 @@ class EthereumSpending:
             raise InvalidInput("not a Safe of this keyset, client and index", field="inputs.account")
 
     def _read(self, unsigned: str) -> Attempt:
-        found = _exactly(parse_json(unsigned, field="unsigned"), ("chain_id", "safe", "safe_tx"), field="unsigned")
-        expect_checksummed(found["safe"], field="safe")
-        attempt = Attempt(self._network_in(found), found["safe"], SafeTx.from_json(found["safe_tx"]))
-        if attempt.text != unsigned:
-            raise InvalidInput("not in its one canonical form", field="unsigned")
-        return attempt
+        found = UnsignedSafeTx.parse(unsigned)
+        if found.network != self._network:
+            raise InvalidInput(f"of another chain; accepted is {self._network.chain_id}", field="chain_id")
+        return Attempt(found.network, found.safe, found.tx)
 
     def _network_in(self, found: Mapping[str, Any]) -> Network:
         if found["chain_id"] != self._network.chain_id:
@@ -385,24 +360,14 @@ def _verified(attempt: Attempt, raw: bytes, keyset: Keyset, cosigner: str) -> by
     return raw
 
 
-def _contract_of(asset: str, where: Network) -> str:
-    """The contract in a token's CAIP-19 id, which has one form. Raises ``InvalidInput``."""
-    contract = asset.removeprefix(f"{where.chain}/erc20:")
-    if contract == asset:
-        raise InvalidInput(f"accepted are {where.asset.id} and {where.chain}/erc20:0x…", field="asset")
-    if parse_address(contract, field="asset") != contract:
-        raise InvalidInput("without its EIP-55 checksum", field="asset")
-    return contract
+def _tx_of(order: Order, turn: Turn, where: Network) -> SafeTx:
+    if order.pays_nobody:
+        return no_op(safe=turn.account, nonce=turn.number)
+    return call_of(order, where, nonce=turn.number)
 
 
 def _asset_of(contract: str, where: Network) -> str:
     return f"{where.chain}/erc20:{contract}"
-
-
-def _address(locator: bytes, *, field: str) -> str:
-    if len(locator) != 20:
-        raise InvalidInput(f"{len(locator)} bytes; accepted are 20", field=field)
-    return checksum_address(locator)
 
 
 def _exactly(value: object, names: tuple[str, ...], *, field: str) -> Mapping[str, Any]:

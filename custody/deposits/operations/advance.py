@@ -12,8 +12,12 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
 from custody.addresses.model import OwnedAddress
-from custody.deposits.model import DepositRules, is_deposit
+from custody.chains.registry import addressing
+from custody.chains.spending import Finality
+from custody.deposits import queries
+from custody.deposits.model import IN_DOUBT, DepositRules, is_capital, is_deposit
 from custody.deposits.operations.booking import book, unbook
+from custody.deposits.operations.doubting import judge_doubts
 from custody.deposits.operations.rows import known, lock_chain, move, open_deposit
 from custody.deposits.states import BOOKED, DepositEvent
 from custody.deposits.tables import CONFIRMING, UNBACKED, DepositProgressRow, DepositRow
@@ -39,11 +43,14 @@ def advance(session: Session, *, chain: str, config: DepositRules, actor: str, n
 
     A movement is taken up once; an outpoint has one deposit for ever. Run it after each ``movements.advanced``
     and ``movements.reorganised``; running it again, or twice at once, changes nothing more. The stored tip
-    cannot move meanwhile. Raises ``NoDepositRules``: an asset's rules are not to be taken away while it is awaited.
+    cannot move meanwhile. Nothing is booked from a block of which the node showed a part before balances were compared
+    at it or after it, and what is of a suspended asset is booked as nobody's. Raises ``NoDepositRules``: an asset's
+    rules are not to be taken away while it is awaited.
     """
     progress = lock_chain(session, chain)
     tip = movements.tip(session, chain=chain, hold=True)
     run = _Run(session, chain, config, actor, now)
+    judge_doubts(session, chain=chain, rules=config, actor=actor, now=now)
     run.take_up_all(progress)
     crash_point("deposits.taken_up")
     run.reverse_unbacked()
@@ -57,6 +64,7 @@ def advance(session: Session, *, chain: str, config: DepositRules, actor: str, n
 class _Run:
     def __init__(self, session: Session, chain: str, rules: DepositRules, actor: str, now: datetime) -> None:
         self.session, self.chain, self.rules, self.actor, self.now = session, chain, rules, actor, now
+        self.native = addressing(chain).native.id
         self.mined: list[str] = []
         self.booked: list[str] = []
         self.removed: list[str] = []
@@ -72,18 +80,33 @@ class _Run:
             unbook(self.session, row, actor=self.actor, now=self.now)
 
     def book_due(self, tip_height: int) -> None:
-        due = self._rows(CONFIRMING, DepositRow.height + DepositRow.required_depth - 1 <= tip_height)
+        due = self._rows(CONFIRMING, *self._counts(tip_height))
+        suspended = queries.suspended(self.session, chain=self.chain) if due else {}
         # The rows go to the database together at the end, not one by one before each posting.
         with self.session.no_autoflush:
             for row in due:
+                if row.reason is None and row.asset in suspended:
+                    row.reason = IN_DOUBT
                 book(self.session, row, actor=self.actor, now=self.now)
                 self.booked.append(row.id)
+
+    def _counts(self, tip_height: int) -> list[ColumnElement[bool]]:
+        """When a deposit counts: deep enough or final, and in no block of which a part may be missing."""
+        if self.rules.finality is Finality.FINALIZED:
+            finalized = movements.finalized(self.session, chain=self.chain)
+            conditions = [DepositRow.height <= (-1 if finalized is None else finalized)]
+        else:
+            conditions = [DepositRow.height + DepositRow.required_depth - 1 <= tip_height]
+        in_part = movements.first_in_part(self.session, chain=self.chain)
+        return conditions if in_part is None else [*conditions, DepositRow.height < in_part]
 
     def _take_up(self, changes: Sequence[Movement]) -> None:
         rows = known(self.session, self.chain, ((item.txid, item.position) for item in changes))
         owners = addresses.by_ids(self.session, {item.address_id for item in changes if not item.removed})
         for item in changes:
             row = rows.get((item.txid, item.position))
+            if not item.removed and is_capital(owners[item.address_id], asset=item.asset, native=self.native):
+                continue
             if item.removed:
                 self._remove(item, row)
             elif row is None:

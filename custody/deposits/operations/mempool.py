@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from custody.addresses import operations as addresses
 from custody.addresses.model import AddressState
 from custody.chains.port import ChainTransaction
-from custody.deposits.model import DepositRules, is_deposit
+from custody.chains.registry import addressing
+from custody.deposits.model import DepositRules, is_capital, is_deposit
 from custody.deposits.operations.rows import known, lock_chain, move, open_deposit
 from custody.deposits.states import DepositEvent, DepositState
 from custody.deposits.tables import SEEN, DepositRow
@@ -45,7 +46,8 @@ def note_mempool(
     """
     lock_chain(session, chain)
     seen_now = movements.seen_in_mempool(session, chain=chain, transactions=transactions, assets=config.assets)
-    arrivals = [item for item in seen_now if _ours(item)]
+    native = addressing(chain).native.id
+    arrivals = [item for item in seen_now if _ours(item, native)]
     seen = _show(session, chain, arrivals, config, actor, now)
     present = set(still_there) | {item.txid for item in transactions}
     closed = []
@@ -98,5 +100,7 @@ def _pending(session: Session, chain: str) -> Sequence[DepositRow]:
     return session.execute(query.order_by(DepositRow.id)).scalars().all()
 
 
-def _ours(item: Arrival) -> bool:
+def _ours(item: Arrival, native: str) -> bool:
+    if is_capital(item.owner, asset=item.asset, native=native):
+        return False
     return is_deposit(change=item.owner.change, own_spend=item.own_spend, units=item.units)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from custody.kernel.errors import Conflict, InvalidInput, NotFound, Refused
 from custody.kernel.money import Amount
-from custody.ledger.model import AccountKind, AccountRef, Entry, Hold, HoldState, Posting, Reason, Settlement
+from custody.ledger.model import AccountKind, AccountRef, Entry, Hold, HoldState, Posting, Reason, Restored, Settlement
 from custody.ledger.operations.posting import IdempotencyMismatch, locked_balances, post
 from custody.ledger.queries import entry_by_key, hold_from_row
 from custody.ledger.tables import HoldRow
@@ -119,7 +119,7 @@ def void_hold(session: Session, *, hold_id: str, actor: str, now: datetime) -> H
     if row.state != HoldState.PENDING:
         raise HoldEnded(f"the hold is {row.state}", hold=hold_id)
     entry = Entry(
-        key=f"{hold_id}:voided",
+        key=_voided_key(hold_id, _restored(session, hold_id) + 1),
         reason=Reason.HOLD_RELEASED,
         subject=row.subject,
         actor=actor,
@@ -131,6 +131,36 @@ def void_hold(session: Session, *, hold_id: str, actor: str, now: datetime) -> H
     post(session, entry=entry, now=now)
     _move(session, hold_id, state=HoldState.VOIDED, ended_at=now)
     return hold_from_row(_locked(session, hold_id))
+
+
+def restore_hold(session: Session, *, hold_id: str, actor: str, now: datetime) -> Restored:
+    """What had ended the hold unpaid was undone by a reorg: all of it is set aside again.
+
+    It comes from ``available`` and, where the client has used it meanwhile, from a receivable. Repeating it changes
+    nothing. Raises ``HoldNotFound``, ``HoldEnded`` when the hold was settled.
+    """
+    row = _locked(session, hold_id)
+    if row.state == HoldState.POSTED:
+        raise HoldEnded(f"the hold is {row.state}", hold=hold_id)
+    if row.state == HoldState.PENDING:
+        return Restored(hold_from_row(row), Amount(row.asset, 0))
+    available = AccountRef(AccountKind.AVAILABLE, row.client, row.asset)
+    held = AccountRef(AccountKind.HELD, row.client, row.asset)
+    receivable = AccountRef(AccountKind.RECEIVABLE, row.client, row.asset)
+    have_units, *_ = locked_balances(session, (available, held, receivable))
+    taken_units = min(have_units, row.units)
+    owed_units = row.units - taken_units
+    lines = ((available, -taken_units), (receivable, -owed_units), (held, row.units))
+    entry = Entry(
+        key=_restored_key(hold_id, _restored(session, hold_id) + 1),
+        reason=Reason.HOLD_RESTORED,
+        subject=row.subject,
+        actor=actor,
+        postings=tuple(Posting(account, units) for account, units in lines if units),
+    )
+    post(session, entry=entry, now=now)
+    _move(session, hold_id, state=HoldState.PENDING, ended_at=None)
+    return Restored(hold_from_row(_locked(session, hold_id)), Amount(row.asset, owed_units))
 
 
 def reverse_settlement(session: Session, *, hold_id: str, actor: str, now: datetime, occurrence: int = 1) -> Hold:
@@ -211,6 +241,22 @@ def _move(session: Session, hold_id: str, **values: Any) -> None:
 
 def _settled_key(hold_id: str, occurrence: int) -> str:
     return f"{hold_id}:settled:{occurrence}"
+
+
+def _restored(session: Session, hold_id: str) -> int:
+    """How often the hold was set aside again after it was voided."""
+    times = 0
+    while entry_by_key(session, key=_restored_key(hold_id, times + 1)) is not None:
+        times += 1
+    return times
+
+
+def _restored_key(hold_id: str, occurrence: int) -> str:
+    return f"{hold_id}:restored:{occurrence}"
+
+
+def _voided_key(hold_id: str, occurrence: int) -> str:
+    return f"{hold_id}:voided" if occurrence == 1 else f"{hold_id}:voided:{occurrence}"
 
 
 def _reversed_key(hold_id: str, occurrence: int) -> str:

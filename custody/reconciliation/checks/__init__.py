@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from custody.reconciliation.checks.assets_answer import assets_answer
 from custody.reconciliation.checks.every_unit_is_somebodys import every_unit_is_somebodys
 from custody.reconciliation.checks.holdings_are_the_nodes import holdings_are_the_nodes
 from custody.reconciliation.checks.ledger_is_the_chain import ledger_is_the_chain
@@ -15,6 +16,7 @@ from custody.reconciliation.model import Break, Snapshot
 Check = Callable[[Snapshot], list[Break]]
 
 CHECKS: Final[tuple[Check, ...]] = (
+    assets_answer,
     holdings_are_the_nodes,
     movements_are_the_coins,
     ledger_is_the_chain,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from custody.chains.registry import spending
+from custody.chains.registry import addressing, spending
 from custody.chains.spending import Effect, Terms
 from custody.kernel.errors import CustodyError
 
@@ -50,7 +50,7 @@ def fees_are_under_caps(session: Session, terms: Mapping[str, Terms]) -> Iterato
             terms[row.chain].check_fee(
                 fee_units=int(row.fee_units),
                 weight=spending(row.chain).read_final(bytes(row.final)).weight if row.final else row.weight,
-                paid_units=int(row.units),
+                paid_units=int(row.units) if row.asset == addressing(row.chain).native.id else None,
                 ceiling_units=int(row.max_fee_units),
             )
         except CustodyError as error:
@@ -73,6 +73,9 @@ def _differences(row: Row[Any], own: dict[str, set[bytes]]) -> Iterator[str]:
 
 
 def _wrong_payments(row: Row[Any], effect: Effect, own: set[bytes]) -> Iterator[str]:
+    if not row.pays:
+        yield from (f"attempt {row.id} gives its withdrawal up and pays somebody" for _ in effect.payments[:1])
+        return
     request = row.document["request"]
     wanted = (request["destination"], int(request["amount"]), request["asset"])
     left = list(effect.payments)
@@ -94,8 +97,8 @@ def _change_scripts(session: Session) -> dict[str, set[bytes]]:
 
 _ATTEMPTS: Final = text(
     """
-    SELECT a.id, a.chain, a.vault_id, a.unsigned, a.inputs, a.final, a.txid, a.fee_units, a.weight,
-      w.units, w.max_fee_units, i.document
+    SELECT a.id, a.chain, a.vault_id, a.unsigned, a.inputs, a.final, a.txid, a.fee_units, a.weight, a.pays,
+      w.units, w.asset, w.max_fee_units, i.document
     FROM attempts a JOIN withdrawals w ON w.id = a.withdrawal_id JOIN intents i ON i.digest = w.digest
     ORDER BY a.id
     """
@@ -113,6 +116,8 @@ _CONFIRMED_TWICE: Final = text(
     JOIN attempts a ON a.withdrawal_id = w.id
     WHERE w.state IN ('denied', 'rejected', 'expired', 'cancelled', 'failed') AND EXISTS (
       SELECT FROM movements m WHERE m.chain = a.chain AND m.spent_by = a.txid AND m.removed_at IS NULL)
+      AND NOT EXISTS (SELECT FROM attempts b WHERE b.txid = a.txid AND b.withdrawal_id <> a.withdrawal_id
+        AND b.state <> 'abandoned' AND a.state = 'abandoned')
     """
 )
 

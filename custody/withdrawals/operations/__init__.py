@@ -9,8 +9,8 @@ from custody.withdrawals.operations.deciding import (
 )
 from custody.withdrawals.operations.observing import observe
 from custody.withdrawals.operations.paying import (
-    BROADCAST,
     REPLACE,
+    CarriedByAnother,
     NothingToReplace,
     VaultStopped,
     composable,
@@ -18,6 +18,7 @@ from custody.withdrawals.operations.paying import (
     mark_refused,
     mark_sent,
     mark_signed,
+    mark_unpayable,
     replace,
     replaceable,
     request_rebroadcast,
@@ -26,15 +27,24 @@ from custody.withdrawals.operations.paying import (
     sent_attempts,
     wait,
 )
-from custody.withdrawals.operations.request import COMPOSE, Requested, request
+from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request
+from custody.withdrawals.operations.respending import (
+    CannotRespend,
+    RespendRequested,
+    mark_respend_approved,
+    request_respend,
+)
 
 __all__ = [
     "BROADCAST",
     "COMPOSE",
     "REPLACE",
+    "CannotRespend",
+    "CarriedByAnother",
     "MayBeSigned",
     "NothingToReplace",
     "Requested",
+    "RespendRequested",
     "VaultStopped",
     "cancel",
     "composable",
@@ -45,12 +55,15 @@ __all__ = [
     "mark_rejected",
     "mark_sent",
     "mark_signed",
+    "mark_unpayable",
+    "mark_respend_approved",
     "observe",
     "replace",
     "replaceable",
     "request",
     "request_rebroadcast",
     "request_replacement",
+    "request_respend",
     "sendable",
     "sent_attempts",
     "wait",

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
 from custody.clients.queries import Client
-from custody.evidence.requests import WithdrawalRequest
+from custody.evidence.requests import RespendRequest, WithdrawalRequest
 from custody.kernel.money import Asset
 from custody.vaults.model import Vault
 from custody.withdrawals.states import State
@@ -47,6 +47,27 @@ def facts_of(
         chain=vault.chain,
         destination="own" if own else "new",
         destination_text=request.destination,
+        amount_units=request.amount,
+        vault_break="open" if vault.frozen_reason else "none",
+        books_age_seconds=age,
+    )
+
+
+def facts_of_respend(*, request: RespendRequest, asset: Asset, client: Client, vault: Vault, now: datetime) -> Facts:
+    """Everything the policy may read of giving a withdrawal up: its money stays where it is."""
+    age = int((now - vault.reconciled_at).total_seconds()) if vault.reconciled_at else None
+    return Facts(
+        kind=request.kind,
+        requester=request.requester,
+        now=now,
+        client=client.id,
+        client_status=client.status,
+        segregation=client.segregation,
+        asset=asset.code,
+        decimals=asset.decimals,
+        chain=vault.chain,
+        destination="own",
+        destination_text=vault.id,
         amount_units=request.amount,
         vault_break="open" if vault.frozen_reason else "none",
         books_age_seconds=age,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy.orm import Session
 
+from custody.audit import operations as audit
 from custody.chains.registry import spending
 from custody.chains.spending import SpendRules, leaving
 from custody.clients import operations as clients
@@ -14,18 +16,23 @@ from custody.kernel.money import Amount
 from custody.ledger import operations as ledger
 from custody.ledger import queries as holds
 from custody.movements import queries as movements
+from custody.movements.queries import Ended
 from custody.outbox import operations as outbox
 from custody.spends import operations as spends
 from custody.spends import queries as attempts
-from custody.spends.model import Attempt
+from custody.spends.model import Attempt, Overtaken
 from custody.withdrawals import queries
 from custody.withdrawals.operations.moving import locked, move
-from custody.withdrawals.operations.paying import BROADCAST
-from custody.withdrawals.states import Event, State
+from custody.withdrawals.operations.request import BROADCAST, COMPOSE
+from custody.withdrawals.operations.respending import ask_to_go_on, is_given_up
+from custody.withdrawals.states import UNDER_WAY, Event, State
 from custody.withdrawals.tables import WithdrawalRow
 
 DEFICIT: Final = "a reorganised payment cost more than the client had left"
 """Why a client is frozen whose second settlement left a receivable (I2)."""
+
+UNCOVERED: Final = "a reorg made a payment possible again whose money the client had used meanwhile"
+"""Why a client is frozen whose money could not all be set aside again (I2)."""
 
 
 def observe(session: Session, *, chain: str, rules: SpendRules, correlation_id: str, now: datetime) -> list[str]:
@@ -50,42 +57,101 @@ def _observe_once(
     if tip is None:
         return set()
     watched = attempts.watched(session, chain=chain, since_height=tip.height - rules.reorg_horizon)
-    heights = movements.confirmed_spends(session, chain=chain, txids=[item.spend for item in watched])
-    completed = queries.completed_among(session, withdrawals=[item.withdrawal for item in watched])
-    return {
+    ended = attempts.ended(session, chain=chain, among=watched)
+    over = queries.over_among(session, withdrawals=[item.withdrawal for item in watched])
+    look = _Look(session, tip.height, rules, correlation_id, now)
+    moved = {
         (item.withdrawal, event)
         for item in watched
-        # What is settled and where it was needs no lock; nearly everything watched is.
-        if not (item.withdrawal in completed and heights.get(item.spend) == item.confirmed_height)
-        and (event := _follow(session, item, heights.get(item.spend), tip.height, rules, correlation_id, now))
+        # What is over and where it was needs no lock; nearly everything watched is.
+        if not (item.withdrawal in over and _height(ended.get(item.spend)) == item.confirmed_height)
+        and (event := _follow(look, item, ended.get(item.spend)))
     }
+    lost = attempts.overtaken(session, chain=chain, among=[item for item in watched if item.spend not in ended])
+    return moved | {(item.withdrawal, event) for item in lost if (event := _overtake(look, item))}
 
 
-def _follow(
-    session: Session,
-    attempt: Attempt,
-    height: int | None,
-    tip: int,
-    rules: SpendRules,
-    correlation_id: str,
-    now: datetime,
-) -> Event | None:
-    if height is None and attempt.confirmed_height is None:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at the chain, and the unit it is taken in."""
+
+    session: Session
+    tip: int
+    rules: SpendRules
+    correlation_id: str
+    now: datetime
+
+    def move(self, row: WithdrawalRow, event: Event, *, why: str = "") -> Event:
+        move(self.session, row, event=event, actor="chain", now=self.now, why=why, correlation_id=self.correlation_id)
+        return event
+
+    def is_deep(self, row: WithdrawalRow, height: int) -> bool:
+        """Whether what is at this height is final for us."""
+        return self.tip - height + 1 >= self.rules.required_depth(row.units)
+
+
+def _height(ended: Ended | None) -> int | None:
+    return None if ended is None else ended.height
+
+
+def _follow(look: _Look, attempt: Attempt, ended: Ended | None) -> Event | None:
+    if ended is None and attempt.confirmed_height is None:
         return None
-    row = locked(session, withdrawal=attempt.withdrawal)
-    if height is None:
-        return _undo(session, row, attempt, correlation_id, now)
-    if attempt.confirmed_height != height:
-        spends.confirm(session, attempt=attempt.id, height=height)
+    row = locked(look.session, withdrawal=attempt.withdrawal)
+    if ended is None:
+        return _undo(look, row, attempt)
+    if attempt.confirmed_height != ended.height:
+        spends.confirm(look.session, attempt=attempt.id, height=ended.height)
+    if ended.succeeded and attempt.pays:
+        return _paid(look, row, attempt, ended.height)
+    return _used_up(look, row, attempt, ended)
+
+
+def _paid(look: _Look, row: WithdrawalRow, attempt: Attempt, height: int) -> Event | None:
     event = None
-    if row.state in (State.SIGNED, State.BROADCAST):
+    if row.state in UNDER_WAY:
         row.txid = attempt.spend
-        move(session, row, event=Event.CONFIRM, actor="chain", now=now, correlation_id=correlation_id)
-        event = Event.CONFIRM
-    if row.state == State.CONFIRMED and tip - height + 1 >= rules.required_depth(row.units):
-        _complete(session, row, attempt, correlation_id, now)
+        event = look.move(row, Event.CONFIRM)
+    if row.state == State.CONFIRMED and look.is_deep(row, height):
+        _complete(look.session, row, attempt, look.correlation_id, look.now)
         event = Event.COMPLETE
     return event
+
+
+def _used_up(look: _Look, row: WithdrawalRow, attempt: Attempt, ended: Ended) -> Event | None:
+    """The claim is gone and nothing was paid: at its depth nothing signed for it can pay any more."""
+    if row.state not in UNDER_WAY or not look.is_deep(row, ended.height):
+        return None
+    spends.settle(look.session, withdrawal=row.id, paid_by=attempt.id, now=look.now)
+    row.txid = attempt.spend
+    if row.state == State.CANCELLING and not attempt.pays and ended.succeeded:
+        return look.move(row, Event.USE_UP)
+    return look.move(row, Event.FAIL, why="it was carried out and failed: nothing was paid")
+
+
+def _overtake(look: _Look, overtaken: Overtaken) -> Event | None:
+    """Something else used its turn: composed anew where nobody can have signed it, over where somebody can have.
+
+    What was signed for a turn that is used can never be carried out, once that is at its depth.
+    """
+    row = locked(look.session, withdrawal=overtaken.withdrawal)
+    if row.state not in UNDER_WAY:
+        return None
+    unseen = row.state == State.AWAITING_SIGNATURES
+    if unseen and spends.give_up(look.session, withdrawal=row.id, refused=False, now=look.now):
+        event = look.move(row, Event.OVERTAKE, why="something else used its turn")
+        outbox.emit(
+            look.session,
+            topic=COMPOSE,
+            payload={"withdrawal": row.id},
+            correlation_id=look.correlation_id,
+            now=look.now,
+        )
+        return event
+    if not look.is_deep(row, overtaken.height):
+        return None
+    spends.settle(look.session, withdrawal=row.id, paid_by="", now=look.now)
+    return look.move(row, Event.FAIL, why="something else used its turn: it can never be carried out")
 
 
 def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id: str, now: datetime) -> None:
@@ -107,21 +173,47 @@ def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlatio
     move(session, row, event=Event.COMPLETE, actor="chain", now=now, correlation_id=correlation_id)
 
 
-def _undo(session: Session, row: WithdrawalRow, attempt: Attempt, correlation_id: str, now: datetime) -> Event | None:
-    """A reorg took the payment out: the money is held again before anything else, and it is sent again."""
-    spends.confirm(session, attempt=attempt.id, height=None)
+def _undo(look: _Look, row: WithdrawalRow, attempt: Attempt) -> Event | None:
+    """A reorg took it out: the money is held again before anything else, and what is wanted is sent again."""
+    spends.confirm(look.session, attempt=attempt.id, height=None)
+    if row.state in (State.CANCELLED, State.FAILED):
+        return _hold_again(look, row, attempt)
     if row.state not in (State.CONFIRMED, State.COMPLETED):
         return None
     if row.state == State.COMPLETED:
         assert row.hold_id is not None
-        settled = _settlements(session, row.hold_id)
-        ledger.reverse_settlement(session, hold_id=row.hold_id, actor="chain", now=now, occurrence=settled)
-        spends.unsettle(session, withdrawal=row.id, chain=row.chain, now=now)
+        settled = _settlements(look.session, row.hold_id)
+        ledger.reverse_settlement(look.session, hold_id=row.hold_id, actor="chain", now=look.now, occurrence=settled)
+        spends.unsettle(look.session, withdrawal=row.id, chain=row.chain, now=look.now)
         row.fee_units = None
-    move(session, row, event=Event.REORGANISE, actor="chain", now=now, correlation_id=correlation_id)
-    payload = {"withdrawal": row.id, "attempt": attempt.id}
-    outbox.emit(session, topic=BROADCAST, payload=payload, correlation_id=correlation_id, now=now)
+    look.move(row, Event.REORGANISE)
+    if is_given_up(look.session, row):
+        look.move(row, Event.GIVE_UP)
+        ask_to_go_on(look.session, row, correlation_id=look.correlation_id, now=look.now)
+    else:
+        _send_again(look, row, attempt)
     return Event.REORGANISE
+
+
+def _hold_again(look: _Look, row: WithdrawalRow, attempt: Attempt) -> Event:
+    """What made sure that nothing is paid any more is gone, and the money was free: it is set aside anew."""
+    assert row.hold_id is not None
+    restored = ledger.restore_hold(look.session, hold_id=row.hold_id, actor="chain", now=look.now)
+    if restored.deficit.units:
+        clients.freeze(look.session, client=row.client_id, reason=UNCOVERED, actor="chain", now=look.now)
+    spends.unsettle(look.session, withdrawal=row.id, chain=row.chain, now=look.now)
+    why = "a reorg removed what had used its turn up: it may still be paid"
+    audit.raise_alarm(
+        look.session, kind="payment-possible-again", subject=row.id, step=attempt.id, why=why, now=look.now
+    )
+    look.move(row, Event.REORGANISE, why=why)
+    ask_to_go_on(look.session, row, correlation_id=look.correlation_id, now=look.now)
+    return Event.REORGANISE
+
+
+def _send_again(look: _Look, row: WithdrawalRow, attempt: Attempt) -> None:
+    payload = {"withdrawal": row.id, "attempt": attempt.id}
+    outbox.emit(look.session, topic=BROADCAST, payload=payload, correlation_id=look.correlation_id, now=look.now)
 
 
 def _settlements(session: Session, hold_id: str) -> int:

@@ -9,8 +9,10 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from custody.approvals import queries as intents
+from custody.chains.registry import addressing, spending
 from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.clients import queries as clients
+from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
 from custody.kernel.errors import Conflict, Refused
 from custody.outbox import operations as outbox
@@ -23,10 +25,11 @@ from custody.vaults import queries as vaults
 from custody.withdrawals import queries
 from custody.withdrawals.operations.deciding import rejudge
 from custody.withdrawals.operations.moving import locked, move
+from custody.withdrawals.operations.request import BROADCAST
+from custody.withdrawals.operations.respending import waits_to_be_used_up
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import WithdrawalRow
 
-BROADCAST: Final = "withdrawals.broadcast"
 REPLACE: Final = "withdrawals.replace"
 
 
@@ -42,10 +45,16 @@ class NothingToReplace(Conflict):
     code = "nothing-to-replace"
 
 
+class CarriedByAnother(Conflict):
+    """On this chain a payment keeps its bytes, and its fee is the matter of whoever carries it out."""
+
+    code = "carried-by-another"
+
+
 def composable(session: Session, *, withdrawal: str, rules: SpendRules) -> Candidates | None:
-    """What an approved withdrawal may spend; None if it is not waiting to be composed."""
+    """What an approved withdrawal may spend, or one that is given up uses up; None if it does not wait for that."""
     found = queries.get(session, withdrawal=withdrawal)
-    if found.state != State.APPROVED:
+    if found.state != State.APPROVED and not waits_to_be_used_up(session, found):
         return None
     return _candidates(session, found.id, rules)
 
@@ -58,7 +67,10 @@ def compose(
     Raises ``ClaimTaken`` (plan again) and ``VaultStopped``.
     """
     row = locked(session, withdrawal=planned.order.withdrawal)
-    if row.state != State.APPROVED:
+    if planned.order.pays_nobody and waits_to_be_used_up(session, queries.view(row)):
+        _refuse_frozen_vault(session, row.vault_id)
+        _attach(session, row, planned, trust, rules, seal_key, now)
+    if row.state != State.APPROVED or planned.order.pays_nobody:
         return State(row.state)
     standing = rejudge(session, row, trust=trust, now=now)
     if standing == "denied":
@@ -68,6 +80,14 @@ def compose(
     _refuse_stopped(session, row)
     _attach(session, row, planned, trust, rules, seal_key, now)
     return move(session, row, event=Event.COMPOSE, actor="daemon", now=now)
+
+
+def mark_unpayable(session: Session, *, withdrawal: str, why: str, now: datetime) -> State:
+    """The chain would not carry it out, and nothing of it was composed: it fails, and the hold is free. Idempotent."""
+    row = locked(session, withdrawal=withdrawal)
+    if row.state == State.APPROVED:
+        move(session, row, event=Event.FAIL, actor="chain", now=now, why=why)
+    return State(row.state)
 
 
 def wait(session: Session, *, withdrawal: str, waiting_for: str) -> None:
@@ -87,7 +107,7 @@ def mark_signed(session: Session, *, attempt: str, rules: SpendRules, correlatio
         attempt=attempt,
         final=bundle.final,
         spend=bundle.spend,
-        paid_units=row.units,
+        paid_units=row.units if row.asset == addressing(row.chain).native.id else None,
         ceiling_units=row.max_fee_units,
         rules=rules,
         now=now,
@@ -124,7 +144,8 @@ def sendable(session: Session, *, attempt: str) -> Attempt | None:
     withdrawal = queries.get(session, withdrawal=found.withdrawal)
     if found.final is None or found.state not in ("signed", "sent"):
         return None
-    if withdrawal.state not in (State.SIGNED, State.BROADCAST):
+    wanted = (State.SIGNED, State.BROADCAST) if found.pays else (State.CANCELLING,)
+    if withdrawal.state not in wanted:
         return None
     if withdrawal.state == State.SIGNED:
         _refuse_frozen(session, withdrawal.client, withdrawal.vault)
@@ -145,9 +166,11 @@ def request_replacement(
 ) -> None:
     """Ask for a higher fee, at a rate in the chain's own unit, on a payment that is stuck.
 
-    Raises ``NothingToReplace``.
+    Raises ``NothingToReplace``, and ``CarriedByAnother`` where a fee is not the payment's own.
     """
     row = locked(session, withdrawal=withdrawal)
+    if spending(row.chain).can_be_left:
+        raise CarriedByAnother("what is signed stays as it is; whoever carries it out pays", field="withdrawal")
     _expect_replaceable(session, row)
     payload = {"withdrawal": row.id, "fee_rate": fee_rate, "actor": actor}
     outbox.emit(session, topic=REPLACE, payload=payload, correlation_id=correlation_id, now=now)
@@ -191,8 +214,9 @@ def _attach(
     seal_key: bytes,
     now: datetime,
 ) -> Attempt:
-    proven = intents.proven(session, digest=row.digest)
-    decision = intents.get(session, digest=row.digest).decision
+    digest = row.respend if planned.order.pays_nobody and row.respend else row.digest
+    proven = intents.proven(session, digest=digest)
+    decision = intents.get(session, digest=digest).decision
     opening = intents.proven(session, digest=clients.get(session, client=row.client_id).opening)
     return spends.attach(
         session,
@@ -219,23 +243,31 @@ def _refuse_by_policy(session: Session, row: WithdrawalRow, now: datetime) -> St
 
 def _refuse_stopped(session: Session, row: WithdrawalRow) -> None:
     _refuse_frozen(session, row.client_id, row.vault_id)
+    if row.asset in deposits.suspended(session, chain=row.chain):
+        raise VaultStopped("the asset is suspended: it told something else than arrived", field="asset")
 
 
 def _refuse_frozen(session: Session, client: str, vault: str) -> None:
-    whose, where = clients.get(session, client=client), vaults.get(session, vault=vault, lock=True)
+    whose = clients.get(session, client=client)
     if whose.status != "active":
         raise VaultStopped(f"the client is {whose.status}", field="client.status")
+    _refuse_frozen_vault(session, vault)
+
+
+def _refuse_frozen_vault(session: Session, vault: str) -> None:
+    where = vaults.get(session, vault=vault, lock=True)
     if where.frozen_reason:
         raise VaultStopped(f"the vault is frozen: {where.frozen_reason}", field="vault")
 
 
 def sent_attempts(session: Session, *, chain: str) -> list[Attempt]:
-    """The newest attempt of every withdrawal that was broadcast and is not confirmed."""
+    """The newest attempt of every withdrawal that was broadcast, or is given up, and is not confirmed."""
     found = []
     for withdrawal in queries.unfinished(session, chain=chain):
-        if withdrawal.state == State.BROADCAST:
-            sent = [item for item in attempts.attempts(session, withdrawal=withdrawal.id) if item.state == "sent"]
-            found.extend(sent[-1:])
+        if withdrawal.state in (State.BROADCAST, State.CANCELLING):
+            pays = withdrawal.state == State.BROADCAST
+            known = attempts.attempts(session, withdrawal=withdrawal.id)
+            found.extend([item for item in known if item.state == "sent" and item.pays == pays][-1:])
     return found
 
 

@@ -34,6 +34,7 @@ from custody.withdrawals.tables import WithdrawalRow
 from policies.decision import Decision, Outcome
 
 COMPOSE: Final = "withdrawals.compose"
+BROADCAST: Final = "withdrawals.broadcast"
 
 
 @dataclass(frozen=True, slots=True)

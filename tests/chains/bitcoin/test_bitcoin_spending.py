@@ -11,7 +11,7 @@ from custody.chains.bitcoin.offline.psbt import NotFinal, parse_psbt
 from custody.chains.bitcoin.spending import BitcoinSpending
 from custody.chains.bitcoin.terms import BitcoinTerms, terms_of
 from custody.chains.spending import AnswerRefused, Coin, FeeOverCap, Order, Plan, SpendRules, Turn
-from custody.cosigner.effect import SigningInput
+from custody.cosigner.keys import SigningInput
 from custody.kernel.errors import InvalidInput
 from tests.chains.spending_conformance import SpendingConformance
 from tests.cosigner.builders import REGTEST, World, address, cosigner_key, tamper

@@ -13,7 +13,7 @@ from custody.chains.ethereum.capabilities import Tracing
 from custody.chains.ethereum.offline.network import NETWORKS, network
 from custody.chains.ethereum.rpc import Rpc
 from custody.chains.port import BroadcastResult, NodeNotReady, NodeUnavailable, WrongNetwork
-from custody.chains.registry import NodeAddress, has_coins, open_reader
+from custody.chains.registry import NodeAddress, has_coins, open_chain
 from custody.kernel.errors import InvalidInput
 from demo.servers import Anvil
 from tests.chains.conformance import ChainConformance
@@ -182,12 +182,12 @@ def test_finality_is_the_nodes(anvil: Anvil) -> None:
 
 def test_the_registry_opens_every_network(anvil: Anvil) -> None:
     for known in NETWORKS:
-        assert open_reader(known.chain, NodeAddress(anvil.url)).chain == known.chain
+        assert open_chain(known.chain, NodeAddress(anvil.url)).chain == known.chain
         assert not has_coins(known.chain)
-    node = open_reader(ANVIL.chain, NodeAddress(anvil.url, second_url=anvil.url, assets=("bip122:0/slip44:0", NATIVE)))
+    node = open_chain(ANVIL.chain, NodeAddress(anvil.url, second_url=anvil.url, assets=("bip122:0/slip44:0", NATIVE)))
     assert node.require_ready().synced
     with pytest.raises(InvalidInput):
-        open_reader("eip155:5", NodeAddress(anvil.url))
+        open_chain("eip155:5", NodeAddress(anvil.url))
 
 
 def test_the_addresses_of_nodes_are_not_shown() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from custody.chains.ethereum import planning
 from custody.chains.ethereum import spending as module
 from custody.chains.ethereum.offline.deployments import MULTI_SEND, MULTI_SEND_CALL_ONLY, SAFE_L2
 from custody.chains.ethereum.offline.ecdsa import ORDER
@@ -185,7 +186,7 @@ def test_composes_nothing_where_two_computations_of_its_hash_differ(monkeypatch)
 
 
 def test_composes_nothing_whose_bytes_pay_something_else(monkeypatch):
-    monkeypatch.setattr(module, "encode_transfer", lambda to, units: encode_transfer(to, units + 1))
+    monkeypatch.setattr(planning, "encode_transfer", lambda to, units: encode_transfer(to, units + 1))
     with pytest.raises(InvalidInput):
         composed(plan(asset=TOKENS[TOKEN]))
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from custody.chains.bitcoin.offline.psbt import parse_psbt
 from custody.chains.spending import Coin
-from custody.cosigner.effect import SigningInput
-from custody.cosigner.keys import CosignerKey
+from custody.cosigner.keys import CosignerKey, SigningInput
 from custody.evidence.bundle import Bundle, Refusal
 from custody.kernel.ids import new_id
 from custody.signing import operations as signing

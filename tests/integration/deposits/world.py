@@ -25,6 +25,7 @@ from custody.deposits.watch import watch_mempool
 from custody.evidence.requests import ClientOpeningRequest, request_message
 from custody.evidence.signatures import public_half, sign_ed25519
 from custody.evidence.trust_root import Person, SignedTrustRoot, TrustRoot
+from custody.kernel.money import Asset
 from custody.ledger import invariants
 from custody.ledger import queries as ledger
 from custody.movements import queries as movement_queries
@@ -38,6 +39,7 @@ from demo.servers import Bitcoind
 from policies.document import document_hash
 from tests.cosigner.builders import DEMO_POLICY, approval, key_id, person_key
 from tests.integration.vaults.keysets import REGTEST, TestKeyset, make_keyset
+from tests.integration.vaults.safe_keysets import SafeKeyset
 from tests.support import oracle
 from tests.support.servers import FreshDatabase
 
@@ -102,29 +104,14 @@ class World:
     def open(self, client: str, *, branch: int, segregation: str = "segregated") -> str:
         """Open a client and its vault, or its place in the pool, as policy asks; returns the vault's id."""
         with self.db.unit() as unit:
-            request = ClientOpeningRequest(
-                requester="exchange",
+            open_by_policy(
+                unit.session,
                 client=client,
-                name=client.title(),
-                segregation=segregation,
                 keyset=self.keys.keyset.id,
                 branch=branch,
-                not_after=unit.now + timedelta(days=2),
-                idempotency_key=f"open-{client}",
-            )
-            opening = openings.request_opening(
-                unit.session,
-                request=request,
-                signature=sign_ed25519(person_key("exchange"), key_id("exchange"), request_message(request)),
-                trust=trust.in_force(unit.session),
+                segregation=segregation,
                 now=unit.now,
             )
-            said = approval("alice", opening.digest, given_at=unit.now, not_after=request.not_after)
-            root = trust.in_force(unit.session).root
-            approvals.give(
-                unit.session, digest=opening.digest, approval=said, root=root, correlation_id="test", now=unit.now
-            )
-            openings.complete(unit.session, digest=opening.digest, now=unit.now)
         vault = f"{self.keys.keyset.id}/{branch}"
         self.stock(vault, 5)
         return vault
@@ -289,7 +276,9 @@ def spend(
     return text
 
 
-def signed_root(keysets: Sequence[TestKeyset], *, now: datetime) -> SignedTrustRoot:
+def signed_root(
+    keysets: Sequence[TestKeyset | SafeKeyset], *, now: datetime, assets: Sequence[Asset] = (REGTEST.asset,)
+) -> SignedTrustRoot:
     """A trust root with these keysets and the demo's people and policy, signed by everybody in it."""
     people = {name: Person(name, (public_half(person_key(name), key_id(name)),)) for name in (*OPERATORS, "exchange")}
     root = TrustRoot(
@@ -297,7 +286,7 @@ def signed_root(keysets: Sequence[TestKeyset], *, now: datetime) -> SignedTrustR
         name="deposits",
         created_at=now - timedelta(days=1),
         expires_at=now + timedelta(days=365),
-        assets=(REGTEST.asset,),
+        assets=tuple(assets),
         operators=tuple(people[name] for name in OPERATORS),
         requesters=(people["exchange"],),
         groups={"operators": OPERATORS},
@@ -306,7 +295,32 @@ def signed_root(keysets: Sequence[TestKeyset], *, now: datetime) -> SignedTrustR
     )
     message = bytes.fromhex(root.hash)
     said = [sign_ed25519(person_key(name), key_id(name), message) for name in OPERATORS]
-    return SignedTrustRoot(root, (*said, *(member.sign(message) for keys in keysets for member in keys.cosigners)))
+    return SignedTrustRoot(root, (*said, *(member.statement(message) for keys in keysets for member in keys.cosigners)))
+
+
+def open_by_policy(session: Session, *, client: str, keyset: str, branch: int, segregation: str, now: datetime) -> None:
+    """The exchange asks to open a client and its vault, alice agrees, and it is done."""
+    request = ClientOpeningRequest(
+        requester="exchange",
+        client=client,
+        name=client.title(),
+        segregation=segregation,
+        keyset=keyset,
+        branch=branch,
+        not_after=now + timedelta(days=2),
+        idempotency_key=f"open-{client}",
+    )
+    in_force = trust.in_force(session)
+    opening = openings.request_opening(
+        session,
+        request=request,
+        signature=sign_ed25519(person_key("exchange"), key_id("exchange"), request_message(request)),
+        trust=in_force,
+        now=now,
+    )
+    said = approval("alice", opening.digest, given_at=now, not_after=request.not_after)
+    approvals.give(session, digest=opening.digest, approval=said, root=in_force.root, correlation_id="test", now=now)
+    openings.complete(session, digest=opening.digest, now=now)
 
 
 def _btc(sat: int) -> str:

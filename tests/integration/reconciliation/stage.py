@@ -19,7 +19,7 @@ from custody.chains.bitcoin.adapter import BitcoinAdapter
 from custody.chains.bitcoin.offline.address import parse_address
 from custody.chains.bitcoin.offline.psbt import PayOutput, SpendInput, compose, finalize, parse_psbt
 from custody.chains.registry import NodeAddress, open_chain
-from custody.cosigner.effect import SigningInput
+from custody.cosigner.keys import SigningInput
 from custody.db import Database
 from custody.deposits import operations as deposits
 from custody.deposits.model import DepositRules

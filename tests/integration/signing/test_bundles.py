@@ -6,6 +6,7 @@ import pytest
 
 from custody.signing import operations as signing
 from custody.signing import queries
+from custody.vaults import operations as vaults
 from custody.withdrawals.model import Withdrawal
 from tests.support.road import Road, btc, no
 from tests.support.roads import road
@@ -75,3 +76,16 @@ def test_the_bundle_proves_itself_to_a_cosigner_that_never_saw_the_client(road: 
     verdict = road.desks["east"].check(found, now=road.now())
     assert [opening.client for opening in verdict.openings] == ["acme"]
     assert composed.units == 2_000_000
+
+
+def test_nothing_is_given_out_or_signed_for_a_frozen_vault(road: Road, composed: Withdrawal) -> None:
+    (given,) = road.bundles_for("north")
+    with road.db.unit() as unit:
+        vaults.freeze_vault(unit.session, vault=composed.vault, reason="rules changed", actor="test", now=unit.now)
+    assert road.bundles_for("north") == road.bundles_for("south") == []
+    with pytest.raises(signing.VaultFrozen, match="rules changed"), road.db.unit() as unit:
+        signing.add_signature(
+            unit.session, bundle=given.id, cosigner="north", signed={}, correlation_id="test", now=unit.now
+        )
+    found = bundle(road, composed)
+    assert (found.state, found.signed_by) == ("open", ())

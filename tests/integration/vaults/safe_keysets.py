@@ -31,8 +31,11 @@ class SafeCosigner:
         self.key = AccountKey(secrets.token_hex(4), "44h/60h/0h/0/0", address_of_key(self.public_key))
 
     def consent(self, keyset: Keyset) -> Signature:
+        return self.statement(keyset_consent_message(keyset))
+
+    def statement(self, message: bytes) -> Signature:
         signer = coincurve.PrivateKey(self.secret)
-        return Signature(self.name, signer.sign(keyset_consent_message(keyset), hasher=None).hex())
+        return Signature(self.name, signer.sign(message, hasher=None).hex())
 
     def member(self) -> KeysetCosigner:
         return KeysetCosigner(self.name, self.key.text, self.public_key.hex())

@@ -1,4 +1,4 @@
-"""What the transaction does: every input and change output derived again, every payment matched one to one."""
+"""Bitcoin: every input and change output derived again, every payment matched one to one. Amounts are satoshi."""
 
 from __future__ import annotations
 
@@ -6,19 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, DerivedScript
+from custody.chains.bitcoin.offline.address import parse_address
+from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, DerivedScript, open_descriptor
 from custody.chains.bitcoin.offline.fees import FeeOverCap, check_fee
-from custody.chains.bitcoin.offline.keys import parse_path
+from custody.chains.bitcoin.offline.keys import AccountKey, parse_path
+from custody.chains.bitcoin.offline.network import Network
 from custody.chains.bitcoin.offline.psbt import InputView, OutputView, Psbt, check_input_amounts, parse_psbt
 from custody.chains.bitcoin.offline.transaction import estimate_vsize
+from custody.cosigner.craft import Bounds, KeysetContradicts, Myself, expect_ours
 from custody.cosigner.fee_shares import fee_shares
-from custody.cosigner.judgement import JudgedPayment
+from custody.cosigner.keys import CosignerKey, SigningInput
 from custody.cosigner.limits import Limits
+from custody.cosigner.payments import Destination, JudgedPayment, one_vault
 from custody.cosigner.reasons import CosignerRefusal, Reason
-from custody.cosigner.standing import Myself, account_keys, expect_ours
 from custody.evidence.intents import VaultName
+from custody.evidence.keysets import Keyset
 from custody.evidence.trust_root import TrustRoot
+from custody.evidence.words import amount_in_words, digest_code
 from custody.kernel.errors import InvalidInput
+from custody.kernel.money import Asset
 
 MAX_INDEX: Final = 1_000_000
 """Highest address index signed for: beyond it, a restore from the descriptor alone might not find the coins."""
@@ -29,20 +35,8 @@ Origins = Mapping[bytes, tuple[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
-class SigningInput:
-    """An input of our vault, and which of our keys signs it."""
-
-    index: int
-    outpoint: tuple[str, int]
-    amount_sat: int
-    path: tuple[int, int, int]
-    """Branch, chain (0 receive, 1 change) and index below our account key."""
-    pubkey: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a transaction was proved to do. All amounts in satoshi."""
+class BitcoinEffect:
+    """What a transaction was proved to do. All amounts in satoshi. An ``Effect``."""
 
     psbt: Psbt
     vault: VaultName
@@ -52,11 +46,115 @@ class Effect:
     fee_sat: int
     vsize: int
 
+    @property
+    def spend(self) -> str:
+        """The transaction's id."""
+        return self.psbt.txid
 
-def read_transaction(text: str, me: Myself) -> Psbt:
+    @property
+    def claims(self) -> dict[str, int]:
+        """The coins, ``txid:vout``, with their satoshi."""
+        return {f"{txid}:{vout}": entry.amount_sat for entry in self.inputs for txid, vout in (entry.outpoint,)}
+
+    @property
+    def outputs(self) -> tuple[tuple[str, int], ...]:
+        """Script (hex) and satoshi, in transaction order."""
+        return tuple((output.script_pubkey.hex(), output.amount_sat) for output in self.psbt.outputs)
+
+    @property
+    def fee_units(self) -> int:
+        """The network fee."""
+        return self.fee_sat
+
+    def words(self, payments: Sequence[JudgedPayment]) -> list[str]:
+        """Coins, change, fee and id."""
+        asset = payments[0].asset
+        coins = f"{len(self.inputs)} coin" + ("s" if len(self.inputs) != 1 else "")
+        spent = amount_in_words(sum(entry.amount_sat for entry in self.inputs), asset)
+        back = (
+            f"{amount_in_words(self.change_sat, asset)} comes back to it" if self.change_sat else "nothing comes back"
+        )
+        fee = amount_in_words(self.fee_sat, asset)
+        share_bps = self.fee_sat * 10_000 // self.paid_sat
+        share = f"{share_bps // 100}.{share_bps % 100:02d} %"
+        tenths = self.fee_sat * 10 // self.vsize
+        return [
+            f"The transaction spends {coins} of vault {self.vault}, {spent}; {back}",
+            f"network fee {fee}, {share} of what is paid, {tenths // 10}.{tenths % 10} sat/vB",
+            f"transaction {self.spend}, code {digest_code(self.spend)}",
+        ]
+
+    def signed_by(self, key: CosignerKey) -> str:
+        """The PSBT (base64) with our partial signature on every input. Raises ``WrongKey``."""
+        return key.sign(self.psbt, self.inputs).base64
+
+
+@dataclass(frozen=True, slots=True)
+class BitcoinCraft:
+    """One Bitcoin network. A ``Craft``."""
+
+    network: Network
+
+    @property
+    def chain(self) -> str:
+        """CAIP-2 id."""
+        return self.network.chain
+
+    @property
+    def gives_up(self) -> bool:
+        """False: how coins are spent back to their own vault is not proved here yet."""
+        return False
+
+    def check_keyset(self, keyset: Keyset) -> None:
+        """Raises as ``account_keys``."""
+        account_keys(keyset, self.network)
+
+    def asset(self, asset: str, root: TrustRoot) -> Asset | None:
+        """The bitcoin of this network, if the trust root registers it as it is."""
+        own = self.network.asset
+        return own if asset == own.id and root.asset(asset) == own else None
+
+    def read_destination(self, text: str, *, field: str) -> Destination:
+        """An address of this network; the locator is its script. Raises ``InvalidInput``."""
+        found = parse_address(text, network=self.network, field=field)
+        return Destination(found.address, found.script_pubkey)
+
+    def spend_of(self, unsigned: str) -> str | None:
+        """The transaction's id."""
+        try:
+            return parse_psbt(unsigned).txid
+        except InvalidInput:
+            return None
+
+    def prove(self, unsigned: str, payments: Sequence[JudgedPayment], within: Bounds) -> BitcoinEffect:
+        """One PSBT of one vault that pays each of ``payments`` once. Raises ``CosignerRefusal``."""
+        psbt = read_transaction(unsigned, self.network)
+        return check_effect(psbt, payments, root=within.root, limits=within.limits, me=within.me, network=self.network)
+
+
+def account_keys(keyset: Keyset, network: Network) -> tuple[AccountKey, ...]:
+    """The keyset's account keys in its order, each agreeing with the public key beside it, and the open descriptor.
+
+    Raises ``KeysetContradicts``: an xpub replaced under a kept fingerprint or public key ends here.
+    """
+    if keyset.chain != network.chain:
+        raise KeysetContradicts(f"is for {keyset.chain}, this key for {network.chain}", field="keyset.chain")
+    keys = tuple(
+        AccountKey.parse(cosigner.account_key, network=network, field=f"keyset.{cosigner.id}.account_key")
+        for cosigner in keyset.cosigners
+    )
+    for key, cosigner in zip(keys, keyset.cosigners, strict=True):
+        if key.public_key.hex() != cosigner.public_key:
+            raise KeysetContradicts("is not the point in the xpub", field=f"keyset.{cosigner.id}.public_key")
+    if open_descriptor(threshold=keyset.threshold, keys=keys) != keyset.descriptor:
+        raise KeysetContradicts("is not built from the threshold and keys", field="keyset.descriptor")
+    return keys
+
+
+def read_transaction(text: str, network: Network) -> Psbt:
     """The PSBT, if it is one that may be looked at further. Raises ``CosignerRefusal``."""
     try:
-        psbt = parse_psbt(text, network=me.network)
+        psbt = parse_psbt(text, network=network)
     except InvalidInput as error:
         raise CosignerRefusal(Reason.PSBT_MALFORMED, str(error)) from error
     if psbt.locktime or any(view.sequence < _NO_RELATIVE_LOCK for view in psbt.inputs):
@@ -72,16 +170,17 @@ def read_transaction(text: str, me: Myself) -> Psbt:
 
 
 def check_effect(
-    psbt: Psbt, payments: Sequence[JudgedPayment], *, root: TrustRoot, limits: Limits, me: Myself
-) -> Effect:
+    psbt: Psbt, payments: Sequence[JudgedPayment], *, root: TrustRoot, limits: Limits, me: Myself, network: Network
+) -> BitcoinEffect:
     """Prove that ``psbt`` does what ``payments`` ask and nothing else, in one vault. Raises ``CosignerRefusal``."""
-    descriptor = _vault(payments, root, me)
+    vault = one_vault(payments)
+    descriptor = _descriptor(vault, root, me, network)
     inputs = tuple(_check_input(place, view, descriptor, me) for place, view in enumerate(psbt.inputs))
     change_sat = _check_outputs(psbt.outputs, payments, descriptor, me)
     paid_sat = sum(payment.request.amount for payment in payments)
-    effect = Effect(
+    effect = BitcoinEffect(
         psbt=psbt,
-        vault=payments[0].intent.vault,
+        vault=vault,
         inputs=inputs,
         paid_sat=paid_sat,
         change_sat=change_sat,
@@ -92,19 +191,16 @@ def check_effect(
     return effect
 
 
-def _vault(payments: Sequence[JudgedPayment], root: TrustRoot, me: Myself) -> BranchDescriptor:
-    vault = payments[0].intent.vault
-    if any(payment.intent.vault != vault for payment in payments):
-        raise CosignerRefusal(Reason.VAULT_NOT_THE_CLIENTS, "the payments come out of different vaults")
+def _descriptor(vault: VaultName, root: TrustRoot, me: Myself, network: Network) -> BranchDescriptor:
     keyset = root.keyset(vault.keyset)
     if keyset is None:
         raise CosignerRefusal(Reason.KEYSET_NOT_OURS, f"the trust root has no keyset {vault.keyset}")
     try:
-        keys = account_keys(keyset, me.network)
+        keys = account_keys(keyset, network)
         expect_ours(keyset, me)
     except InvalidInput as error:
         raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
-    return BranchDescriptor(keyset.threshold, keys, vault.branch, me.network)
+    return BranchDescriptor(keyset.threshold, keys, vault.branch, network)
 
 
 def _check_input(place: int, view: InputView, descriptor: BranchDescriptor, me: Myself) -> SigningInput:
@@ -139,12 +235,12 @@ def _check_outputs(
 ) -> int:
     left = list(outputs)
     for payment in payments:
-        wanted = (payment.destination.script_pubkey, payment.request.amount)
+        wanted = (payment.payee.locator, payment.request.amount)
         paying = next((output for output in left if (output.script_pubkey, output.amount_sat) == wanted), None)
         if paying is None:
             raise CosignerRefusal(
                 Reason.PAYMENT_MISSING,
-                f"no output of its own pays {payment.request.amount} sat to {payment.destination.address}",
+                f"no output of its own pays {payment.request.amount} sat to {payment.payee.address}",
             )
         left.remove(paying)
     for output in left:
@@ -171,13 +267,13 @@ def _vsize(psbt: Psbt, descriptor: BranchDescriptor) -> int:
     )
 
 
-def _check_fee(effect: Effect, payments: Sequence[JudgedPayment], limits: Limits) -> None:
+def _check_fee(effect: BitcoinEffect, payments: Sequence[JudgedPayment], limits: Limits) -> None:
     caps = limits.fee_caps
     try:
         check_fee(fee_sat=effect.fee_sat, vsize=effect.vsize, paid_sat=effect.paid_sat, caps=caps, ceiling_sat=None)
     except FeeOverCap as error:
         raise CosignerRefusal(Reason.FEE_OVER_CAP, error.message) from error
-    scripts = [payment.destination.script_pubkey for payment in payments]
+    scripts = [payment.payee.locator for payment in payments]
     shares = fee_shares(fee_sat=effect.fee_sat, vsize=effect.vsize, output_scripts=scripts)
     for share_sat, payment in zip(shares, payments, strict=True):
         if share_sat > payment.request.max_fee:

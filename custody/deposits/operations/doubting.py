@@ -1,0 +1,41 @@
+"""Judging doubts: an asset that tells something else than arrives, and is not known to, is suspended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from custody.audit import operations as audit
+from custody.deposits.model import DepositRules, is_to_be_expected
+from custody.deposits.tables import SuspendedAssetRow
+from custody.movements import operations as movements
+
+
+def judge_doubts(session: Session, *, chain: str, rules: DepositRules, actor: str, now: datetime) -> None:
+    """Raise an alarm for every doubt nobody judged, and suspend its asset, unless its rules explain it (P-002, P-004).
+
+    What is suspended stays so until an operator lifts it. Raises ``NoDepositRules``.
+    """
+    for doubt in movements.take_doubts(session, chain=chain, now=now):
+        if is_to_be_expected(doubt, rules.of(doubt.asset)):
+            continue
+        why = f"{doubt.told} base units of {doubt.asset} were told and {doubt.arrived} arrived at {doubt.locator.hex()}"
+        step = f"{doubt.block_hash}:{doubt.locator.hex()}"
+        audit.raise_alarm(
+            session, kind="movement-in-doubt", subject=f"{chain} {doubt.asset}", step=step, why=why, now=now
+        )
+        _suspend(session, chain, doubt.asset, why, actor, now)
+
+
+def _suspend(session: Session, chain: str, asset: str, why: str, actor: str, now: datetime) -> None:
+    new = session.execute(
+        insert(SuspendedAssetRow)
+        .values(asset=asset, chain=chain, reason=why, since=now)
+        .on_conflict_do_nothing()
+        .returning(SuspendedAssetRow.asset)
+    ).scalar_one_or_none()
+    if new is not None:
+        audit.record(session, event="asset.suspended", subject=asset, actor=actor, now=now, facts={"reason": why})
+        audit.raise_alarm(session, kind="asset-suspended", subject=asset, why=why, now=now)
