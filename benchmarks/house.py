@@ -24,7 +24,6 @@ from config.settings import load
 from custody.api.app import application
 from custody.api.auth import Callers
 from custody.bootstrap import Runtime, assemble
-from custody.chains.bitcoin.offline.network import network
 from custody.cosigner.answering import Desk, Signed
 from custody.cosigner.home import Home, read_json
 from custody.cosigner.keys import open_key
@@ -204,12 +203,12 @@ def _found(folder: Path, postgres: Postgres, bitcoind: Bitcoind) -> House:
     upgrade(owner_url)
     tokens = {name: secrets.token_hex(16) for name in ROLES}
     runtime = assemble(load(_environment(folder, app_url, bitcoind, tokens)), pool_size=1)
-    cosigners = [Cosigner.create(name, folder / "cosigners") for name in ("north", "south", "west")]
+    cosigners = [Cosigner.create(name, runtime.only.name, folder / "cosigners") for name in ("north", "south", "west")]
     people = {name: Person.create(name, folder) for name in ("alice", "bob", "carol", "exchange")}
     policy = POLICY.read_text()
     outcome = ceremony.hold(
         cosigners=cosigners, operators=[people[name] for name in ("alice", "bob", "carol")],
-        requester=people["exchange"], policy_text=policy, network=network(runtime.only.chain),
+        requester=people["exchange"], policy_text=policy, assets=(runtime.only.addressing.native,),
         folder=folder / "ceremony",
     )  # fmt: skip
     ceremony.install(runtime.database, outcome, policy_text=policy)

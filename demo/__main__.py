@@ -8,18 +8,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from custody.chains.bitcoin.offline.network import network
 from custody.kernel.errors import CustodyError
-from demo import ceremony, result, stage
+from demo import ceremony, result, stage, story, story_of_ether
 from demo.ceremony import Outcome
 from demo.people import Cosigner, Person
-from demo.stage import Stage
-from demo.story import Tale
+from demo.stage import COSIGNERS, Stage
+from demo.story import OnBitcoin
+from demo.story_of_ether import OnEthereum
 from demo.supervisor import Supervisor, run
+from demo.tale import Tale
 
 POLICY = Path(__file__).parent.parent / "policies" / "documents" / "demo.yaml"
 OPERATORS = ("alice", "bob", "carol")
-COSIGNERS = ("north", "south", "west")
 
 
 class Clock:
@@ -48,17 +48,18 @@ class Clock:
 def play(supervisor: Supervisor) -> int:
     """The whole demonstration; the exit code says whether the books balance."""
     clock = Clock()
-    print("Custody demo on regtest: real Postgres, broker, bitcoind; state in", supervisor.home)
+    print("Custody demo on regtest and anvil: real Postgres, broker, bitcoind, anvil; state in", supervisor.home)
     set_up = stage.start_servers(supervisor)
     clock.close("servers")
     tale = _prepare(set_up, clock)
     clock.close("daemon and ceremony")
-    tale.open_clients()
+    _open_clients(tale)
     clock.close("clients")
-    tale.deposits_arrive()
-    clock.close("deposits")
-    tale.withdrawals_are_asked_for()
-    clock.close("withdrawals")
+    for chain in (OnBitcoin(tale), OnEthereum(tale)):
+        chain.deposits_arrive()
+        clock.close("deposits")
+        chain.withdrawals_are_asked_for()
+        clock.close("withdrawals")
     tale.finish()
     found = result.gather(set_up, tale)
     clock.close("reconciliation")
@@ -76,8 +77,7 @@ def _prepare(set_up: Stage, clock: Clock) -> Tale:
     """The daemon starts and the chain is funded while the ceremony is held; none needs the others."""
     policy = POLICY.read_text()
     keys = set_up.home / "keys"
-    keys.mkdir(exist_ok=True)
-    cosigners = [Cosigner.create(name, set_up.home / "cosigners") for name in COSIGNERS]
+    cosigners = [Cosigner.create(name, network, set_up.home / "cosigners") for name, network in COSIGNERS.items()]
     operators = {name: Person.create(name, keys) for name in OPERATORS}
     exchange = Person.create("exchange", keys)
 
@@ -87,7 +87,7 @@ def _prepare(set_up: Stage, clock: Clock) -> Tale:
             operators=list(operators.values()),
             requester=exchange,
             policy_text=policy,
-            network=network(set_up.runtime.only.chain),
+            assets=set_up.assets,
             folder=set_up.home / "ceremony",
         )
 
@@ -97,10 +97,22 @@ def _prepare(set_up: Stage, clock: Clock) -> Tale:
         funded.result()
         outcome = held.result()
     ceremony.install(set_up.runtime.database, outcome, policy_text=policy)
-    clock.tell("three cosigners made their own encrypted keys and proved them; together they are a 2-of-3 keyset")
+    clock.tell("three cosigners made an encrypted key for each chain and proved them: a 2-of-3 keyset on both")
     clock.tell(f"operators and cosigners signed one trust root; everybody compared its code: {outcome.code}")
     stage.start_cosigners(set_up, cosigners)
     return Tale(set_up, outcome, exchange, operators, clock.tell)
+
+
+def _open_clients(tale: Tale) -> None:
+    """Segregated and omnibus on both chains; an operator approves each; each gets an address of its own."""
+    runtime = tale.stage.runtime
+    places = [(runtime.chosen("regtest").chain, client) for client in story.CLIENTS]
+    places += [(runtime.chosen("anvil").chain, client) for client in story_of_ether.CLIENTS]
+    asked = [tale.ask_to_open(*client, chain=chain) for chain, client in places]
+    for digest in asked:
+        tale.speak("approve", digest, "alice")
+    for _, (name, segregation, _) in places:
+        tale.tell(f"{name} ({segregation}) deposits to {tale.await_address(name)}")
 
 
 def main() -> int:

@@ -7,9 +7,10 @@ import http.client
 from collections.abc import Mapping
 from pathlib import Path
 
-from demo.child import Child, ServerFailed, free_port
+from demo.child import Child, free_port
 from demo.evm.node import EvmNode
 from demo.find import anvil_program
+from demo.server import Server
 
 # The rules contracts run under; named, so that gas is the same whatever the program's own default is.
 HARDFORK = "osaka"
@@ -17,10 +18,10 @@ HARDFORK = "osaka"
 SWITCHES = ("--quiet", "--no-cors", "--preserve-historical-states")
 
 
-class Anvil(EvmNode):
+class Anvil(Server, EvmNode):
     """One node under ``home/NAME``; a chain it finds there goes on, else ``chain``, what another node's ``dump`` gave.
 
-    ``options`` are further settings by their long names: ``{"gas-limit": "…"}``.
+    ``options`` are further settings by their long names: ``{"gas-limit": "…"}``. Snapshots are forgotten by a restart.
     """
 
     def __init__(
@@ -34,24 +35,45 @@ class Anvil(EvmNode):
     ) -> None:
         self.port = free_port()
         # There is no password, and no secret behind the door.
-        super().__init__(f"http://127.0.0.1:{self.port}", name=name)
+        EvmNode.__init__(self, f"http://127.0.0.1:{self.port}", name=name)
         self.home, self.chain_id = home, chain_id
         self._chain = chain
         self._options = dict(options or {})
-        self._child: Child | None = None
 
-    def start(self, *, seconds: float = 60) -> None:
-        """Start it and wait until it answers. Raises ``ServerFailed`` and ``MissingComponent``."""
-        self.prepare()
-        self.launch()
-        self.await_ready(seconds=seconds)
+    def await_ready(self, *, seconds: float = 60) -> None:
+        """Wait until it answers, and open the faucet."""
+        super().await_ready(seconds=seconds)
+        self.open_faucet()
 
-    def prepare(self) -> None:
+    def kill(self, *, keep_chain: bool = True) -> None:
+        """SIGKILL, as a power cut would. Without ``keep_chain`` the next start has the chain of the last clean stop."""
+        if keep_chain and self.is_ready():
+            self._state.write_bytes(self.dump())
+        super().kill()
+
+    def dump(self) -> bytes:
+        """The chain as it is, with its old states: another node can be started from it."""
+        return gzip.decompress(bytes.fromhex(self.rpc("anvil_dumpState", True)[2:]))
+
+    def is_ready(self) -> bool:
+        """Whether it answers for its chain."""
+        try:
+            return bool(self.rpc("eth_chainId") == hex(self.chain_id))
+        except (OSError, http.client.HTTPException):
+            return False
+
+    @property
+    def ws_url(self) -> str:
+        """The same door for subscriptions: ``ws://127.0.0.1:PORT``."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def _state(self) -> Path:
+        return self.folder / "state.json"
+
+    def _new_child(self) -> Child:
         """Find the program, make its folder and put there the chain it begins with."""
-        if self._child:
-            return
-        folder = self.home / self.name
-        folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         if self._chain is not None and not self._state.exists():
             self._state.write_bytes(self._chain)
         settings = {
@@ -67,69 +89,4 @@ class Anvil(EvmNode):
         }
         words = [word for name, value in settings.items() for word in (f"--{name}", value)]
         argv: list[str | Path] = [anvil_program(), *SWITCHES, *words]
-        self._child = Child(self.name, argv, log=self.log, cwd=folder)
-
-    def launch(self) -> int:
-        """Start the process without waiting for it and return its id."""
-        return self._running_child.start()
-
-    def await_ready(self, *, seconds: float = 60) -> None:
-        """Wait until it answers, and open the faucet."""
-        self._running_child.await_ready(self.is_ready, seconds=seconds)
-        self.open_faucet()
-
-    def stop(self) -> None:
-        """Ask it to end; it writes its chain first."""
-        if self._child:
-            self._child.stop()
-
-    def kill(self, *, keep_chain: bool = True) -> None:
-        """SIGKILL, as a power cut would. Without ``keep_chain`` the next start has the chain of the last clean stop."""
-        if keep_chain and self.is_ready():
-            self._state.write_bytes(self.dump())
-        self._running_child.kill()
-
-    def dump(self) -> bytes:
-        """The chain as it is, with its old states: another node can be started from it."""
-        return gzip.decompress(bytes.fromhex(self.rpc("anvil_dumpState", True)[2:]))
-
-    def restart(self) -> None:
-        """Stop and start again, on the same port with the same chain; snapshots are forgotten."""
-        self.stop()
-        self.start()
-
-    def is_running(self) -> bool:
-        """Whether its process is there."""
-        return self._child is not None and self._child.is_running()
-
-    def is_ready(self) -> bool:
-        """Whether it answers for its chain."""
-        try:
-            return bool(self.rpc("eth_chainId") == hex(self.chain_id))
-        except (OSError, http.client.HTTPException):
-            return False
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._running_child.pid
-
-    @property
-    def log(self) -> Path:
-        """Its log file."""
-        return self.home / "logs" / f"{self.name}.log"
-
-    @property
-    def ws_url(self) -> str:
-        """The same door for subscriptions: ``ws://127.0.0.1:PORT``."""
-        return f"ws://127.0.0.1:{self.port}"
-
-    @property
-    def _state(self) -> Path:
-        return self.home / self.name / "state.json"
-
-    @property
-    def _running_child(self) -> Child:
-        if self._child is None:
-            raise ServerFailed("was never started", field=self.name)
-        return self._child
+        return Child(self.name, argv, log=self.log, cwd=self.folder)

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from custody.kernel.errors import Unavailable
-from demo.child import Child, ServerFailed, free_port, write_secret
+from demo.child import Child, free_port, write_secret
 from demo.find import bitcoind_program
+from demo.server import Server
 
 FAUCET = "faucet"
 USER = "custody"
@@ -36,8 +37,11 @@ class NodeRefused(Unavailable):
         self.number, self.data = number, data
 
 
-class Bitcoind:
+class Bitcoind(Server):
     """One node under ``home/NAME``. ``listen`` opens a loopback port for peers; ``options`` are further settings."""
+
+    stop_patience = 60
+    again_on = ("Cannot obtain a lock",)
 
     def __init__(
         self,
@@ -53,38 +57,6 @@ class Bitcoind:
         self.peer_port = free_port() if listen else None
         self._options = dict(options or {})
         self._password = secrets.token_hex(24)
-        self._child: Child | None = None
-
-    def start(self, *, seconds: float = 60) -> None:
-        """Start it and wait until it answers. Raises ``ServerFailed`` and ``MissingComponent``."""
-        self.prepare()
-        self.launch()
-        self.await_ready(seconds=seconds)
-
-    def prepare(self) -> None:
-        """Find (or fetch) the program and write its configuration; the password stands only there."""
-        if self._child:
-            return
-        folder = self.home / self.name
-        folder.mkdir(parents=True, exist_ok=True)
-        program = bitcoind_program()
-        configuration = folder / "bitcoin.conf"
-        write_secret(configuration, self._configuration(_is_knots(program)))
-        argv: list[str | Path] = [program, f"-datadir={folder}", f"-conf={configuration}"]
-        self._child = Child(self.name, argv, log=self.log, cwd=folder)
-
-    def launch(self) -> int:
-        """Start the process without waiting for it and return its id."""
-        return self._running_child.start()
-
-    def await_ready(self, *, seconds: float = 60) -> None:
-        """Wait until it answers; wallets it had open are opened again by the node itself."""
-        self._running_child.await_ready(self.is_ready, seconds=seconds, again_on=("Cannot obtain a lock",))
-
-    def stop(self) -> None:
-        """Ask it to end; it writes its chain state first."""
-        if self._child:
-            self._child.stop(patience=60)
 
     def kill(self, *, keep_chain: bool = True) -> None:
         """SIGKILL, as a power cut would. Without ``keep_chain`` it forgets the blocks it had not written yet.
@@ -93,16 +65,7 @@ class Bitcoind:
         """
         if keep_chain and self.is_ready():
             self.rpc("gettxoutsetinfo", "none")
-        self._running_child.kill()
-
-    def restart(self) -> None:
-        """Stop and start again, on the same ports with the same password."""
-        self.stop()
-        self.start()
-
-    def is_running(self) -> bool:
-        """Whether its process is there."""
-        return self._child is not None and self._child.is_running()
+        super().kill()
 
     def is_ready(self) -> bool:
         """Whether it answers RPC and is past its warm-up."""
@@ -115,16 +78,6 @@ class Bitcoind:
                 return False
             raise
         return True
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._running_child.pid
-
-    @property
-    def log(self) -> Path:
-        """Its log file."""
-        return self.home / "logs" / f"{self.name}.log"
 
     @property
     def url(self) -> str:
@@ -199,11 +152,14 @@ class Bitcoind:
         count = depth + 1 if rivals is None else rivals
         return [self.mine_only(transactions if number == 0 else ()) for number in range(count)]
 
-    @property
-    def _running_child(self) -> Child:
-        if self._child is None:
-            raise ServerFailed("was never started", field=self.name)
-        return self._child
+    def _new_child(self) -> Child:
+        """Find (or fetch) the program and write its configuration; the password stands only there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        program = bitcoind_program()
+        configuration = self.folder / "bitcoin.conf"
+        write_secret(configuration, self._configuration(_is_knots(program)))
+        argv: list[str | Path] = [program, f"-datadir={self.folder}", f"-conf={configuration}"]
+        return Child(self.name, argv, log=self.log, cwd=self.folder)
 
     def _authorization(self) -> str:
         return "Basic " + base64.b64encode(f"{USER}:{self._password}".encode()).decode()

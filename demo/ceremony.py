@@ -1,8 +1,9 @@
-"""The ceremony: three keys made apart, two rounds of proofs, one trust root that everybody signs and pins."""
+"""The ceremony: keys made apart, two rounds of proofs, one trust root that everybody signs and pins."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from custody.chains.bitcoin.offline.descriptor import open_descriptor
-from custody.chains.bitcoin.offline.keys import AccountKey
-from custody.chains.bitcoin.offline.network import Network
+from custody.chains.bitcoin.offline.keys import AccountKey as ExtendedKey
+from custody.chains.bitcoin.offline.network import network
+from custody.chains.ethereum.offline.descriptor import AccountKey, safe_descriptor
+from custody.chains.ethereum.offline.proxy import SafeSetup
+from custody.chains.registry import chain_named
 from custody.db import Database
 from custody.evidence.keysets import Keyset, KeysetCosigner
 from custody.evidence.signatures import Signature
@@ -19,6 +23,7 @@ from custody.evidence.trust_root import Person as RootPerson
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot
 from custody.evidence.words import digest_code
 from custody.kernel.ids import new_id
+from custody.kernel.money import Asset
 from custody.trust import operations as trust
 from custody.vaults import operations as vaults
 from demo.people import Cosigner, Person
@@ -29,16 +34,20 @@ THRESHOLD = 2
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the ceremony leaves: the signed root, the consents to each keyset, the code everybody compared."""
+    """What the ceremony leaves: the signed root, the consents to each keyset by its id, the code everybody compared."""
 
     signed: SignedTrustRoot
-    consents: tuple[Signature, ...]
+    consents: Mapping[str, tuple[Signature, ...]]
     code: str
 
     @property
     def keyset(self) -> Keyset:
-        """The one keyset."""
+        """The first keyset."""
         return self.signed.root.keysets[0]
+
+    def keyset_on(self, chain: str) -> Keyset:
+        """The keyset of that chain."""
+        return next(keyset for keyset in self.signed.root.keysets if keyset.chain == chain)
 
 
 def hold(
@@ -47,14 +56,17 @@ def hold(
     operators: list[Person],
     requester: Person,
     policy_text: str,
-    network: Network,
+    assets: Sequence[Asset],
     folder: Path,
 ) -> Outcome:
-    """Make the keys, prove them, sign and pin the root; files of it stay in ``folder``."""
+    """Make the keys, prove them, sign and pin the root, which registers ``assets``; files of it stay in ``folder``.
+
+    The cosigners of one network are one keyset.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    records = [json.loads(text) for text in _each(cosigners, lambda one: _make_key(one, network))]
+    records = [json.loads(text) for text in _each(cosigners, _make_key)]
     (folder / "records.json").write_text(json.dumps(records, indent=1))
-    root = _root(records, operators, requester, policy_text, network)
+    root = _root(_keysets(cosigners, records), operators, requester, policy_text, assets)
     draft = folder / "trust-root.json"
     draft.write_text(json.dumps({"document": root.to_json(), "signatures": []}, indent=1))
     rounds = [
@@ -68,53 +80,81 @@ def hold(
     draft.write_text(json.dumps(signed.to_json(), indent=1))
     code = digest_code(root.hash)
     _each(cosigners, lambda one: one.run("pin", "--root", draft, "--fingerprint", code))
-    consents = tuple(
-        Signature(answer["cosigner"], item["signature"]) for answer in rounds for item in answer["consents"]
-    )
-    (folder / "consents.json").write_text(json.dumps([item.to_json() for item in consents], indent=1))
+    consents: dict[str, tuple[Signature, ...]] = {}
+    for answer in rounds:
+        for item in answer["consents"]:
+            given = Signature(answer["cosigner"], item["signature"])
+            consents[item["keyset"]] = (*consents.get(item["keyset"], ()), given)
+    written = {keyset: [item.to_json() for item in given] for keyset, given in consents.items()}
+    (folder / "consents.json").write_text(json.dumps(written, indent=1))
     return Outcome(signed, consents, code)
 
 
 def install(database: Database, outcome: Outcome, *, policy_text: str) -> None:
-    """Put the root in force and register its keyset, as ``custody trust install`` does."""
+    """Put the root in force and register its keysets, as ``custody trust install`` does."""
     with database.unit() as unit:
         trust.install(unit.session, signed=outcome.signed, policy_text=policy_text, actor="ceremony", now=unit.now)
-        vaults.register_keyset(
-            unit.session, keyset=outcome.keyset, consents=outcome.consents, actor="ceremony", now=unit.now
-        )
+        for keyset in outcome.signed.root.keysets:
+            vaults.register_keyset(
+                unit.session, keyset=keyset, consents=outcome.consents[keyset.id], actor="ceremony", now=unit.now
+            )
 
 
-def _make_key(cosigner: Cosigner, network: Network) -> str:
+def _make_key(cosigner: Cosigner) -> str:
     cosigner.run(
-        *("init", "--name", cosigner.name, "--network", network.name),
+        *("init", "--name", cosigner.name, "--network", cosigner.network),
         *("--backup-file", cosigner.home.parent / "words", *cosigner.passphrase()),
     )
     return cosigner.run("record", *cosigner.passphrase())
 
 
+def _keysets(cosigners: Sequence[Cosigner], records: Sequence[Mapping[str, Any]]) -> list[Keyset]:
+    """One keyset for each network, in the order of the cosigners."""
+    now = datetime.now(UTC)
+    by_network: dict[str, list[Mapping[str, Any]]] = {}
+    for cosigner, record in zip(cosigners, records, strict=True):
+        by_network.setdefault(cosigner.network, []).append(record)
+    return [
+        Keyset(
+            id=new_id("kst", now),
+            chain=chain_named(name),
+            threshold=THRESHOLD,
+            cosigners=tuple(
+                KeysetCosigner(item["cosigner"], item["account_key"], item["public_key"]) for item in members
+            ),
+            descriptor=_descriptor(chain_named(name), [item["account_key"] for item in members]),
+        )
+        for name, members in by_network.items()
+    ]
+
+
+def _descriptor(chain: str, account_keys: Sequence[str]) -> str:
+    """What the keyset's cosigners sign: the open descriptor, or the owners of every Safe."""
+    if chain.startswith("bip122:"):
+        keys = [ExtendedKey.parse(text, network=network(chain), field="account_key") for text in account_keys]
+        return open_descriptor(threshold=THRESHOLD, keys=keys)
+    return safe_descriptor(SafeSetup.of([AccountKey.parse(text).address for text in account_keys], THRESHOLD))
+
+
 def _root(
-    records: list[dict[str, Any]], operators: list[Person], requester: Person, policy_text: str, network: Network
+    keysets: Sequence[Keyset],
+    operators: list[Person],
+    requester: Person,
+    policy_text: str,
+    assets: Sequence[Asset],
 ) -> TrustRoot:
     now = datetime.now(UTC)
     policy = load_document(policy_text)
-    keys = [AccountKey.parse(item["account_key"], network=network, field="account_key") for item in records]
-    keyset = Keyset(
-        id=new_id("kst", now),
-        chain=network.chain,
-        threshold=THRESHOLD,
-        cosigners=tuple(KeysetCosigner(item["cosigner"], item["account_key"], item["public_key"]) for item in records),
-        descriptor=open_descriptor(threshold=THRESHOLD, keys=keys),
-    )
     return TrustRoot(
         version=1,
         name="demo",
         created_at=now,
         expires_at=now + timedelta(days=30),
-        assets=(network.asset,),
+        assets=tuple(assets),
         operators=tuple(RootPerson(person.name, (person.public,)) for person in operators),
         requesters=(RootPerson(requester.name, (requester.public,)),),
         groups={group: tuple(sorted(members)) for group, members in policy.groups.items()},
-        keysets=(keyset,),
+        keysets=tuple(keysets),
         policy_hash=policy.hash,
     )
 

@@ -100,19 +100,20 @@ class Person:
 
 @dataclass(frozen=True)
 class Cosigner:
-    """A keyholder, acting only through its own program in a directory of its own."""
+    """A keyholder with a key for one network, acting only through its own program in a directory of its own."""
 
     name: str
+    network: str
     home: Path
     passphrase_file: Path
 
     @classmethod
-    def create(cls, name: str, root: Path) -> Cosigner:
+    def create(cls, name: str, network: str, root: Path) -> Cosigner:
         """A keyholder with a fresh passphrase; the key itself is made by its own program."""
         folder = root / name
         folder.mkdir(parents=True, exist_ok=True)
         write_secret(folder / "passphrase", secrets.token_hex(16))
-        return cls(name, folder / "home", folder / "passphrase")
+        return cls(name, network, folder / "home", folder / "passphrase")
 
     def argv(self, *arguments: str | Path) -> list[str | Path]:
         """The command line of ``custody-cosigner`` for this keyholder."""

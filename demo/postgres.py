@@ -16,6 +16,7 @@ from psycopg import sql
 
 from demo.child import Account, Child, ServerFailed, free_port, write_secret
 from demo.find import postgres_bin
+from demo.server import Server
 
 SUPERUSER, OWNER, APPLICATION = "postgres", "custody_owner", "custody_app"
 _HELD = ('lock file "postmaster.pid" already exists', "shared memory block")
@@ -29,7 +30,7 @@ _SETTINGS = {
 }
 
 
-class Postgres:
+class Postgres(Server):
     """One cluster under ``home/postgres``. ``fsync=False`` is for tests that never pull the plug.
 
     Postgres refuses to run as root, so as root it runs as ``nobody``; where that account cannot enter ``home``,
@@ -37,6 +38,10 @@ class Postgres:
     """
 
     name = "postgres"
+    # Fast shutdown: open transactions are rolled back, everything committed is kept.
+    stop_signal = signal.SIGINT
+    # A postmaster that was killed, or its backends, may hold these for a moment.
+    again_on = _HELD
 
     def __init__(self, home: Path, *, fsync: bool = True) -> None:
         self.home = home
@@ -44,16 +49,6 @@ class Postgres:
         self._fsync = fsync
         self._account = _unprivileged()
         self._passwords: dict[str, str] = {}
-        self._child: Child | None = None
-
-    def start(self, *, seconds: float = 60) -> None:
-        """Create the cluster if there is none, start it, wait until it answers, make the roles.
-
-        Raises ``ServerFailed`` and ``MissingComponent``.
-        """
-        self.prepare()
-        self.launch()
-        self.await_ready(seconds=seconds)
 
     def prepare(self) -> None:
         """Everything before the process: folders, binaries its account can run, ``initdb``, passwords."""
@@ -61,36 +56,12 @@ class Postgres:
         if not (self._data / "PG_VERSION").exists():
             self._initdb()
         self._read_passwords()
-
-    def launch(self) -> int:
-        """Start the process without waiting for it and return its id."""
-        if self._child is None:
-            self._child = self._new_child()
-        return self._child.start()
+        super().prepare()
 
     def await_ready(self, *, seconds: float = 60) -> None:
         """Wait until it answers, then make the two roles if they are missing."""
-        # A postmaster that was killed, or its backends, may hold these for a moment.
-        self._running_child.await_ready(self.is_ready, seconds=seconds, again_on=_HELD)
+        super().await_ready(seconds=seconds)
         self._make_roles()
-
-    def stop(self) -> None:
-        """Fast shutdown: open transactions are rolled back, everything committed is kept."""
-        if self._child:
-            self._child.stop(what=signal.SIGINT)
-
-    def kill(self) -> None:
-        """SIGKILL, as a power cut would; the next start recovers."""
-        self._running_child.kill()
-
-    def restart(self) -> None:
-        """Stop and start again, on the same port."""
-        self.stop()
-        self.start()
-
-    def is_running(self) -> bool:
-        """Whether its process is there."""
-        return self._child is not None and self._child.is_running()
 
     def is_ready(self) -> bool:
         """Whether it answers a query."""
@@ -99,16 +70,6 @@ class Postgres:
                 return connection.execute("SELECT 1").fetchone() == (1,)
         except psycopg.OperationalError:
             return False
-
-    @property
-    def pid(self) -> int:
-        """The postmaster's process id."""
-        return self._running_child.pid
-
-    @property
-    def log(self) -> Path:
-        """Its log file."""
-        return self.home / "logs" / "postgres.log"
 
     def url(self, role: str, database: str = "postgres") -> str:
         """An SQLAlchemy URL for ``role``: ``postgresql+psycopg://…``."""
@@ -150,12 +111,6 @@ class Postgres:
         shutil.rmtree(link.resolve(), ignore_errors=True)
         if link.is_symlink():
             link.unlink()
-
-    @property
-    def _running_child(self) -> Child:
-        if self._child is None:
-            raise ServerFailed("was never started", field="postgres")
-        return self._child
 
     @property
     def _base(self) -> Path:

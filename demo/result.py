@@ -1,4 +1,4 @@
-"""What the demonstration ends with: the table per client, the machine-readable line, the next commands."""
+"""What the demonstration ends with: the table per client and asset, the machine-readable line, the next commands."""
 
 from __future__ import annotations
 
@@ -9,38 +9,37 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from custody.chains.bitcoin.offline.network import network
-from custody.kernel.money import format_decimal
+from custody.bootstrap import ServedChain, with_registered
+from custody.db import Database
+from custody.kernel.money import Asset, format_decimal
 from custody.reconciliation.effect import reconcile, reconcile_ranged
 from custody.reconciliation.invariants import check_invariants
 from custody.reports.client_table import client_table
 from demo.stage import Stage
 
 if TYPE_CHECKING:
-    from demo.story import Tale
+    from demo.tale import Tale
 
 COLUMNS = ("deposited", "withdrawn", "fees", "available", "held", "on_chain", "difference")
 
 
+LEAST_DECIMALS, BITCOIN_DECIMALS = 2, 8
+
+
 def gather(stage: Stage, tale: Tale) -> dict[str, Any]:
-    """Reconcile twice (stored scripts, and ranges that do not believe our table), check the invariants, add it up."""
-    runtime = stage.runtime
-    where: dict[str, Any] = {
-        "chain": runtime.only.chain,
-        "assets": runtime.only.assets,
-        "start_height": runtime.only.start_height,
-    }
-    runs = [run(runtime.only.node, runtime.database, **where) for run in (reconcile, reconcile_ranged)]
+    """Reconcile each chain twice (stored places, and ranges that do not believe our table), check, add up."""
+    runtime = with_registered(stage.runtime)
+    served = runtime.chains.values()
+    breaks = sum(_breaks(chain, runtime.database) for chain in served)
     with runtime.database.unit() as unit:
         table = client_table(unit.session)
         report = check_invariants(unit.session, terms=runtime.terms, deadlines=runtime.deadlines, now=unit.now)
-    breaks = sum(len(run.breaks) for run in runs)
-    rows = [row.to_json() for row in table.clients]
     return {
         "balanced": not breaks and table.is_balanced and report.holds,
         "breaks": breaks,
-        "chains": [runtime.only.chain],
-        "clients": rows,
+        "chains": [chain.chain for chain in served],
+        "assets": {asset.code: asset.decimals for asset in stage.assets},
+        "clients": [row.to_json() for row in table.clients],
         "pools": [pool.to_json() for pool in table.pools],
         "withdrawals": tale.withdrawals,
         "worker_kills": tale.worker_kills,
@@ -48,18 +47,31 @@ def gather(stage: Stage, tale: Tale) -> dict[str, Any]:
     }
 
 
+def _breaks(chain: ServedChain, database: Database) -> int:
+    runs = [
+        run(chain.node, database, chain=chain.chain, assets=chain.assets, start_height=chain.start_height)
+        for run in (reconcile, reconcile_ranged)
+    ]
+    return sum(len(run.breaks) for run in runs)
+
+
 def show(found: Mapping[str, Any], parts: Mapping[str, float]) -> None:
     """The table for people, and where the time went."""
     console = Console(width=118, highlight=False)
-    table = Table(title="Books and chain, per client (BTC)", title_justify="left")
+    table = Table(title="Books and chain, per client and asset", title_justify="left")
     table.add_column("client")
+    table.add_column("asset")
     for column in COLUMNS:
         table.add_column(column.replace("_", " "), justify="right")
-    for row in found["clients"]:
-        table.add_row(row["name"], *(_btc(row[column]) for column in COLUMNS))
+    for place, (code, decimals) in enumerate(found["assets"].items()):
+        rows = [row for row in found["clients"] if row["asset"] == code]
+        for row in rows:
+            last = row is rows[-1] and place < len(found["assets"]) - 1
+            table.add_row(row["name"], code, *(_shown(row[column], decimals) for column in COLUMNS), end_section=last)
     console.print(table)
     console.print(
-        f"reconciliation: {found['breaks']} breaks; invariants checked on the live database: "
+        f"reconciliation: {found['breaks']} breaks on {len(found['chains'])} chains; "
+        f"invariants checked on the live database: "
         f"{sum(found['invariants'].values())} of {len(found['invariants'])} hold"
     )
     console.print("time: " + ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts.items()), soft_wrap=True)
@@ -91,5 +103,10 @@ It stays up. In another terminal (Ctrl-C here, or `make down`, stops everything)
     )
 
 
-def _btc(units: str) -> str:
-    return format_decimal(int(units), network("regtest").asset)
+def _shown(units: str, decimals: int) -> str:
+    """Whole units, exactly; of noughts at the end only what keeps columns readable."""
+    text = format_decimal(int(units), Asset("", "", decimals, ""))
+    if decimals <= LEAST_DECIMALS or decimals == BITCOIN_DECIMALS:
+        return text
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(LEAST_DECIMALS, '0')}"

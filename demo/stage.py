@@ -10,27 +10,37 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import coincurve
+
 from config.settings import load
 from custody.bootstrap import Runtime, assemble
+from custody.chains.ethereum.offline.ecdsa import address_of_key
 from custody.db.migrations.run import upgrade
+from custody.kernel.money import Asset
 from demo.child import free_port, write_secret
+from demo.evm import contracts
 from demo.people import Api, Cosigner
-from demo.servers import Bitcoind, Broker, Postgres
+from demo.servers import Anvil, Bitcoind, Broker, Postgres
 from demo.supervisor import Service, Supervisor, listening, says
 
 WORKERS = 2
 DATABASE = "custody"
+COSIGNERS = {
+    **dict.fromkeys(("north", "south", "west"), "regtest"),
+    **dict.fromkeys(("north-safe", "south-safe", "west-safe"), "anvil"),
+}
+"""Name to network. A keyholder's key for another chain is another key, on a device and under a name of its own."""
+TOKEN_CODE, TOKEN_DECIMALS = "DEMO", 6
 ROLES = {
     "exchange": "requester",
     "alice": "operator",
     "bob": "operator",
     "carol": "operator",
-    "north": "cosigner",
-    "south": "cosigner",
-    "west": "cosigner",
+    **dict.fromkeys(COSIGNERS, "cosigner"),
 }
 QUICK = {
     "SCAN_SECONDS": "1",
@@ -52,6 +62,11 @@ class Stage:
     postgres: Postgres
     broker: Broker
     bitcoind: Bitcoind
+    anvil: Anvil
+    token: Asset
+    """The example token, a contract on the second chain."""
+    payer: str
+    """The account that pays to carry spends out on the second chain; it has no authority over any of them."""
     environment: dict[str, str]
     tokens: dict[str, str]
     api_port: int
@@ -62,29 +77,54 @@ class Stage:
         """The API as ``caller``."""
         return Api(f"http://127.0.0.1:{self.api_port}", self.tokens[caller])
 
+    @property
+    def bitcoin(self) -> Asset:
+        """The first chain's own asset."""
+        return self.runtime.chosen("regtest").addressing.native
+
+    @property
+    def ether(self) -> Asset:
+        """The second chain's own asset."""
+        return self.runtime.chosen("anvil").addressing.native
+
+    @property
+    def assets(self) -> tuple[Asset, ...]:
+        """Everything the trust root registers."""
+        return (self.bitcoin, self.ether, self.token)
+
     def token_file(self, caller: str) -> Path:
         """Where ``caller`` keeps its token."""
         return self.home / "tokens" / caller
 
 
 def start_servers(supervisor: Supervisor) -> Stage:
-    """Postgres, the broker and a node, side by side; then an empty, migrated database and the settings."""
+    """Postgres, the broker and both nodes, side by side; then an empty, migrated database and the settings."""
     home = supervisor.home
     _forget(home)
-    postgres, broker, bitcoind = Postgres(home), Broker(home), Bitcoind(home)
-    supervisor.start(postgres, broker, bitcoind)
-    postgres.drop_database(DATABASE)
-    owner_url, app_url = postgres.create_database(DATABASE)
-    upgrade(owner_url)
+    postgres, broker, bitcoind, anvil = Postgres(home), Broker(home), Bitcoind(home), Anvil(home)
+    supervisor.start(postgres, broker, bitcoind, anvil)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        placing = pool.submit(_place_contracts, anvil)
+        postgres.drop_database(DATABASE)
+        owner_url, app_url = postgres.create_database(DATABASE)
+        upgrade(owner_url)
+        token = placing.result()
     tokens = _tokens(home)
     port = free_port()
+    payer_key = secrets.token_bytes(32)
+    write_secret(home / "keys" / "payer", payer_key.hex())
+    (home / "assets.toml").write_text(_listed(token))
     environment = {
-        "CUSTODY_NETWORK": "regtest",
+        "CUSTODY_CHAINS": "regtest,anvil",
         "CUSTODY_DATABASE_URL": app_url,
         "CUSTODY_OWNER_URL": owner_url,
         "CUSTODY_BROKER_URL": broker.url,
         "CUSTODY_BITCOIN_RPC_URL": bitcoind.url,
         "CUSTODY_BITCOIN_ZMQ_URL": bitcoind.zmq_url,
+        "CUSTODY_ANVIL_RPC_URL": anvil.url,
+        "CUSTODY_ANVIL_START_HEIGHT": str(anvil.height()),
+        "CUSTODY_ANVIL_PAYER_KEY_FILE": str(home / "keys" / "payer"),
+        "CUSTODY_ASSETS_FILE": str(home / "assets.toml"),
         "CUSTODY_API_TOKENS_FILE": str(home / "tokens.json"),
         "CUSTODY_API_PORT": str(port),
         "CUSTODY_SEAL_KEY": secrets.token_hex(32),
@@ -92,7 +132,26 @@ def start_servers(supervisor: Supervisor) -> Stage:
     }
     write_secret(home / "env", "".join(f"{name}={value}\n" for name, value in environment.items()))
     runtime = assemble(load(environment))
-    return Stage(supervisor, home, postgres, broker, bitcoind, environment, tokens, port, runtime, [])
+    payer = address_of_key(coincurve.PrivateKey(payer_key).public_key.format())
+    return Stage(
+        supervisor, home, postgres, broker, bitcoind, anvil, token, payer, environment, tokens, port, runtime, []
+    )
+
+
+def _place_contracts(anvil: Anvil) -> Asset:
+    """Safe's contracts where they are on mainnet, and the example token, all of which the faucet holds."""
+    contracts.place(anvil)
+    address = contracts.token(anvil, TOKEN_CODE, TOKEN_DECIMALS)
+    chain = f"eip155:{anvil.chain_id}"
+    return Asset(f"{chain}/erc20:{address}", TOKEN_CODE, TOKEN_DECIMALS, chain)
+
+
+def _listed(token: Asset) -> str:
+    """The allow-list with one asset in it, written as ``config/assets.toml`` is."""
+    return (
+        f'[[asset]]\nid = "{token.id}"\ncode = "{token.code}"\ndecimals = {token.decimals}\ndust_units = 10_000\n'
+        "[[asset.tier]]\nconfirmations = 2\n"
+    )
 
 
 def start_daemon(stage: Stage, *, workers: int = WORKERS, extra: Mapping[str, str] | None = None) -> None:
@@ -140,8 +199,9 @@ def start_cosigners(stage: Stage, cosigners: list[Cosigner]) -> None:
 
 def _forget(home: Path) -> None:
     """Every story begins anew: the last one's keys, tokens and chain go; the servers' programs and Postgres stay."""
-    for name in ("bitcoind", "ceremony", "cosigners", "keys", "tokens"):
+    for name in ("anvil", "bitcoind", "ceremony", "cosigners", "keys", "tokens"):
         shutil.rmtree(home / name, ignore_errors=True)
+    (home / "keys").mkdir()
 
 
 def _worker(stage: Stage, number: int, environment: Mapping[str, str]) -> Service:

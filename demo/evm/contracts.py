@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import runpy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,13 @@ def give_token(node: EvmNode, token_address: str, to: str, amount: int) -> dict[
     """Send ``amount`` base units of a token the faucet holds; returns the receipt."""
     data = bytes.fromhex("a9059cbb") + encode(["address", "uint256"], [to, amount])
     return node.transact(token_address, data=data)
+
+
+def pay_by_contract(node: EvmNode, payments: Mapping[str, int]) -> dict[str, Any]:
+    """Pay several addresses in wei by one call of Multicall3: none of it is in a list of transactions."""
+    calls = [(to, False, amount_wei, b"") for to, amount_wei in payments.items()]
+    data = bytes.fromhex("174dea71") + encode(["(address,bool,uint256,bytes)[]"], [calls])
+    return node.transact(MULTICALL3.address, sum(payments.values()), data)
 
 
 def token_balance(node: EvmNode, token_address: str, holder: str) -> int:

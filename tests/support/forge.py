@@ -51,7 +51,7 @@ class Forge:
         assert self._ask(do="hello") == {"ready": True}
 
     def fork(self, kind: str, environment: Mapping[str, str], log: Path, *, crash_at: str = "") -> Forged:
-        """A process (``worker``, ``relay``, ``api``, or a restore's ``replay``) that dies at ``crash_at``, if named."""
+        """A process of this kind, one of ``_PARTS``, that dies at ``crash_at``, if named."""
         answer = self._ask(do="fork", kind=kind, environment=dict(environment), log=str(log), crash_at=crash_at)
         return Forged(self, kind, answer["pid"])
 
@@ -206,7 +206,19 @@ def _replay() -> int:
     return 0
 
 
-_PARTS: dict[str, Callable[[], int]] = {"worker": _worker, "relay": _relay, "api": _api, "replay": _replay}
+def _follow() -> int:
+    from tests.crash.following import main
+
+    return main()
+
+
+_PARTS: dict[str, Callable[[], int]] = {
+    "worker": _worker,
+    "relay": _relay,
+    "api": _api,
+    "replay": _replay,
+    "follow": _follow,
+}
 
 
 _MODULES = (
@@ -219,6 +231,7 @@ _MODULES = (
     "custody.restore.replay",
     "kombu.transport.redis",
     "psycopg",
+    "tests.crash.following",
     "uvicorn.lifespan.on",
     "uvicorn.loops.auto",
     "uvicorn.protocols.http.auto",
