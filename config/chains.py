@@ -88,6 +88,8 @@ class EthereumFees:
     """Of one transaction."""
     low_payer_wei: int
     """Less than this on the payer's account is an alarm."""
+    billed: bool
+    """Whether a client owes what carrying its payment cost, up to what it agreed to; else the house bears it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +296,7 @@ def _ethereum_fees(block: Mapping[str, Any], field: str) -> EthereumFees:
         replace_seconds=_whole(block, field, "replace_seconds", least=1, most=MAX_SECONDS),
         most_gas=_whole(block, field, "most_gas", least=500_000, most=BLOCK_GAS),
         low_payer_wei=_whole(block, field, "low_payer_wei", least=1, most=MAX_UNITS),
+        billed=_flag(block, field, "billed"),
     )
 
 
@@ -332,4 +335,11 @@ def _whole(block: Mapping[str, Any], field: str, name: str, *, least: int, most:
     value = block[name]
     if type(value) is not int or not least <= value <= most:
         raise ConfigError(f"{field}.{name}", f"accepted is a whole number from {least} to {most}")
+    return value
+
+
+def _flag(block: Mapping[str, Any], field: str, name: str) -> bool:
+    value = block[name]
+    if type(value) is not bool:
+        raise ConfigError(f"{field}.{name}", "accepted is true or false")
     return value
