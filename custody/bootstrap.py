@@ -16,7 +16,7 @@ from custody.chains.inspecting import Inspect
 from custody.chains.payer import PayerKey
 from custody.chains.port import ChainNode
 from custody.chains.registry import NodeAddress, addressing, chain_named, inspector, open_chain, spending
-from custody.chains.spending import SpendRules, Terms
+from custody.chains.spending import Finality, SpendRules, Terms
 from custody.db import Database
 from custody.deposits.model import AssetRules, DepositRules, Tier
 from custody.kernel.errors import InvalidInput, Unavailable
@@ -49,6 +49,8 @@ class ServedChain:
     deposit_rules: DepositRules
     deadlines: Deadlines
     start_height: int
+    compare_every: int
+    """Blocks after which balances are compared at the latest, where the node shows a part of what moves."""
     doorbell_url: str
     """Where the node tells that it has news; empty where nobody listens."""
     inspect: Inspect
@@ -197,9 +199,10 @@ def _serve(chain: ChainSettings, settings: Settings, registered: Sequence[Asset]
         addressing=where,
         node=node,
         spend_rules=spend_rules(where.chain, chain.block, stock_low_mark=settings.stock_low_mark),
-        deposit_rules=DepositRules(rules),
+        deposit_rules=DepositRules(rules, Finality(chain.block.finality)),
         deadlines=Deadlines(**asdict(chain.block.deadlines)),
         start_height=chain.start_height,
+        compare_every=chain.block.compare_every,
         doorbell_url=chain.doorbell_url,
         inspect=inspector(where.chain, address),
         payer_key=None if chain.payer_key is None else PayerKey(chain.payer_key),
@@ -246,6 +249,7 @@ def spend_rules(chain: str, block: ChainConfig, *, stock_low_mark: int) -> Spend
         coinbase_maturity=block.coinbase_maturity,
         tiers=tuple((tier.below_units, tier.confirmations) for tier in block.tiers),
         stock_low_mark=stock_low_mark,
+        finality=Finality(block.finality),
     )
 
 

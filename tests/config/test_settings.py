@@ -109,6 +109,7 @@ def test_the_runtime_serves_every_chain_named() -> None:
     assert [served.name for served in house.chains.values()] == ["regtest", "anvil"]
     anvil = house.of("eip155:31337")
     assert anvil.chain == anvil.node.chain == "eip155:31337"
+    assert (anvil.compare_every, anvil.deposit_rules.finality, anvil.spend_rules.finality) == (5, "depth", "depth")
     assert anvil.payer_key is not None
     assert KEY not in repr(anvil.payer_key)
     assert house.chosen("anvil") is house.chosen("eip155:31337") is anvil
@@ -119,6 +120,13 @@ def test_the_runtime_serves_every_chain_named() -> None:
         assert house.only
     with pytest.raises(InvalidInput, match="not a chain this house serves"):
         house.chosen("ethereum")
+
+
+def test_what_is_final_is_what_the_configuration_says() -> None:
+    house = assemble(settings(CHAINS="mainnet,ethereum", ETHEREUM_RPC_URL="http://127.0.0.1:2"))
+    ether, coins = house.of("eip155:1"), house.chosen("mainnet")
+    assert (ether.deposit_rules.finality, ether.spend_rules.finality) == ("finalized", "finalized")
+    assert (coins.deposit_rules.finality, coins.spend_rules.finality) == ("depth", "depth")
 
 
 def test_a_payer_has_a_key() -> None:

@@ -26,6 +26,7 @@ def scan_chain(runtime: Runtime, here: ServedChain) -> None:
         chain=here.chain,
         assets=here.assets,
         start_height=here.start_height,
+        compare_every=here.compare_every,
         finality=here.deposit_rules.finality,
     )
     watch_mempool(
