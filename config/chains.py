@@ -124,6 +124,15 @@ class ChainConfig:
     dust_units: int
     tiers: tuple[Tier, ...]
     deadlines: Deadlines
+    finality: Literal["finalized", "depth"]
+    """Whether what was confirmed counts when the network says its block is final, or at its tier's confirmations."""
+    compare_seconds: int
+    """Within this time balances are compared, where a node shows a part of what moves."""
+
+    @property
+    def compare_every(self) -> int:
+        """The same in blocks, one at least."""
+        return max(1, self.compare_seconds // self.block_interval_seconds)
 
     @property
     def is_test(self) -> bool:
@@ -148,10 +157,6 @@ class BitcoinConfig(ChainConfig):
 class EthereumConfig(ChainConfig):
     """A block of an Ethereum network."""
 
-    finality: Literal["finalized", "depth"]
-    """Whether a deposit waits for the node's finalized block as well, or for its tier's confirmations alone."""
-    compare_seconds: int
-    """Within this time balances are compared, where the node shows a part of what moves."""
     fee: EthereumFees
     caps: EthereumCaps
 
@@ -204,6 +209,9 @@ def _bitcoin(name: str, block: Mapping[str, Any]) -> BitcoinConfig:
     return BitcoinConfig(
         **shared,
         coinbase_maturity=_whole(block, name, "coinbase_maturity", least=100, most=10_000),
+        # A coin is what it says, and how deep it is is all there is to know.
+        finality="depth",
+        compare_seconds=shared["block_interval_seconds"],
         fee=fee,
         caps=_bitcoin_caps(_table(block["caps"], f"{name}.caps"), f"{name}.caps", fee),
     )

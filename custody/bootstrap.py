@@ -30,7 +30,6 @@ from custody.db import Database
 from custody.deposits.model import AssetRules, DepositRules, Tier
 from custody.kernel.errors import InvalidInput, Unavailable
 from custody.kernel.money import Asset
-from custody.movements.scan import COMPARE_EVERY
 from custody.reconciliation.stuck import Deadlines
 from custody.restore import operations as restore
 from custody.restore.replay import Followed
@@ -68,6 +67,8 @@ class ServedChain:
     deposit_rules: DepositRules
     deadlines: Deadlines
     start_height: int
+    compare_every: int
+    """Blocks after which balances are compared at the latest, where the node shows a part of what moves."""
     doorbell_url: str
     """Where the node tells that it has news; empty where nobody listens."""
     inspect: Inspect
@@ -76,8 +77,6 @@ class ServedChain:
     """Who carries spends out; None where the vault bears its fees, or where this process has not the payer's key."""
     is_carried: bool
     """Whether spends of this chain are carried by somebody who pays for it."""
-    compare_every: int
-    """Blocks after which balances are compared, where the node shows a part of what moves."""
 
     @property
     def chain(self) -> str:
@@ -220,14 +219,14 @@ def _serve(chain: ChainSettings, settings: Settings, registered: Sequence[Asset]
         addressing=where,
         node=node,
         spend_rules=spend_rules(where.chain, chain.block, stock_low_mark=settings.stock_low_mark),
-        deposit_rules=DepositRules(rules, finality=finality(chain.block)),
+        deposit_rules=DepositRules(rules, Finality(chain.block.finality)),
         deadlines=Deadlines(**asdict(chain.block.deadlines)),
         start_height=chain.start_height,
+        compare_every=chain.block.compare_every,
         doorbell_url=chain.doorbell_url,
         inspect=inspector(where.chain, address),
         carrier=_carrier(where.chain, chain, address),
         is_carried=payer(where.chain) is not None,
-        compare_every=compare_every(chain.block),
     )
 
 
@@ -284,19 +283,8 @@ def spend_rules(chain: str, block: ChainConfig, *, stock_low_mark: int) -> Spend
         coinbase_maturity=block.coinbase_maturity,
         tiers=tuple((tier.below_units, tier.confirmations) for tier in block.tiers),
         stock_low_mark=stock_low_mark,
-        finality=finality(block),
+        finality=Finality(block.finality),
     )
-
-
-def finality(block: ChainConfig) -> Finality:
-    """When a block of the chain counts for good."""
-    return Finality(asdict(block).get("finality", Finality.DEPTH))
-
-
-def compare_every(block: ChainConfig) -> int:
-    """Blocks in the time within which balances are to be compared; those of a scan where the block has no such time."""
-    seconds: int | None = asdict(block).get("compare_seconds")
-    return COMPARE_EVERY if seconds is None else max(1, seconds // block.block_interval_seconds)
 
 
 def deposit_rules(chain: ChainConfig) -> AssetRules:

@@ -300,7 +300,7 @@ class WholeHouse(RelayHouse):
         for run in (reconcile, reconcile_ranged):
             done = run(self.node, self.db, chain=ANVIL.chain, assets={NATIVE}, start_height=0)
             assert done.is_balanced, done.to_json()
-        oracle.expect_whole(self.db, terms={ANVIL.chain: TERMS}, deadlines=DEADLINES)
+        oracle.expect_whole(self.db, terms={ANVIL.chain: TERMS}, deadlines={ANVIL.chain: DEADLINES})
 
 
 def _signed_root(keys: SafeKeyset, now: datetime) -> SignedTrustRoot:

@@ -27,8 +27,8 @@ def scan_chain(runtime: Runtime, here: ServedChain) -> None:
         chain=here.chain,
         assets=here.assets,
         start_height=here.start_height,
-        finality=here.deposit_rules.finality,
         compare_every=here.compare_every,
+        finality=here.deposit_rules.finality,
     )
     watch_mempool(
         here.node,
