@@ -13,9 +13,11 @@ from custody.chains.ethereum.offline.deployments import (
     MULTI_SEND_CALL_ONLY,
     SAFE,
 )
+from custody.chains.ethereum.offline.descriptor import safe_descriptor
 from custody.chains.ethereum.offline.keccak import selector
 from custody.chains.ethereum.offline.multisend import Call
 from custody.chains.ethereum.offline.network import network
+from custody.chains.ethereum.offline.proxy import SafeSetup
 from custody.chains.ethereum.offline.safe_tx import DELEGATE_CALL
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import Reason
@@ -386,7 +388,8 @@ def address_of_a_stranger_beside_a_cosigners_point(world: World, memory: Memory)
     first = safes().safe_keyset.cosigners[1]
     swapped = replace(first, account_key=first.account_key[:-42] + THIEF)
     cosigners = (safes().safe_keyset.cosigners[0], swapped, safes().safe_keyset.cosigners[2])
-    return _under_keyset(cosigners=cosigners)
+    owners = [member.account_key[-42:] for member in cosigners]
+    return _under_keyset(cosigners=cosigners, descriptor=safe_descriptor(SafeSetup.of(owners, 2)))
 
 
 def _under_keyset(**changes: Any) -> Case:
