@@ -24,7 +24,17 @@ from custody.cosigner.reasons import Reason
 from custody.evidence.bundle import Bundle, Payment, Refusal
 from tests.adversarial.hostile import Case, refused
 from tests.cosigner.builders import NOW, World, remember
-from tests.cosigner.safe_builders import ANVIL, ETHER, NATIVE, TOKEN, SafeWorld, batch, sign_safe_root, somebody
+from tests.cosigner.safe_builders import (
+    ANVIL,
+    ETHER,
+    NATIVE,
+    TOKEN,
+    SafeWorld,
+    batch,
+    sign_safe_root,
+    somebody,
+    token_asset,
+)
 
 THIEF = somebody("thief")
 
@@ -329,11 +339,20 @@ def _asking(asset: str) -> Bundle:
 
 @refused(Reason.ASSET_UNKNOWN)
 def ether_with_other_decimals_in_the_root(world: World, memory: Memory) -> Case:
-    odd = tuple(replace(asset, decimals=6) if asset.id == NATIVE.id else asset for asset in safes().root.assets)
+    return _under_odd_asset(safes().ether(), NATIVE.id, decimals=6)
+
+
+@refused(Reason.ASSET_UNKNOWN)
+def token_that_is_said_to_live_elsewhere(world: World, memory: Memory) -> Case:
+    return _under_odd_asset(safes().paying(safes().usdx("acme", 5)), token_asset().id, chain="eip155:1")
+
+
+def _under_odd_asset(bundle: Bundle, asset_id: str, **changes: Any) -> Case:
+    odd = tuple(replace(asset, **changes) if asset.id == asset_id else asset for asset in safes().root.assets)
     root = replace(safes().root, assets=odd)
     judge = SafeWorld()
     vars(judge).update(root=root, signed_root=sign_safe_root(root, judge))
-    return case(replace(safes().ether(), trust_root=judge.signed_root), judge=judge)
+    return case(replace(bundle, trust_root=judge.signed_root), judge=judge)
 
 
 @refused(Reason.DESTINATION_INVALID)
