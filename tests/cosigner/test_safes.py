@@ -180,7 +180,7 @@ def test_refuses_a_key_of_the_other_chain_in_code_too(safes: SafeWorld, memory: 
 
     unsigned, coins = safes.composed(safes.ether().payments), World()
     effect = coins.judge(coins.small(), memory).effect
-    with pytest.raises(WrongKey):
+    with pytest.raises(WrongKey, match="signs no coins"):
         effect.signed_by(safe_key("north-safe"))
     with pytest.raises(WrongKey):
         cosigner_key("north").sign_safe_tx(unsigned)
