@@ -159,6 +159,19 @@ def test_gives_a_withdrawal_up_at_its_own_turn(safes: SafeWorld, memory: Memory)
     assert safes.judge(paid, memory), "the payment at the same turn may still be asked for"
 
 
+def test_gives_one_of_a_batch_up_at_the_batchs_turn(safes: SafeWorld, memory: Memory) -> None:
+    payments = [
+        safes.payment(safes.withdrawal("acme", ETHER, destination=somebody(name), idempotency_key=name), branch=7)
+        for name in ("one", "two")
+    ]
+    remember(memory, safes.judge(safes.safe_bundle(payments, safes.composed(payments)), memory))
+    respend = safes.give_up(payments[0].proven)
+    verdict = safes.judge(safes.safe_bundle([respend], safes.composed([respend]), name="bnd_2"), memory)
+    remember(memory, verdict)
+    alone = safes.safe_bundle(payments[1:], safes.composed(payments[1:], nonce=1), name="bnd_3")
+    assert reason_of(safes, alone, memory) is Reason.NOT_A_REPLACEMENT, "the other one keeps its turn too"
+
+
 def test_one_root_serves_a_cosigner_of_each_chain(safes: SafeWorld, memory: Memory) -> None:
     coins = World(policy=safes.policy)
     vars(coins).update(root=safes.root, signed_root=safes.signed_root)
