@@ -136,6 +136,19 @@ def test_a_keyholder_keeps_limits_for_each_asset(safes: SafeWorld, memory: Memor
     assert safes.judge(usdx, memory, limits=limits), "another asset is not counted with it"
 
 
+def test_a_batch_counts_each_asset_by_itself(safes: SafeWorld, memory: Memory) -> None:
+    payments = [
+        safes.payment(safes.withdrawal("acme", ETHER), branch=7),
+        safes.payment(safes.usdx("acme", 5), branch=7),
+    ]
+    batch = safes.safe_bundle(payments, safes.composed(payments))
+    exact = {"per_tx_units.ETH": str(ETHER), "per_day_units.ETH": str(ETHER), "per_day_units.USDX": "5"}
+    assert safes.judge(batch, memory, limits=Limits().changed(exact))
+    for name in exact:
+        less = Limits().changed({**exact, name: str(int(exact[name]) - 1)})
+        assert reason_of(safes, batch, memory, less) is Reason.OVER_OWN_LIMIT, name
+
+
 def test_giving_up_counts_as_nothing_paid(safes: SafeWorld, memory: Memory) -> None:
     limits, paid = Limits().changed({"per_tx_units.ETH": "0"}), safes.ether()
     assert reason_of(safes, paid, memory, limits) is Reason.OVER_OWN_LIMIT
