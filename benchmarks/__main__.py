@@ -9,7 +9,9 @@ import subprocess
 import sys
 import time
 
-MEASUREMENTS = ("ledger", "scan", "addresses", "safe_addresses", "evm_holdings", "reconcile", "withdrawal")
+MEASUREMENTS = (
+    "ledger", "scan", "addresses", "safe_addresses", "evm_holdings", "reconcile", "withdrawal", "worker_ready",
+)  # fmt: skip
 
 
 def main() -> int:

@@ -123,7 +123,8 @@ def main() -> None:
     try:
         runtime()
     except ConfigError as error:
-        sys.exit(f"error: {error}")
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
     log.info("relay ready")
     run(stop)
 

@@ -30,6 +30,12 @@ class NodeNotReady(Unavailable):
     code = "node-not-ready"
 
 
+class NodesDisagree(NodeNotReady):
+    """Two nodes of one network tell it differently: neither is believed."""
+
+    code = "nodes-disagree"
+
+
 class WrongNetwork(Refused):
     """The node's genesis block is another network's."""
 

@@ -19,6 +19,7 @@ from custody.cli import (
     environment,
     parties,
     policy,
+    respends,
     strays,
     trust,
     vaults,
@@ -52,6 +53,7 @@ def settings(
 books.add_to(app)
 verdicts.add_to(app)
 app.command("strays")(strays.strays)
+respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),
     ("audit", chain_of_events.app),

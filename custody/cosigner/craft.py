@@ -62,10 +62,14 @@ class Effect(Protocol):
         """Whom it pays, as the chain calls them, and how much, in its own order; what comes back included."""
 
     @property
+    def fee_asset(self) -> Asset:
+        """What fees are paid in, whoever pays them."""
+
+    @property
     def fee_units(self) -> int:
         """The fee out of the vault; 0 where somebody else pays it."""
 
-    def words(self, payments: Sequence[JudgedPayment]) -> list[str]:
+    def words(self) -> list[str]:
         """What it does, one sentence a line; every number is of the bytes that were checked."""
 
     def signed_by(self, key: CosignerKey) -> str:

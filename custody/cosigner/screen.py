@@ -12,8 +12,10 @@ from policies.decision import Outcome, obligation_words
 
 def describe(effect: Effect, payments: Sequence[JudgedPayment]) -> list[str]:
     """What will happen, one sentence a line; every number comes from the transaction that was checked."""
-    lines = [line for payment in payments for line in (*say(payment.intent, asset=payment.asset), _people(payment))]
-    return [*lines, *effect.words(payments)]
+    lines: list[str] = []
+    for payment in payments:
+        lines += [*say(payment.intent, asset=payment.asset, fee_asset=effect.fee_asset), _people(payment)]
+    return [*lines, *effect.words()]
 
 
 def _people(payment: JudgedPayment) -> str:

@@ -25,19 +25,21 @@ def amount_in_words(units: int, asset: Asset) -> str:
     return f"{format_decimal(units, asset)} {asset.code}"
 
 
-def say(intent: Intent, *, asset: Asset | None = None) -> list[str]:
-    """What will happen if this intent is carried out, one sentence a line."""
+def say(intent: Intent, *, asset: Asset | None = None, fee_asset: Asset | None = None) -> list[str]:
+    """What will happen if this intent is carried out, one sentence a line. A fee is of the chain's own asset."""
     request = intent.request
     if isinstance(request, ClientOpeningRequest):
         return _say_opening(intent, request)
     if isinstance(request, RespendRequest):
         return _say_respend(intent, request, asset)
-    return _say_withdrawal(intent, request, asset)
+    return _say_withdrawal(intent, request, asset, fee_asset)
 
 
-def _say_withdrawal(intent: Intent, request: WithdrawalRequest, asset: Asset | None) -> list[str]:
+def _say_withdrawal(
+    intent: Intent, request: WithdrawalRequest, asset: Asset | None, fee_asset: Asset | None
+) -> list[str]:
     amount = amount_in_words(request.amount, asset) if asset else f"{request.amount} base units of {request.asset}"
-    fee = _fee(request.max_fee, asset)
+    fee = _fee(request.max_fee, fee_asset or asset)
     return [
         f"Pay {amount} to {request.destination}",
         f"out of the money of client {request.client}, vault {intent.vault}, on {intent.chain}",
@@ -48,7 +50,6 @@ def _say_withdrawal(intent: Intent, request: WithdrawalRequest, asset: Asset | N
 
 
 def _fee(units: int, asset: Asset | None) -> str:
-    """A fee is of the chain's own asset, whatever is paid."""
     if asset is None:
         return f"{units} base units"
     if _OWN in asset.id:

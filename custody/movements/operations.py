@@ -138,6 +138,13 @@ def locators_of_ours(session: Session, *, block: Block, assets: Collection[str])
     return frozenset(by_locators(session, locators_in(block, assets)))
 
 
+def alarm_disagreement(session: Session, *, chain: str, why: str, now: datetime) -> None:
+    """Raise an alarm, once for a tip of ours, that two nodes tell the chain differently (P-014)."""
+    tip = queries.tip(session, chain=chain)
+    step = tip.hash if tip else ""
+    audit.raise_alarm(session, kind="nodes-disagree", subject=chain, step=step, why=why, now=now)
+
+
 def record_doubts(session: Session, *, chain: str, settled: Settled, now: datetime) -> None:
     """Keep, once per block, place and asset, that something else arrived than was told (P-002)."""
     rows = [

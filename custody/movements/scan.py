@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from custody.addresses import queries as addresses
-from custody.chains.port import Block, BlockNotFound, ChainReader, NodeStatus, NoFinality, WrongNetwork
+from custody.chains.port import Block, BlockNotFound, ChainReader, NodesDisagree, NodeStatus, NoFinality, WrongNetwork
 from custody.chains.spending import Finality
 from custody.db import Database
 from custody.kernel.crash import crash_point
@@ -73,7 +73,8 @@ def scan(
     Where the node shows a part of a block, balances are compared at the newest block, at the latest ``compare_every``
     blocks later. A block that may have changed the rules of a place of ours is recorded in one unit with the freeze of
     its vault. Another scanner moving the tip ends this scan quietly. Raises ``NodeUnavailable``, ``NodeNotReady``,
-    ``WrongNetwork``, ``NodeBehind``, ``NoCommonAncestor``, ``NoFinality`` (``finality`` is what the node must know).
+    ``NodesDisagree`` (with an alarm), ``WrongNetwork``, ``NodeBehind``, ``NoCommonAncestor``, and ``NoFinality`` where
+    the node does not know ``finality``.
     """
     if reader.chain != chain:
         raise WrongNetwork("the reader is of another chain", chain=chain)
@@ -86,6 +87,10 @@ def scan(
         run.note_finalized()
     except (TipMoved, BlockNotFound):
         more = True
+    except NodesDisagree as error:
+        with database.unit() as unit:
+            operations.alarm_disagreement(unit.session, chain=chain, why=error.message, now=unit.now)
+        raise
     return ScanResult(run.tip(), run.recorded, run.removed, more)
 
 
@@ -111,6 +116,14 @@ def settled(reader: ChainReader, database: Database, *, chain: str, assets: Coll
     return done.block
 
 
+def look_again(reader: ChainReader, database: Database, *, chain: str, assets: Collection[str]) -> None:
+    """Match the last ``OVERLAP`` blocks read once more, for a place stored since. Raises as ``scan`` does."""
+    run = _Run(reader, database, chain, assets, 0)
+    tip = run.tip()
+    if tip is not None:
+        run.look_again(tip, OVERLAP)
+
+
 class _Run:
     def __init__(
         self, reader: ChainReader, database: Database, chain: str, assets: Collection[str], start_height: int
@@ -128,7 +141,7 @@ class _Run:
             status = self.reader.require_ready()
             tip = self._onto_best_chain(status)
             if tip is not None and tip.hash != status.hash:
-                self._look_again(tip, overlap)
+                self.look_again(tip, overlap)
             if not self._forward(tip, limit_blocks):
                 return self.recorded >= limit_blocks
         return True
@@ -225,7 +238,7 @@ class _Run:
                 raise NoCommonAncestor("no block we read is on the node's chain", chain=self.chain)
             height = page[-1].height - 1
 
-    def _look_again(self, tip: Tip, overlap: int) -> None:
+    def look_again(self, tip: Tip, overlap: int) -> None:
         with self.database.unit() as unit:
             stored = queries.stored_below(unit.session, chain=self.chain, height=tip.height, limit=overlap)
         for known in reversed(stored):

@@ -119,12 +119,12 @@ CAPITAL: Final = text(
       WHERE b.chain = :chain AND b.booked
     )
     SELECT coalesce(l.vault_id, b.vault_id) AS vault_id, coalesce(l.asset, b.asset) AS asset,
-      coalesce(l.txid, b.txid) AS subject, coalesce(l.units, b.units) AS units,
-      CASE WHEN b.txid IS NULL THEN 'payer''s movement not taken up yet'
+      txid AS subject, units,
+      CASE WHEN b.vault_id IS NULL THEN 'payer''s movement not taken up yet'
            ELSE 'payer''s movement of a later block or removed' END AS kind,
-      CASE WHEN (b.txid IS NULL) = (coalesce(l.direction, b.direction) = 'in') THEN 1 ELSE -1 END AS sign
-    FROM live l FULL JOIN booked b USING (direction, txid, position)
-    WHERE l.txid IS NULL OR b.txid IS NULL ORDER BY subject
+      CASE WHEN (b.vault_id IS NULL) = (direction = 'in') THEN 1 ELSE -1 END AS sign
+    FROM live l FULL JOIN booked b USING (direction, txid, position, units)
+    WHERE l.vault_id IS NULL OR b.vault_id IS NULL ORDER BY subject
     """
 )
 

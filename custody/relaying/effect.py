@@ -18,7 +18,7 @@ from custody.kernel.crash import crash_point
 from custody.kernel.errors import InvalidInput, Unavailable
 from custody.movements import queries as movements
 from custody.movements.model import Tip
-from custody.movements.scan import OVERLAP
+from custody.movements.scan import OVERLAP, look_again
 from custody.relaying import operations, queries
 from custody.relaying.model import Load, PayerRules, StoredCarriage, first_bid, groups, raised_bid, within_caps
 from custody.relaying.states import CarriageState, LoadState
@@ -196,6 +196,7 @@ def register(lane: Lane, *, first_number: int = 0) -> None:
         _stop(lane, error)
         raise
     crash_point("relaying.registered")
+    look_again(lane.node, lane.database, chain=lane.chain, assets={addressing(lane.chain).native.id})
 
 
 def _opening(lane: Lane) -> tuple[Tip, Tip]:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.signing.tables import OPEN, AnswerRow, BundleRow, DeliveryRow
+from custody.vaults import queries as vaults
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,11 @@ def of_attempt(session: Session, *, attempt: str) -> BundleView | None:
     return _view(session, row) if row else None
 
 
-def chain_of(session: Session, *, bundle: str) -> str | None:
-    """The chain (CAIP-2 id) that a bundle is for; ``None`` where there is no such bundle."""
-    found = select(BundleRow.document["chain"].as_string()).where(BundleRow.id == bundle)
-    return session.execute(found).scalar_one_or_none()
+def chain_of(session: Session, *, bundle: str, cosigner: str) -> str | None:
+    """The chain (CAIP-2 id) that a bundle is for; ``None`` where there is no such bundle for this cosigner."""
+    keyset_id = session.execute(select(BundleRow.keyset_id).where(BundleRow.id == bundle)).scalar_one_or_none()
+    keyset = vaults.keyset(session, keyset_id=keyset_id) if keyset_id is not None else None
+    return keyset.chain if keyset is not None and keyset.cosigner(cosigner) is not None else None
 
 
 def still_open(session: Session) -> list[BundleView]:

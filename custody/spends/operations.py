@@ -173,9 +173,15 @@ def give_up(session: Session, *, withdrawal: str, refused: bool, now: datetime) 
 
 
 def stop_asking(session: Session, *, withdrawal: str, now: datetime) -> None:
-    """It is being given up: nobody is asked to sign its payment any more. What is signed already stays watched."""
-    paying = [item.id for item in queries.attempts(session, withdrawal=withdrawal) if item.pays]
-    signing.outlive(session, attempts=paying, now=now)
+    """It is being given up: nobody is asked any more to sign what was composed of it until now.
+
+    Its payment stays watched. What was composed to give it up is dropped: the same is composed anew.
+    """
+    known = queries.attempts(session, withdrawal=withdrawal)
+    signing.outlive(session, attempts=[item.id for item in known], now=now)
+    for item in known:
+        if not item.pays:
+            drop_attempt(session, attempt=item.id)
 
 
 def drop_attempt(session: Session, *, attempt: str) -> None:

@@ -262,6 +262,12 @@ def ether_instead_of_the_token(world: World, memory: Memory) -> Case:
 
 
 @refused(Reason.PAYMENT_MISSING)
+def two_equal_intents_paid_once(world: World, memory: Memory) -> Case:
+    payments = one_ether(), one_ether(idempotency_key="two")
+    return case(safes().safe_bundle(payments, safes().composed(payments[:1])))
+
+
+@refused(Reason.PAYMENT_MISSING)
 def payment_that_only_uses_the_turn_up(world: World, memory: Memory) -> Case:
     return ether_with(to=safes().safe("acme"), value=0)
 
@@ -349,6 +355,11 @@ def _to(destination: str) -> Bundle:
     bundle = safes().ether()
     payment = safes().payment(safes().withdrawal("acme", ETHER, destination=destination), branch=7)
     return replace(bundle, payments=(payment,))
+
+
+@refused(Reason.KEYSET_NOT_OURS)
+def safe_keyset_that_does_not_hold_our_key(world: World, memory: Memory) -> Case:
+    return case(safes().ether(), judge=replace(safes(), me="stranger-safe"))
 
 
 @refused(Reason.KEYSET_NOT_OURS)

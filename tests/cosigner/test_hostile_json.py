@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import pytest
 from custody.cosigner.answering import Desk, Signed, SignedRefusal, Waiting, read_bundle
 from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
+from custody.cosigner.reasons import CosignerRefusal
 from custody.kernel.errors import InvalidInput
 from tests.cosigner.builders import NOW, World
+from tests.cosigner.safe_builders import ETHER, SafeWorld
 
 TRIES = 150
 VALUES: tuple[Any, ...] = (
@@ -40,11 +44,21 @@ def _changed(document: Any, path: tuple[Any, ...], value: Any) -> Any:
     return changed
 
 
-def test_answers_any_json(world: World, tmp_path: Path) -> None:
+def _of_coins() -> tuple[World, Any]:
+    return World(), World().large().to_json()
+
+
+def _of_safes() -> tuple[World, Any]:
+    world = SafeWorld()
+    return world, world.ether(6 * ETHER, approvers=("alice", "bob")).to_json()
+
+
+@pytest.mark.parametrize("made", [_of_coins, _of_safes])
+def test_answers_any_json(made: Callable[[], tuple[World, Any]], tmp_path: Path) -> None:
+    world, document = made()
     memory = Memory.create(tmp_path / "memory")
     memory.pin(world.root.hash, now=NOW)
     desk = Desk(world.key, memory, Limits())
-    document = world.large().to_json()
     places = _places(document)
     for _ in range(TRIES):
         changed = _changed(document, random.choice(places), random.choice(VALUES))
@@ -57,6 +71,27 @@ def test_answers_any_json(world: World, tmp_path: Path) -> None:
         assert isinstance(answer, (SignedRefusal, Waiting))
         assert not isinstance(answer, Signed)
     assert {entry.kind for entry in memory.log()} == {"pinned", "refused"}
+
+
+def test_answers_any_safe_tx(tmp_path: Path) -> None:
+    world, document = _of_safes()
+    memory = Memory.create(tmp_path / "memory")
+    memory.pin(world.root.hash, now=NOW)
+    desk = Desk(world.key, memory, Limits())
+    asked = json.loads(document["safe_tx"])
+    for path in _places(asked):
+        for value in VALUES:
+            text = json.dumps(_changed(asked, path, value), separators=(",", ":"))
+            if text == document["safe_tx"]:
+                continue
+            changed = {**document, "safe_tx": text}
+            try:
+                bundle = read_bundle(changed)
+            except InvalidInput as error:
+                assert "\n" not in str(error)
+                continue
+            with pytest.raises(CosignerRefusal):
+                desk.check(bundle, now=NOW)
 
 
 @pytest.mark.parametrize("value", [2**60, "\ud800"])

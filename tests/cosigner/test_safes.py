@@ -14,6 +14,7 @@ from custody.cosigner.limits import Limits, parse_settings
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.bundle import Bundle
+from custody.evidence.words import say
 from tests.cosigner.builders import NOW, World, cosigner_key, remember
 from tests.cosigner.safe_builders import ANVIL, ETHER, NATIVE, SafeWorld, safe_key, somebody, token_asset
 
@@ -108,7 +109,13 @@ def test_says_in_plain_words_what_will_happen(safes: SafeWorld, memory: Memory) 
 
 def test_a_fee_of_a_token_payment_is_not_said_in_the_token(safes: SafeWorld, memory: Memory) -> None:
     text = "\n".join(safes.judge(safes.paying(safes.usdx("acme", 1)), memory).words)
-    assert "network fee at most 10000000000000000 base units of the chain's own asset" in text
+    assert "network fee at most 0.010000000000000000 ETH" in text
+    (line,) = [
+        each
+        for each in say(safes.paying(safes.usdx("acme", 1)).payments[0].proven.intent, asset=token_asset())
+        if "fee" in each
+    ]
+    assert "base units of the chain's own asset" in line
 
 
 def test_a_large_amount_is_remembered_to_the_unit(safes: SafeWorld, memory: Memory) -> None:
@@ -127,6 +134,13 @@ def test_a_keyholder_keeps_limits_for_each_asset(safes: SafeWorld, memory: Memor
     assert safes.judge(safes.ether(ETHER, nonce=1, name="bnd_2"), memory, limits=limits)
     usdx = safes.paying(safes.usdx("acme", 4 * 10**6), nonce=1, name="bnd_3")
     assert safes.judge(usdx, memory, limits=limits), "another asset is not counted with it"
+
+
+def test_giving_up_counts_as_nothing_paid(safes: SafeWorld, memory: Memory) -> None:
+    limits, paid = Limits().changed({"per_tx_units.ETH": "0"}), safes.ether()
+    assert reason_of(safes, paid, memory, limits) is Reason.OVER_OWN_LIMIT
+    respend = safes.give_up(paid.payments[0].proven)
+    assert safes.judge(safes.safe_bundle([respend], safes.composed([respend])), memory, limits=limits)
 
 
 def test_limits_on_bitcoin_bind_no_other_asset(safes: SafeWorld, memory: Memory) -> None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+import coincurve
 from eth_account import Account
 from sqlalchemy import text
 
+from custody.addresses import operations as addresses
+from custody.addresses.stocking import fill_stock
+from custody.approvals import operations as approvals
 from custody.chains import spending as port
 from custody.chains.carrying import PayerKey
 from custody.chains.ethereum.adapter import EthereumAdapter
@@ -27,13 +31,28 @@ from custody.chains.ethereum.terms import EthereumTerms
 from custody.chains.port import BroadcastOutcome
 from custody.chains.spending import Order, Plan, Turn
 from custody.db import Database
+from custody.deposits import operations as deposits
+from custody.deposits.model import AssetRules, DepositRules, Tier
+from custody.evidence.requests import ClientOpeningRequest, request_message
+from custody.evidence.signatures import Signature, public_half, sign_ed25519
+from custody.evidence.trust_root import Person, SignedTrustRoot, TrustRoot
+from custody.kernel.money import Amount
+from custody.ledger import operations as ledger
+from custody.movements.queries import movements_of
 from custody.movements.scan import scan
+from custody.openings import operations as openings
 from custody.reconciliation.effect import reconcile, reconcile_ranged
+from custody.reconciliation.stuck import Deadlines
 from custody.relaying import effect, queries
 from custody.relaying.model import Load, PayerRules, StoredCarriage
 from custody.relaying.states import CarriageState
+from custody.trust import operations as trust
+from custody.vaults import operations as vaults
 from demo.servers import Anvil
+from policies.document import document_hash
+from tests.cosigner.builders import DEMO_POLICY, approval, key_id, person_key
 from tests.integration.vaults.safe_keysets import SafeKeyset, make_safe_keyset, open_clients
+from tests.support import oracle
 
 ANVIL: Final = network("anvil")
 NATIVE: Final = ANVIL.asset.id
@@ -48,6 +67,11 @@ RULES: Final = PayerRules(
     raise_after=timedelta(hours=1),
 )
 TERMS: Final = EthereumTerms(absolute_wei=ETHER, rate_wei_gas=500 * GWEI, share_bps=10_000)
+SEAL: Final = bytes(32)
+DEPTH: Final = 3
+OPERATORS: Final = ("alice", "bob", "carol")
+DEPOSITS: Final = DepositRules({NATIVE: AssetRules((Tier(None, DEPTH),), dust_units=1, coinbase_maturity=1)})
+DEADLINES: Final = Deadlines(600, 120, 600, 60, 120, 120, 300)
 CLIENTS: Final = {"acme": ("segregated", 1), "birch": ("segregated", 2)}
 
 
@@ -189,7 +213,8 @@ class RelayHouse:
         """Node, index and ledger say the same of the payer's place, from our table and from keysets."""
         for run in (reconcile, reconcile_ranged):
             done = run(self.node, self.db, chain=ANVIL.chain, assets={NATIVE}, start_height=0)
-            assert [item for item in done.breaks if item.vault.startswith("payer:")] == []
+            found = [item.to_json() for item in done.breaks if item.vault.startswith("payer:")]
+            assert not found, found
 
     def _lane(self) -> dict[str, Any]:
         return {
@@ -200,6 +225,132 @@ class RelayHouse:
             "rules": self.rules,
             "terms": TERMS,
         }
+
+
+@dataclass
+class WholeHouse(RelayHouse):
+    """The same with a trust root, clients opened as policy asks, and their money deposited: every check can be asked.
+
+    There is no withdrawal: ``owed`` sets aside what a spend pays, and ``paid`` settles it where the chain has it.
+    """
+
+    def found(self) -> RelayHouse:
+        """Hold the ceremony, open the clients, let them deposit an ether each, and top the payer up."""
+        for safe in self.safes.values():
+            self.anvil.rpc("anvil_setBalance", safe, "0x0")
+        with self.db.unit() as unit:
+            root = _signed_root(self.keys, unit.now)
+            trust.install(unit.session, signed=root, policy_text=DEMO_POLICY, actor="test", now=unit.now)
+            vaults.register_keyset(
+                unit.session, keyset=self.keys.keyset, consents=self.keys.consents, actor="test", now=unit.now
+            )
+        self.scan()
+        for client, (segregation, branch) in self.clients.items():
+            _open(self.db, self.keys.keyset.id, client, segregation, branch)
+            vault = f"{self.keys.keyset.id}/{branch}"
+            fill_stock(self.db, self.node, vault=vault, target=1, seal_key=SEAL)
+            with self.db.unit() as unit:
+                given = addresses.allocate(
+                    unit.session, vault=vault, client=client, seal_key=SEAL, low_mark=0, actor="test", now=unit.now
+                )
+            assert given.address == self.safes[client]
+            self.anvil.transact(given.address, ETHER)
+        self.anvil.transact(self.key.account, self.funded_wei)
+        self.anvil.mine(DEPTH)
+        self.scan()
+        return self
+
+    def scan(self) -> None:
+        """Read the chain to its tip, and take deposits up."""
+        super().scan()
+        with self.db.unit() as unit:
+            deposits.advance(unit.session, chain=ANVIL.chain, config=DEPOSITS, actor="test", now=unit.now)
+
+    def owed(self, signed: Signed, wei: int = 10**15) -> None:
+        """Set aside what it pays."""
+        with self.db.unit() as unit:
+            ledger.hold(
+                unit.session,
+                hold_id=f"hold-{signed.spend}",
+                client=signed.client,
+                amount=Amount(NATIVE, wei),
+                subject=signed.spend,
+                actor="test",
+                now=unit.now,
+            )
+
+    def paid(self, signed: Signed, wei: int = 10**15) -> None:
+        """Settle it: exactly once did a movement of this spend take that out of the client's vault."""
+        _, branch = self.clients[signed.client]
+        vault = f"{self.keys.keyset.id}/{branch}"
+        with self.db.unit() as unit:
+            taken = [item.units for item in movements_of(unit.session, vault=vault) if item.spent_by == signed.spend]
+            assert taken == [wei]
+            ledger.settle_hold(
+                unit.session,
+                hold_id=f"hold-{signed.spend}",
+                vault=vault,
+                paid=Amount(NATIVE, wei),
+                actor="test",
+                now=unit.now,
+            )
+
+    def expect_whole(self) -> None:
+        """Node, index and books agree everywhere, and every invariant a database can show holds."""
+        for run in (reconcile, reconcile_ranged):
+            done = run(self.node, self.db, chain=ANVIL.chain, assets={NATIVE}, start_height=0)
+            assert done.is_balanced, done.to_json()
+        oracle.expect_whole(self.db, terms={ANVIL.chain: TERMS}, deadlines=DEADLINES)
+
+
+def _signed_root(keys: SafeKeyset, now: datetime) -> SignedTrustRoot:
+    people = {name: Person(name, (public_half(person_key(name), key_id(name)),)) for name in (*OPERATORS, "exchange")}
+    root = TrustRoot(
+        version=1,
+        name="demo",
+        created_at=now - timedelta(days=1),
+        expires_at=now + timedelta(days=365),
+        assets=(ANVIL.asset,),
+        operators=tuple(people[name] for name in OPERATORS),
+        requesters=(people["exchange"],),
+        groups={"operators": OPERATORS},
+        keysets=(keys.keyset,),
+        policy_hash=document_hash(DEMO_POLICY),
+    )
+    message = bytes.fromhex(root.hash)
+    signed = [sign_ed25519(person_key(name), key_id(name), message) for name in OPERATORS]
+    signed += [
+        Signature(each.name, coincurve.PrivateKey(each.secret).sign(message, hasher=None).hex())
+        for each in keys.cosigners
+    ]
+    return SignedTrustRoot(root, tuple(signed))
+
+
+def _open(db: Database, keyset: str, client: str, segregation: str, branch: int) -> None:
+    with db.unit() as unit:
+        request = ClientOpeningRequest(
+            requester="exchange",
+            client=client,
+            name=client.title(),
+            segregation=segregation,
+            keyset=keyset,
+            branch=branch,
+            not_after=unit.now + timedelta(days=2),
+            idempotency_key=f"open-{client}",
+        )
+        opening = openings.request_opening(
+            unit.session,
+            request=request,
+            signature=sign_ed25519(person_key("exchange"), key_id("exchange"), request_message(request)),
+            trust=trust.in_force(unit.session),
+            now=unit.now,
+        )
+        said = approval("alice", opening.digest, given_at=unit.now, not_after=request.not_after)
+        root = trust.in_force(unit.session).root
+        approvals.give(
+            unit.session, digest=opening.digest, approval=said, root=root, correlation_id="test", now=unit.now
+        )
+        openings.complete(unit.session, digest=opening.digest, now=unit.now)
 
 
 def payee(name: str) -> str:

@@ -544,7 +544,7 @@ class Turns:
     def expect_whole(self) -> None:
         """Every invariant that a database can show holds."""
         deadlines = Deadlines(600, 600, 600, 600, 600, 600, 600)
-        oracle.expect_whole(self.db, terms={ANVIL.chain: TERMS}, deadlines=deadlines)
+        oracle.expect_whole(self.db, terms={ANVIL.chain: TERMS}, deadlines={ANVIL.chain: deadlines})
 
     def check(self) -> None:
         """The oracle: no break, every invariant holds, and exactly what was to be paid is on the chain."""

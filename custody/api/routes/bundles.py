@@ -80,7 +80,7 @@ def _give_out(unit: Unit, trust: InForce, call: Call) -> list[dict[str, Any]]:
 
 
 def _sign(unit: Unit, call: Call, bundle: str, found: HandedIn) -> Answer:
-    chain = queries.chain_of(unit.session, bundle=bundle)
+    chain = queries.chain_of(unit.session, bundle=bundle, cosigner=call.caller.name)
     if chain is not None and found.field != answer_field(chain):
         raise InvalidInput(f"not what this bundle asks for; accepted is {answer_field(chain)}", field=found.field)
     answer = operations.add_signature(

@@ -42,6 +42,7 @@ from custody.chains.port import (
     Holdings,
     NodeNotReady,
     NodeRefused,
+    NodesDisagree,
     NodeStatus,
     NodeUnavailable,
     Outcome,
@@ -134,20 +135,22 @@ class EthereumAdapter:
         )
 
     def require_ready(self) -> NodeStatus:
-        """The status of nodes that may be believed. Raises ``WrongNetwork`` or ``NodeNotReady``."""
+        """The status of nodes that may be believed. Raises ``WrongNetwork``, ``NodeNotReady`` or ``NodesDisagree``."""
         status = self.status()
         if not status.genesis_ok:
             raise WrongNetwork(f"the node is not one of {self._network.name}", chain=self.chain)
         self._node.capabilities()
         if not status.synced:
-            raise NodeNotReady("the node is syncing, or two nodes show two chains", chain=self.chain)
+            if self._second is not None and self._second.block_hash(status.height) not in (None, status.hash):
+                raise NodesDisagree(f"two nodes show two blocks at height {status.height}", chain=self.chain)
+            raise NodeNotReady("the node is syncing", chain=self.chain)
         return status
 
     def block_hash(self, height: int) -> str | None:
         """The best chain's block at ``height``, ``None`` above the tip. Raises ``NodeNotReady`` where two differ."""
         found = self._node.block_hash(height)
         if self._second is not None and found is not None and self._second.block_hash(height) != found:
-            raise NodeNotReady(f"two nodes show two blocks at height {height}", chain=self.chain)
+            raise NodesDisagree(f"two nodes show two blocks at height {height}", chain=self.chain)
         return found
 
     def finalized_height(self) -> int | None:
@@ -241,7 +244,7 @@ class EthereumAdapter:
         """
         tip = self._node.standing().tip
         if self._second is not None and self._second.block_hash(tip.height) != tip.hash:
-            raise NodeNotReady(f"two nodes show two blocks at height {tip.height}", chain=self.chain)
+            raise NodesDisagree(f"two nodes show two blocks at height {tip.height}", chain=self.chain)
         asked, found, silent = sorted(set(locators)), list[Holding](), list[str]()
         for asset in sorted(set(assets)):
             try:
@@ -454,11 +457,11 @@ class EthereumAdapter:
         try:
             other = second.block(block_hash)
         except BlockNotFound:
-            raise NodeNotReady(f"a second node has no block {block_hash}", chain=self.chain) from None
+            raise NodesDisagree(f"a second node has no block {block_hash}", chain=self.chain) from None
         is_traced = raw.traces is not None and other.traces is not None
         shown = [self._read(each if is_traced else replace(each, traces=None)) for each in (raw, other)]
         if shown[0] != shown[1]:
-            raise NodeNotReady(f"two nodes tell block {block_hash} differently", chain=self.chain)
+            raise NodesDisagree(f"two nodes tell block {block_hash} differently", chain=self.chain)
         return other if raw.traces is None else raw
 
     def _read(self, raw: RawBlock) -> Block:
@@ -487,7 +490,7 @@ class EthereumAdapter:
             for node, balances in self._balances
         ]
         if any(units != told_by_each[0] for units in told_by_each):
-            raise NodeNotReady(f"two nodes tell balances at block {block_hash} differently", chain=self.chain)
+            raise NodesDisagree(f"two nodes tell balances at block {block_hash} differently", chain=self.chain)
         return told_by_each[0]
 
     def _contract(self, asset: str) -> bytes | None:

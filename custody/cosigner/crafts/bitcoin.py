@@ -39,6 +39,7 @@ class BitcoinEffect:
     """What a transaction was proved to do. All amounts in satoshi. An ``Effect``."""
 
     psbt: Psbt
+    fee_asset: Asset
     vault: VaultName
     inputs: tuple[SigningInput, ...]
     paid_sat: int
@@ -66,9 +67,9 @@ class BitcoinEffect:
         """The network fee."""
         return self.fee_sat
 
-    def words(self, payments: Sequence[JudgedPayment]) -> list[str]:
+    def words(self) -> list[str]:
         """Coins, change, fee and id."""
-        asset = payments[0].asset
+        asset = self.fee_asset
         coins = f"{len(self.inputs)} coin" + ("s" if len(self.inputs) != 1 else "")
         spent = amount_in_words(sum(entry.amount_sat for entry in self.inputs), asset)
         back = (
@@ -180,6 +181,7 @@ def check_effect(
     paid_sat = sum(payment.request.amount for payment in payments)
     effect = BitcoinEffect(
         psbt=psbt,
+        fee_asset=network.asset,
         vault=vault,
         inputs=inputs,
         paid_sat=paid_sat,

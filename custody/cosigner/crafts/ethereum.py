@@ -89,13 +89,17 @@ class SafeEffect:
         return tuple((paid.recipient, paid.units) for paid in self.payments)
 
     @property
+    def fee_asset(self) -> Asset:
+        """The network's own coin."""
+        return self.unsigned.network.asset
+
+    @property
     def fee_units(self) -> int:
         """0: whoever carries it pays."""
         return 0
 
-    def words(self, payments: Sequence[JudgedPayment]) -> list[str]:
+    def words(self) -> list[str]:
         """Safe, nonce, hash and code."""
-        del payments
         safe, nonce = self.unsigned.safe, self.unsigned.tx.nonce
         made = "nobody is paid and the number is used up" if not self.payments else _count(len(self.payments))
         return [

@@ -77,6 +77,8 @@ def _take_up(session: Session, payer: PayerRow, item: Movement, now: datetime) -
         session.add(row)
     row.height = item.height
     if not row.booked:
+        # Mined again in another block, the same transaction has another price.
+        row.units = item.units
         _book(session, payer, row, now)
 
 
@@ -106,6 +108,9 @@ def _book(session: Session, payer: PayerRow, row: BookingRow, now: datetime) -> 
 
 
 def _unbook(session: Session, payer: PayerRow, row: BookingRow, item: Movement, now: datetime) -> None:
+    if row.direction == "out":
+        # What was billed of it goes back before it does.
+        removed(session, txid=item.txid, now=now)
     post = ledger.reverse_capital if row.direction == "in" else ledger.reverse_network_fee
     post(
         session,
@@ -117,8 +122,6 @@ def _unbook(session: Session, payer: PayerRow, row: BookingRow, item: Movement, 
         occurrence=row.occurrence,
     )
     row.booked = False
-    if row.direction == "out":
-        removed(session, txid=item.txid, now=now)
     session.flush()
 
 

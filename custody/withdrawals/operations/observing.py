@@ -24,7 +24,7 @@ from custody.spends.model import Attempt, Overtaken
 from custody.withdrawals import queries
 from custody.withdrawals.operations.moving import locked, move
 from custody.withdrawals.operations.request import BROADCAST, COMPOSE
-from custody.withdrawals.operations.respending import ask_to_go_on, is_given_up
+from custody.withdrawals.operations.respending import ask_to_go_on, forget_wish, is_given_up
 from custody.withdrawals.states import UNDER_WAY, Event, State
 from custody.withdrawals.tables import WithdrawalRow
 
@@ -123,6 +123,7 @@ def _used_up(look: _Look, row: WithdrawalRow, attempt: Attempt, ended: Ended) ->
     if row.state not in UNDER_WAY or not look.is_deep(row, ended.height):
         return None
     spends.settle(look.session, withdrawal=row.id, paid_by=attempt.id, now=look.now)
+    forget_wish(look.session, row, now=look.now)
     row.txid = attempt.spend
     if row.state == State.CANCELLING and not attempt.pays and ended.succeeded:
         return look.move(row, Event.USE_UP)
@@ -151,6 +152,7 @@ def _overtake(look: _Look, overtaken: Overtaken) -> Event | None:
     if not look.is_deep(row, overtaken.height):
         return None
     spends.settle(look.session, withdrawal=row.id, paid_by="", now=look.now)
+    forget_wish(look.session, row, now=look.now)
     return look.move(row, Event.FAIL, why="something else used its turn: it can never be carried out")
 
 
@@ -169,6 +171,7 @@ def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlatio
     if settlement.deficit.units:
         clients.freeze(session, client=row.client_id, reason=DEFICIT, actor="chain", now=now)
     row.fee_units, row.txid = paid_units - row.units, attempt.spend
+    forget_wish(session, row, now=now)
     spends.settle(session, withdrawal=row.id, paid_by=attempt.id, now=now)
     move(session, row, event=Event.COMPLETE, actor="chain", now=now, correlation_id=correlation_id)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -24,6 +25,7 @@ from custody.kernel.errors import Conflict, InvalidInput
 from custody.outbox import operations as outbox
 from custody.spends import operations as spends
 from custody.spends import queries as attempts
+from custody.spends.model import Attempt
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.withdrawals import queries
@@ -35,6 +37,9 @@ from custody.withdrawals.queries import UnknownWithdrawal
 from custody.withdrawals.states import UNDER_WAY, Event, State
 from custody.withdrawals.tables import WithdrawalRow
 from policies.decision import Decision, Outcome, stricter
+
+SIGNED: Final = frozenset({"signed", "sent", "confirmed"})
+"""States of an attempt a quorum has signed."""
 
 
 class CannotRespend(Conflict):
@@ -71,7 +76,7 @@ def request_respend(
     if before is not None:
         return _replayed(session, before)
     row = _given_up_by(session, request)
-    _expect_possible(session, row)
+    _expect_possible(session, row, now)
     vault = vaults.get(session, vault=row.vault_id)
     decision = _judged(session, request, row, trust, now)
     intent = Intent(request=request, chain=row.chain, vault=VaultName(vault.keyset, vault.branch))
@@ -100,7 +105,10 @@ def mark_respend_approved(
     filed = intents.get(session, digest=digest)
     request = filed.intent.request
     assert isinstance(request, RespendRequest)
-    if row.state not in UNDER_WAY or (row.state == State.CANCELLING and not waits_to_be_used_up(session, found)):
+    newer = [
+        item for item in _giving_up(session, row.id) if item.state in SIGNED or item.composed_at > filed.created_at
+    ]
+    if row.state not in UNDER_WAY or newer:
         return State(row.state)
     later = _judged(session, request, row, trust, now)
     decision = stricter(filed.decision, later)
@@ -113,7 +121,9 @@ def mark_respend_approved(
 
 
 def is_given_up(session: Session, row: WithdrawalRow) -> bool:
-    """Whether an approved intent gives the withdrawal up."""
+    """Whether an approved intent gives the withdrawal up, or an attempt that does so is under way."""
+    if _giving_up(session, row.id):
+        return True
     return row.respend is not None and intents.get(session, digest=row.respend).state == "approved"
 
 
@@ -123,8 +133,13 @@ def waits_to_be_used_up(session: Session, withdrawal: Withdrawal) -> bool:
         return False
     if intents.get(session, digest=withdrawal.respend).state != "approved":
         return False
-    known = attempts.attempts(session, withdrawal=withdrawal.id)
-    return all(item.pays or item.state in ("abandoned", "replaced") for item in known)
+    return not _giving_up(session, withdrawal.id)
+
+
+def forget_wish(session: Session, row: WithdrawalRow, *, now: datetime) -> None:
+    """The withdrawal is over: people who were asked whether to give it up are asked no more."""
+    if row.respend is not None and intents.get(session, digest=row.respend).state == "pending":
+        approvals.close(session, digest=row.respend, state="withdrawn", actor="chain", now=now)
 
 
 def ask_to_go_on(session: Session, row: WithdrawalRow, *, correlation_id: str, now: datetime) -> None:
@@ -136,7 +151,14 @@ def ask_to_go_on(session: Session, row: WithdrawalRow, *, correlation_id: str, n
             outbox.emit(session, topic=BROADCAST, payload=payload, correlation_id=correlation_id, now=now)
 
 
+def _giving_up(session: Session, withdrawal: str) -> list[Attempt]:
+    """Attempts under way that use it up for nothing."""
+    known = attempts.attempts(session, withdrawal=withdrawal)
+    return [item for item in known if not item.pays and item.state not in ("abandoned", "replaced")]
+
+
 def _start(session: Session, row: WithdrawalRow, actor: str, correlation_id: str, now: datetime) -> None:
+    """What was composed to give it up and not signed in time is composed anew: its bytes are the same."""
     spends.stop_asking(session, withdrawal=row.id, now=now)
     if row.state != State.CANCELLING:
         move(session, row, event=Event.GIVE_UP, actor=actor, now=now, correlation_id=correlation_id)
@@ -153,15 +175,15 @@ def _given_up_by(session: Session, request: RespendRequest) -> WithdrawalRow:
     return locked(session, withdrawal=found.id)
 
 
-def _expect_possible(session: Session, row: WithdrawalRow) -> None:
+def _expect_possible(session: Session, row: WithdrawalRow, now: datetime) -> None:
     if not spending(row.chain).can_be_left:
         raise CannotRespend("a payment on this chain is replaced by a higher fee, not given up", field="request.of")
     if row.state not in UNDER_WAY:
         raise CannotRespend(f"the withdrawal is {row.state}", field="withdrawal.state")
-    if row.respend is not None and intents.get(session, digest=row.respend).state == "pending":
+    before = None if row.respend is None else intents.get(session, digest=row.respend)
+    if before is not None and before.state == "pending" and now <= before.not_after:
         raise CannotRespend("people are asked already whether to give it up", field="withdrawal.state")
-    live = [item for item in attempts.attempts(session, withdrawal=row.id) if not item.pays]
-    if any(item.state not in ("abandoned", "replaced") for item in live):
+    if any(item.state in SIGNED for item in _giving_up(session, row.id)):
         raise CannotRespend("it is being given up already", field="withdrawal.state")
 
 

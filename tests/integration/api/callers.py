@@ -13,6 +13,8 @@ TOKENS = {
     "alice": ("operator", "token-of-alice-00000000000000000002"),
     "north": ("cosigner", "token-of-north-00000000000000000003"),
     "south": ("cosigner", "token-of-south-00000000000000000004"),
+    "north-safe": ("cosigner", "token-of-north-safe-0000000000006"),
+    "south-safe": ("cosigner", "token-of-south-safe-0000000000007"),
     "auditor": ("reader", "token-of-the-auditor-00000000000005"),
 }
 

@@ -49,6 +49,22 @@ def test_refuses_one_cosigner_speaking_for_another(house: House, call_as: As) ->
     assert house.row_counts() == before
 
 
+def test_takes_an_answer_under_the_field_of_the_bundles_chain_alone(house: House, call_as: As) -> None:
+    bundle = open_bundle(house)
+    before, path = house.row_counts(), f"/v1/bundles/{bundle.id}/signatures"
+    north, psbt = call_as("north"), signed_by(house, "north", bundle)
+    for body, field in (
+        ({"cosigner": "north", "signature": "0x" + "11" * 65}, "signature"),
+        ({"cosigner": "north", "safe_tx": "{}"}, "body.psbt"),
+        ({"cosigner": "north"}, "body.psbt"),
+        ({"psbt": psbt}, "body.cosigner"),
+        ({"cosigner": "north", "psbt": psbt, "signature": "0x"}, "body.signature"),
+        ([], "body"),
+    ):
+        expect_problem(north.post(path, body), 422, "invalid-input", field)
+    assert house.row_counts() == before
+
+
 def test_keeps_the_alarm_of_an_answer_it_refuses(house: House, call_as: As) -> None:
     bundle = open_bundle(house)
     body = {"cosigner": "south", "psbt": signed_by(house, "north", bundle)}

@@ -30,6 +30,7 @@ ROUTES = [
     ("POST", "/v1/withdrawals", {"requester"}),
     ("GET", f"/v1/withdrawals/{WDR}", EVERYBODY),
     ("POST", f"/v1/withdrawals/{WDR}/cancel", {"requester", "operator"}),
+    ("POST", "/v1/respends", {"requester", "operator"}),
     ("POST", f"/v1/withdrawals/{WDR}/replacements", {"operator"}),
     ("GET", "/v1/intents", EVERYBODY),
     ("GET", f"/v1/intents/{DIGEST}", EVERYBODY),

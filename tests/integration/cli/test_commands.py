@@ -76,6 +76,7 @@ def test_shows_who_there_is_and_what_they_have(command: Command, stage: Stage) -
     assert shown["steps"][-1]["to"] == "approved"
     assert command("table").code == 0
     assert command("stuck").code == 0
+    assert command("strays", "--format", "json").json == []
     assert command("audit", "verify").code == 0
     assert "demo" in command("trust", "show").out
     assert stage.vault("acme") in command("vault", "list").out

@@ -10,7 +10,7 @@ import pytest
 from eth_account import Account
 
 from custody.chains.ethereum.rpc import Rpc
-from custody.chains.port import NodeNotReady
+from custody.chains.port import NodesDisagree
 from custody.chains.spending import Finality
 from demo.servers import Anvil
 from tests.chains.ethereum.conftest import ETHER, NATIVE, adapter_for, token_id
@@ -229,12 +229,14 @@ def test_what_a_second_provider_does_not_show_is_not_credited(
     house.reader = adapter_for(house.anvil, *house.tokens, second=Rpc(other.url))
     house.anvil.transact(house.at["acme"], 100)
     other.mine()
-    with pytest.raises(NodeNotReady):
+    with pytest.raises(NodesDisagree):
         house.follow()
     house.anvil.mine(DEPTH)
     other.mine(DEPTH)
-    with pytest.raises(NodeNotReady):
-        house.follow()
+    for _ in range(2):
+        with pytest.raises(NodesDisagree):
+            house.follow()
+    assert house.alarms("nodes-disagree") == 1
     assert house.states() == []
     house.reader = adapter_for(house.anvil, *house.tokens)
     house.follow()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from custody.approvals.operations import NotWaiting
 from custody.chains import registry
 from custody.chains.ethereum import spending as module
 from custody.chains.ethereum.offline.address import checksum_address
@@ -15,6 +16,7 @@ from custody.chains.ethereum.offline.safe_tx import SafeTx, safe_tx_hash
 from custody.chains.ethereum.offline.signer import signature_over
 from custody.chains.ethereum.spending import Attempt, EthereumSpending
 from custody.kernel.errors import CustodyError
+from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
 from custody.withdrawals.model import Withdrawal
 from demo.bitcoind import NodeRefused
@@ -165,6 +167,16 @@ def test_a_wish_changes_nothing_until_it_is_approved(road: Turns) -> None:
     road.check()
 
 
+def test_a_wish_for_what_was_paid_meanwhile_is_forgotten(road: Turns) -> None:
+    asked = signed(road)
+    wished = road.respend(asked, approvers=())
+    road.pay_out()
+    assert road.state(asked) == "completed"
+    with pytest.raises(NotWaiting, match="the intent is withdrawn"):
+        road.approve(wished.intent.digest, "alice")
+    road.check()
+
+
 def test_asking_again_is_the_same_wish(road: Turns) -> None:
     asked = signed(road)
     request = road.respend_request(asked)
@@ -233,6 +245,31 @@ def test_what_every_quorum_refuses_to_use_up_can_be_asked_for_again(road: Turns)
     road.pay_out()
     # The same bytes again: there is only one way to use a turn for nothing.
     assert [item.state for item in road.attempts(asked) if not item.pays] == ["abandoned", "confirmed"]
+    assert road.state(asked) == "cancelled"
+    road.check()
+
+
+def test_what_nobody_signed_in_time_can_be_asked_for_again(road: Turns) -> None:
+    asked = signed(road)
+    road.respend(asked)
+    road.settle(cosigners=("cosigner-1",))
+    first = no_op_of(road, asked)
+    again = road.respend(asked)
+    for _ in range(2):
+        road.settle(cosigners=("cosigner-1",))
+        with road.db.unit() as unit:
+            withdrawals.mark_respend_approved(
+                unit.session,
+                digest=again.intent.digest,
+                trust=in_force(unit.session),
+                correlation_id="again",
+                now=unit.now,
+            )
+    assert [(item.spend, item.state) for item in road.attempts(asked) if not item.pays] == [
+        (first.spend, "abandoned"),
+        (first.spend, "composed"),
+    ]
+    road.pay_out()
     assert road.state(asked) == "cancelled"
     road.check()
 
