@@ -44,6 +44,7 @@ class OnEthereum:
         """Plain, by somebody's contract, as a token, and as a token nobody registered."""
         tale, node = self.tale, self.node
         ember, fjord = tale.addresses["Ember"], tale.addresses["Fjord"]
+        node.transact(tale.stage.payer, ETHER)
         node.transact(ember, units("7.5", self.ether))
         node.transact(fjord, units("1.25", self.ether))
         contracts.pay_by_contract(node, {ember: units("0.5", self.ether), fjord: units("0.25", self.ether)})

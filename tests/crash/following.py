@@ -13,47 +13,39 @@ from custody.chains.ethereum.offline.network import network
 from custody.chains.ethereum.rpc import Rpc
 from custody.db import Database
 from custody.deposits import operations as deposits
-from custody.deposits.model import AssetRules, DepositRules, Tier
 from custody.movements.scan import scan
+from tests.chains.ethereum.conftest import token_id
+from tests.integration.evm.house import House, rules_for
 
-NETWORK: Final = network("anvil")
-CHAIN: Final = NETWORK.chain
-DEPTH: Final = 12
 BLOCKS_AT_ONCE: Final = 20
 """Each time the last six are read again, as after every ring."""
-DATABASE, NODE, TOKEN, START = (f"FOLLOWING_{name}" for name in ("DATABASE", "NODE", "TOKEN", "START"))
+_DATABASE, _NODE, _TOKEN, _START = (f"FOLLOWING_{name}" for name in ("DATABASE", "NODE", "TOKEN", "START"))
 
 
-def rules_for(token: str) -> DepositRules:
-    """Ether and one token, each credited ``DEPTH`` blocks deep; nothing is dust."""
-    rules = AssetRules((Tier(None, DEPTH),), dust_units=0, coinbase_maturity=1)
-    return DepositRules({NETWORK.asset.id: rules, token: rules})
+def environment(house: House) -> dict[str, str]:
+    """What such a process of the house is told."""
+    return {
+        _DATABASE: house.database.app_url,
+        _NODE: house.anvil.url,
+        _TOKEN: token_id(house.token),
+        _START: str(house.start),
+    }
 
 
-def reader_at(url: str, token: str) -> EthereumAdapter:
-    """The node's reader, which shows ether and this token."""
-    return EthereumAdapter(Rpc(url), network=NETWORK, assets=[token])
-
-
-def follow(database: Database, reader: EthereumAdapter, rules: DepositRules, *, start_height: int) -> None:
-    """Read to the tip, a few blocks at a time, and credit after each few what is deep enough."""
-    more = True
+def main() -> int:
+    """Read to the tip, a few blocks at a time, and credit after each few what is deep enough; 0 at the tip."""
+    token = os.environ[_TOKEN]
+    reader = EthereumAdapter(Rpc(os.environ[_NODE]), network=network("anvil"), assets=[token])
+    database, rules, more = Database(os.environ[_DATABASE]), rules_for([token]), True
     while more:
         more = scan(
             reader,
             database,
-            chain=CHAIN,
+            chain=reader.chain,
             assets=rules.assets,
-            start_height=start_height,
+            start_height=int(os.environ[_START]),
             limit_blocks=BLOCKS_AT_ONCE,
         ).more
         with database.unit() as unit:
-            deposits.advance(unit.session, chain=CHAIN, config=rules, actor="chain", now=unit.now)
-
-
-def main() -> int:
-    """Follow what the environment names; 0 at the tip."""
-    token = os.environ[TOKEN]
-    reader = reader_at(os.environ[NODE], token)
-    follow(Database(os.environ[DATABASE]), reader, rules_for(token), start_height=int(os.environ[START]))
+            deposits.advance(unit.session, chain=reader.chain, config=rules, actor="chain", now=unit.now)
     return 0

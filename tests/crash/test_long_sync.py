@@ -10,24 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
-from custody.addresses import operations as addresses
-from custody.addresses.stocking import fill_stock
-from custody.chains.ethereum.adapter import EthereumAdapter
 from custody.chains.ethereum.offline.address import checksum_address
 from custody.deposits import queries as deposits
 from custody.ledger import queries as ledger
-from custody.reconciliation.effect import reconcile
-from custody.reconciliation.stuck import Deadlines
-from demo.evm.node import FAUCET
 from demo.servers import Anvil
 from tests.chains.ethereum.conftest import ETHER, NATIVE, token_id
 from tests.crash import following
-from tests.crash.following import CHAIN, DEPTH
-from tests.integration.vaults.safe_keysets import make_safe_keyset, open_clients
-from tests.support import oracle
-from tests.support.evm import Contract, deploy, deploy_token
+from tests.integration.evm.house import DEPTH, House
+from tests.support.evm import deploy, deploy_token
 from tests.support.forge import Forge, Forged
 from tests.support.oracle import plays
 from tests.support.processes import wait_until
@@ -36,11 +27,9 @@ from tests.support.servers import FreshDatabase
 BLOCKS, KILLS = 1_000, 50
 PLACES = {"acme": ("segregated", 1), "birch": ("segregated", 2), "cedar": ("omnibus", 0), "dune": ("omnibus", 0)}
 GAS = 200_000
-SEAL_KEY = bytes(32)
+DUST = 10
 LONGEST_DELAY_SECONDS = 0.03
 """About what two blocks take: a kill falls anywhere in the reading of a block or in the crediting after it."""
-IN_TIME = Deadlines(86_400, 86_400, 86_400, 86_400, 86_400, 86_400, 86_400)
-
 Credit = tuple[str, str, int]
 """``(address, asset, base units)``."""
 
@@ -48,9 +37,9 @@ Credit = tuple[str, str, int]
 class Payers:
     """Chance, and what it paid to whom: the oracle that knows nothing of what the daemon read."""
 
-    def __init__(self, anvil: Anvil, token: Contract, addresses: list[str], chance: random.Random) -> None:
-        self.anvil, self.token, self.addresses, self.chance = anvil, token, addresses, chance
-        self.forwarder = deploy(anvil, "Forwarder")
+    def __init__(self, house: House, chance: random.Random) -> None:
+        self.anvil, self.token, self.addresses, self.chance = house.anvil, house.token, list(house.at.values()), chance
+        self.forwarder = deploy(house.anvil, "Forwarder")
         self.paid: Counter[Credit] = Counter()
 
     def fill_blocks(self, number: int) -> None:
@@ -63,7 +52,7 @@ class Payers:
 
     def _pay_somebody(self) -> None:
         self.chance.choice((self._ether, self._ether_by_a_contract, self._token))(
-            self.chance.choice(self.addresses), self.chance.randrange(1, ETHER)
+            self.chance.choice(self.addresses), self.chance.randrange(DUST, ETHER)
         )
 
     def _ether(self, to: str, units: int) -> None:
@@ -91,83 +80,53 @@ def forge(tmp_path: Path) -> Iterator[Forge]:
 def test_p012_each_deposit_is_credited_once_whatever_is_killed_on_the_way(
     anvil: Anvil, database: FreshDatabase, forge: Forge, tmp_path: Path, seed: int
 ) -> None:
+    house = House(database, anvil, (deploy_token(anvil),), places=PLACES)
     chance = random.Random(seed)
-    token = deploy_token(anvil, holder=FAUCET)
-    reader = following.reader_at(anvil.url, token_id(token))
-    clients = _open(database, reader)
-    start = anvil.height() + 1
-    payers = Payers(anvil, token, list(clients.values()), chance)
+    payers = Payers(house, chance)
     payers.fill_blocks(BLOCKS)
     anvil.mine(DEPTH)
 
-    environment = {
-        following.DATABASE: database.app_url,
-        following.NODE: anvil.url,
-        following.TOKEN: token_id(token),
-        following.START: str(start),
-    }
-    killed = 0
-    for height in sorted(chance.sample(range(start, start + BLOCKS), KILLS)):
-        process = forge.fork("follow", environment, tmp_path / "follow.log")
-        wait_until(lambda height=height, process=process: _stands_at(database) >= height or _ended(process))
+    environment, log = following.environment(house), tmp_path / "follow.log"
+    endings = []
+    for height in sorted(chance.sample(range(house.start, house.start + BLOCKS), KILLS)):
+        process = forge.fork("follow", environment, log)
+        wait_until(lambda height=height, process=process: _stands_at(house) >= height or _ended(process), seconds=60)
         time.sleep(chance.uniform(0, LONGEST_DELAY_SECONDS))
         process.kill()
-        killed += process.ending() == -signal.SIGKILL
-    assert killed == KILLS, "a process ended by itself: the log says why\n" + (tmp_path / "follow.log").read_text()
-    last = forge.fork("follow", environment, tmp_path / "follow.log")
+        endings.append(process.ending())
+    assert endings == [-signal.SIGKILL] * KILLS, log.read_text()
+    last = forge.fork("follow", environment, log)
     wait_until(lambda: _ended(last), seconds=60)
-    assert last.ending() == 0, (tmp_path / "follow.log").read_text()
+    assert last.ending() == 0, log.read_text()
 
-    assert _credited(database) == payers.paid
-    assert _booked(database, clients) == _by_owner(payers.paid, clients)
-    rules = following.rules_for(token_id(token))
-    assert reconcile(reader, database.db, chain=CHAIN, assets=rules.assets, start_height=start).is_balanced
-    oracle.expect_whole(database.db, terms={}, deadlines={CHAIN: IN_TIME})
-
-
-def _open(database: FreshDatabase, reader: EthereumAdapter) -> dict[str, str]:
-    """Four clients, two of them in one pool; returns client to address."""
-    keys = make_safe_keyset()
-    open_clients(database.db, keys.keyset, keys.consents, PLACES)
-    for branch in {branch for _, branch in PLACES.values()}:
-        fill_stock(database.db, reader, vault=f"{keys.keyset.id}/{branch}", target=1, seal_key=SEAL_KEY)
-    given = {}
-    for client, (_, branch) in PLACES.items():
-        with database.db.unit() as unit:
-            given[client] = addresses.allocate(
-                unit.session,
-                vault=f"{keys.keyset.id}/{branch}",
-                client=client,
-                seal_key=SEAL_KEY,
-                low_mark=0,
-                actor="test",
-                now=unit.now,
-            ).address
-    return given
+    assert _credited(house) == payers.paid
+    assert _booked(house) == _by_owner(payers.paid, house.at)
+    house.expect_agreement()
 
 
 def _ended(process: Forged) -> bool:
     return process.ending() is not None
 
 
-def _stands_at(database: FreshDatabase) -> int:
-    with database.db.unit() as unit:
-        return int(unit.session.execute(text("SELECT coalesce(max(height), 0) FROM blocks")).scalar_one())
+def _stands_at(house: House) -> int:
+    ((height,),) = house.rows("SELECT coalesce(max(height), 0) FROM blocks")
+    return int(height)
 
 
-def _credited(database: FreshDatabase) -> Counter[Credit]:
+def _credited(house: House) -> Counter[Credit]:
     """Every deposit the daemon knows, all of which must be on the books."""
-    with database.db.unit() as unit:
+    with house.db.unit() as unit:
         found = deposits.every(unit.session)
-        rows = unit.session.execute(text("SELECT id, locator FROM addresses")).all()
-    places = {row.id: checksum_address(bytes(row.locator)) for row in rows}
+    places = {
+        number: checksum_address(bytes(place)) for number, place in house.rows("SELECT id, locator FROM addresses")
+    }
     assert {deposit.state.value for deposit in found} == {"credited"}
     return Counter((places[each.address_id], each.asset, each.units) for each in found)
 
 
-def _booked(database: FreshDatabase, clients: dict[str, str]) -> dict[tuple[str, str], int]:
-    with database.db.unit() as unit:
-        balances = [item for client in clients for item in ledger.balances(unit.session, client=client)]
+def _booked(house: House) -> dict[tuple[str, str], int]:
+    with house.db.unit() as unit:
+        balances = [item for client in house.at for item in ledger.balances(unit.session, client=client)]
     return {(item.client, item.asset): item.available for item in balances if item.available}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -46,6 +46,12 @@ PLACES = {"acme": ("segregated", 1), "birch": ("omnibus", 0), "cedar": ("omnibus
 DEPTH = 12
 
 
+def rules_for(tokens: Sequence[str]) -> DepositRules:
+    """Ether and these tokens, each credited ``DEPTH`` blocks deep."""
+    rules = AssetRules((Tier(None, DEPTH),), dust_units=10, coinbase_maturity=1)
+    return DepositRules(dict.fromkeys((NATIVE, *tokens), rules))
+
+
 @dataclass
 class House:
     """Clients with an address each, tokens that are registered, and whatever else is on the chain."""
@@ -63,8 +69,7 @@ class House:
         self.db: Database = self.database.db
         self.keys: SafeKeyset = make_safe_keyset()
         self.shown_whole()
-        rules = AssetRules((Tier(None, DEPTH),), dust_units=10, coinbase_maturity=1)
-        self.rules = DepositRules({NATIVE: rules} | {token_id(token): rules for token in self.tokens})
+        self.rules = rules_for([token_id(token) for token in self.tokens])
         self._found()
         for branch in sorted({branch for _, branch in self.places.values()}):
             fill_stock(self.db, self.reader, vault=self.vault(branch), target=1, seal_key=KEY)
