@@ -130,7 +130,7 @@ def chain_task(name: str) -> Callable[[Callable[[Runtime, ServedChain], None]], 
 def on_chain(name: str, body: Callable[[Runtime, ServedChain], None], here: Runtime, served: ServedChain) -> None:
     """One chain's share of a scheduled task. Raises nothing of ours: the next ring is the retry.
 
-    A chain whose node kept this process waiting in vain, and not for a moment only, rests ``REST`` times as long: others
+    A chain whose node kept this process waiting in vain, for more than a moment, rests ``REST`` times as long: others
     have rings too.
     """
     began = monotonic()
