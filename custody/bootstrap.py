@@ -268,6 +268,7 @@ def _rules_of(asset: Asset, settings: Settings, block: ChainConfig) -> AssetRule
         dust_units=listed.dust_units,
         coinbase_maturity=block.coinbase_maturity,
         tiers=tuple(Tier(tier.below_units, tier.confirmations) for tier in listed.tiers),
+        fee_on_transfer=listed.fee_on_transfer,
     )
 
 
