@@ -88,6 +88,8 @@ class EthereumFees:
     """Of one transaction."""
     low_payer_wei: int
     """Less than this on the payer's account is an alarm."""
+    billed: bool
+    """Whether a client owes what carrying its payment cost, up to what it agreed to; else the house bears it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,15 @@ class ChainConfig:
     dust_units: int
     tiers: tuple[Tier, ...]
     deadlines: Deadlines
+    finality: Literal["finalized", "depth"]
+    """Whether what was confirmed counts when the network says its block is final, or at its tier's confirmations."""
+    compare_seconds: int
+    """Within this time balances are compared, where a node shows a part of what moves."""
+
+    @property
+    def compare_every(self) -> int:
+        """The same in blocks, one at least."""
+        return max(1, self.compare_seconds // self.block_interval_seconds)
 
     @property
     def is_test(self) -> bool:
@@ -146,10 +157,6 @@ class BitcoinConfig(ChainConfig):
 class EthereumConfig(ChainConfig):
     """A block of an Ethereum network."""
 
-    finality: Literal["finalized", "depth"]
-    """Whether a deposit waits for the node's finalized block as well, or for its tier's confirmations alone."""
-    compare_seconds: int
-    """Within this time balances are compared, where the node shows a part of what moves."""
     fee: EthereumFees
     caps: EthereumCaps
 
@@ -202,6 +209,9 @@ def _bitcoin(name: str, block: Mapping[str, Any]) -> BitcoinConfig:
     return BitcoinConfig(
         **shared,
         coinbase_maturity=_whole(block, name, "coinbase_maturity", least=100, most=10_000),
+        # A coin is what it says, and how deep it is is all there is to know.
+        finality="depth",
+        compare_seconds=shared["block_interval_seconds"],
         fee=fee,
         caps=_bitcoin_caps(_table(block["caps"], f"{name}.caps"), f"{name}.caps", fee),
     )
@@ -294,6 +304,7 @@ def _ethereum_fees(block: Mapping[str, Any], field: str) -> EthereumFees:
         replace_seconds=_whole(block, field, "replace_seconds", least=1, most=MAX_SECONDS),
         most_gas=_whole(block, field, "most_gas", least=500_000, most=BLOCK_GAS),
         low_payer_wei=_whole(block, field, "low_payer_wei", least=1, most=MAX_UNITS),
+        billed=_flag(block, field, "billed"),
     )
 
 
@@ -332,4 +343,11 @@ def _whole(block: Mapping[str, Any], field: str, name: str, *, least: int, most:
     value = block[name]
     if type(value) is not int or not least <= value <= most:
         raise ConfigError(f"{field}.{name}", f"accepted is a whole number from {least} to {most}")
+    return value
+
+
+def _flag(block: Mapping[str, Any], field: str, name: str) -> bool:
+    value = block[name]
+    if type(value) is not bool:
+        raise ConfigError(f"{field}.{name}", "accepted is true or false")
     return value

@@ -12,11 +12,20 @@ from config.chains import ChainConfig, ConfigError
 from config.logging import configure
 from config.settings import ChainSettings, Settings
 from custody.chains.addressing import Addressing
+from custody.chains.carrying import CarrierNode, PayerKey, PayerRules
 from custody.chains.inspecting import Inspect
-from custody.chains.payer import PayerKey
 from custody.chains.port import ChainNode
-from custody.chains.registry import NodeAddress, addressing, chain_named, inspector, open_chain, spending
-from custody.chains.spending import SpendRules, Terms
+from custody.chains.registry import (
+    NodeAddress,
+    addressing,
+    chain_named,
+    inspector,
+    open_carrier,
+    open_chain,
+    payer,
+    spending,
+)
+from custody.chains.spending import Finality, SpendRules, Terms
 from custody.db import Database
 from custody.deposits.model import AssetRules, DepositRules, Tier
 from custody.kernel.errors import InvalidInput, Unavailable
@@ -40,6 +49,15 @@ class ChainNotServed(Unavailable):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Carrier:
+    """Who pays to carry spends out, and by which rules. Has no readable ``repr``."""
+
+    node: CarrierNode
+    key: PayerKey
+    rules: PayerRules
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ServedChain:
     """One chain this process serves. Has no readable ``repr``: its node's address may hold a password."""
 
@@ -49,12 +67,16 @@ class ServedChain:
     deposit_rules: DepositRules
     deadlines: Deadlines
     start_height: int
+    compare_every: int
+    """Blocks after which balances are compared at the latest, where the node shows a part of what moves."""
     doorbell_url: str
     """Where the node tells that it has news; empty where nobody listens."""
     inspect: Inspect
     """Asks the node about a registered asset."""
-    payer_key: PayerKey | None
-    """Of whoever pays to carry spends out; None where the vault bears its fees, or nobody carries anything."""
+    carrier: Carrier | None
+    """Who carries spends out; None where the vault bears its fees, or where this process has not the payer's key."""
+    is_carried: bool
+    """Whether spends of this chain are carried by somebody who pays for it."""
 
     @property
     def chain(self) -> str:
@@ -197,13 +219,28 @@ def _serve(chain: ChainSettings, settings: Settings, registered: Sequence[Asset]
         addressing=where,
         node=node,
         spend_rules=spend_rules(where.chain, chain.block, stock_low_mark=settings.stock_low_mark),
-        deposit_rules=DepositRules(rules),
+        deposit_rules=DepositRules(rules, Finality(chain.block.finality)),
         deadlines=Deadlines(**asdict(chain.block.deadlines)),
         start_height=chain.start_height,
+        compare_every=chain.block.compare_every,
         doorbell_url=chain.doorbell_url,
         inspect=inspector(where.chain, address),
-        payer_key=None if chain.payer_key is None else PayerKey(chain.payer_key),
+        carrier=_carrier(where.chain, chain, address),
+        is_carried=payer(where.chain) is not None,
     )
+
+
+def _carrier(chain: str, settings: ChainSettings, address: NodeAddress) -> Carrier | None:
+    """Who carries, where spends are carried and the key is in this process's settings. Raises ``ConfigError``."""
+    who = payer(chain)
+    if who is None or settings.payer_key is None:
+        return None
+    try:
+        key = who.open_key(settings.payer_key.hex())
+    except InvalidInput as error:
+        raise ConfigError(f"{settings.network}.payer_key", error.message) from None
+    depth = settings.block.tiers[-1].confirmations
+    return Carrier(open_carrier(chain, address), key, who.rules(asdict(settings.block), required_depth=depth))
 
 
 def _beside(where: Addressing, registered: Sequence[Asset]) -> list[Asset]:
@@ -231,6 +268,7 @@ def _rules_of(asset: Asset, settings: Settings, block: ChainConfig) -> AssetRule
         dust_units=listed.dust_units,
         coinbase_maturity=block.coinbase_maturity,
         tiers=tuple(Tier(tier.below_units, tier.confirmations) for tier in listed.tiers),
+        fee_on_transfer=listed.fee_on_transfer,
     )
 
 
@@ -246,6 +284,7 @@ def spend_rules(chain: str, block: ChainConfig, *, stock_low_mark: int) -> Spend
         coinbase_maturity=block.coinbase_maturity,
         tiers=tuple((tier.below_units, tier.confirmations) for tier in block.tiers),
         stock_low_mark=stock_low_mark,
+        finality=Finality(block.finality),
     )
 
 

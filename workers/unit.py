@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
+from time import monotonic
 from typing import Any, Final
 
 import structlog
 
 from custody.audit import operations as audit
 from custody.bootstrap import Runtime, ServedChain
+from custody.chains.port import NodeUnavailable
 from custody.db.unit import UnitConflict
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Broken, CustodyError
@@ -27,6 +29,11 @@ TRIES: Final = 5
 LONGEST_WAIT: Final = timedelta(seconds=60)
 ALARM_AFTER: Final = 12
 """Failed deliveries of one message before a person is told."""
+
+PATIENCE_SECONDS: Final = 1.0
+REST: Final = 3
+_RESTS: Final[dict[str, float]] = {}
+"""Chain to the moment until which this process leaves it alone."""
 
 log = structlog.get_logger("workers")
 
@@ -121,12 +128,22 @@ def chain_task(name: str) -> Callable[[Callable[[Runtime, ServedChain], None]], 
 
 
 def on_chain(name: str, body: Callable[[Runtime, ServedChain], None], here: Runtime, served: ServedChain) -> None:
-    """One chain's share of a scheduled task. Raises nothing of ours: the next ring is the retry."""
+    """One chain's share of a scheduled task. Raises nothing of ours: the next ring is the retry.
+
+    A chain whose node kept this process waiting in vain, for more than a moment, rests ``REST`` times as long: others
+    have rings too.
+    """
+    began = monotonic()
+    if began < _RESTS.get(served.chain, began):
+        return
     with structlog.contextvars.bound_contextvars(task=name, chain=served.name):
         try:
             body(here, served)
         except CustodyError as error:
             log.warning("not done this time", code=error.code, why=str(error))
+            waited = monotonic() - began
+            if isinstance(error, NodeUnavailable) and waited > PATIENCE_SECONDS:
+                _RESTS[served.chain] = monotonic() + REST * waited
 
 
 def _task(topic: str, deliver: Delivery) -> Any:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from custody.chains.port import Broadcaster, ChainReader
 from custody.kernel.errors import Broken
@@ -128,8 +129,41 @@ class Standing:
     """What the payer has."""
 
 
+@dataclass(frozen=True, slots=True)
+class PayerRules:
+    """One chain's terms for carrying, as configured."""
+
+    rate_cap: int
+    """The most that is ever bid for a unit of weight."""
+    tip_cap: int
+    """The most of it that is added for whoever includes it, but for what a replacement must add."""
+    low_units: int
+    """Below it the payer is low, and somebody is told."""
+    required_depth: int
+    """Confirmations before a carriage is settled."""
+    raise_after: timedelta = timedelta(minutes=3)
+    """How long a carriage waits for a block before it is replaced by one that bids more."""
+    tip_floor: int = 0
+    """The least of it: a market that asks for none may not be believed."""
+    base_factor_bps: int = 20_000
+    """What is bid of the next block's base fee, in ten-thousandths: it can rise while the carriage waits."""
+    bump_bps: int = 1_000
+    """By how much a replacement bids more, on both parts; nodes take none below a tenth."""
+    most_tries: int = 3
+    """Carriages of one spend that did not carry it out, before a person looks."""
+    most_together: int = 10
+    """Spends in one carriage; 1 for each alone."""
+    weight_cap: int = 5_000_000
+    """The most one carriage of several may weigh."""
+    fees_billed: bool = False
+    """Whether a client owes what carrying its payment cost, up to what it agreed to."""
+
+
 class Payer(Protocol):
     """What a chain says of payers without a node."""
+
+    def rules(self, block: Mapping[str, Any], *, required_depth: int) -> PayerRules:
+        """The chain's block of the configuration as terms for carrying."""
 
     def open_key(self, text: str) -> PayerKey:
         """The key out of the text it is kept as. Raises ``InvalidInput``, which repeats none of it."""

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from custody.chains.addressing import Addressing
 from custody.chains.bitcoin.offline.network import NETWORKS
-from custody.chains.carrying import Payer
+from custody.chains.carrying import CarrierNode, Payer
 from custody.chains.ethereum.offline.network import NETWORKS as EIP155
 from custody.chains.ethereum.offline.network import why_refused
 from custody.chains.inspecting import Inspect, Inspected, native_inspected
@@ -18,6 +18,9 @@ from custody.chains.port import ChainNode, Doorbell
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
+
+if TYPE_CHECKING:
+    from custody.chains.ethereum.adapter import EthereumAdapter
 
 _Found = TypeVar("_Found")
 
@@ -90,6 +93,11 @@ def payer(chain: str) -> Payer | None:
     return None if made is None else made(chain)
 
 
+def open_carrier(chain: str, address: NodeAddress) -> CarrierNode:
+    """The node of a chain whose spends are carried, as carrying asks it. Raises as ``open_chain`` does."""
+    return _of(chain, CARRIERS)(chain, address)
+
+
 def _of(chain: str, served: Mapping[str, _Found]) -> _Found:
     if chain not in served:
         raise InvalidInput(f"no adapter serves this chain; served are {', '.join(served)}", field="chain")
@@ -139,7 +147,7 @@ def _ethereum_payer(chain: str) -> Payer:
     return EthereumPayer(chain)
 
 
-def _ethereum(chain: str, address: NodeAddress) -> ChainNode:
+def _ethereum(chain: str, address: NodeAddress) -> EthereumAdapter:
     from custody.chains.ethereum.adapter import EthereumAdapter
     from custody.chains.ethereum.offline.network import network
     from custody.chains.ethereum.rpc import Rpc
@@ -197,6 +205,11 @@ ADAPTERS: Final[Mapping[str, Callable[[str, NodeAddress], ChainNode]]] = {
     **{network.chain: _ethereum for network in EIP155},
 }
 """Chain id to what opens its node."""
+
+CARRIERS: Final[Mapping[str, Callable[[str, NodeAddress], CarrierNode]]] = {
+    network.chain: _ethereum for network in EIP155
+}
+"""Chain id to what opens its node for carrying, where spends are carried."""
 
 ADDRESSINGS: Final[dict[str, Callable[[str], Addressing]]] = {
     **{network.chain: _bitcoin_addressing for network in NETWORKS},

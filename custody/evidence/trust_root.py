@@ -125,6 +125,9 @@ class TrustRoot:
             raise InvalidInput("one name stands for two people", field=f"{field}.operators")
         if len(set(keys)) != len(keys):
             raise InvalidInput("one key stands for two people", field=f"{field}.operators")
+        codes = [(asset.chain, asset.code) for asset in self.assets]
+        if len({asset.id for asset in self.assets}) != len(self.assets) or len(set(codes)) != len(codes):
+            raise InvalidInput("one id or code stands for two assets of a chain", field=f"{field}.assets")
         points: dict[str, str] = {}
         for cosigner in (cosigner for keyset in self.keysets for cosigner in keyset.cosigners):
             # One signature of the ceremony, one token and one program go by a cosigner's name, so it has one key.

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from custody.chains.carrying import CarrierNode, Draft, Market, Payer, PayerKey, Prospect, Readiness, Standing
+from custody.chains.carrying import (
+    CarrierNode,
+    Draft,
+    Market,
+    Payer,
+    PayerKey,
+    PayerRules,
+    Prospect,
+    Readiness,
+    Standing,
+)
 from custody.chains.port import BroadcastOutcome, BroadcastResult
 from custody.chains.registry import addressing, payer
 from custody.chains.spending import FeeOverCap, Terms
@@ -20,7 +30,7 @@ from custody.movements import queries as movements
 from custody.movements.model import Tip
 from custody.movements.scan import OVERLAP, look_again
 from custody.relaying import operations, queries
-from custody.relaying.model import Load, PayerRules, StoredCarriage, first_bid, groups, raised_bid, within_caps
+from custody.relaying.model import Load, StoredCarriage, first_bid, groups, raised_bid, within_caps
 from custody.relaying.states import CarriageState, LoadState
 
 ACTOR = "relaying"

@@ -4,37 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from custody.chains.carrying import Bid, Draft, Market, Prospect, Readiness
+from custody.chains.carrying import Bid, Draft, Market, PayerRules, Prospect, Readiness
 from custody.chains.spending import FeeOverCap, Terms
 from custody.relaying.states import CarriageState, LoadState
-
-
-@dataclass(frozen=True, slots=True)
-class PayerRules:
-    """One chain's terms for carrying, as configured."""
-
-    rate_cap: int
-    """The most that is ever bid for a unit of weight."""
-    tip_cap: int
-    """The most of it that is added for whoever includes it, but for what a replacement must add."""
-    low_units: int
-    """Below it the payer is low, and somebody is told."""
-    required_depth: int
-    """Confirmations before a carriage is settled."""
-    raise_after: timedelta = timedelta(minutes=3)
-    """How long a carriage waits for a block before it is replaced by one that bids more."""
-    base_factor: int = 2
-    """What is bid of the next block's base fee: it can rise while the carriage waits."""
-    most_tries: int = 3
-    """Carriages of one spend that did not carry it out, before a person looks."""
-    most_together: int = 10
-    """Spends in one carriage; 1 for each alone."""
-    weight_cap: int = 5_000_000
-    """The most one carriage of several may weigh."""
-    fees_billed: bool = False
-    """Whether a client owes what carrying its payment cost, up to what it agreed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +77,7 @@ class PayerStanding:
 
 def first_bid(market: Market, rules: PayerRules) -> Bid:
     """What a new carriage bids. Raises ``FeeOverCap`` where the market alone is above the cap: it waits."""
-    tip = min(market.tip, rules.tip_cap)
+    tip = min(max(market.tip, rules.tip_floor), rules.tip_cap)
     if market.base + tip > rules.rate_cap:
         raise FeeOverCap(
             f"the market asks {market.base + tip} per unit of weight, and the cap is {rules.rate_cap}",
@@ -111,14 +85,14 @@ def first_bid(market: Market, rules: PayerRules) -> Bid:
             cap="rate",
             limit=rules.rate_cap,
         )
-    return Bid(min(market.base * rules.base_factor + tip, rules.rate_cap), tip)
+    return Bid(min(market.base * rules.base_factor_bps // 10_000 + tip, rules.rate_cap), tip)
 
 
 def raised_bid(earlier: Sequence[Bid], market: Market, rules: PayerRules) -> Bid:
-    """What replaces these: a tenth more than each of both, and no less than the market. Raises ``FeeOverCap``."""
+    """What replaces these: more of both by the configured part, no less than the market. Raises ``FeeOverCap``."""
     fresh = first_bid(market, rules)
-    tip = max(_tenth_more(max(bid.tip for bid in earlier)), fresh.tip)
-    rate = max(_tenth_more(max(bid.rate for bid in earlier)), fresh.rate, tip)
+    tip = max(_more(max(bid.tip for bid in earlier), rules.bump_bps), fresh.tip)
+    rate = max(_more(max(bid.rate for bid in earlier), rules.bump_bps), fresh.rate, tip)
     if rate > rules.rate_cap:
         raise FeeOverCap(
             f"a replacement bids {rate} per unit of weight, and the cap is {rules.rate_cap}",
@@ -175,5 +149,5 @@ def shares(fee_units: int, weights: Mapping[str, int]) -> dict[str, int]:
     return found
 
 
-def _tenth_more(units: int) -> int:
-    return -(-units * 11 // 10)
+def _more(units: int, bump_bps: int) -> int:
+    return -(-units * (10_000 + bump_bps) // 10_000)

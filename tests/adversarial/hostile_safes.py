@@ -13,16 +13,28 @@ from custody.chains.ethereum.offline.deployments import (
     MULTI_SEND_CALL_ONLY,
     SAFE,
 )
+from custody.chains.ethereum.offline.descriptor import safe_descriptor
 from custody.chains.ethereum.offline.keccak import selector
 from custody.chains.ethereum.offline.multisend import Call
 from custody.chains.ethereum.offline.network import network
+from custody.chains.ethereum.offline.proxy import SafeSetup
 from custody.chains.ethereum.offline.safe_tx import DELEGATE_CALL
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import Reason
 from custody.evidence.bundle import Bundle, Payment, Refusal
 from tests.adversarial.hostile import Case, refused
 from tests.cosigner.builders import NOW, World, remember
-from tests.cosigner.safe_builders import ANVIL, ETHER, NATIVE, TOKEN, SafeWorld, batch, sign_safe_root, somebody
+from tests.cosigner.safe_builders import (
+    ANVIL,
+    ETHER,
+    NATIVE,
+    TOKEN,
+    SafeWorld,
+    batch,
+    sign_safe_root,
+    somebody,
+    token_asset,
+)
 
 THIEF = somebody("thief")
 
@@ -327,11 +339,20 @@ def _asking(asset: str) -> Bundle:
 
 @refused(Reason.ASSET_UNKNOWN)
 def ether_with_other_decimals_in_the_root(world: World, memory: Memory) -> Case:
-    odd = tuple(replace(asset, decimals=6) if asset.id == NATIVE.id else asset for asset in safes().root.assets)
+    return _under_odd_asset(safes().ether(), NATIVE.id, decimals=6)
+
+
+@refused(Reason.ASSET_UNKNOWN)
+def token_that_is_said_to_live_elsewhere(world: World, memory: Memory) -> Case:
+    return _under_odd_asset(safes().paying(safes().usdx("acme", 5)), token_asset().id, chain="eip155:1")
+
+
+def _under_odd_asset(bundle: Bundle, asset_id: str, **changes: Any) -> Case:
+    odd = tuple(replace(asset, **changes) if asset.id == asset_id else asset for asset in safes().root.assets)
     root = replace(safes().root, assets=odd)
     judge = SafeWorld()
     vars(judge).update(root=root, signed_root=sign_safe_root(root, judge))
-    return case(replace(safes().ether(), trust_root=judge.signed_root), judge=judge)
+    return case(replace(bundle, trust_root=judge.signed_root), judge=judge)
 
 
 @refused(Reason.DESTINATION_INVALID)
@@ -386,7 +407,8 @@ def address_of_a_stranger_beside_a_cosigners_point(world: World, memory: Memory)
     first = safes().safe_keyset.cosigners[1]
     swapped = replace(first, account_key=first.account_key[:-42] + THIEF)
     cosigners = (safes().safe_keyset.cosigners[0], swapped, safes().safe_keyset.cosigners[2])
-    return _under_keyset(cosigners=cosigners)
+    owners = [member.account_key[-42:] for member in cosigners]
+    return _under_keyset(cosigners=cosigners, descriptor=safe_descriptor(SafeSetup.of(owners, 2)))
 
 
 def _under_keyset(**changes: Any) -> Case:

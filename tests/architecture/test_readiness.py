@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
 LIBRARIES = ("web3", "eth_account", "eth_abi", "eth_utils", "eth_keys", "safe_eth", "Crypto", "sha3")
 A_TABLE_OF_NAMES = {
@@ -35,29 +37,32 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-def loaded(networks: str) -> set[str]:
-    """The modules of a process that has started with these networks."""
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=REPOSITORY,
-        env={**os.environ, **HOUSE, "CUSTODY_CHAINS": networks},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    return set(json.loads(done.stdout.splitlines()[-1]))
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, set[str]]:
+    """The modules of a process that has started with these networks; both start side by side."""
+    started = {
+        networks: subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            cwd=REPOSITORY,
+            env={**os.environ, **HOUSE, "CUSTODY_CHAINS": networks},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for networks in ("regtest", "anvil")
+    }
+    said = {networks: process.communicate(timeout=120)[0] for networks, process in started.items()}
+    return {networks: set(json.loads(text.splitlines()[-1])) for networks, text in said.items()}
 
 
 def of_ethereum(modules: set[str]) -> set[str]:
     return {name for name in modules if name.split(".")[0] in LIBRARIES or name.startswith("custody.chains.ethereum")}
 
 
-def test_a_process_without_ethereum_loads_a_table_of_names_and_no_more() -> None:
-    assert of_ethereum(loaded("regtest")) == A_TABLE_OF_NAMES
+def test_a_process_without_ethereum_loads_a_table_of_names_and_no_more(loaded: dict[str, set[str]]) -> None:
+    assert of_ethereum(loaded["regtest"]) == A_TABLE_OF_NAMES
 
 
-def test_one_with_ethereum_loads_no_library_that_costs_seconds() -> None:
-    found = of_ethereum(loaded("anvil"))
+def test_one_with_ethereum_loads_no_library_that_costs_seconds(loaded: dict[str, set[str]]) -> None:
+    found = of_ethereum(loaded["anvil"])
     assert "custody.chains.ethereum.adapter" in found
     assert not {name.split(".")[0] for name in found} & {"web3", "safe_eth"}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -66,6 +67,17 @@ class SpendingConformance:
         different = [self.composed(where, keyset, other) for other in others.values()]
         assert len({found.spend, *(other.spend for other in different)}) == len(different) + 1
         assert len({found.unsigned, *(other.unsigned for other in different)}) == len(different) + 1
+
+    def test_pays_nobody_only_where_a_spend_can_be_left(self, where, keyset, plan):
+        given_up = replace(plan, order=replace(plan.order, pays_nobody=True))
+        if not where.can_be_left:
+            with pytest.raises(InvalidInput):
+                self.composed(where, keyset, given_up)
+            return
+        found = self.composed(where, keyset, given_up)
+        effect = where.payments_of(found.unsigned)
+        assert (effect.payments, effect.claims, effect.spend) == ((), frozenset(plan.claims), found.spend)
+        assert found.spend != self.composed(where, keyset, plan).spend
 
     def test_says_exactly_what_the_order_says(self, where, keyset, plan, others):
         for asked in (plan, *others.values()):

@@ -26,6 +26,8 @@ def test_ether_says_how_it_is_final_and_what_carrying_costs() -> None:
     ether = load_chains(SHIPPED)["ethereum"]
     assert isinstance(ether, EthereumConfig)
     assert (ether.finality, ether.required_depth(10**18 - 1), ether.required_depth(10**20)) == ("finalized", 12, 64)
+    assert ether.compare_every == 50, "blocks in ten minutes"
+    assert load_chains(SHIPPED)["mainnet"].finality == "depth"
     assert ether.fee.bump_bps >= 1_000
     assert ether.caps.rate_wei_gas >= ether.fee.cap_wei_gas
 

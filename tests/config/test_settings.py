@@ -109,8 +109,9 @@ def test_the_runtime_serves_every_chain_named() -> None:
     assert [served.name for served in house.chains.values()] == ["regtest", "anvil"]
     anvil = house.of("eip155:31337")
     assert anvil.chain == anvil.node.chain == "eip155:31337"
-    assert anvil.payer_key is not None
-    assert KEY not in repr(anvil.payer_key)
+    assert (anvil.compare_every, anvil.deposit_rules.finality, anvil.spend_rules.finality) == (5, "depth", "depth")
+    assert anvil.carrier is not None
+    assert KEY not in repr(anvil.carrier) + repr(anvil.carrier.key)
     assert house.chosen("anvil") is house.chosen("eip155:31337") is anvil
     assert house.terms.keys() == house.deadlines.keys() == house.chains.keys()
     with pytest.raises(Unavailable):
@@ -121,7 +122,14 @@ def test_the_runtime_serves_every_chain_named() -> None:
         house.chosen("ethereum")
 
 
+def test_what_is_final_is_what_the_configuration_says() -> None:
+    house = assemble(settings(CHAINS="mainnet,ethereum", ETHEREUM_RPC_URL="http://127.0.0.1:2"))
+    ether, coins = house.of("eip155:1"), house.chosen("mainnet")
+    assert (ether.deposit_rules.finality, ether.spend_rules.finality) == ("finalized", "finalized")
+    assert (coins.deposit_rules.finality, coins.spend_rules.finality) == ("depth", "depth")
+
+
 def test_a_payer_has_a_key() -> None:
-    with pytest.raises(ValueError, match="not zero"):
+    with pytest.raises(ValueError, match="not a private key"):
         assemble(settings(ANVIL_PAYER_KEY="00" * 32))
     assert load(HOUSE).networks == ("regtest", "anvil")

@@ -136,6 +136,19 @@ def test_a_keyholder_keeps_limits_for_each_asset(safes: SafeWorld, memory: Memor
     assert safes.judge(usdx, memory, limits=limits), "another asset is not counted with it"
 
 
+def test_a_batch_counts_each_asset_by_itself(safes: SafeWorld, memory: Memory) -> None:
+    payments = [
+        safes.payment(safes.withdrawal("acme", ETHER), branch=7),
+        safes.payment(safes.usdx("acme", 5), branch=7),
+    ]
+    batch = safes.safe_bundle(payments, safes.composed(payments))
+    exact = {"per_tx_units.ETH": str(ETHER), "per_day_units.ETH": str(ETHER), "per_day_units.USDX": "5"}
+    assert safes.judge(batch, memory, limits=Limits().changed(exact))
+    for name in exact:
+        less = Limits().changed({**exact, name: str(int(exact[name]) - 1)})
+        assert reason_of(safes, batch, memory, less) is Reason.OVER_OWN_LIMIT, name
+
+
 def test_giving_up_counts_as_nothing_paid(safes: SafeWorld, memory: Memory) -> None:
     limits, paid = Limits().changed({"per_tx_units.ETH": "0"}), safes.ether()
     assert reason_of(safes, paid, memory, limits) is Reason.OVER_OWN_LIMIT
@@ -159,6 +172,19 @@ def test_gives_a_withdrawal_up_at_its_own_turn(safes: SafeWorld, memory: Memory)
     assert safes.judge(paid, memory), "the payment at the same turn may still be asked for"
 
 
+def test_gives_one_of_a_batch_up_at_the_batchs_turn(safes: SafeWorld, memory: Memory) -> None:
+    payments = [
+        safes.payment(safes.withdrawal("acme", ETHER, destination=somebody(name), idempotency_key=name), branch=7)
+        for name in ("one", "two")
+    ]
+    remember(memory, safes.judge(safes.safe_bundle(payments, safes.composed(payments)), memory))
+    respend = safes.give_up(payments[0].proven)
+    verdict = safes.judge(safes.safe_bundle([respend], safes.composed([respend]), name="bnd_2"), memory)
+    remember(memory, verdict)
+    alone = safes.safe_bundle(payments[1:], safes.composed(payments[1:], nonce=1), name="bnd_3")
+    assert reason_of(safes, alone, memory) is Reason.NOT_A_REPLACEMENT, "the other one keeps its turn too"
+
+
 def test_one_root_serves_a_cosigner_of_each_chain(safes: SafeWorld, memory: Memory) -> None:
     coins = World(policy=safes.policy)
     vars(coins).update(root=safes.root, signed_root=safes.signed_root)
@@ -180,7 +206,7 @@ def test_refuses_a_key_of_the_other_chain_in_code_too(safes: SafeWorld, memory: 
 
     unsigned, coins = safes.composed(safes.ether().payments), World()
     effect = coins.judge(coins.small(), memory).effect
-    with pytest.raises(WrongKey):
+    with pytest.raises(WrongKey, match="signs no coins"):
         effect.signed_by(safe_key("north-safe"))
     with pytest.raises(WrongKey):
         cosigner_key("north").sign_safe_tx(unsigned)

@@ -286,6 +286,14 @@ def test_a_name_stands_for_one_key_in_the_whole_root() -> None:
     assert sign_safe_root(world.root, world) == world.signed_root
 
 
+@pytest.mark.parametrize("change", [{"code": "ETH"}, {"id": NATIVE.id}])
+def test_a_code_stands_for_one_asset_of_a_chain(change: dict[str, Any]) -> None:
+    root = SafeWorld().root
+    twice = replace(root, assets=(*root.assets[:-1], replace(root.assets[-1], **change)))
+    with pytest.raises(InvalidInput, match="two assets"):
+        TrustRoot.parse(twice.to_json())
+
+
 def test_knows_accounts_of_both_chains_by_their_network() -> None:
     for key in (safe_key("north-safe"), cosigner_key("north")):
         account, of = key.header.account_key, key.header.network

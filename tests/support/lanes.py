@@ -19,7 +19,7 @@ from custody.addresses import operations as addresses
 from custody.addresses.stocking import fill_stock
 from custody.approvals import operations as approvals
 from custody.chains import spending as port
-from custody.chains.carrying import PayerKey
+from custody.chains.carrying import PayerKey, PayerRules
 from custody.chains.ethereum.adapter import EthereumAdapter
 from custody.chains.ethereum.offline.network import network
 from custody.chains.ethereum.offline.proxy import Safes, SafeSetup, salt_nonce
@@ -44,7 +44,7 @@ from custody.openings import operations as openings
 from custody.reconciliation.effect import reconcile, reconcile_ranged
 from custody.reconciliation.stuck import Deadlines
 from custody.relaying import effect, queries
-from custody.relaying.model import Load, PayerRules, StoredCarriage
+from custody.relaying.model import Load, StoredCarriage
 from custody.relaying.states import CarriageState
 from custody.trust import operations as trust
 from custody.vaults import operations as vaults
@@ -300,7 +300,7 @@ class WholeHouse(RelayHouse):
         for run in (reconcile, reconcile_ranged):
             done = run(self.node, self.db, chain=ANVIL.chain, assets={NATIVE}, start_height=0)
             assert done.is_balanced, done.to_json()
-        oracle.expect_whole(self.db, terms={ANVIL.chain: TERMS}, deadlines=DEADLINES)
+        oracle.expect_whole(self.db, terms={ANVIL.chain: TERMS}, deadlines={ANVIL.chain: DEADLINES})
 
 
 def _signed_root(keys: SafeKeyset, now: datetime) -> SignedTrustRoot:

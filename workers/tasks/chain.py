@@ -11,6 +11,7 @@ from custody.deposits import operations as deposits
 from custody.deposits.watch import watch_mempool
 from custody.movements import scan
 from custody.withdrawals import operations as withdrawals
+from workers import carrying
 from workers.unit import chain_task, unit_task
 
 _SEEN: defaultdict[str, set[str]] = defaultdict(set)
@@ -19,13 +20,14 @@ _SEEN: defaultdict[str, set[str]] = defaultdict(set)
 
 @chain_task("chain.scan")
 def scan_chain(runtime: Runtime, here: ServedChain) -> None:
-    """Read new blocks, then look at what waits unconfirmed."""
+    """Read new blocks, then look at what waits unconfirmed, then at what is being carried."""
     scan.scan(
         here.node,
         runtime.database,
         chain=here.chain,
         assets=here.assets,
         start_height=here.start_height,
+        compare_every=here.compare_every,
         finality=here.deposit_rules.finality,
     )
     watch_mempool(
@@ -36,6 +38,7 @@ def scan_chain(runtime: Runtime, here: ServedChain) -> None:
         seen_before=_SEEN[here.chain],
         actor="chain",
     )
+    carrying.follow(runtime, here)
 
 
 @unit_task("movements.advanced")

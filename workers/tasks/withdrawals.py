@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from custody.bootstrap import Runtime, ServedChain
 from custody.chains.port import BroadcastOutcome, BroadcastResult
 from custody.chains.spending import CannotReplace, FeeOverCap, NothingFree, WouldFail
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import CustodyError, Unavailable
+from custody.relaying.effect import CannotCarryYet
+from custody.relaying.operations import PayerStopped
 from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
 from custody.withdrawals import queries
+from workers.carrying import NoPayer, hand_over
 from workers.unit import chain_task, effect_task
 
 
@@ -59,19 +62,23 @@ def compose(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, **_: A
 
 @effect_task("withdrawals.broadcast")
 def broadcast(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, attempt: str, **_: Any) -> None:
-    """Hand the final transaction to the node; whatever it answers, it was sent."""
+    """Hand the final attempt to the node or to whoever carries it; whatever the node answers, it was sent."""
     del correlation_id
-    here = _chain_of(runtime, withdrawal)
     try:
         with runtime.database.unit() as unit:
+            whose = queries.get(unit.session, withdrawal=withdrawal)
             found = withdrawals.sendable(unit.session, attempt=attempt)
     except withdrawals.VaultStopped as error:
         _wait(runtime, withdrawal, error)
     if found is None or found.final is None:
         return
+    here = runtime.of(whose.chain)
     here.node.require_ready()
     crash_point("withdrawals.before_send")
-    outcome = here.node.broadcast(found.final)
+    try:
+        outcome = hand_over(runtime, here, spend=found.spend, final=found.final, withdrawal=whose)
+    except (CannotCarryYet, NoPayer, PayerStopped) as error:
+        _wait(runtime, withdrawal, error)
     crash_point("withdrawals.sent")
     with runtime.database.unit() as unit:
         withdrawals.mark_sent(unit.session, attempt=attempt, outcome=_words(outcome), now=unit.now)
@@ -112,7 +119,12 @@ def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_ra
 
 @chain_task("withdrawals.rebroadcast")
 def rebroadcast(runtime: Runtime, here: ServedChain) -> None:
-    """Ask again for what was sent and is neither in the node's mempool nor in a block."""
+    """Ask again for what was sent and is neither in the node's mempool nor in a block.
+
+    What is carried by somebody else is sent again by whoever follows the payer.
+    """
+    if here.is_carried:
+        return
     with runtime.database.unit() as unit:
         sent = withdrawals.sent_attempts(unit.session, chain=here.chain)
     held = here.node.in_mempool([attempt.spend for attempt in sent])
@@ -127,7 +139,7 @@ def _chain_of(runtime: Runtime, withdrawal: str) -> ServedChain:
         return runtime.of(queries.get(unit.session, withdrawal=withdrawal).chain)
 
 
-def _wait(runtime: Runtime, withdrawal: str, error: CustodyError) -> None:
+def _wait(runtime: Runtime, withdrawal: str, error: CustodyError) -> NoReturn:
     _say_waiting(runtime, withdrawal, str(error))
     raise MustWait(str(error), withdrawal=withdrawal) from error
 

@@ -57,8 +57,13 @@ class BitcoinSpending:
         return BitcoinTerms.from_block(block)
 
     def compose(self, plan: Plan, *, keyset: Keyset, branch: int, change_index: int | None) -> Composed:
-        """The plan's coins into the payment and its change. Raises ``InvalidInput`` as ``psbt.compose`` does."""
+        """The plan's coins into the payment and its change.
+
+        Raises ``InvalidInput`` as ``psbt.compose`` does, and for an order that pays nobody.
+        """
         descriptor, order = descriptor_of(keyset, branch), plan.order
+        if order.pays_nobody:
+            raise InvalidInput("pays nobody; accepted here is a payment", field="order")
         inputs = [
             SpendInput(
                 txid=coin.txid,

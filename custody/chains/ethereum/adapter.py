@@ -15,19 +15,19 @@ from custody.chains.addressing import Rules, Series
 from custody.chains.carrying import Market, Prospect, Standing
 from custody.chains.ethereum import planning
 from custody.chains.ethereum.addressing import SafeSource
-from custody.chains.ethereum.answers import read_bytes, read_hash, read_number, read_sent
+from custody.chains.ethereum.answers import read_bytes, read_number, read_sent
 from custody.chains.ethereum.configuration import SafeConfiguration, SafeStorage
 from custody.chains.ethereum.holdings import Balances, TokenSilent, Way, best_way
 from custody.chains.ethereum.node import Node, RawBlock
 from custody.chains.ethereum.offline.address import address_bytes, checksum_address
 from custody.chains.ethereum.offline.deployments import NEEDED
-from custody.chains.ethereum.offline.events import EXECUTION_FAILURE, EXECUTION_SUCCESS, Log, executed
 from custody.chains.ethereum.offline.keccak import keccak
 from custody.chains.ethereum.offline.network import Network
 from custody.chains.ethereum.offline.proxy import SafeSetup
 from custody.chains.ethereum.offline.safe_tx import SafeTx
+from custody.chains.ethereum.outcomes import outcomes
 from custody.chains.ethereum.relaying import Relaying
-from custody.chains.ethereum.rpc import Portion, Rpc, at_block, expecting, is_forgotten, quantity
+from custody.chains.ethereum.rpc import Rpc, at_block, expecting, is_forgotten, quantity
 from custody.chains.ethereum.settling import Place, believed, settled, told, untold
 from custody.chains.ethereum.transfers import read_block, read_waiting
 from custody.chains.port import (
@@ -55,8 +55,6 @@ from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.kernel.errors import InvalidInput
 
 ADDRESS_BYTES: Final = 20
-BLOCKS_PER_LOG_QUERY: Final = 10_000
-SPENDS_PER_LOG_QUERY: Final = 100
 
 _HASH: Final = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 _TOKEN: Final = re.compile(r"/erc20:(0x[0-9a-fA-F]{40})", re.ASCII)
@@ -281,18 +279,7 @@ class EthereumAdapter:
         For catching up: blocks tell the same as they are read. Each is of the Safe that says so, which the caller
         compares; of several that say it of one hash, the last counts here.
         """
-        found: dict[str, tuple[int, str, Outcome]] = {}
-        wanted = sorted(set(spends))
-        portion = Portion(BLOCKS_PER_LOG_QUERY)
-        for start in range(0, len(wanted), SPENDS_PER_LOG_QUERY):
-            chunk = wanted[start : start + SPENDS_PER_LOG_QUERY]
-            topics = [["0x" + EXECUTION_SUCCESS.hex(), "0x" + EXECUTION_FAILURE.hex()], chunk]
-            for answer in self._logs(topics, first, last, portion):
-                with expecting("eth_getLogs"):
-                    height, block_hash, outcome = _outcome(answer)
-                if outcome is not None:
-                    found[outcome.spend] = (height, block_hash, outcome)
-        return found
+        return outcomes(self._node.rpc, spends, first=first, last=last)
 
     def configuration(self, locator: bytes, *, block_hash: str | None = None) -> SafeConfiguration:
         """What a Safe's storage says of whom it obeys, at a block, or at the newest. Raises ``NodeRefused``."""
@@ -504,31 +491,9 @@ class EthereumAdapter:
             )
         return address_bytes(match.group(1), field="assets")
 
-    def _logs(self, topics: Sequence[Any], first: int, last: int, portion: Portion) -> Iterable[Mapping[str, Any]]:
-        at = first
-        while at <= last:
-            until = min(last, at + portion.size - 1)
-            query = {"fromBlock": quantity(at), "toBlock": quantity(until), "topics": topics}
-            try:
-                answers = self._node.rpc.call("eth_getLogs", query)
-            except NodeRefused as refusal:
-                portion.halve(refusal, until - at + 1)
-                continue
-            portion.went_well()
-            yield from answers
-            at = until + 1
-
     def _no_block(self, block_hash: str) -> BlockNotFound:
         return BlockNotFound(f"the node has no block {block_hash}", chain=self.chain)
 
 
 def _waits(answer: Any) -> bool:
     return answer is not None and not isinstance(answer, NodeRefused) and answer.get("blockHash") is None
-
-
-def _outcome(answer: Mapping[str, Any]) -> tuple[int, str, Outcome | None]:
-    emitter = read_bytes(answer["address"])
-    topics = tuple(read_bytes(topic) for topic in answer["topics"])
-    ended = executed(Log(checksum_address(emitter), topics, read_bytes(answer["data"])))
-    outcome = None if ended is None else Outcome("0x" + ended.safe_tx_hash.hex(), emitter, ended.success)
-    return read_number(answer["blockNumber"]), read_hash(answer["blockHash"]), outcome

@@ -8,8 +8,9 @@ handed is a ``Carriage``, never a digest.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
 
 import coincurve
 
@@ -18,6 +19,7 @@ from custody.chains.carrying import (
     CarriageMismatch,
     Draft,
     PayerKey,
+    PayerRules,
     Prospect,
     Readiness,
     SignedCarriage,
@@ -51,6 +53,22 @@ class EthereumPayer:
     def __init__(self, chain: str) -> None:
         self._network = network(chain)
         self._spending = EthereumSpending(chain)
+
+    def rules(self, block: Mapping[str, Any], *, required_depth: int) -> PayerRules:
+        """Read the ``fee`` of the network's block of ``chains.toml``."""
+        fee = block["fee"]
+        return PayerRules(
+            rate_cap=fee["cap_wei_gas"],
+            tip_cap=fee["tip_cap_wei_gas"],
+            low_units=fee["low_payer_wei"],
+            required_depth=required_depth,
+            raise_after=timedelta(seconds=fee["replace_seconds"]),
+            tip_floor=fee["tip_floor_wei_gas"],
+            base_factor_bps=fee["base_fee_multiplier_bps"],
+            bump_bps=fee["bump_bps"],
+            weight_cap=fee["most_gas"],
+            fees_billed=fee["billed"],
+        )
 
     def open_key(self, text: str) -> PayerKey:
         """The key out of 64 hex digits, with or without ``0x``. Raises ``InvalidInput``, which repeats none of it."""

@@ -61,7 +61,10 @@ def plan(node: PlanningNode, network: Network, candidates: Candidates) -> Plan:
     """
     order = candidates.order
     block_hash = node.require_ready().hash
-    turn = _turn_before(candidates) if candidates.earlier else _turn_of(choose(candidates.accounts, order, network))
+    if candidates.earlier or order.pays_nobody:
+        turn = _turn_before(candidates)
+    else:
+        turn = _turn_of(choose(candidates.accounts, order, network))
     found = node.nonce_of(turn.account, block_hash=block_hash)
     if found != turn.number:
         raise TurnUnknown(
@@ -121,6 +124,8 @@ def contract_of(asset: str, where: Network) -> str:
 def _turn_before(candidates: Candidates) -> Turn:
     if not candidates.order.pays_nobody:
         raise CannotReplace("what was signed stays as it is; whoever carries it out may pay more for it")
+    if not candidates.earlier:
+        raise CannotReplace("nothing was composed that could be used up")
     turn = candidates.earlier[0].inputs[0]
     if not isinstance(turn, Turn):
         raise TypeError("an input that is no turn")

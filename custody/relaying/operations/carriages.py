@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
-from custody.chains.carrying import Bid, Carriage, Draft, PayerKey
+from custody.chains.carrying import Bid, Carriage, Draft, PayerKey, PayerRules
 from custody.chains.registry import addressing
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import Refused
@@ -17,7 +17,7 @@ from custody.kernel.money import Amount
 from custody.ledger import operations as ledger
 from custody.movements import queries as movements
 from custody.relaying import queries
-from custody.relaying.model import PayerRules, StoredCarriage, shares
+from custody.relaying.model import StoredCarriage, shares
 from custody.relaying.operations.loads import locked_loads, move
 from custody.relaying.operations.payers import expect_going, locked
 from custody.relaying.states import NEW, CarriageEvent, CarriageState, LoadEvent, LoadState, advance

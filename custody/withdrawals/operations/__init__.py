@@ -10,7 +10,6 @@ from custody.withdrawals.operations.deciding import (
 from custody.withdrawals.operations.observing import observe
 from custody.withdrawals.operations.paying import (
     REPLACE,
-    CarriedByAnother,
     NothingToReplace,
     VaultStopped,
     composable,
@@ -40,7 +39,6 @@ __all__ = [
     "COMPOSE",
     "REPLACE",
     "CannotRespend",
-    "CarriedByAnother",
     "MayBeSigned",
     "NothingToReplace",
     "Requested",

@@ -9,13 +9,14 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from custody.approvals import queries as intents
-from custody.chains.registry import addressing, spending
+from custody.chains.registry import addressing, payer
 from custody.chains.spending import Candidates, Plan, SpendRules
 from custody.clients import queries as clients
 from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
 from custody.kernel.errors import Conflict, Refused
 from custody.outbox import operations as outbox
+from custody.relaying import operations as relaying
 from custody.signing import queries as signing
 from custody.spends import operations as spends
 from custody.spends import queries as attempts
@@ -43,12 +44,6 @@ class NothingToReplace(Conflict):
     """Only a payment that was sent and is not confirmed can be replaced, one replacement at a time."""
 
     code = "nothing-to-replace"
-
-
-class CarriedByAnother(Conflict):
-    """On this chain a payment keeps its bytes, and its fee is the matter of whoever carries it out."""
-
-    code = "carried-by-another"
 
 
 def composable(session: Session, *, withdrawal: str, rules: SpendRules) -> Candidates | None:
@@ -166,14 +161,22 @@ def request_replacement(
 ) -> None:
     """Ask for a higher fee, at a rate in the chain's own unit, on a payment that is stuck.
 
-    Raises ``NothingToReplace``, and ``CarriedByAnother`` where a fee is not the payment's own.
+    Where somebody else carries the payment and pays for it, that bids more by its own rules: ``fee_rate`` is the
+    vault's word, and not the payer's. Raises ``NothingToReplace``, ``NothingToRaise``.
     """
     row = locked(session, withdrawal=withdrawal)
-    if spending(row.chain).can_be_left:
-        raise CarriedByAnother("what is signed stays as it is; whoever carries it out pays", field="withdrawal")
     _expect_replaceable(session, row)
+    if payer(row.chain) is not None:
+        _raise_bid(session, row, actor, now)
+        return
     payload = {"withdrawal": row.id, "fee_rate": fee_rate, "actor": actor}
     outbox.emit(session, topic=REPLACE, payload=payload, correlation_id=correlation_id, now=now)
+
+
+def _raise_bid(session: Session, row: WithdrawalRow, actor: str, now: datetime) -> None:
+    for attempt in attempts.attempts(session, withdrawal=row.id):
+        if attempt.state == "sent" and attempt.pays:
+            relaying.request_raise(session, chain=row.chain, spend=attempt.spend, actor=actor, now=now)
 
 
 def replaceable(session: Session, *, withdrawal: str, rules: SpendRules) -> Candidates | None:

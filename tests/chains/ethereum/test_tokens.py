@@ -81,6 +81,7 @@ def test_asks_of_its_own_chain_alone_and_of_a_node_that_answers(anvil: Anvil) ->
         ((32).to_bytes(32, "big") + (0).to_bytes(32, "big"), None),
         ((64).to_bytes(32, "big") + (4).to_bytes(32, "big") + b"USDC".ljust(32, b"\0"), None),
         ((32).to_bytes(32, "big") + (2**256 - 1).to_bytes(32, "big"), None),
+        ((32).to_bytes(32, "big") + (40).to_bytes(32, "big") + b"USDC".ljust(32, b"\0"), None),
         ("USDС".encode().ljust(32, b"\0"), "USD?"),
         (b"A\x1b[2J\r\n".ljust(32, b"\0"), "A?[2J??"),
         (b"\xff\xfe".ljust(32, b"\0"), "??"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -502,3 +504,53 @@ def test_p096_a_turn_whose_payment_failed_is_used_up_before_anything_else_is_pai
 def _execute_with(road: Turns, tx: SafeTx, signature: str) -> None:
     data = module.encode_execution(tx, bytes.fromhex(signature[2:]) * 2)
     road.anvil.transact(road.at["acme"], data=data)
+
+
+def _carry(road: Turns, asked: Withdrawal, *, pays: bool) -> None:
+    """Anybody carries out whatever is signed, by whoever wanted it; what cannot be is refused by the node."""
+    for attempt in road.attempts(asked):
+        if attempt.final is not None and attempt.pays == pays:
+            with suppress(NodeRefused):
+                road.carry(attempt, sender=STRANGER)
+
+
+def _give_up(road: Turns, asked: Withdrawal) -> None:
+    with suppress(withdrawals.CannotRespend):
+        road.respend(asked)
+
+
+def _reorganise(road: Turns, since: int) -> None:
+    depth = min(random.randint(1, DEPTH + 1), road.anvil.height() - since)
+    if depth > 0:
+        road.anvil.reorg(depth)
+        road.anvil.mine(1)
+
+
+MOVES: dict[str, Callable[[Turns, Withdrawal, int], Any]] = {
+    "pay": lambda road, asked, _since: _carry(road, asked, pays=True),
+    "use up": lambda road, asked, _since: _carry(road, asked, pays=False),
+    "give up": lambda road, asked, _since: _give_up(road, asked),
+    "reorganise": lambda road, _asked, since: _reorganise(road, since),
+    "sign": lambda road, _asked, _since: road.settle(),
+    "look": lambda road, _asked, _since: road.settle(cosigners=()),
+    "mine": lambda road, _asked, _since: road.mine(DEPTH),
+}
+
+
+@plays("P-015")
+def test_p015_whatever_happens_in_any_order_it_is_paid_or_returned_once(road: Turns) -> None:
+    for _ in range(3):
+        before, since = sum(road.balance("acme", "ODD")), road.anvil.height()
+        asked = road.ask("acme", 10, "ODD")
+        played = random.choices(list(MOVES), k=9)
+        for name in played:
+            MOVES[name](road, asked, since)
+        for _ in range(6):
+            road.settle()
+            _carry(road, asked, pays=random.random() < 0.5)
+            road.mine(DEPTH)
+        paid = {"completed": 10, "cancelled": 0}[road.state(asked)]
+        told = f"{played}: {[step.event for step in road.steps(asked)]}"
+        assert road.received(asked) == paid, told
+        assert road.balance("acme", "ODD") == (before - paid, 0), told
+    road.check()

@@ -303,7 +303,7 @@ def test_a_payment_that_was_final_is_undone_and_paid_again(road: Turns) -> None:
 def test_a_replacement_is_not_another_spend(road: Turns) -> None:
     asked = road.ask("acme", ETHER // 2)
     road.settle()
-    with pytest.raises(withdrawals.CarriedByAnother), road.db.unit() as unit:
+    with pytest.raises(withdrawals.NothingToReplace), road.db.unit() as unit:
         withdrawals.request_replacement(
             unit.session, withdrawal=asked.id, fee_rate=10**9, actor="alice", correlation_id="t", now=unit.now
         )

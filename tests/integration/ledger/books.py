@@ -16,7 +16,7 @@ from custody.db import Database
 from custody.kernel.money import Amount
 from custody.ledger import operations, queries
 from custody.ledger.invariants import Violation, check
-from custody.ledger.model import AccountKind, AccountRef, Entry, Hold, Posting, Reason
+from custody.ledger.model import AccountKind, AccountRef, Entry, Hold, Posting, Reason, Restored
 from tests.support.servers import FreshDatabase
 
 ASSET = "bip122:000000000019d6689c085ae165831e93/slip44:0"
@@ -91,6 +91,9 @@ class Books:
 
     def void(self, hold_id: str) -> Hold:
         return self.run(lambda session, now: operations.void_hold(session, hold_id=hold_id, actor="t", now=now))
+
+    def restore(self, hold_id: str) -> Restored:
+        return self.run(lambda session, now: operations.restore_hold(session, hold_id=hold_id, actor="t", now=now))
 
     def unsettle(self, hold_id: str, **more: Any) -> Hold:
         return self.run(

@@ -161,3 +161,28 @@ def test_only_a_settled_hold_can_be_reversed(books: Books) -> None:
     books.void("hld_1")
     with pytest.raises(HoldNotSettled):
         books.unsettle("hld_1")
+
+
+def test_a_voided_hold_is_set_aside_again_as_often_as_it_takes(books: Books) -> None:
+    books.hold("hld_1", "cli_a", 60)
+    for _ in range(2):
+        books.void("hld_1")
+        assert books.of("cli_a") == (100, 0, 0)
+        restored = books.restore("hld_1")
+        assert books.restore("hld_1").hold == restored.hold
+        assert (restored.hold.state, restored.hold.amount.units, restored.deficit.units) == (HoldState.PENDING, 60, 0)
+        assert books.of("cli_a") == (40, 60, 0)
+    books.settle("hld_1", 60)
+    assert (books.of("cli_a"), books.onchain()) == ((40, 0, 0), 40)
+    with pytest.raises(HoldEnded):
+        books.restore("hld_1")
+
+
+@pytest.mark.parametrize("left", [0, 25])
+def test_what_was_used_meanwhile_becomes_a_receivable(books: Books, left: int) -> None:
+    books.hold("hld_1", "cli_a", 60)
+    books.void("hld_1")
+    books.hold("hld_2", "cli_a", 100 - left)
+    restored = books.restore("hld_1")
+    assert (restored.hold.amount.units, restored.deficit.units) == (60, 60 - left)
+    assert books.of("cli_a") == (0, 160 - left, 60 - left)

@@ -67,6 +67,28 @@ def test_a_chain_whose_node_is_silent_stops_no_other(monkeypatch: pytest.MonkeyP
         assert seen == told
 
 
+def test_a_node_that_keeps_us_waiting_in_vain_takes_a_quarter_of_the_time_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, clock, seen = assemble(settings()), [0.0], []
+
+    def body(_runtime: Runtime, served: ServedChain) -> None:
+        seen.append((served.name, clock[0]))
+        if served.name == "anvil":
+            clock[0] += 10
+            raise NodeUnavailable("silent")
+
+    monkeypatch.setattr(shapes, "runtime", lambda: here)
+    monkeypatch.setattr(shapes, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(shapes, "_RESTS", {})
+    task = shapes.chain_task("test.slow")(body)
+    while clock[0] < 80:
+        task.run()
+        clock[0] += 5
+    assert [at for name, at in seen if name == "anvil"] == [0.0, 40.0]
+    assert [at for name, at in seen if name == "regtest"][:5] == [0.0, 15.0, 20.0, 25.0, 30.0]
+
+
 def test_an_asset_that_is_not_what_it_is_registered_as_is_one_alarm(
     house: Several, monkeypatch: pytest.MonkeyPatch
 ) -> None:
