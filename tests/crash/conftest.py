@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.crash.ether import living_on_ether
+from tests.crash.ether_roads import ON_ETHER
 from tests.crash.live import living
 from tests.crash.roads import ON_A_CHAIN_OF_ITS_OWN, Stage
 from tests.crash.yard import Yard
@@ -63,6 +65,10 @@ def _case_of(item: pytest.Function) -> Case:
 
 
 def _run(yard: Yard, stage: Stage, point: str) -> Deaths:
+    if stage in ON_ETHER:
+        with living_on_ether(yard) as live:
+            stage(live, point)
+            return live.deaths
     if stage in ON_A_CHAIN_OF_ITS_OWN:
         chain = yard.reorganised()
         with chain.still, living(yard, chain=chain) as live:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from custody.cosigner.answering import Desk, Signed, SignedRefusal
+from custody.cosigner.keys import CosignerKey
 from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
 from custody.evidence.bundle import Bundle
-from tests.cosigner.builders import World, cosigner_key
+from tests.cosigner.builders import World
 
 Ask = Callable[[str, str, str, dict[str, Any] | None], Any]
 """``(caller, method, path, body)``: one call of the API, repeated until it is answered."""
 
 
 class Keyholders:
-    """Every cosigner of a ceremony. Use from the thread that made it: memories are SQLite files."""
+    """Every cosigner of a keyset, by its opened key. Use from the thread that made it: memories are SQLite files."""
 
-    def __init__(self, ceremony: World, home: Path) -> None:
-        self._memories = {name: Memory.create(home / f"{name}.sqlite") for name in ceremony.cosigners}
+    def __init__(self, ceremony: World, keys: Mapping[str, CosignerKey], home: Path) -> None:
+        self._memories = {name: Memory.create(home / f"{name}.sqlite") for name in keys}
         for memory in self._memories.values():
             memory.pin(ceremony.root.hash, now=datetime.now(UTC))
-        self._desks = [Desk(cosigner_key(name), memory, Limits()) for name, memory in self._memories.items()]
+        self._desks = [Desk(keys[name], memory, Limits()) for name, memory in self._memories.items()]
         self.agree = True
         self.ahead = timedelta(0)
         """How far their clocks are shifted, like their daemon's."""

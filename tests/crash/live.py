@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 import workers.tasks  # noqa: F401  fills DELIVERIES
 from config import settings as configuration
-from custody.bootstrap import assemble
+from custody.bootstrap import assemble, with_registered
+from custody.cosigner.keys import CosignerKey
 from custody.movements import scan
 from custody.outbox import operations as outbox
 from custody.reconciliation.effect import reconcile
@@ -22,11 +23,12 @@ from custody.signing import operations as signing
 from custody.signing import queries as bundles
 from demo.child import free_port
 from demo.people import Api, ApiSaidNo
-from tests.cosigner.builders import DEMO_POLICY, World
+from tests.cosigner.builders import DEMO_POLICY, World, cosigner_key
 from tests.crash.keyholders import Keyholders
-from tests.crash.yard import Chain, Yard
+from tests.crash.yard import Chain, EtherChain, Yard
 from tests.support.forge import Forged
 from tests.support.world import KEYSET, House, environment, write_tokens
+from workers import carrying
 from workers.unit import DELIVERIES
 
 PARTS = ("api", "worker", "relay")
@@ -36,8 +38,18 @@ PATIENCE_SECONDS = 90.0
 class Live:
     """A running house. Whatever of it dies is started again, unarmed, by whoever waits for something."""
 
-    def __init__(self, yard: Yard, chain: Chain, house: House, *, name: str, settings: dict[str, Any]) -> None:
-        self.yard, self.chain, self.house, self.name = yard, chain, house, name
+    def __init__(
+        self,
+        yard: Yard,
+        chain: Chain | EtherChain,
+        house: House,
+        *,
+        name: str,
+        settings: dict[str, Any],
+        keyset: str = KEYSET,
+        keys: Mapping[str, CosignerKey] | None = None,
+    ) -> None:
+        self.yard, self.chain, self.house, self.name, self.keyset = yard, chain, house, name, keyset
         self.start_height: int = settings["start_height"]
         self.broker_url: str = settings["broker_url"]
         self._settings = settings
@@ -47,7 +59,8 @@ class Live:
         """What ends by itself, by design, when a server it needs goes away."""
         self.deaths: list[tuple[str, int]] = []
         """Which part died, and how, as often as one did."""
-        self.keyholders = Keyholders(house.ceremony, yard.home / name)
+        keys = keys or {name: cosigner_key(name) for name in house.ceremony.cosigners}
+        self.keyholders = Keyholders(house.ceremony, keys, yard.home / name)
 
     def launch(self, *parts: str, crash_at: str = "") -> None:
         """Fork these parts (else all), each of which dies at ``crash_at``."""
@@ -129,7 +142,7 @@ class Live:
         self._settings["clock_offset_seconds"] = seconds
         self.house.close()
         settings = configuration.load(environment(self.house.database, **self._settings))
-        self.house.runtime = assemble(settings)
+        self.house.runtime = with_registered(assemble(settings))
         self.keyholders.ahead = timedelta(seconds=seconds)
 
     def scan(self) -> None:
@@ -142,6 +155,7 @@ class Live:
             assets=runtime.only.assets,
             start_height=self.start_height,
         )
+        carrying.follow(runtime, runtime.only)
         self.deliver()
 
     def deliver(self) -> None:
@@ -214,13 +228,13 @@ class Live:
     def _signing(self, caller: str, path: str, body: dict[str, Any] | None) -> Any:
         with self.house.db.unit() as unit:
             if body is None:
-                found = signing.give_out(unit.session, cosigner=caller, keysets=[KEYSET], now=unit.now)
+                found = signing.give_out(unit.session, cosigner=caller, keysets=[self.keyset], now=unit.now)
                 return {"bundles": found}
             return signing.add_signature(
                 unit.session,
                 bundle=path.split("/")[3],
                 cosigner=caller,
-                signed=body["psbt"],
+                signed=next(text for name, text in body.items() if name != "cosigner"),
                 correlation_id="test",
                 now=unit.now,
             )
@@ -253,7 +267,7 @@ def living(yard: Yard, *, chain: Chain | None = None, policy: str = DEMO_POLICY,
             "lease_seconds": 2,
             "visibility_seconds": 2,
             "api_port": free_port(),
-            "api_tokens_file": write_tokens(folder / "tokens.json", _callers(ceremony)),
+            "api_tokens_file": write_tokens(folder / "tokens.json", callers_of(ceremony, ceremony.cosigners)),
             **settings,
         }
         live = Live(yard, where, House.found(database, ceremony=ceremony, **chosen), name=name, settings=chosen)
@@ -268,9 +282,10 @@ def _ceremony(number: int, policy: str) -> World:
     return World(policy=policy, cosigners=cosigners, now=now, expires_at=now + timedelta(days=365))
 
 
-def _callers(ceremony: World) -> dict[str, tuple[str, str]]:
+def callers_of(ceremony: World, cosigners: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Everybody who calls the API, with role and token."""
     roles = {"exchange": "requester", **dict.fromkeys(ceremony.operators, "operator")}
-    roles |= dict.fromkeys(ceremony.cosigners, "cosigner")
+    roles |= dict.fromkeys(cosigners, "cosigner")
     return {name: (role, _token(name)) for name, role in roles.items()}
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import custody
 import workers
 from custody.kernel.crash import points_in
-from tests.crash import roads
+from tests.crash import ether_roads, roads
 from tests.crash.roads import Stage
 from workers.routes import crash_points
 
@@ -48,6 +48,37 @@ STAGES: Final[dict[Stage, tuple[str, ...]]] = {
     roads.undone_deposit: ("movements.disconnect", "movements.reorganised:"),
     roads.restored: ("restore.",),
     roads.undone_payment: ("movements.disconnect", "movements.reorganised:"),
+    ether_roads.ether_credit: ("movements.block_", "movements.advanced:", "deposits.taken_up", "deposits.booked"),
+    ether_roads.ether_first_payment: (
+        "api.bundle.",
+        "api.signature.",
+        "withdrawals.compose",
+        "withdrawals.planned",
+        "withdrawals.before_send",
+        "withdrawals.sent",
+        "withdrawals.broadcast",
+        "signing.complete:",
+        "relaying.offered",
+        "relaying.registered",
+        "relaying.examined",
+        "relaying.buil",
+        "relaying.sent",
+        "relaying.taken_up",
+        "relaying.settled",
+    ),
+    ether_roads.ether_second_payment: (
+        "withdrawals.planned",
+        "withdrawals.sent",
+        "relaying.offered",
+        "relaying.examined",
+        "relaying.buil",
+        "relaying.sent",
+        "relaying.taken_up",
+        "relaying.settled",
+    ),
+    ether_roads.ether_raised_fee: ("relaying.replac",),
+    ether_roads.ether_given_up: ("withdrawals.compose", "withdrawals.sent", "signing.complete:", "relaying.built"),
+    ether_roads.ether_undone_payment: ("movements.disconnect", "movements.reorganised:"),
 }
 """A point that begins so is passed in this stage; the test of it fails if it is not."""
 

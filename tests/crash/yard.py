@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-from demo.servers import Bitcoind, Broker
+from demo.servers import Anvil, Bitcoind, Broker
 from tests.support.forge import Forge
 from tests.support.servers import FreshDatabase, Servers
 
@@ -62,6 +62,23 @@ class Chain:
         return found
 
 
+class EtherChain:
+    """An Ethereum node of one case: a transaction is mined at once, empty blocks when they are asked for."""
+
+    def __init__(self, node: Anvil) -> None:
+        self.node = node
+        self.still = threading.RLock()
+        """Nobody else mines here; it is what ``Chain`` has."""
+
+    def height(self) -> int:
+        """The tip's."""
+        return self.node.height()
+
+    def mine(self, blocks: int = 1) -> None:
+        """What waits, then empty blocks."""
+        self.node.mine(blocks)
+
+
 class Yard:
     """One per session. Databases and broker slots are handed to one case at a time."""
 
@@ -97,6 +114,17 @@ class Yard:
             yield database
         finally:
             self.servers.drop(database)
+
+    @contextmanager
+    def ether_chain(self) -> Iterator[EtherChain]:
+        """A fresh Ethereum node with Safe's contracts."""
+        with self._making:
+            node = self.servers.fresh_anvil()
+        try:
+            yield EtherChain(node)
+        finally:
+            with self._making:
+                self.servers.discard(node)
 
     @contextmanager
     def broker_url(self) -> Iterator[str]:
