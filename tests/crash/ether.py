@@ -91,7 +91,8 @@ class EtherJourney:
     # What is prepared, before any process runs.
 
     def open(self) -> None:
-        """The client, open, with its address."""
+        """The client, open, with its address; the payer has ether."""
+        self.fund_payer()
         self.safe = self.house.open_safe(CLIENT)
         self.live.deliver()
 
@@ -101,33 +102,40 @@ class EtherJourney:
         self.token.transact("transfer", self.safe, DEPOSIT_TOKENS)
 
     def fund(self) -> None:
-        """The client with both credited, and the payer with ether."""
+        """The client with both credited."""
         self.open()
-        self.fund_payer()
         self.deposit()
         self.live.chain.mine(DEPTH)
         self.live.scan()
         assert self.house.available(CLIENT) == self.deposited
 
-    def pay(self, **changes: Any) -> Withdrawal:
-        """A withdrawal that was handed to the payer, all by direct calls."""
-        asked = self.house.withdraw(self.request(SMALL_WEI, **changes))
+    def sign(self) -> Withdrawal:
+        """A withdrawal that a quorum has signed and nobody was told to carry, all by direct calls."""
+        asked = self.house.withdraw(self.request(SMALL_WEI))
         self.live.deliver()
         self.live.sign_here()
-        self.live.deliver()
         return asked
+
+    def pay(self) -> None:
+        """A withdrawal that was handed to the payer."""
+        self.sign()
+        self.live.deliver()
 
     @property
     def token_id(self) -> str:
         """The token's CAIP-19 id."""
         return token_asset(self.token.address).id
 
-    def drain_payer(self) -> None:
-        """The payer cannot pay for anything."""
+    @contextmanager
+    def payer_without_ether(self) -> Iterator[None]:
+        """Meanwhile the payer cannot pay for anything."""
+        before = self.node.balance_wei(self.payer)
         self.node.rpc("anvil_setBalance", self.payer, "0x0")
+        yield
+        self.node.rpc("anvil_setBalance", self.payer, hex(before))
 
     def fund_payer(self) -> None:
-        """Now it can."""
+        """The house tops the payer up."""
         self.node.transact(self.payer, PAYER_WEI)
 
     @property
@@ -205,6 +213,11 @@ class EtherJourney:
         """Its attempts, oldest first."""
         with self.house.db.unit() as unit:
             return spends.attempts(unit.session, withdrawal=withdrawal.id)
+
+    def signed(self) -> int:
+        """How many attempts a quorum has signed, with the keyholders at work."""
+        self.live.sign()
+        return sum(each.final is not None for found in self.house.withdrawals() for each in self.attempts(found))
 
     def bids(self) -> int:
         """Transactions that were ever signed for the newest carriage."""
