@@ -16,6 +16,7 @@ from custody.evidence.keysets import keyset_consent_message
 from custody.evidence.requests import RespendRequest, WithdrawalRequest
 from custody.evidence.signatures import Signature
 from custody.ledger import queries as ledger
+from custody.movements import queries as movements
 from custody.openings import operations as openings
 from custody.relaying import queries as relaying
 from custody.relaying.states import CarriageState
@@ -42,6 +43,7 @@ TOKENS = 400_000_000
 DEPTH = 6
 """The most any amount here waits for."""
 PAYER_WEI = ETHER
+OVER = (State.COMPLETED, State.CANCELLED)
 
 
 class EtherHouse(House):
@@ -172,7 +174,7 @@ class EtherJourney:
             amount=asked.units,
             max_fee=ETHER // 100,
             purpose="given up",
-            not_after=asked.not_after,
+            not_after=self.house.now() + timedelta(days=1),
             idempotency_key=f"give-up-{self.live.name}",
         )
         answer = self.live.ask("exchange", "POST", "/v1/respends", self.house.body(request))
@@ -184,24 +186,16 @@ class EtherJourney:
             body = self.house.approval(person, digest).to_json()
             self.live.ask(person, "POST", f"/v1/intents/{digest}/approvals", body)
 
-    def until_state(self, *states: State) -> None:
-        """Wait until every withdrawal is in one of ``states``, signing whatever comes."""
-
-        def arrived() -> bool:
-            self.live.sign()
-            return all(found.state in states for found in self.house.withdrawals())
-
-        self.live.until(arrived, f"withdrawals {' or '.join(states)}")
-
     def until_ended(self) -> None:
-        """Mine until every withdrawal is over: a block is all that is missing once it was carried."""
+        """A block more each time the daemon has read the last one, until every withdrawal is over."""
 
         def over() -> bool:
             self.live.sign()
-            found = self.house.withdrawals()
-            if all(each.state in (State.COMPLETED, State.CANCELLED) for each in found):
+            if all(each.state in OVER for each in self.house.withdrawals()):
                 return True
-            if any(each.state in (State.BROADCAST, State.CONFIRMED) for each in found):
+            with self.house.db.unit() as unit:
+                tip = movements.tip(unit.session, chain=NATIVE.chain)
+            if tip is not None and tip.height == self.live.chain.height():
                 self.live.chain.mine()
             return False
 
