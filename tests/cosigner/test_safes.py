@@ -65,6 +65,18 @@ def test_answers_the_same_bundle_the_same_way(safes: SafeWorld, desk: Desk) -> N
     assert answer(desk, safes.ether()) == answer(desk, safes.ether(), yes=False)
 
 
+def test_keeps_to_a_refusal_under_any_other_bundle(safes: SafeWorld, desk: Desk) -> None:
+    refused = answer(desk, safes.ether(), yes=False)
+    assert isinstance(refused, SignedRefusal)
+    assert refused.refusal.reason == Reason.PERSON_DECLINED
+    again = answer(desk, safes.ether(name="bnd_2"))
+    assert isinstance(again, SignedRefusal)
+    assert again.refusal.reason == Reason.REFUSED_BEFORE
+    member = safes.safe_keyset.cosigner("north-safe")
+    assert member is not None
+    assert member.verifies(again.refusal.message, again.signature)
+
+
 def test_signs_a_registered_token(safes: SafeWorld, memory: Memory) -> None:
     verdict = safes.judge(safes.paying(safes.usdx("acme", 2_500_000)), memory)
     assert verdict.effect.outputs == ((somebody("payee"), 2_500_000),)

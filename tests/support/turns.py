@@ -376,7 +376,7 @@ class Turns:
                 row = unit.session.execute(text("SELECT digest FROM bundles WHERE id = :id"), {"id": document["id"]})
                 refusal = Refusal(document["id"], row.scalar_one(), cosigner, "declined", "no", unit.now)
                 signer = next(item for item in self.keys.cosigners if item.name == cosigner)
-                said = signer.statement(refusal.message).signature
+                said = signer.sign(refusal.message).signature
                 signing.add_refusal(unit.session, refusal=refusal, signature=said, correlation_id="test", now=unit.now)
 
     def deliver(self, *, but: str = "") -> None:
@@ -621,7 +621,7 @@ class Turns:
         )
         message = bytes.fromhex(root.hash)
         people = [sign_ed25519(person_key(name), key_id(name), message) for name in OPERATORS]
-        return SignedTrustRoot(root, (*people, *(item.statement(message) for item in self.keys.cosigners)))
+        return SignedTrustRoot(root, (*people, *(item.sign(message) for item in self.keys.cosigners)))
 
 
 def sign(request: Request) -> Signature:

@@ -295,7 +295,7 @@ def signed_root(
     )
     message = bytes.fromhex(root.hash)
     said = [sign_ed25519(person_key(name), key_id(name), message) for name in OPERATORS]
-    return SignedTrustRoot(root, (*said, *(member.statement(message) for keys in keysets for member in keys.cosigners)))
+    return SignedTrustRoot(root, (*said, *(member.sign(message) for keys in keysets for member in keys.cosigners)))
 
 
 def open_by_policy(session: Session, *, client: str, keyset: str, branch: int, segregation: str, now: datetime) -> None:

@@ -160,6 +160,21 @@ def test_only_what_is_credited_is_spent(road: Turns) -> None:
     assert account.units == 2 * ETHER
 
 
+def test_an_account_whose_arrivals_are_not_taken_up_is_left_out(road: Turns) -> None:
+    """A reorg may have put another deposit in the place of a credited one: until that is read, nothing is sure."""
+    asked = road.ask("acme", ETHER // 2)
+    assert len(road.candidates(asked).accounts) == 1
+    road.anvil.transact(road.at["acme"], ETHER)
+    road.scan()
+    assert road.candidates(asked).accounts == ()
+    with pytest.raises(NothingFree):
+        road.compose(asked.id)
+    road.follow()
+    assert [account.units for account in road.candidates(asked).accounts] == [2 * ETHER]
+    road.pay_out()
+    assert road.state(asked) == "completed"
+
+
 def test_a_turn_the_node_knows_of_and_we_do_not_is_waited_for(road: Turns) -> None:
     first, second = road.ask("acme", ETHER // 4), road.ask("acme", ETHER // 5)
     road.compose(first.id)

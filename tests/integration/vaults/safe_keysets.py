@@ -31,9 +31,9 @@ class SafeCosigner:
         self.key = AccountKey(secrets.token_hex(4), "44h/60h/0h/0/0", address_of_key(self.public_key))
 
     def consent(self, keyset: Keyset) -> Signature:
-        return self.statement(keyset_consent_message(keyset))
+        return self.sign(keyset_consent_message(keyset))
 
-    def statement(self, message: bytes) -> Signature:
+    def sign(self, message: bytes) -> Signature:
         signer = coincurve.PrivateKey(self.secret)
         return Signature(self.name, signer.sign(message, hasher=None).hex())
 
