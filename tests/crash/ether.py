@@ -26,9 +26,10 @@ from custody.vaults import operations as vaults
 from custody.withdrawals.model import Withdrawal
 from custody.withdrawals.states import State
 from demo.child import free_port
-from demo.evm.contracts import SAFE_L2
+from demo.evm.contracts import SAFE_L2, pay_by_contract
 from tests.cosigner.safe_builders import NATIVE, SAFES, SafeWorld, safe_key, somebody, token_asset
 from tests.crash.live import Live, callers_of
+from tests.crash.partial import without_traces
 from tests.crash.yard import EtherChain, Yard
 from tests.support.evm import Contract, deploy_token, placed
 from tests.support.servers import FreshDatabase
@@ -101,6 +102,11 @@ class EtherJourney:
     def deposit(self) -> None:
         """Ether and tokens, in two blocks that nobody has read."""
         self.node.transact(self.safe, DEPOSIT_WEI)
+        self.token.transact("transfer", self.safe, DEPOSIT_TOKENS)
+
+    def deposit_by_a_contract(self) -> None:
+        """As much, the ether by a contract's call."""
+        pay_by_contract(self.node, {self.safe: DEPOSIT_WEI})
         self.token.transact("transfer", self.safe, DEPOSIT_TOKENS)
 
     def fund(self) -> None:
@@ -243,8 +249,8 @@ class EtherJourney:
 
 
 @contextmanager
-def living_on_ether(yard: Yard, *, node_url: str | None = None, **settings: Any) -> Iterator[Live]:
-    """A house on a fresh Ethereum node with nothing running; ``settings`` by their names."""
+def living_on_ether(yard: Yard, *, in_part: bool = False, **settings: Any) -> Iterator[Live]:
+    """A house on a fresh Ethereum node, which may show its blocks in part, with nothing running."""
     name = f"ether{yard.number()}"
     folder = yard.home / name
     folder.mkdir()
@@ -257,7 +263,7 @@ def living_on_ether(yard: Yard, *, node_url: str | None = None, **settings: Any)
         world = SafeWorld(now=now, expires_at=now + timedelta(days=365), token=contract)
         chosen: dict[str, Any] = {
             "network": "anvil",
-            "anvil_rpc_url": node_url or chain.node.url,
+            "anvil_rpc_url": stack.enter_context(without_traces(chain.node.url)) if in_part else chain.node.url,
             "anvil_start_height": chain.height(),
             "anvil_payer_key": secrets.token_hex(32),
             "assets_file": _listed(folder, contract),

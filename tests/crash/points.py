@@ -55,6 +55,7 @@ STAGES: Final[dict[Stage, tuple[str, ...]]] = {
         "deposits.booked",
         "relaying.registered",
     ),
+    ether_roads.ether_compared: ("movements.balances_read", "movements.compared"),
     ether_roads.ether_first_payment: (
         "api.bundle.",
         "api.signature.",
