@@ -192,20 +192,30 @@ class EtherJourney:
             body = self.house.approval(person, digest).to_json()
             self.live.ask(person, "POST", f"/v1/intents/{digest}/approvals", body)
 
+    def until_credited(self) -> None:
+        """A block more each time the daemon has read the last one, until the client has what was deposited."""
+
+        def there() -> bool:
+            self._mine_when_read()
+            return self.house.available(CLIENT) == self.deposited
+
+        self.live.until(there, "both credited")
+
     def until_ended(self) -> None:
         """A block more each time the daemon has read the last one, until every withdrawal is over."""
 
         def over() -> bool:
             self.live.sign()
-            if all(each.state in OVER for each in self.house.withdrawals()):
-                return True
-            with self.house.db.unit() as unit:
-                tip = movements.tip(unit.session, chain=NATIVE.chain)
-            if tip is not None and tip.height == self.live.chain.height():
-                self.live.chain.mine()
-            return False
+            self._mine_when_read()
+            return all(each.state in OVER for each in self.house.withdrawals())
 
         self.live.until(over, "withdrawals over")
+
+    def _mine_when_read(self) -> None:
+        with self.house.db.unit() as unit:
+            tip = movements.tip(unit.session, chain=NATIVE.chain)
+        if tip is not None and tip.height == self.live.chain.height():
+            self.live.chain.mine()
 
     # What is there.
 

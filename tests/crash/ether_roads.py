@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from custody.withdrawals.states import State
-from tests.crash.ether import CLIENT, LARGE_WEI, SMALL_WEI, TOKENS, EtherJourney
+from tests.crash.ether import LARGE_WEI, SMALL_WEI, TOKENS, EtherJourney
 from tests.crash.live import Live
 from tests.crash.roads import Stage
 
-COMPARED_WITHIN = 12
-"""Blocks: two comparisons of anvil's configuration, and what a deposit waits for."""
 LATER_SECONDS = 60
 """By so much the daemon lives ahead of what was prepared: a carriage that waits for a block has waited too long."""
 
@@ -20,8 +18,7 @@ def ether_credit(live: Live, crash_at: str) -> None:
     journey.deposit()
     live.chain.mine()
     live.launch("worker", "relay", crash_at=crash_at)
-    live.chain.mine()
-    live.until(lambda: journey.house.available(CLIENT) == journey.deposited, "both credited")
+    journey.until_credited()
     journey.expect_whole(turns=0)
 
 
@@ -31,8 +28,7 @@ def ether_compared(live: Live, crash_at: str) -> None:
     journey.open()
     journey.deposit_by_a_contract()
     live.launch("worker", "relay", crash_at=crash_at)
-    live.chain.mine(COMPARED_WITHIN)
-    live.until(lambda: journey.house.available(CLIENT) == journey.deposited, "both credited")
+    journey.until_credited()
     journey.expect_whole(turns=0)
 
 
