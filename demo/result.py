@@ -98,7 +98,7 @@ def show(found: Mapping[str, Any], parts: Mapping[str, float]) -> None:
     )
     payer = found["payer"]
     console.print(
-        f"gas: {_shown(payer['gas'], 18)} ETH for {payer['carriages']} transactions that carried payments out, borne by "
+        f"gas: {_shown(payer['gas'], 18)} ETH for {payer['carriages']} transactions that carried payments out, by "
         f"the house; its payer holds {_shown(payer['on_chain'], 18)} ETH, the books say {_shown(payer['books'], 18)}",
         soft_wrap=True,
     )
