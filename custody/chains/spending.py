@@ -337,6 +337,12 @@ class Spending(Protocol):
     def fee_rate(self) -> FeeRateWords:
         """How people name a fee rate."""
 
+    def for_vaults_of(self, chain: str) -> Spending:
+        """The same of places made for another chain's vaults, which may hold something here all the same.
+
+        Raises ``InvalidInput`` where no place of that chain is one here.
+        """
+
     def terms(self, block: Mapping[str, Any]) -> Terms:
         """The chain's block of the configuration as terms."""
 

@@ -138,7 +138,7 @@ class Memory:
             answer=answer,
         )
         for intent in signed.intents:
-            for digest in (intent.digest, *([intent.of] if intent.of else [])):
+            for digest in sorted({intent.digest, intent.matter}):
                 self._insert("signed_intents", digest=digest, txid=signed.spend)
             self._insert_new("requests", request_digest=intent.request_digest, digest=intent.digest)
         for claim in signed.claims:

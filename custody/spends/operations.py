@@ -59,7 +59,8 @@ def attach(
     vault = vaults.get(session, vault=order.vault)
     keyset = vaults.keyset(session, keyset_id=vault.keyset)
     change_index = _change_index(session, planned, earlier, rules, seal_key, now)
-    composed = spending(order.chain).compose(planned, keyset=keyset, branch=vault.branch, change_index=change_index)
+    ours = spending(order.chain).for_vaults_of(keyset.chain)
+    composed = ours.compose(planned, keyset=keyset, branch=vault.branch, change_index=change_index)
     row = AttemptRow(
         id=new_id("att", now),
         withdrawal_id=order.withdrawal,
