@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -27,6 +27,11 @@ class PaidIntent:
     """Policy facts as they stood at signing, for this program's own count of usage."""
     of: str | None = None
     """The intent it gives up, where it pays nobody."""
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Its own, and of what it gives up."""
+        return (self.digest,) if self.of is None else (self.digest, self.of)
 
     def to_json(self) -> dict[str, Any]:
         """As stored."""
@@ -114,8 +119,8 @@ class MemoryView(Protocol):
     def nonce_use(self, approver: str, nonce: str) -> str | None:
         """The statement (hex) that used this approver's nonce before."""
 
-    def refused_spend(self, spend: str) -> bool:
-        """Whether a refusal of this spend was signed."""
+    def refused_spend(self, spend: str, intents: Collection[str]) -> bool:
+        """Whether a refusal of this spend was signed for one of these intents, or for intents nobody wrote down."""
 
     def signed_bundle(self, bundle: str, attempt: str) -> SignedTransaction | None:
         """The spend signed under this bundle id or attempt."""
