@@ -14,6 +14,7 @@ from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import UNSIGNED, CosignerRefusal, Reason
 from custody.cosigner.verify import PinnedRoot, Verdict, verify
 from custody.evidence.bundle import Bundle, Refusal, answer_field
+from custody.evidence.requests import RespendRequest
 from custody.kernel.errors import InvalidInput, Refused
 
 
@@ -112,8 +113,10 @@ class Desk:
         if refused is not None:
             return SignedRefusal(*refused)
         spend = self._craft.spend_of(bundle.unsigned)
-        answer = self._memory.answer_of(spend) if spend else None
-        return self._signed(bundle, spend, answer) if spend and answer else None
+        if spend is None or self._memory.refused_spend(spend, _named_in(bundle)):
+            return None
+        answer = self._memory.answer_of(spend)
+        return self._signed(bundle, spend, answer) if answer else None
 
     def _sign(self, bundle: Bundle, now: datetime) -> Answer:
         # Verified again under the lock: between the question and the yes, another process may have signed.
@@ -151,8 +154,19 @@ class Desk:
             at=now,
         )
         signature = self._key.sign_statement(statement.message)
-        self._memory.record_refusal(statement, signature=signature, spend=self._craft.spend_of(bundle.unsigned))
+        spend, intents = self._craft.spend_of(bundle.unsigned), _asked_in(bundle)
+        self._memory.record_refusal(statement, signature=signature, spend=spend, intents=intents)
         return SignedRefusal(statement, signature)
+
+
+def _asked_in(bundle: Bundle) -> frozenset[str]:
+    return frozenset(payment.proven.intent.digest for payment in bundle.payments)
+
+
+def _named_in(bundle: Bundle) -> frozenset[str]:
+    """What it asks for, and what it asks to give up."""
+    requests = (payment.proven.intent.request for payment in bundle.payments)
+    return _asked_in(bundle) | {request.of for request in requests if isinstance(request, RespendRequest)}
 
 
 def _printable(text: str) -> str:

@@ -3,6 +3,9 @@
 What holds an intent in its place is the claim it was signed with: a coin, or a turn of an account. Two spends that
 share a claim can never both take place. So an intent signed with one claim is signed with that claim again or never,
 and a claim serves one intent, with whatever gives that intent up.
+
+A refusal holds for the spend and the intents it was asked for. Where a spend's bytes name no intent, a new intent may
+ask for the same bytes again; it is judged anew, and the refused one stays refused.
 """
 
 from __future__ import annotations
@@ -33,8 +36,8 @@ def check_consistency(
     now: datetime,
 ) -> None:
     """Raise ``CosignerRefusal`` if signing this could pay an intent twice or differently, or passes our own limits."""
-    if memory.refused_spend(effect.spend):
-        raise CosignerRefusal(Reason.REFUSED_BEFORE, "this very transaction was refused here before")
+    if memory.refused_spend(effect.spend, [digest for intent in intents for digest in intent.digests]):
+        raise CosignerRefusal(Reason.REFUSED_BEFORE, "this very transaction was refused here for this intent before")
     ours = frozenset(intent.matter for intent in intents)
     pays_nobody = any(intent.of is not None for intent in intents)
     for intent in intents:

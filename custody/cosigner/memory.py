@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -37,8 +37,10 @@ _TABLES: Final = {
     "openings": "digest TEXT PRIMARY KEY, client TEXT NOT NULL, segregation TEXT NOT NULL, vault TEXT NOT NULL",
     "seen": "digest TEXT PRIMARY KEY, at TEXT NOT NULL",
     "nonces": "approver TEXT NOT NULL, nonce TEXT NOT NULL, statement TEXT NOT NULL, PRIMARY KEY (approver, nonce)",
-    "refusals": "bundle_digest TEXT PRIMARY KEY, txid TEXT, body TEXT NOT NULL, signature TEXT NOT NULL",
+    "refusals": "bundle_digest TEXT PRIMARY KEY, txid TEXT, body TEXT NOT NULL, signature TEXT NOT NULL, intents TEXT",
 }
+_LATER: Final = {("refusals", "intents"): "TEXT"}
+"""Columns that files of older programs lack, added when such a file is opened. Their rows hold nothing there."""
 
 
 class MemoryMissing(Refused):
@@ -75,7 +77,9 @@ class Memory:
         """Open the memory. Raises ``MemoryMissing``: a fresh one would have forgotten what was signed."""
         if not path.is_file() or not path.stat().st_size:
             raise MemoryMissing("is gone; nothing may be signed without what was signed before", field="memory")
-        return cls(_connect(path))
+        memory = cls(_connect(path))
+        memory._grow()
+        return memory
 
     def close(self) -> None:
         """Close the file."""
@@ -138,7 +142,7 @@ class Memory:
             answer=answer,
         )
         for intent in signed.intents:
-            for digest in sorted({intent.digest, intent.matter}):
+            for digest in intent.digests:
                 self._insert("signed_intents", digest=digest, txid=signed.spend)
             self._insert_new("requests", request_digest=intent.request_digest, digest=intent.digest)
         for claim in signed.claims:
@@ -155,17 +159,22 @@ class Memory:
             self._insert_new("nonces", approver=approver, nonce=nonce, statement=statement)
         self.note(kind="signed", body=body, now=signed.at)
 
-    def record_refusal(self, refusal: Refusal, *, signature: str, spend: str | None) -> None:
-        """Remember a signed refusal, and the spend it keeps from ever being signed. Inside ``exclusive``."""
+    def record_refusal(self, refusal: Refusal, *, signature: str, spend: str | None, intents: Collection[str]) -> None:
+        """Remember a signed refusal, and the spend it keeps from ever being signed for these intents (digests).
+
+        Inside ``exclusive``.
+        """
         body = refusal.to_json()
+        refused = sorted(intents)
         self._insert(
             "refusals",
             bundle_digest=refusal.bundle_digest,
             txid=spend,
             body=canonical_json(body).decode(),
             signature=signature,
+            intents=canonical_json(refused).decode(),
         )
-        self.note(kind="refused", body={**body, "txid": spend}, now=refusal.at)
+        self.note(kind="refused", body={**body, "txid": spend, "intents": refused}, now=refusal.at)
 
     def answer_of(self, spend: str) -> str | None:
         """The answer with our signatures that was made for this spend."""
@@ -218,9 +227,20 @@ class Memory:
         row = self._row("SELECT statement FROM nonces WHERE approver = ? AND nonce = ?", approver, nonce)
         return row[0] if row else None
 
-    def refused_spend(self, spend: str) -> bool:
-        """Whether a refusal of this spend was signed."""
-        return self._row("SELECT 1 FROM refusals WHERE txid = ?", spend) is not None
+    def refused_spend(self, spend: str, intents: Collection[str]) -> bool:
+        """Whether a refusal of this spend was signed for one of these intents, or for intents nobody wrote down."""
+        rows = self._connection.execute("SELECT intents FROM refusals WHERE txid = ?", (spend,))
+        return any(told is None or not set(json.loads(told)).isdisjoint(intents) for (told,) in rows)
+
+    def _grow(self) -> None:
+        if all(self._has(*place) for place in _LATER):
+            return
+        with self.exclusive():
+            for table, column in (place for place in _LATER if not self._has(*place)):
+                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {_LATER[table, column]}")
+
+    def _has(self, table: str, column: str) -> bool:
+        return self._row("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", table, column) is not None
 
     def _row(self, query: str, *values: object) -> Any:
         return self._connection.execute(query, values).fetchone()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -34,6 +34,11 @@ class PaidIntent:
     def matter(self) -> str:
         """What is done once at most, whoever asks for it: a payment, by its intent, or sending on what came astray."""
         return self.stray or self.of or self.digest
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Its own, and that of its matter."""
+        return (self.digest,) if self.matter == self.digest else (self.digest, self.matter)
 
     def to_json(self) -> dict[str, Any]:
         """As stored."""
@@ -123,8 +128,8 @@ class MemoryView(Protocol):
     def nonce_use(self, approver: str, nonce: str) -> str | None:
         """The statement (hex) that used this approver's nonce before."""
 
-    def refused_spend(self, spend: str) -> bool:
-        """Whether a refusal of this spend was signed."""
+    def refused_spend(self, spend: str, intents: Collection[str]) -> bool:
+        """Whether a refusal of this spend was signed for one of these intents, or for intents nobody wrote down."""
 
     def signed_bundle(self, bundle: str, attempt: str) -> SignedTransaction | None:
         """The spend signed under this bundle id or attempt."""

@@ -150,7 +150,8 @@ def transaction_whose_refusal_was_signed(world: World, memory: Memory) -> Bundle
     spend = world.judge(bundle, memory).effect.spend
     refusal = Refusal(bundle.id, bundle.digest, "north", "person-declined", "no", NOW)
     with memory.exclusive():
-        memory.record_refusal(refusal, signature="00", spend=spend)
+        intents = [payment.proven.intent.digest for payment in bundle.payments]
+        memory.record_refusal(refusal, signature="00", spend=spend, intents=intents)
     return world.small(name="bnd_again")
 
 

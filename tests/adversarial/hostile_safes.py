@@ -475,7 +475,8 @@ def safe_tx_whose_refusal_was_signed(world: World, memory: Memory) -> Case:
     bundle = safes().ether()
     with memory.exclusive():
         refusal = Refusal(bundle.id, bundle.digest, "north-safe", "person-declined", "no", NOW)
-        memory.record_refusal(refusal, signature="00", spend=safes().composed(bundle.payments).spend)
+        intents = [payment.proven.intent.digest for payment in bundle.payments]
+        memory.record_refusal(refusal, signature="00", spend=safes().composed(bundle.payments).spend, intents=intents)
     return case(safes().ether(name="bnd_again"))
 
 

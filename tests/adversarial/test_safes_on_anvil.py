@@ -60,7 +60,7 @@ from tests.support.servers import FreshDatabase, Servers
 
 THIEF = somebody("thief")
 TERMS = EthereumTerms(absolute_wei=10**17, rate_wei_gas=10**12, share_bps=10_000)
-DEADLINES = Deadlines(600, 600, 600, 600, 600, 600, 600)
+DEADLINES = {ANVIL.chain: Deadlines(600, 600, 600, 600, 600, 600, 600)}
 
 
 @dataclass

@@ -40,7 +40,8 @@ def full(world: World, memory: Memory) -> Memory:
     memory.note_seen(["aa" * 32], now=NOW)
     remember(memory, world.judge(world.large(), memory))
     with memory.exclusive():
-        memory.record_refusal(Refusal("bnd_9", "bb" * 32, "north", "rejected", "no", NOW), signature="00", spend="cc")
+        refusal = Refusal("bnd_9", "bb" * 32, "north", "rejected", "no", NOW)
+        memory.record_refusal(refusal, signature="00", spend="cc", intents=["dd"])
     return memory
 
 
@@ -174,6 +175,25 @@ def test_amounts_of_signed_coins_are_kept(world: World, memory: Memory) -> None:
     with memory.exclusive():
         memory.record_signature(other, openings=(), nonces=(), answer="answer")
     assert [list(signed.claims.values()) for signed in memory.signed_since(NOW)] == [[10_000_000]]
+
+
+def test_a_refusal_holds_for_the_intents_it_was_asked_for(full: Memory) -> None:
+    assert full.refused_spend("cc", ["dd", "ee"])
+    assert not full.refused_spend("cc", ["ee"])
+    assert not full.refused_spend("c0", ["dd"])
+
+
+def test_a_file_of_an_older_program_opens_and_keeps_every_refusal(full: Memory) -> None:
+    path = _path(full)
+    full.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("ALTER TABLE refusals DROP COLUMN intents")
+    for _time in range(2):
+        again = Memory.open(path)
+        assert again.refused_spend("cc", []), "nobody wrote down for which intents: for all"
+        again.close()
+    with sqlite3.connect(path) as connection, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        connection.execute("UPDATE refusals SET intents = '[]'")
 
 
 def _path(memory: Memory) -> Path:

@@ -77,6 +77,37 @@ def test_keeps_to_a_refusal_under_any_other_bundle(safes: SafeWorld, desk: Desk)
     assert member.verifies(again.refusal.message, again.signature)
 
 
+def test_a_new_intent_with_the_same_bytes_is_judged_anew(safes: SafeWorld, desk: Desk) -> None:
+    """A SafeTx has no field to tell two intents apart: who asks again after a refusal asks for the same bytes."""
+    refused = answer(desk, safes.ether(), yes=False)
+    assert isinstance(refused, SignedRefusal)
+    asked_again = safes.paying(safes.withdrawal("acme", ETHER, idempotency_key="again"), name="bnd_2")
+    signed = answer(desk, asked_again)
+    assert isinstance(signed, Signed)
+    assert signed.spend == safes.composed(safes.ether().payments).spend
+    late = answer(desk, safes.ether(name="bnd_3"))
+    assert isinstance(late, SignedRefusal), "the refused intent stays refused, signed bytes or not"
+    assert late.refusal.reason == Reason.REFUSED_BEFORE
+    assert answer(desk, asked_again, yes=False) == signed
+
+
+def test_a_withdrawal_whose_giving_up_was_refused_can_be_given_up_by_a_new_request(
+    safes: SafeWorld, desk: Desk
+) -> None:
+    paid = safes.ether()
+    assert isinstance(answer(desk, paid), Signed)
+
+    def given_up(name: str, key: str) -> Bundle:
+        respend = safes.give_up(paid.payments[0].proven, idempotency_key=key)
+        return safes.safe_bundle([respend], safes.composed([respend]), name=name)
+
+    assert isinstance(answer(desk, given_up("bnd_2", "one"), yes=False), SignedRefusal)
+    again = answer(desk, given_up("bnd_3", "one"))
+    assert isinstance(again, SignedRefusal)
+    assert again.refusal.reason == Reason.REFUSED_BEFORE
+    assert isinstance(answer(desk, given_up("bnd_4", "two")), Signed)
+
+
 def test_signs_a_registered_token(safes: SafeWorld, memory: Memory) -> None:
     verdict = safes.judge(safes.paying(safes.usdx("acme", 2_500_000)), memory)
     assert verdict.effect.outputs == ((somebody("payee"), 2_500_000),)
