@@ -15,6 +15,7 @@ from custody.evidence.trust_root import TrustRoot
 from custody.kernel.clock import rfc3339
 from custody.ledger import queries as ledger
 from custody.ledger.model import HoldState
+from custody.relaying import queries as relaying
 from custody.spends import queries as spends
 from custody.trust.assets import known_assets
 from custody.withdrawals import queries as withdrawals
@@ -39,7 +40,10 @@ def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoo
         "requester": filed.intent.request.requester,
         "idempotency_key": filed.intent.request.idempotency_key,
         "held": views.money(_held_units(session, withdrawal), assets.of(withdrawal.asset)),
-        "attempts": [views.attempt_view(attempt, assets.native(attempt.chain)) for attempt in attempts],
+        "attempts": [
+            views.attempt_view(attempt, assets.native(attempt.chain), relaying.cost_of(session, spend=attempt.spend))
+            for attempt in attempts
+        ],
         "steps": [views.step_view(step) for step in steps],
     }
 

@@ -16,6 +16,7 @@ from custody.kernel.clock import rfc3339
 from custody.kernel.money import Asset, format_decimal
 from custody.ledger.queries import ClientBalance
 from custody.openings.operations import Opening
+from custody.relaying.model import Cost
 from custody.signing.operations import Answer
 from custody.spends.model import Attempt
 from custody.trust.assets import KnownAssets
@@ -142,17 +143,30 @@ def withdrawal_view(withdrawal: Withdrawal, assets: KnownAssets) -> dict[str, An
     }
 
 
-def attempt_view(attempt: Attempt, own: Asset) -> dict[str, Any]:
-    """One transaction of a withdrawal; any two of them share a claim."""
+def attempt_view(attempt: Attempt, own: Asset, carried: Cost | None) -> dict[str, Any]:
+    """One transaction of a withdrawal; any two of them share a claim.
+
+    ``fee`` is paid out of the vault. ``gas`` is what carrying it cost, and is null where it carries itself and before
+    that is known; ``gas_borne_by`` says who bore how much of it.
+    """
     return {
         "id": attempt.id,
         "sequence": attempt.sequence,
         "state": attempt.state,
         "txid": attempt.spend,
         "fee": money(attempt.fee_units, own),
+        "gas": None if carried is None else money(carried.units, own),
+        "gas_borne_by": None if carried is None else _bearers(carried, own),
         "vsize": attempt.weight,
         "sent_at": when(attempt.sent_at),
         "confirmed_height": attempt.confirmed_height,
+    }
+
+
+def _bearers(carried: Cost, own: Asset) -> dict[str, dict[str, str]]:
+    return {
+        "client": money(carried.billed_units, own),
+        "house": money(carried.units - carried.billed_units, own),
     }
 
 
@@ -179,7 +193,7 @@ def intent_view(filed: FiledIntent, *, given: Sequence[Approval], tally: Tally, 
         "client": filed.client,
         "document": filed.intent.to_json(),
         "request_signature": filed.request_signature.to_json(),
-        "words": say(filed.intent, asset=None if named is None else assets.of(named)),
+        "words": say(filed.intent) if named is None else _words(filed, assets.of(named), assets),
         "decision": decision_view(filed.decision),
         "tally": {"approved": list(tally.approved), "missing": dict(tally.missing), "met": tally.met},
         "approvals": [_spoken(approval) for approval in given],
@@ -204,6 +218,10 @@ def decision_view(decision: Decision) -> dict[str, Any]:
 def answer_view(answer: Answer) -> dict[str, Any]:
     """Where a bundle stands after an answer."""
     return {"bundle": answer.bundle, "state": answer.state, "signed_by": list(answer.signed_by)}
+
+
+def _words(filed: FiledIntent, asset: Asset, assets: KnownAssets) -> list[str]:
+    return say(filed.intent, asset=asset, fee_asset=assets.native(filed.intent.chain))
 
 
 def _spoken(approval: Approval) -> dict[str, str]:

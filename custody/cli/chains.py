@@ -59,6 +59,13 @@ def _networks(named: str) -> list[str]:
     return [each.strip() for each in found.split(",")]
 
 
+def native_of(chain: str) -> Asset | None:
+    """The own asset of the chain of that CAIP-2 id, or None for a chain nobody knows."""
+    from custody.chains.registry import ADDRESSINGS, addressing
+
+    return addressing(chain).native if chain in ADDRESSINGS else None
+
+
 def asset_of(asset_id: str) -> Asset | None:
     """The asset of that CAIP-19 id: a chain's own, or one of our own list; None for any other."""
     from config.settings import listed_assets

@@ -106,11 +106,13 @@ def _intent(service: Service, digest: str) -> Intent:
 
 
 def _words(intent: Intent) -> list[str]:
-    from custody.cli.chains import asset_of
+    from custody.cli.chains import asset_of, native_of
     from custody.evidence.words import say as words
 
     named = getattr(intent.request, "asset", None)
-    return words(intent, asset=None if named is None else asset_of(named))
+    if named is None:
+        return words(intent)
+    return words(intent, asset=asset_of(named), fee_asset=native_of(intent.chain))
 
 
 def _standing(digest: str, standing: dict[str, Any]) -> str:

@@ -44,6 +44,7 @@ def withdrawal_show(withdrawal: str, chosen: FormatOption = Format.TABLE) -> Non
     """
     from custody.kernel.clock import rfc3339
     from custody.kernel.ids import expect_id
+    from custody.relaying import queries as relaying
     from custody.spends import queries as spends
     from custody.trust.assets import known_assets
     from custody.withdrawals import queries
@@ -52,13 +53,7 @@ def withdrawal_show(withdrawal: str, chosen: FormatOption = Format.TABLE) -> Non
     with house.reading() as (session, _):
         row = _row(queries.get(session, withdrawal=name), known_assets(session))
         attempts = [
-            {
-                "attempt": item.id,
-                "state": item.state,
-                "fee": str(item.fee_units),
-                "vsize": item.weight,
-                "txid": item.spend,
-            }
+            _attempt(item, relaying.cost_of(session, spend=item.spend))
             for item in spends.attempts(session, withdrawal=name)
         ]
         steps = [
@@ -69,7 +64,7 @@ def withdrawal_show(withdrawal: str, chosen: FormatOption = Format.TABLE) -> Non
         show_json(row | {"attempts": attempts, "steps": steps})
         return
     show_fields(row, chosen)
-    print("\n" + table(attempts, ("attempt", "state", "fee", "vsize", "txid")))
+    print("\n" + table(attempts, ("attempt", "state", "fee", "gas", "gas_billed", "vsize", "txid")))
     print("\n" + table(steps, ("step", "to", "event", "actor", "at")))
 
 
@@ -163,6 +158,19 @@ def bump(
 def _show_answer(found: dict[str, Any], chosen: Format) -> None:
     names = ("id", "status", "client", "amount", "destination", "max_fee", "intent_digest", "digest_code", "txid")
     show_fields(found if chosen is Format.JSON else {name: found.get(name) for name in names}, chosen)
+
+
+def _attempt(found: Any, carried: Any) -> dict[str, Any]:
+    # The fee left the vault; gas was paid for it by the house, which may have billed the client some of it.
+    return {
+        "attempt": found.id,
+        "state": found.state,
+        "fee": str(found.fee_units),
+        "gas": None if carried is None else str(carried.units),
+        "gas_billed": None if carried is None else str(carried.billed_units),
+        "vsize": found.weight,
+        "txid": found.spend,
+    }
 
 
 def _row(found: Any, assets: KnownAssets) -> dict[str, Any]:

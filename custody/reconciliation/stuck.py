@@ -68,6 +68,10 @@ def stuck(session: Session, *, deadlines: Mapping[str, Deadlines], now: datetime
         *_bundles(session, deadlines, now),
         *_messages(session, deadlines.shortest, now),
         *_assets(session, deadlines.shortest, now),
+        *_carriages(session, deadlines, now),
+        *_loads(session, deadlines, now),
+        *_payers(session, deadlines, now),
+        *_comparisons(session, deadlines, now),
     ]
     return sorted(rows, key=lambda row: (-row.age_seconds, row.kind, row.id))
 
@@ -198,3 +202,70 @@ def _assets(session: Session, deadlines: Deadlines, now: datetime) -> Iterator[S
         age = int((now - row.since).total_seconds())
         if age > deadlines.pending_approval:
             yield StuckRow("asset", row.asset, "suspended", age, f"waits for an operator: {row.reason}")
+
+
+_CARRIAGES: Final = text(
+    """
+    SELECT id, chain, state, number, waiting_for, state_since,
+      (SELECT count(*) FROM carriage_variants v WHERE v.carriage_id = c.id) AS variants
+    FROM carriages c WHERE state <> 'confirmed'
+    """
+)
+
+
+def _carriages(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_CARRIAGES):
+        age, limits = int((now - row.state_since).total_seconds()), deadlines[row.chain]
+        if age > (limits.confirmed if row.state == "mined" else limits.broadcast):
+            waits = "more blocks" if row.state == "mined" else row.waiting_for or "a block"
+            why = f"number {row.number} of the payer, bid {row.variants} times, waits for {waits}"
+            yield StuckRow("carriage", row.id, row.state, age, why)
+
+
+_LOADS: Final = text(
+    "SELECT spend, chain, state, waiting_for, state_since FROM loads WHERE state IN ('waiting', 'stuck')"
+)
+
+
+def _loads(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_LOADS):
+        age = int((now - row.state_since).total_seconds())
+        if age > deadlines[row.chain].signed:
+            yield StuckRow("spend", row.spend, row.state, age, f"waits for {row.waiting_for or 'being carried'}")
+
+
+_PAYERS: Final = text(
+    """
+    SELECT chain, account, 'stopped' AS state, stopped_at AS since, stopped_reason AS why FROM payers
+    WHERE stopped_at IS NOT NULL
+    UNION ALL
+    SELECT chain, account, 'low', low_since, 'it has to be topped up' FROM payers WHERE low_since IS NOT NULL
+    """
+)
+
+
+def _payers(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_PAYERS):
+        age = int((now - row.since).total_seconds())
+        if age > deadlines[row.chain].signed:
+            why = f"waits for an operator: {row.why}"
+            yield StuckRow("payer", f"{row.chain} {row.account}", row.state, age, why)
+
+
+# What a node shows in part is found by comparing balances; what is not compared is a deposit nobody sees.
+_COMPARISONS: Final = text(
+    """
+    SELECT b.chain, min(b.height) AS height, min(b.scanned_at) AS since FROM blocks b
+    WHERE NOT b.complete
+      AND b.height > coalesce((SELECT max(c.height) FROM comparisons c WHERE c.chain = b.chain), -1)
+    GROUP BY b.chain
+    """
+)
+
+
+def _comparisons(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
+    for row in session.execute(_COMPARISONS):
+        age = int((now - row.since).total_seconds())
+        if age > deadlines[row.chain].deposit:
+            why = f"balances were not compared since block {row.height}, which the node showed in part"
+            yield StuckRow("comparison", row.chain, "overdue", age, why)

@@ -30,6 +30,14 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What carrying one spend cost, and how much of it its client bore; the house bore the rest."""
+
+    units: int
+    billed_units: int
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One signed transaction of a carriage's number."""
 

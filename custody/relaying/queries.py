@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from custody.chains.carrying import Bid
-from custody.relaying.model import Load, PayerStanding, StoredCarriage, Variant
+from custody.relaying.model import Cost, Load, PayerStanding, StoredCarriage, Variant
 from custody.relaying.states import CarriageState, LoadState
 from custody.relaying.tables import CarriageRow, LoadRow, PayerRow, ShareRow, VariantRow
 
@@ -97,12 +97,18 @@ def carriages(session: Session, *, chain: str, account: str, states: Sequence[Ca
 
 def gas_of(session: Session, *, spend: str) -> int | None:
     """A spend's share, in the chain's own asset, of the fees of confirmed carriages; None before there is one."""
-    found: int | None = session.execute(
-        select(func.sum(ShareRow.fee_units))
+    found = cost_of(session, spend=spend)
+    return None if found is None else found.units
+
+
+def cost_of(session: Session, *, spend: str) -> Cost | None:
+    """The same, with what its client was billed of it."""
+    units, billed = session.execute(
+        select(func.sum(ShareRow.fee_units), func.sum(ShareRow.billed_units))
         .join(CarriageRow, CarriageRow.id == ShareRow.carriage_id)
         .where(ShareRow.spend == spend, CarriageRow.state == CarriageState.CONFIRMED)
-    ).scalar_one_or_none()
-    return None if found is None else int(found)
+    ).one()
+    return None if units is None else Cost(int(units), int(billed))
 
 
 def view_payer(row: PayerRow) -> PayerStanding:

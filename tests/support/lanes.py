@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from custody.addresses import operations as addresses
 from custody.addresses.stocking import fill_stock
+from custody.api.views import attempt_view
 from custody.approvals import operations as approvals
 from custody.chains import spending as port
 from custody.chains.carrying import PayerKey, PayerRules
@@ -46,6 +47,8 @@ from custody.reconciliation.stuck import Deadlines
 from custody.relaying import effect, queries
 from custody.relaying.model import Load, StoredCarriage
 from custody.relaying.states import CarriageState
+from custody.spends import queries as spends
+from custody.spends.tables import AttemptRow
 from custody.trust import operations as trust
 from custody.vaults import operations as vaults
 from demo.servers import Anvil
@@ -188,6 +191,33 @@ class RelayHouse:
         with self.db.unit() as unit:
             return queries.gas_of(unit.session, spend=signed.spend)
 
+    def attempt_of(self, signed: Signed, now: datetime) -> AttemptRow:
+        """The spend as an attempt of a withdrawal that there is not."""
+        _, branch = self.clients[signed.client]
+        return AttemptRow(
+            id=f"att_{signed.spend}",
+            withdrawal_id=f"wdr_{signed.spend}",
+            sequence=1,
+            chain=ANVIL.chain,
+            vault_id=f"{self.keys.keyset.id}/{branch}",
+            inputs=[],
+            unsigned="",
+            txid=signed.spend,
+            fee_units=0,
+            weight=0,
+            pays=True,
+            state="sent",
+            final=signed.raw,
+            composed_at=now,
+        )
+
+    def shown(self, signed: Signed) -> dict[str, Any]:
+        """The attempt as callers see it."""
+        with self.db.unit() as unit:
+            attempt = spends.view(self.attempt_of(signed, unit.now))
+            carried = queries.cost_of(unit.session, spend=signed.spend)
+        return attempt_view(attempt, ANVIL.asset, carried)
+
     def receipt(self, txid: str) -> dict[str, Any] | None:
         """The node's, or None where it has none."""
         found: dict[str, Any] | None = self.anvil.rpc("eth_getTransactionReceipt", txid)
@@ -267,8 +297,9 @@ class WholeHouse(RelayHouse):
             deposits.advance(unit.session, chain=ANVIL.chain, config=DEPOSITS, actor="test", now=unit.now)
 
     def owed(self, signed: Signed, wei: int = 10**15) -> None:
-        """Set aside what it pays."""
+        """Set aside what it pays, and note it as an attempt."""
         with self.db.unit() as unit:
+            unit.session.add(self.attempt_of(signed, unit.now))
             ledger.hold(
                 unit.session,
                 hold_id=f"hold-{signed.spend}",

@@ -8,14 +8,21 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from custody.chains.registry import addressing, spending
+from custody.chains.registry import addressing, has_coins, spending
 from custody.chains.spending import Effect, Terms
 from custody.kernel.errors import CustodyError
+from custody.reconciliation.invariants.chain import chains
 
 
 def one_payment_each(session: Session) -> Iterator[str]:
-    """I6: at most one attempt of a withdrawal is on the chain, and any two share a claim."""
+    """I6: at most one attempt of a withdrawal is on the chain, and any two share a claim.
+
+    Where the chain tells how a spend ended, what is completed has one that ended well at its own place.
+    """
     yield from session.execute(_CONFIRMED_TWICE).scalars()
+    yield from session.execute(_ENDED_TWICE).scalars()
+    told = [chain for chain in chains(session) if not has_coins(chain)]
+    yield from session.execute(_ENDED_WELL, {"told": told}).scalars()
     yield from session.execute(_DISJOINT).scalars()
 
 
@@ -118,6 +125,38 @@ _CONFIRMED_TWICE: Final = text(
       SELECT FROM movements m WHERE m.chain = a.chain AND m.spent_by = a.txid AND m.removed_at IS NULL)
       AND NOT EXISTS (SELECT FROM attempts b WHERE b.txid = a.txid AND b.withdrawal_id <> a.withdrawal_id
         AND b.state <> 'abandoned' AND a.state = 'abandoned')
+    """
+)
+
+# A spend's bytes may name no withdrawal: given up by one, another may have asked for the same.
+_ENDED_TWICE: Final = text(
+    """
+    WITH done AS (
+      SELECT a.withdrawal_id, a.txid FROM attempts a
+      WHERE (a.state <> 'abandoned' OR NOT EXISTS (
+          SELECT FROM attempts b WHERE b.txid = a.txid AND b.state <> 'abandoned'))
+        AND EXISTS (SELECT FROM outcomes o
+          WHERE o.chain = a.chain AND o.spend = a.txid AND o.succeeded AND o.removed_at IS NULL)
+      GROUP BY 1, 2)
+    SELECT 'withdrawal ' || withdrawal_id || ' has ' || count(*) || ' spends that ended well' FROM done
+    GROUP BY withdrawal_id HAVING count(*) > 1
+    UNION ALL
+    SELECT 'withdrawal ' || w.id || ' ended unpaid and its payment ended well' FROM withdrawals w
+    JOIN done ON done.withdrawal_id = w.id
+    WHERE w.state IN ('denied', 'rejected', 'expired', 'cancelled', 'failed')
+      AND EXISTS (SELECT FROM attempts a WHERE a.withdrawal_id = w.id AND a.txid = done.txid AND a.pays)
+    """
+)
+
+_ENDED_WELL: Final = text(
+    """
+    SELECT 'withdrawal ' || w.id || ' is completed and no spend of it ended well' FROM withdrawals w
+    WHERE w.state = 'completed' AND w.chain = ANY(CAST(:told AS text[])) AND NOT EXISTS (
+      SELECT FROM attempts a CROSS JOIN LATERAL jsonb_to_recordset(a.inputs) AS x (account text)
+      JOIN addresses p ON p.vault_id = a.vault_id AND p.address = x.account
+      JOIN outcomes o ON o.chain = a.chain AND o.spend = a.txid AND o.locator = p.locator
+        AND o.succeeded AND o.removed_at IS NULL
+      WHERE a.withdrawal_id = w.id AND a.vault_id = w.vault_id AND a.pays)
     """
 )
 

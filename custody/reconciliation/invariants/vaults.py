@@ -32,6 +32,11 @@ def descriptors_are_registered(session: Session) -> Iterator[str]:
             yield f"vault {vault.id}: {error}"
 
 
+def changed_vaults_are_frozen(session: Session) -> Iterator[str]:
+    """I15: whatever was seen to obey others than its keyset says has its vault frozen."""
+    yield from session.execute(_CHANGED).scalars()
+
+
 def _wrong_addresses(session: Session, vault: Vault) -> Iterator[str]:
     source = vaults.source_of(session, vault=vault)
     for row in session.execute(_ADDRESSES, {"vault": vault.id}):
@@ -39,6 +44,13 @@ def _wrong_addresses(session: Session, vault: Vault) -> Iterator[str]:
         if derived.locator != bytes(row.locator) or derived.address != row.address:
             yield f"vault {vault.id}: address {row.id} is not what its descriptor gives"
 
+
+_CHANGED: Final = text(
+    """
+    SELECT DISTINCT 'vault ' || v.id || ' is not frozen: ' || a.why FROM alarms a JOIN vaults v ON v.id = a.subject
+    WHERE a.kind = 'rules-changed' AND v.frozen_at IS NULL ORDER BY 1
+    """
+)
 
 _ADDRESSES: Final = text(
     """

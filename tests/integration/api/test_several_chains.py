@@ -53,6 +53,7 @@ def test_shows_every_asset_in_its_own_decimals(house: Several, call_as: As) -> N
     assert (paid["max_fee"]["decimal"], paid["fee_asset"]) == ("0.010000000000000000", "ETH")
     words = auditor.get(f"/v1/intents/{paid['intent_digest']}").json()["words"]
     assert words[0].startswith("Pay 1.500000 TST to 0x")
+    assert "network fee at most 0.010000000000000000 ETH" in words[2]
     every = auditor.get("/v1/withdrawals").json()["withdrawals"]
     assert [item["id"] for item in every] == [paid["id"]]
 

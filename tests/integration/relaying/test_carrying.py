@@ -274,6 +274,13 @@ def test_bills_no_more_than_the_client_agreed_to(relay_house: Callable[..., Rela
     assert fee is not None
     assert fee > 1_000
     assert (house.balance("receivable", "acme"), house.balance("network_fees")) == (-1_000, 1_000 - fee)
+    shown = house.shown(signed)
+    assert shown["gas"]["base_units"] == str(fee)
+    assert shown["gas"]["decimal"] == f"{fee / ETHER:.18f}"
+    assert {who: part["base_units"] for who, part in shown["gas_borne_by"].items()} == {
+        "client": "1000",
+        "house": str(fee - 1_000),
+    }
 
 
 def test_money_the_payer_had_before_is_capital(relay_house: Callable[..., RelayHouse]) -> None:
