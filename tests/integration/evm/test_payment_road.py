@@ -10,6 +10,7 @@ import pytest
 
 from custody.chains.ethereum.planning import TurnUnknown
 from custody.chains.spending import NothingFree, TurnTaken, WouldFail
+from custody.relaying.operations import NothingToRaise
 from custody.spends.operations import ClaimTaken
 from custody.withdrawals import operations as withdrawals
 from demo.servers import Anvil
@@ -318,7 +319,7 @@ def test_a_payment_that_was_final_is_undone_and_paid_again(road: Turns) -> None:
 def test_a_replacement_is_not_another_spend(road: Turns) -> None:
     asked = road.ask("acme", ETHER // 2)
     road.settle()
-    with pytest.raises(withdrawals.NothingToReplace), road.db.unit() as unit:
+    with pytest.raises(NothingToRaise), road.db.unit() as unit:
         withdrawals.request_replacement(
             unit.session, withdrawal=asked.id, fee_rate=10**9, actor="alice", correlation_id="t", now=unit.now
         )
