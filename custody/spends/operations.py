@@ -43,7 +43,7 @@ def attach(
     *,
     planned: Plan,
     payment: Payment,
-    opening: ProvenIntent,
+    openings: tuple[ProvenIntent, ...],
     trust: InForce,
     rules: SpendRules,
     seal_key: bytes,
@@ -79,7 +79,7 @@ def attach(
     )
     session.add(row)
     session.flush()
-    bundle = _bundle(row, payment, opening, trust, rules, now)
+    bundle = _bundle(row, payment, openings, trust, rules, now)
     signing.open_bundle(session, bundle=bundle, keyset=keyset, vault=order.vault, inputs=planned.inputs, now=now)
     facts = {"withdrawal": order.withdrawal, "txid": row.txid, "fee": str(row.fee_units), "weight": row.weight}
     audit.record(session, event="attempt.composed", subject=row.id, actor="daemon", now=now, facts=facts)
@@ -255,7 +255,12 @@ def _change_index(
 
 
 def _bundle(
-    row: AttemptRow, payment: Payment, opening: ProvenIntent, trust: InForce, rules: SpendRules, now: datetime
+    row: AttemptRow,
+    payment: Payment,
+    openings: tuple[ProvenIntent, ...],
+    trust: InForce,
+    rules: SpendRules,
+    now: datetime,
 ) -> Bundle:
     return Bundle(
         id=new_id("bnd", now),
@@ -265,7 +270,7 @@ def _bundle(
         not_after=now + rules.bundle_lifetime,
         unsigned=row.unsigned,
         payments=(payment,),
-        openings=(opening,),
+        openings=openings,
         policy=trust.policy_text,
         trust_root=trust.signed,
     )
