@@ -52,7 +52,6 @@ def settings(
 
 books.add_to(app)
 verdicts.add_to(app)
-app.command("strays")(strays.strays)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),
@@ -62,6 +61,7 @@ for name, group in (
     ("db", database.app),
     ("deposit", deposits.app),
     ("policy", policy.app),
+    ("strays", strays.app),
     ("trust", trust.app),
     ("vault", vaults.app),
     ("withdrawal", withdrawals.app),
