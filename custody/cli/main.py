@@ -53,7 +53,6 @@ def settings(
 
 books.add_to(app)
 verdicts.add_to(app)
-app.command("strays")(strays.strays)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),
@@ -64,6 +63,7 @@ for name, group in (
     ("deposit", deposits.app),
     ("payer", payers.app),
     ("policy", policy.app),
+    ("strays", strays.app),
     ("trust", trust.app),
     ("vault", vaults.app),
     ("withdrawal", withdrawals.app),

@@ -227,7 +227,7 @@ class StrayReturnRequest:
             requester=fields.name(found["requester"], field=f"{field}.requester"),
             client=fields.name(found["client"], field=f"{field}.client"),
             txid=fields.text(found["txid"], field=f"{field}.txid", limit=128),
-            position=fields.whole_number(found["position"], field=f"{field}.position", high=2**63 - 1),
+            position=fields.whole_number(found["position"], field=f"{field}.position", high=2**31 - 1),
             address=fields.text(found["address"], field=f"{field}.address"),
             asset=fields.name(found["asset"], field=f"{field}.asset"),
             amount=units(found["amount"], field=f"{field}.amount"),

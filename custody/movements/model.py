@@ -65,6 +65,7 @@ class Stray:
     position: int
     vault: str
     client: str | None
+    address: str
     locator: bytes
     asset: str
     units: int
@@ -79,6 +80,7 @@ class Stray:
             "position": self.position,
             "vault": self.vault,
             "client": self.client,
+            "address": self.address,
             "locator": self.locator.hex(),
             "asset": self.asset,
             "units": str(self.units),

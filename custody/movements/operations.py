@@ -341,7 +341,7 @@ def _apply(
     unknown = _move_coins(session, where, arrivals, departures) if has_coins else []
     rows = {**where, "rows": json.dumps(arrivals + departures), "now": now}
     session.execute(statements.ADD_MOVEMENTS, rows)
-    if ended := outcome_rows(block, ours):
+    if ended := outcome_rows(block, owned):
         session.execute(statements.ADD_OUTCOMES, {**where, "rows": json.dumps(ended), "now": now})
     _retire_unissued(session, matches)
     astray = {locator: owner for locator, owner in owned.items() if owner.chain != chain}

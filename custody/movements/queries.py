@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from custody.addresses import queries as addresses
 from custody.chains.registry import has_coins
 from custody.movements import statements
 from custody.movements.model import Coin, Movement, Stray, Tip
@@ -87,23 +88,17 @@ def compared_up_to(session: Session, *, chain: str) -> Tip | None:
 
 
 def strays(session: Session) -> list[Stray]:
-    """What stands at addresses of ours on chains that are not theirs, oldest first."""
+    """What came to addresses of ours on chains that are not theirs, oldest first."""
     rows = session.execute(select(StrayRow).where(LIVE).order_by(StrayRow.id)).scalars()
-    return [
-        Stray(
-            chain=row.chain,
-            txid=row.txid,
-            position=row.position,
-            vault=row.vault_id,
-            client=row.client_id,
-            locator=row.locator,
-            asset=row.asset,
-            units=row.units,
-            height=row.height,
-            block_hash=row.block_hash,
-        )
-        for row in rows
-    ]
+    return _strays(session, list(rows))
+
+
+def stray(session: Session, *, chain: str, txid: str, position: int) -> Stray | None:
+    """The one that came with that transaction, at that position."""
+    row = session.execute(
+        select(StrayRow).where(StrayRow.chain == chain, StrayRow.txid == txid, StrayRow.position == position, LIVE)
+    ).scalar_one_or_none()
+    return _strays(session, [row])[0] if row else None
 
 
 def stored_below(session: Session, *, chain: str, height: int, limit: int) -> list[Tip]:
@@ -327,4 +322,26 @@ def _coins(session: Session, query: Select[CoinRow]) -> list[Coin]:
             block_hash=row.created_hash,
         )
         for row in session.execute(ordered.execution_options(populate_existing=True)).scalars()
+    ]
+
+
+def _strays(session: Session, rows: Sequence[StrayRow]) -> list[Stray]:
+    places = {
+        place.address_id: place.address for place in addresses.placed(session, ids={row.address_id for row in rows})
+    }
+    return [
+        Stray(
+            chain=row.chain,
+            txid=row.txid,
+            position=row.position,
+            vault=row.vault_id,
+            client=row.client_id,
+            address=places[row.address_id],
+            locator=row.locator,
+            asset=row.asset,
+            units=row.units,
+            height=row.height,
+            block_hash=row.block_hash,
+        )
+        for row in rows
     ]

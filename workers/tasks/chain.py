@@ -10,6 +10,9 @@ from custody.db import Unit
 from custody.deposits import operations as deposits
 from custody.deposits.watch import watch_mempool
 from custody.movements import scan
+from custody.returns import operations as returns
+from custody.returns import queries as returned
+from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
 from workers import carrying
 from workers.unit import chain_task, unit_task
@@ -57,3 +60,6 @@ def _follow(unit: Unit, runtime: Runtime, chain: str, correlation_id: str) -> No
     here = runtime.of(chain)
     withdrawals.observe(unit.session, chain=chain, rules=here.spend_rules, correlation_id=correlation_id, now=unit.now)
     deposits.advance(unit.session, chain=chain, config=here.deposit_rules, actor="chain", now=unit.now)
+    if returned.are_any(unit.session, chain=chain):
+        trust = in_force(unit.session)
+        returns.follow(unit.session, chain=chain, trust=trust, rules=here.spend_rules, now=unit.now)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from custody.approvals import queries as intents
 from custody.bootstrap import Runtime
 from custody.db import Unit
 from custody.openings import operations as openings
+from custody.returns import operations as returns
 from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
 from custody.withdrawals import queries
@@ -14,7 +16,7 @@ from workers.unit import unit_task
 
 
 @unit_task("intents.approved")
-def approved(unit: Unit, _runtime: Runtime, /, *, correlation_id: str, digest: str, kind: str, **_: Any) -> None:
+def approved(unit: Unit, runtime: Runtime, /, *, correlation_id: str, digest: str, kind: str, **_: Any) -> None:
     """A quorum of people agreed."""
     if kind == "client_opening":
         openings.complete(unit.session, digest=digest, now=unit.now)
@@ -27,6 +29,11 @@ def approved(unit: Unit, _runtime: Runtime, /, *, correlation_id: str, digest: s
             correlation_id=correlation_id,
             now=unit.now,
         )
+        return
+    if kind == "stray_return":
+        chain = intents.get(unit.session, digest=digest).intent.chain
+        rules = runtime.of(chain).spend_rules
+        returns.follow(unit.session, chain=chain, trust=in_force(unit.session), rules=rules, now=unit.now)
         return
     found = queries.by_digest(unit.session, digest=digest)
     if found is not None:

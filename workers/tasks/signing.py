@@ -6,6 +6,8 @@ from typing import Any
 
 from custody.bootstrap import Runtime
 from custody.db import Unit
+from custody.returns import operations as returns
+from custody.returns import queries as returned
 from custody.spends import queries as spends
 from custody.withdrawals import operations as withdrawals
 from workers.unit import unit_task
@@ -14,6 +16,9 @@ from workers.unit import unit_task
 @unit_task("signing.complete")
 def complete(unit: Unit, runtime: Runtime, /, *, correlation_id: str, attempt: str, **_: Any) -> None:
     """A quorum signed: the final transaction exists."""
+    if returned.by_attempt(unit.session, attempt=attempt) is not None:
+        returns.mark_signed(unit.session, attempt=attempt, now=unit.now)
+        return
     here = runtime.of(spends.get(unit.session, attempt=attempt).chain)
     withdrawals.mark_signed(
         unit.session, attempt=attempt, rules=here.spend_rules, correlation_id=correlation_id, now=unit.now
@@ -24,4 +29,7 @@ def complete(unit: Unit, runtime: Runtime, /, *, correlation_id: str, attempt: s
 def refused(unit: Unit, _runtime: Runtime, /, *, correlation_id: str, attempt: str, **_: Any) -> None:
     """No quorum is left."""
     del correlation_id
+    if returned.by_attempt(unit.session, attempt=attempt) is not None:
+        returns.mark_refused(unit.session, attempt=attempt, now=unit.now)
+        return
     withdrawals.mark_refused(unit.session, attempt=attempt, now=unit.now)

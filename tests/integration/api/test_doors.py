@@ -31,6 +31,8 @@ ROUTES = [
     ("GET", f"/v1/withdrawals/{WDR}", EVERYBODY),
     ("POST", f"/v1/withdrawals/{WDR}/cancel", {"requester", "operator"}),
     ("POST", "/v1/respends", {"requester", "operator"}),
+    ("GET", "/v1/returns", EVERYBODY),
+    ("POST", "/v1/returns", {"requester", "operator"}),
     ("POST", f"/v1/withdrawals/{WDR}/replacements", {"operator"}),
     ("GET", "/v1/intents", EVERYBODY),
     ("GET", f"/v1/intents/{DIGEST}", EVERYBODY),

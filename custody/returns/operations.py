@@ -1,0 +1,362 @@
+"""Sending on what came astray: asking, composing, taking over what was signed, and seeing how it ended.
+
+The chain it lies on decides all but whose it is: the vault, its keyset and so its cosigners are of the chain the
+address was made for. A place has one turn open at a time, and a stray is signed away once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from custody.addresses import queries as addresses
+from custody.approvals import operations as approvals
+from custody.approvals import queries as intents
+from custody.approvals.queries import FiledIntent
+from custody.audit import operations as audit
+from custody.chains.registry import addressing, spending
+from custody.chains.spending import Order, Plan, SpendRules, Turn
+from custody.clients import queries as clients
+from custody.evidence.bundle import Bundle, Payment
+from custody.evidence.check import check_request
+from custody.evidence.intents import Intent, VaultName
+from custody.evidence.requests import StrayReturnRequest
+from custody.evidence.signatures import Signature
+from custody.kernel.errors import Broken, Conflict, InvalidInput, NotFound, Refused
+from custody.kernel.ids import new_id
+from custody.movements import queries as movements
+from custody.movements.model import Stray
+from custody.relaying import operations as relaying
+from custody.returns import queries
+from custody.returns.model import Return, State
+from custody.returns.tables import ReturnRow
+from custody.signing import operations as signing
+from custody.signing import queries as bundles
+from custody.trust.operations import InForce
+from custody.vaults import queries as vaults
+from policies.decision import Decision, Outcome
+from policies.engine import evaluate
+from policies.facts import Facts
+
+OPEN = (State.AWAITING_SIGNATURES, State.SIGNED)
+SIGNED_AWAY = (*OPEN, State.RETURNED, State.FAILED)
+
+
+class UnknownStray(NotFound):
+    """Nothing of that name came astray, or a reorg took it away again."""
+
+    code = "unknown-stray"
+
+
+class ReturnedAlready(Conflict):
+    """The stray is being sent on already, or was."""
+
+    code = "returned-already"
+
+
+class NobodyAgrees(Refused):
+    """The policy would let what came astray go without asking anybody: it goes to nobody."""
+
+    code = "nobody-agrees"
+
+
+class ReturnAltered(Broken):
+    """What was signed for a return is not what was composed."""
+
+    code = "return-altered"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The return as it stands, its intent, and whether this very request had been made before."""
+
+    found: Return
+    intent: FiledIntent
+    replayed: bool
+
+
+def request(
+    session: Session, *, request: StrayReturnRequest, signature: Signature, trust: InForce, now: datetime
+) -> Asked:
+    """Take a signed request: it must say of the stray what we read of it. Policy decides, and people after it.
+
+    Raises ``RequestRefused``, ``InvalidInput`` naming the field, ``UnknownStray``, ``UnknownClient``,
+    ``ReturnedAlready``, ``NobodyAgrees``, ``IdempotencyMismatch``; then nothing is written.
+    """
+    check_request(request, signature, root=trust.root, now=now)
+    before = approvals.earlier(session, request=request)
+    if before is not None:
+        return _replayed(session, before)
+    stray = _named(session, request, trust)
+    _expect_free(session, stray, now)
+    vault = vaults.get(session, vault=stray.vault)
+    decision = _judged(session, request, stray, trust, now)
+    if decision.outcome is not Outcome.DENY and not decision.obligations.approvals:
+        raise NobodyAgrees("policy asks for nobody's approval; accepted is a policy that does", field="request.kind")
+    intent = Intent(request=request, chain=stray.chain, vault=VaultName(vault.keyset, vault.branch))
+    approvals.file_intent(
+        session, intent=intent, signature=signature, decision=decision, client=request.client, now=now
+    )
+    row = _row(session, intent, request, stray, now)
+    session.add(row)
+    session.flush()
+    facts = {"stray": f"{stray.chain} {stray.txid}:{stray.position}", "digest": intent.digest}
+    audit.record(session, event="return.asked", subject=row.id, actor=request.requester, now=now, facts=facts)
+    return Asked(queries.view(row), intents.get(session, digest=intent.digest), replayed=False)
+
+
+def follow(session: Session, *, chain: str, trust: InForce, rules: SpendRules, now: datetime) -> list[str]:
+    """Bring every return on ``chain`` on: ended ones by what was read, then approved ones to their cosigners.
+
+    Returns those that moved. Safe to run at any time, any number of times.
+    """
+    moved = _follow_ended(session, chain, rules, now)
+    waiting = session.execute(
+        select(ReturnRow)
+        .where(ReturnRow.chain == chain, ReturnRow.state == State.ASKED)
+        .order_by(ReturnRow.id)
+        .with_for_update()
+    ).scalars()
+    return [*moved, *(row.id for row in waiting.all() if _compose(session, row, trust, rules, now))]
+
+
+def mark_signed(session: Session, *, attempt: str, now: datetime) -> State:
+    """A quorum signed: it is handed to whoever carries this chain's spends. Idempotent. Raises ``ReturnAltered``."""
+    row = session.get_one(ReturnRow, attempt, with_for_update=True)
+    bundle = bundles.of_attempt(session, attempt=attempt)
+    if row.state != State.AWAITING_SIGNATURES or bundle is None or bundle.final is None:
+        return State(row.state)
+    if bundle.spend != row.spend or not spending(row.chain).is_signed(str(row.unsigned), bundle.final):
+        raise ReturnAltered("the final bytes are another spend's", attempt=attempt)
+    row.final = bundle.final
+    relaying.offer(
+        session,
+        chain=row.chain,
+        spend=str(row.spend),
+        final=bundle.final,
+        client=None,
+        ceiling_units=0,
+        now=now,
+    )
+    _move(session, row, State.SIGNED, now)
+    return State.SIGNED
+
+
+def mark_refused(session: Session, *, attempt: str, now: datetime) -> State:
+    """No quorum is left: the stray may be asked for anew."""
+    row = session.get_one(ReturnRow, attempt, with_for_update=True)
+    bundle = bundles.of_attempt(session, attempt=attempt)
+    if row.state == State.AWAITING_SIGNATURES and bundle is not None and bundle.state == "refused":
+        _move(session, row, State.REFUSED, now)
+    return State(row.state)
+
+
+def _named(session: Session, request: StrayReturnRequest, trust: InForce) -> Stray:
+    """The stray, of which the request says nothing that we have not read."""
+    asset = trust.root.asset(request.asset)
+    if asset is None:
+        raise InvalidInput("not a registered asset", field="request.asset")
+    stray = movements.stray(session, chain=asset.chain, txid=request.txid, position=request.position)
+    if stray is None:
+        raise UnknownStray(f"nothing came astray with this transaction on {asset.chain}", field="request.txid")
+    where = addressing(asset.chain)
+    for field, said, read in (
+        ("client", request.client, stray.client),
+        ("asset", request.asset, stray.asset),
+        ("amount", request.amount, stray.units),
+        ("address", where.read_destination(request.address, field="request.address").locator, stray.locator),
+    ):
+        if said != read:
+            raise InvalidInput("is not what came astray", field=f"request.{field}")
+    destination = where.read_destination(request.destination, field="request.destination")
+    if destination.address != request.destination:
+        raise InvalidInput(f"not in canonical form; accepted is {destination.address}", field="request.destination")
+    here = [each.id for each in trust.root.assets if each.chain == asset.chain]
+    if destination.locator in {where.home_of(each) for each in here}:
+        raise InvalidInput("the contract of an asset, which gives nothing back", field="request.destination")
+    if addresses.by_locators(session, [destination.locator]):
+        raise InvalidInput("an address of ours, where it may be astray again", field="request.destination")
+    return stray
+
+
+def _expect_free(session: Session, stray: Stray, now: datetime) -> None:
+    """One request at a time for a stray, and none any more once it may be signed."""
+    key = f"return:{stray.chain}:{stray.txid}:{stray.position}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+    before = session.execute(
+        select(ReturnRow).where(
+            ReturnRow.chain == stray.chain, ReturnRow.txid == stray.txid, ReturnRow.position == stray.position
+        )
+    ).scalars()
+    for row in before:
+        filed = intents.get(session, digest=row.digest)
+        waits = row.state == State.ASKED and filed.state in ("pending", "approved") and now <= filed.not_after
+        if waits or row.state in SIGNED_AWAY:
+            raise ReturnedAlready(f"return {row.id} of it is {row.state}", field="request.txid")
+
+
+def _judged(session: Session, request: StrayReturnRequest, stray: Stray, trust: InForce, now: datetime) -> Decision:
+    asset = trust.root.asset(request.asset)
+    client = clients.get(session, client=request.client)
+    assert asset is not None
+    facts = Facts(
+        kind=request.kind,
+        requester=request.requester,
+        now=now,
+        client=client.id,
+        client_status=client.status,
+        segregation=client.segregation,
+        asset=asset.code,
+        decimals=asset.decimals,
+        chain=stray.chain,
+        destination="new",
+        destination_text=request.destination,
+        amount_units=request.amount,
+    )
+    return evaluate(trust.policy, facts, _nobody_counts)
+
+
+def _nobody_counts(_rule_id: str, _per: str, _window_seconds: int, /) -> None:
+    """A limit on returns: the daemon does not count them, so it is not kept."""
+
+
+def _row(session: Session, intent: Intent, request: StrayReturnRequest, stray: Stray, now: datetime) -> ReturnRow:
+    place = addresses.by_locators(session, [stray.locator])[stray.locator]
+    return ReturnRow(
+        id=new_id("ret", now),
+        digest=intent.digest,
+        chain=stray.chain,
+        txid=stray.txid,
+        position=stray.position,
+        vault_id=stray.vault,
+        client_id=request.client,
+        address_index=place.index,
+        locator=stray.locator,
+        asset=stray.asset,
+        units=stray.units,
+        state=State.ASKED,
+        asked_at=now,
+        state_since=now,
+    )
+
+
+def _compose(session: Session, row: ReturnRow, trust: InForce, rules: SpendRules, now: datetime) -> bool:
+    filed = intents.get(session, digest=row.digest)
+    request = filed.intent.request
+    assert isinstance(request, StrayReturnRequest)
+    if filed.state != "approved" or now > filed.not_after or (filed.not_before and now < filed.not_before):
+        return False
+    if not _is_there(session, row, rules) or _is_busy(session, row):
+        return False
+    vault = vaults.get(session, vault=row.vault_id)
+    if vault.is_frozen:
+        return False
+    keyset = vaults.keyset(session, keyset_id=vault.keyset)
+    where = addressing(row.chain)
+    number = movements.turns_used(session, chain=row.chain, locators=[row.locator]).get(row.locator, 0)
+    turn = Turn(request.address, number, client=row.client_id, index=row.address_index)
+    order = Order(
+        withdrawal=row.id,
+        vault=row.vault_id,
+        chain=row.chain,
+        asset=row.asset,
+        locator=where.read_destination(request.destination, field="request.destination").locator,
+        units=row.units,
+        ceiling_units=0,
+    )
+    ours = spending(row.chain).for_vaults_of(keyset.chain)
+    made = ours.compose(Plan(order, (turn,), None, 0), keyset=keyset, branch=vault.branch, change_index=None)
+    bundle = _bundle(session, row, filed, trust, rules.bundle_lifetime, now, made.unsigned)
+    signing.open_bundle(session, bundle=bundle, keyset=keyset, vault=row.vault_id, inputs=[turn], now=now)
+    row.number, row.unsigned, row.spend = number, made.unsigned, made.spend
+    _move(session, row, State.AWAITING_SIGNATURES, now)
+    return True
+
+
+def _is_there(session: Session, row: ReturnRow, rules: SpendRules) -> bool:
+    """Whether the stray is still read, and deep enough to be believed."""
+    stray = movements.stray(session, chain=row.chain, txid=row.txid, position=row.position)
+    tip = movements.tip(session, chain=row.chain)
+    return stray is not None and tip is not None and tip.height - stray.height + 1 >= rules.required_depth(row.units)
+
+
+def _is_busy(session: Session, row: ReturnRow) -> bool:
+    """Whether the place has a turn open, or this stray was signed away."""
+    there = select(ReturnRow.id).where(
+        ReturnRow.chain == row.chain,
+        ReturnRow.id != row.id,
+        (ReturnRow.locator == row.locator) & ReturnRow.state.in_(OPEN)
+        | (ReturnRow.txid == row.txid) & (ReturnRow.position == row.position) & ReturnRow.state.in_(SIGNED_AWAY),
+    )
+    return session.execute(there.limit(1)).first() is not None
+
+
+def _bundle(
+    session: Session,
+    row: ReturnRow,
+    filed: FiledIntent,
+    trust: InForce,
+    lifetime: timedelta,
+    now: datetime,
+    unsigned: str,
+) -> Bundle:
+    opening = intents.proven(session, digest=clients.get(session, client=row.client_id).opening)
+    return Bundle(
+        id=new_id("bnd", now),
+        chain=row.chain,
+        attempt=row.id,
+        created_at=now,
+        not_after=now + lifetime,
+        unsigned=unsigned,
+        payments=(Payment(intents.proven(session, digest=row.digest), filed.decision.to_json()),),
+        openings=(opening,),
+        policy=trust.policy_text,
+        trust_root=trust.signed,
+    )
+
+
+def _follow_ended(session: Session, chain: str, rules: SpendRules, now: datetime) -> list[str]:
+    tip = movements.tip(session, chain=chain)
+    rows = session.execute(
+        select(ReturnRow)
+        .where(ReturnRow.chain == chain, ReturnRow.state.in_(SIGNED_AWAY))
+        .order_by(ReturnRow.id)
+        .with_for_update()
+    ).scalars().all()  # fmt: skip
+    ended = movements.ended_spends(session, chain=chain, spends=[str(row.spend) for row in rows])
+    moved = []
+    for row in rows:
+        found = ended.get(str(row.spend))
+        if found is not None and found.locator != row.locator:
+            found = None
+        before, row.ended_height = row.state, None if found is None else found.height
+        if found is None:
+            state = State.AWAITING_SIGNATURES if row.final is None else State.SIGNED
+        elif tip is None or tip.height - found.height + 1 < rules.required_depth(row.units):
+            continue
+        else:
+            state = State.RETURNED if found.succeeded else State.FAILED
+        if state != before:
+            _move(session, row, state, now)
+            moved.append(row.id)
+    return moved
+
+
+def _move(session: Session, row: ReturnRow, state: State, now: datetime) -> None:
+    row.state, row.state_since = state, now
+    session.flush()
+    facts = {"spend": str(row.spend)}
+    audit.record(session, event=f"return.{state.value}", subject=row.id, actor="daemon", now=now, facts=facts)
+    if state is State.FAILED:
+        why = "what came astray was not sent on: its turn is used up and nobody was paid"
+        audit.raise_alarm(session, kind="return-failed", subject=row.id, step=str(row.spend), why=why, now=now)
+
+
+def _replayed(session: Session, before: FiledIntent) -> Asked:
+    found = queries.by_digest(session, digest=before.digest)
+    if found is None:
+        raise InvalidInput("this idempotency key names another kind of request", field="request.idempotency_key")
+    return Asked(found, before, replayed=True)
