@@ -218,7 +218,10 @@ def _serve(chain: ChainSettings, settings: Settings, registered: Sequence[Asset]
     return ServedChain(
         addressing=where,
         node=node,
-        spend_rules=spend_rules(where.chain, chain.block, stock_low_mark=settings.stock_low_mark),
+        spend_rules=replace(
+            spend_rules(where.chain, chain.block, stock_low_mark=settings.stock_low_mark),
+            asset_tiers={asset: _tiers(found.tiers) for asset, found in rules.items()},
+        ),
         deposit_rules=DepositRules(rules, Finality(chain.block.finality)),
         deadlines=Deadlines(**asdict(chain.block.deadlines)),
         start_height=chain.start_height,
@@ -270,6 +273,10 @@ def _rules_of(asset: Asset, settings: Settings, block: ChainConfig) -> AssetRule
         tiers=tuple(Tier(tier.below_units, tier.confirmations) for tier in listed.tiers),
         fee_on_transfer=listed.fee_on_transfer,
     )
+
+
+def _tiers(tiers: Sequence[Tier]) -> tuple[tuple[int | None, int], ...]:
+    return tuple((tier.below_units, tier.confirmations) for tier in tiers)
 
 
 def _differs(setting: str, asset: Asset, code: str, decimals: int) -> ConfigError:

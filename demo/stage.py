@@ -21,6 +21,9 @@ from custody.bootstrap import Runtime, assemble
 from custody.chains.ethereum.offline.ecdsa import address_of_key
 from custody.db.migrations.run import upgrade
 from custody.kernel.money import Asset
+from custody.ledger import queries as ledger
+from custody.relaying import queries as relaying
+from custody.relaying.states import CarriageState
 from demo.child import free_port, write_secret
 from demo.evm import contracts
 from demo.people import Api, Cosigner
@@ -91,6 +94,17 @@ class Stage:
     def assets(self) -> tuple[Asset, ...]:
         """Everything the trust root registers."""
         return (self.bitcoin, self.ether, self.token)
+
+    def payer_is_booked(self) -> bool:
+        """Whether everything the payer carried is confirmed, and the books say what it has."""
+        chain, states = self.ether.chain, (CarriageState.BUILT, CarriageState.SENT, CarriageState.MINED)
+        with self.runtime.database.unit() as unit:
+            waiting = relaying.carriages(unit.session, chain=chain, account=self.payer, states=states)
+            known = relaying.payer(unit.session, chain=chain, account=self.payer)
+            books = [
+                total.onchain for total in ledger.vault_totals(unit.session) if known and total.vault == known.vault
+            ]
+        return not waiting and sum(books) == self.anvil.balance_wei(self.payer)
 
     def token_file(self, caller: str) -> Path:
         """Where ``caller`` keeps its token."""

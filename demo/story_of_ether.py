@@ -16,6 +16,8 @@ CLIENTS = (("Ember", "segregated", 0), ("Fjord", "omnibus", 1))
 ETHER = 10**18
 MAX_FEE_WEI = ETHER // 100
 DEPTH = 2
+SETTLED = 6
+"""Blocks after which the payer's transactions count for good."""
 
 
 @dataclass
@@ -83,7 +85,8 @@ class OnEthereum:
         self._expect_paid()
         tale.tell("cosigners read each call for themselves and signed; what first paid also made the contract")
         node.transact(tale.stage.payer, ETHER)
-        node.mine(DEPTH)
+        node.mine(SETTLED)
+        tale.wait_for(tale.stage.payer_is_booked, "the payer's ether in the books")
         tale.tell("the house paid the gas from an account that carries and cannot spend, and tops it up by 1 ETH")
 
     def _withdraw(self, name: str, amount: str, asset: Asset, purpose: str) -> str:

@@ -21,6 +21,7 @@ FIELDS_OF_KIND: Final[dict[str, frozenset[str]]] = {
     "withdrawal": _PAYMENT,
     "respend": _PAYMENT,
     "sweep": _PAYMENT,
+    "stray_return": _ALWAYS | _CLIENT | _MONEY | {"destination"},
     "pledge": _LOCK,
     "pledge_release": _LOCK,
     "pledge_claim": _PAYMENT,
@@ -46,6 +47,7 @@ _A_PAYMENT_NAMES: Final = ("client", "asset", "chain", "destination", "amount")
 MUST_BE_KNOWN: Final[dict[str, tuple[str, ...]]] = {
     "withdrawal": _A_PAYMENT_NAMES,
     "respend": _A_PAYMENT_NAMES,
+    "stray_return": _A_PAYMENT_NAMES,
     "pledge_claim": _A_PAYMENT_NAMES,
     "pledge": ("client", "asset", "chain", "amount"),
     "pledge_release": ("client", "asset", "chain", "amount"),

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
+from sqlalchemy.orm import Session
+
 from custody.bootstrap import Carrier, Runtime, ServedChain
 from custody.chains.port import BroadcastOutcome
 from custody.kernel.errors import Unavailable
 from custody.relaying import effect
+from custody.restore.queries import current
+from custody.withdrawals import operations as withdrawals
 from custody.withdrawals.model import Withdrawal
 
 
@@ -29,6 +36,7 @@ def hand_over(
         payer_key=carrier.key,
         rules=carrier.rules,
         terms=here.spend_rules.terms,
+        wanted=partial(_wanted, here.chain),
         spend=spend,
         final=final,
         client=withdrawal.client,
@@ -37,10 +45,15 @@ def hand_over(
 
 
 def follow(runtime: Runtime, here: ServedChain) -> None:
-    """Bring on whatever is being carried. Raises ``NoPayer``, and as ``relaying.effect.follow`` does."""
+    """Bring on whatever is being carried; while a restoration is under way, its books alone.
+
+    Raises ``NoPayer``, and as ``relaying.effect.follow`` does.
+    """
     if not here.is_carried:
         return
     carrier = _carrier(here)
+    with runtime.database.unit() as unit:
+        is_restoring = current(unit.session) is not None
     effect.follow(
         runtime.database,
         carrier.node,
@@ -48,7 +61,13 @@ def follow(runtime: Runtime, here: ServedChain) -> None:
         payer_key=carrier.key,
         rules=carrier.rules,
         terms=here.spend_rules.terms,
+        wanted=partial(_wanted, here.chain),
+        is_sending=not is_restoring,
     )
+
+
+def _wanted(chain: str, session: Session, spends: Sequence[str]) -> frozenset[str]:
+    return withdrawals.wanted(session, chain=chain, spends=spends)
 
 
 def _carrier(here: ServedChain) -> Carrier:

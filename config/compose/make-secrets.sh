@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
 # Write ./secrets for docker-compose.yml: random passwords and the files made from them. What exists is kept.
-#   config/compose/make-secrets.sh [FOLDER]          CUSTODY_NETWORK chooses the chain (default regtest)
+#   config/compose/make-secrets.sh [FOLDER]          CUSTODY_CHAINS names the chains (default regtest)
 set -euo pipefail
+IFS=$', \n'
 
 folder=${1:-secrets}
-network=${CUSTODY_NETWORK:-regtest}
-# The node has its own names for the chains.
-case $network in
-  mainnet) chain=main ;;
-  testnet) chain=test ;;
-  signet | regtest) chain=$network ;;
-  *) echo "error: CUSTODY_NETWORK: accepted is mainnet, testnet, signet, regtest" >&2; exit 2 ;;
-esac
+# Bitcoin's node has its own names for the chains.
+chain=
+for network in ${CUSTODY_CHAINS:-regtest}; do
+  case $network in
+    mainnet) chain=main ;;
+    testnet) chain=test ;;
+    signet | regtest) chain=$network ;;
+    ethereum) ;;
+    *) echo "error: CUSTODY_CHAINS: accepted are mainnet, testnet, signet, regtest, ethereum" >&2; exit 2 ;;
+  esac
+done
+[ -n "$chain" ] || { echo "error: CUSTODY_CHAINS: names no Bitcoin network; the stack has its node" >&2; exit 2; }
 
 mkdir -p "$folder"
 # Only you can enter the folder; containers see single files of it, under accounts of their own, so those are readable.
@@ -21,13 +26,14 @@ cd "$folder"
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 keep() { if [ ! -e "$1" ]; then cat >"$1"; chmod 444 "$1"; else cat >/dev/null; fi; }
 
-for name in postgres_password owner_password app_password broker_password bitcoin_password seal_key; do
+for name in postgres_password owner_password app_password broker_password bitcoin_password seal_key ethereum_payer_key geth_jwt; do
   random | keep "$name"
 done
 printf 'postgresql+psycopg://custody_owner:%s@postgres:5432/custody' "$(cat owner_password)" | keep owner_database_url
 printf 'postgresql+psycopg://custody_app:%s@postgres:5432/custody' "$(cat app_password)" | keep database_url
 printf 'redis://:%s@valkey:6379/0' "$(cat broker_password)" | keep broker_url
 printf 'http://custody:%s@bitcoind:8332' "$(cat bitcoin_password)" | keep bitcoin_rpc_url
+printf 'http://geth:8545' | keep ethereum_rpc_url
 
 keep broker_conf <<CONF
 bind * -::*

@@ -297,7 +297,7 @@ class SpendRules:
     terms: Terms
     coinbase_maturity: int
     tiers: tuple[tuple[int | None, int], ...]
-    """(below this amount, confirmations); None is the last tier."""
+    """(below this amount, confirmations) of the chain's own asset; None is the last tier."""
     bundle_lifetime: timedelta = timedelta(hours=24)
     stock_low_mark: int = 5
     """Change addresses left in stock below which more are asked for."""
@@ -305,10 +305,13 @@ class SpendRules:
     """Blocks for which a confirmed payment is still watched for being reorganised away."""
     finality: Finality = Finality.DEPTH
     """With ``FINALIZED`` a payment is final when its block is, at whatever depth."""
+    asset_tiers: Mapping[str, tuple[tuple[int | None, int], ...]] = field(default_factory=dict)
+    """The tiers of other assets, by CAIP-19 id."""
 
-    def required_depth(self, units: int) -> int:
-        """Confirmations before a payment of this amount is final for us."""
-        return next(depth for below, depth in self.tiers if below is None or units < below)
+    def required_depth(self, units: int, *, asset: str | None = None) -> int:
+        """Confirmations before a payment of this amount is final for us; without an asset, of the chain's own."""
+        tiers = self.asset_tiers.get(asset or "", self.tiers)
+        return next(depth for below, depth in tiers if below is None or units < below)
 
 
 class Spending(Protocol):
@@ -333,6 +336,12 @@ class Spending(Protocol):
     @property
     def fee_rate(self) -> FeeRateWords:
         """How people name a fee rate."""
+
+    def for_vaults_of(self, chain: str) -> Spending:
+        """The same of places made for another chain's vaults, which may hold something here all the same.
+
+        Raises ``InvalidInput`` where no place of that chain is one here.
+        """
 
     def terms(self, block: Mapping[str, Any]) -> Terms:
         """The chain's block of the configuration as terms."""

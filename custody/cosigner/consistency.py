@@ -38,7 +38,7 @@ def check_consistency(
     """Raise ``CosignerRefusal`` if signing this could pay an intent twice or differently, or passes our own limits."""
     if memory.refused_spend(effect.spend, [digest for intent in intents for digest in intent.digests]):
         raise CosignerRefusal(Reason.REFUSED_BEFORE, "this very transaction was refused here for this intent before")
-    ours = frozenset(intent.of or intent.digest for intent in intents)
+    ours = frozenset(intent.matter for intent in intents)
     pays_nobody = any(intent.of is not None for intent in intents)
     for intent in intents:
         _check_request_once(intent, memory)
@@ -59,14 +59,14 @@ def _check_replaces(earlier: SignedTransaction, effect: Effect, ours: frozenset[
         raise CosignerRefusal(
             Reason.NOT_A_REPLACEMENT, f"takes nothing that {earlier.spend}, signed before, takes: both could confirm"
         )
-    if not (pays_nobody or earlier.pays_nobody) and earlier.intent_digests != ours:
+    if not (pays_nobody or earlier.pays_nobody) and earlier.matters != ours:
         raise CosignerRefusal(Reason.PAYS_DIFFERENTLY, f"{earlier.spend}, signed before, pays other intents with it")
 
 
 def _check_claims(effect: Effect, ours: frozenset[str], memory: MemoryView) -> None:
     for claim, units in effect.claims.items():
         for earlier in memory.signed_with_claim(claim):
-            if earlier.intent_digests.isdisjoint(ours) or earlier.claims[claim] != units:
+            if earlier.matters.isdisjoint(ours) or earlier.claims[claim] != units:
                 raise CosignerRefusal(Reason.COIN_SIGNED_ELSEWHERE, f"{claim} is in {earlier.spend}")
 
 

@@ -87,6 +87,13 @@ class Craft(Protocol):
     def gives_up(self) -> bool:
         """Whether this program can prove that a spend gives a withdrawal up and pays nobody."""
 
+    @property
+    def home(self) -> str:
+        """CAIP-2 id of the chain its vaults are of: ``chain`` itself, unless this is what ``elsewhere`` gave."""
+
+    def elsewhere(self, chain: str) -> Craft | None:
+        """The same for spends on another chain, where the places of our vaults are as much ours; ``None`` where not."""
+
     def check_keyset(self, keyset: Keyset) -> None:
         """Account keys, public keys and descriptor agree. Raises ``KeysetContradicts``, ``InvalidInput``."""
 

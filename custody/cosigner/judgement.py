@@ -15,17 +15,17 @@ from custody.cosigner.remembered import KnownOpening, MemoryView, PaidIntent, Si
 from custody.evidence.approvals import ApprovalRefused, check_approval
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.check import RequestRefused, check_request
-from custody.evidence.requests import RespendRequest, WithdrawalRequest, request_message
+from custody.evidence.requests import RespendRequest, StrayReturnRequest, WithdrawalRequest, request_message
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
-from policies.decision import Decision, stricter
+from policies.decision import Decision, Outcome, stricter
 from policies.document import Document
 from policies.engine import evaluate
 from policies.facts import Facts, Usage, UsageTotals
 from policies.windows import PastRequest, measure
 
-Asked = WithdrawalRequest | RespendRequest
+Asked = WithdrawalRequest | RespendRequest | StrayReturnRequest
 """What a bundle's payments may ask for."""
 
 LONGEST_WINDOW: Final = timedelta(days=366)
@@ -49,7 +49,7 @@ class Court:
 
 def check_authors(bundle: Bundle, *, root: TrustRoot, craft: Craft, now: datetime) -> tuple[Asked, ...]:
     """Each payment is a withdrawal of an asset of this chain's, signed by its requester; or it is the only one, and
-    gives a withdrawal up. Raises ``CosignerRefusal``.
+    gives a withdrawal up, or sends on what came astray to another chain than our vaults'. Raises ``CosignerRefusal``.
     """
     if not bundle.payments:
         raise CosignerRefusal(Reason.NOTHING_TO_PAY, "the bundle pays nobody")
@@ -59,6 +59,8 @@ def check_authors(bundle: Bundle, *, root: TrustRoot, craft: Craft, now: datetim
         raise CosignerRefusal(Reason.INTENT_TWICE, "one request stands in the bundle twice")
     if len(requests) > 1 and any(isinstance(request, RespendRequest) for request in requests):
         raise CosignerRefusal(Reason.RESPEND_NOT_ALONE, "a respend stands beside other payments")
+    if len(requests) > 1 and any(isinstance(request, StrayReturnRequest) for request in requests):
+        raise CosignerRefusal(Reason.RETURN_NOT_ALONE, "what came astray is sent on beside other payments")
     return requests
 
 
@@ -102,6 +104,8 @@ def _check_author(payment: Payment, root: TrustRoot, craft: Craft, now: datetime
         raise CosignerRefusal(Reason.RESPEND_NOT_PROVABLE, "a respend on this chain cannot be proved here yet")
     if intent.chain != craft.chain:
         raise CosignerRefusal(Reason.WRONG_CHAIN, f"the intent is for {intent.chain}")
+    if isinstance(request, StrayReturnRequest) != (craft.chain != craft.home):
+        raise CosignerRefusal(Reason.WRONG_CHAIN, f"a {request.kind} on {craft.chain}, our vaults are of {craft.home}")
     if craft.asset(request.asset, root) is None:
         raise CosignerRefusal(Reason.ASSET_UNKNOWN, f"{request.asset} is no asset of this chain in the trust root")
     try:
@@ -116,15 +120,18 @@ def _judge(court: Court, payment: Payment, request: Asked, before: Iterable[Judg
     opening = court.owners.of_client(intent)
     asset = court.craft.asset(request.asset, court.root)
     assert asset is not None
-    destination = _destination(request, court.craft) if isinstance(request, WithdrawalRequest) else None
+    destination = None if isinstance(request, RespendRequest) else _destination(request, court.craft)
     stored = _stored_decision(payment, court.document)
     facts = _facts(court, request, opening, asset, destination, stored.facts)
     decision = _decide(court, intent.digest, facts, stored, before)
+    needs_people = decision.outcome is Outcome.DENY or decision.obligations.approvals
+    if isinstance(request, StrayReturnRequest) and not needs_people:
+        raise CosignerRefusal(Reason.RETURN_WITHOUT_PEOPLE, "nobody has to agree that what came astray is sent on")
     nonces = _hear_people(court, payment, request, decision)
     return JudgedPayment(intent, request, opening, destination, decision, facts, asset, nonces)
 
 
-def _destination(request: WithdrawalRequest, craft: Craft) -> Destination:
+def _destination(request: WithdrawalRequest | StrayReturnRequest, craft: Craft) -> Destination:
     try:
         return craft.read_destination(request.destination, field="request.destination")
     except InvalidInput as error:

@@ -95,12 +95,13 @@ class CosignerKey:
         signatures = {entry.index: self.__sign(entry.path, psbt.sighash(entry.index), entry.pubkey) for entry in inputs}
         return add_signatures(psbt, pubkeys=[entry.pubkey for entry in inputs], signatures=signatures)
 
-    def sign_safe_tx(self, unsigned: UnsignedSafeTx) -> str:
+    def sign_safe_tx(self, unsigned: UnsignedSafeTx, *, elsewhere: bool = False) -> str:
         """Our owner's signature of a SafeTx: 65 bytes (r, s, v) in hex with ``0x``.
 
-        Raises ``WrongKey`` for a SafeTx of another network than the key's, and ``HashesDiffer``.
+        Raises ``WrongKey`` for a SafeTx of another network than the key's, or of the key's own where it is to be signed
+        for ``elsewhere``, and ``HashesDiffer``.
         """
-        if unsigned.network != self.header.network:
+        if (unsigned.network != self.header.network) != elsewhere or isinstance(self.header.network, bitcoin.Network):
             raise WrongKey(f"this key signs nothing for {unsigned.network.chain}", field="network")
         return "0x" + self.__sign(None, unsigned.expect_digest(), bytes.fromhex(self.public_key)).hex()
 

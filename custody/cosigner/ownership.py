@@ -39,14 +39,17 @@ class Owners:
         )
 
 
-def check_openings(bundle: Bundle, *, root: TrustRoot, document: Document, memory: MemoryView, now: datetime) -> Owners:
-    """Check each opening in the bundle and that none changes what is known. Raises ``CosignerRefusal``.
+def check_openings(
+    bundle: Bundle, *, chain: str, root: TrustRoot, document: Document, memory: MemoryView, now: datetime
+) -> Owners:
+    """Check each opening in the bundle, of a vault of ``chain``, and that none changes what is known.
 
-    Openings outlive their request and approvals, so those are judged at the time they were given.
+    Openings outlive their request and approvals, so those are judged at the time they were given. Raises
+    ``CosignerRefusal``.
     """
     known, delays = list(memory.openings()), dict[str, int]()
     for proven in bundle.openings:
-        opening, delay = _check_opening(proven, bundle.chain, root, document, now)
+        opening, delay = _check_opening(proven, chain, root, document, now)
         _expect_no_change(opening, known)
         known.append(opening)
         delays[opening.digest] = delay

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import KnownOpening, PaidIntent
 from custody.evidence.intents import Intent, VaultName
-from custody.evidence.requests import RespendRequest, WithdrawalRequest, request_message
+from custody.evidence.requests import RespendRequest, StrayReturnRequest, WithdrawalRequest, request_message
 from custody.kernel.money import Asset
 from policies.decision import Decision
 from policies.facts import Facts
@@ -27,7 +27,7 @@ class JudgedPayment:
     """A payment that may be made, and where it goes; or a payment that is given up, and nobody is paid."""
 
     intent: Intent
-    request: WithdrawalRequest | RespendRequest
+    request: WithdrawalRequest | RespendRequest | StrayReturnRequest
     opening: KnownOpening
     destination: Destination | None
     """``None`` where nobody is paid."""
@@ -46,6 +46,11 @@ class JudgedPayment:
         return self.destination
 
     @property
+    def max_fee(self) -> int:
+        """What the vault may bear of the fee: nothing where its requester was not asked."""
+        return 0 if isinstance(self.request, StrayReturnRequest) else self.request.max_fee
+
+    @property
     def paid(self) -> PaidIntent:
         """As the memory keeps it."""
         gives_up = isinstance(self.request, RespendRequest)
@@ -56,6 +61,7 @@ class JudgedPayment:
             units=0 if gives_up else self.request.amount,
             facts=self.facts.to_json(),
             of=self.request.of if isinstance(self.request, RespendRequest) else None,
+            stray=self.request.stray(self.intent.chain) if isinstance(self.request, StrayReturnRequest) else None,
         )
 
 

@@ -27,11 +27,18 @@ class PaidIntent:
     """Policy facts as they stood at signing, for this program's own count of usage."""
     of: str | None = None
     """The intent it gives up, where it pays nobody."""
+    stray: str | None = None
+    """What came astray that it sends on, by the digest that names it."""
+
+    @property
+    def matter(self) -> str:
+        """What is done once at most, whoever asks for it: a payment, by its intent, or sending on what came astray."""
+        return self.stray or self.of or self.digest
 
     @property
     def digests(self) -> tuple[str, ...]:
-        """Its own, and of what it gives up."""
-        return (self.digest,) if self.of is None else (self.digest, self.of)
+        """Its own, and that of its matter."""
+        return (self.digest,) if self.matter == self.digest else (self.digest, self.matter)
 
     def to_json(self) -> dict[str, Any]:
         """As stored."""
@@ -42,6 +49,7 @@ class PaidIntent:
             "units": str(self.units),
             "facts": dict(self.facts),
             **({} if self.of is None else {"of": self.of}),
+            **({} if self.stray is None else {"stray": self.stray}),
         }
 
     @classmethod
@@ -54,6 +62,7 @@ class PaidIntent:
             units=int(body["units"] if "units" in body else body["amount_sat"]),
             facts=body["facts"],
             of=body.get("of"),
+            stray=body.get("stray"),
         )
 
 
@@ -75,9 +84,9 @@ class SignedTransaction:
     intents: tuple[PaidIntent, ...]
 
     @property
-    def intent_digests(self) -> frozenset[str]:
-        """Which intents it pays; where it pays nobody, the intent it gives up."""
-        return frozenset(intent.of or intent.digest for intent in self.intents)
+    def matters(self) -> frozenset[str]:
+        """Which intents it pays or gives up; and what came astray that it sends on."""
+        return frozenset(intent.matter for intent in self.intents)
 
     @property
     def pays_nobody(self) -> bool:
@@ -102,7 +111,7 @@ class MemoryView(Protocol):
         """Every opening accepted before."""
 
     def signed_for_intent(self, digest: str) -> Iterable[SignedTransaction]:
-        """Every spend signed that pays the intent with this digest, or gives it up."""
+        """Every spend signed that pays the intent with this digest, or gives it up; or sends on this stray."""
 
     def signed_with_claim(self, claim: Claim) -> Iterable[SignedTransaction]:
         """Every spend signed that takes this claim."""

@@ -27,12 +27,12 @@ class PinnedRoot:
 def check_standing(
     bundle: Bundle, *, pinned: PinnedRoot, limits: Limits, craft: Craft, now: datetime
 ) -> tuple[TrustRoot, Document]:
-    """The pinned trust root and policy that judge ``bundle``. Raises ``CosignerRefusal``."""
+    """The pinned trust root and policy that judge ``bundle``; ``craft`` is its chain's. Raises ``CosignerRefusal``."""
     if bundle.chain != craft.chain:
         raise CosignerRefusal(Reason.WRONG_CHAIN, f"the bundle is for {bundle.chain}, this key for {craft.chain}")
     _check_times(bundle, limits, now)
     root = _check_root(bundle, pinned, now)
-    for keyset in (keyset for keyset in root.keysets if keyset.chain == bundle.chain):
+    for keyset in (keyset for keyset in root.keysets if keyset.chain == craft.home):
         _check_keyset(keyset, craft)
     return root, _check_policy(bundle.policy, root)
 

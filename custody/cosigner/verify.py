@@ -73,10 +73,11 @@ def verify(
 
     ``now`` is the keyholder's own clock. Raises ``CosignerRefusal`` with the first rule that is broken.
     """
-    craft = craft_of(me.network)
+    home = craft_of(me.network)
+    craft = home if bundle.chain == home.chain else home.elsewhere(bundle.chain) or home
     root, document = check_standing(bundle, pinned=pinned, limits=limits, craft=craft, now=now)
     requests = check_authors(bundle, root=root, craft=craft, now=now)
-    owners = check_openings(bundle, root=root, document=document, memory=memory, now=now)
+    owners = check_openings(bundle, chain=home.chain, root=root, document=document, memory=memory, now=now)
     court = Court(bundle, root, document, owners, memory, craft, now)
     payments = judge_payments(court, requests)
     delays = {payment.intent.digest: payment.decision.obligations.delay_seconds for payment in payments}

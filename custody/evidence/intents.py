@@ -43,7 +43,7 @@ class Intent:
 
     @property
     def kind(self) -> str:
-        """What is wanted: ``withdrawal``, ``client_opening``, ``respend``."""
+        """What is wanted: ``withdrawal``, ``client_opening``, ``respend``, ``stray_return``."""
         return self.request.kind
 
     @property

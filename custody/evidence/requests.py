@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from custody.evidence import fields
-from custody.kernel.canonical import canonical_json, digest_bytes
+from custody.kernel.canonical import canonical_json, digest, digest_bytes
 from custody.kernel.clock import parse_rfc3339, rfc3339
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import MAX_UNITS
@@ -175,11 +176,78 @@ class RespendRequest:
         )
 
 
-Request = WithdrawalRequest | ClientOpeningRequest | RespendRequest
-_KINDS: Final[dict[str, type[WithdrawalRequest] | type[ClientOpeningRequest] | type[RespendRequest]]] = {
+@dataclass(frozen=True, slots=True)
+class StrayReturnRequest:
+    """Send on what came astray: to ``address`` of ``client``'s, on another chain than the address was made for.
+
+    ``txid`` and ``position`` name what came, on the chain of ``asset``; no ledger ever held it.
+    """
+
+    kind: ClassVar[str] = "stray_return"
+
+    requester: str
+    client: str
+    txid: str
+    position: int
+    address: str
+    asset: str
+    amount: int
+    destination: str
+    purpose: str
+    not_after: datetime
+    idempotency_key: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The canonical object that is signed; the amount is a string of base units."""
+        return {
+            "format": FORMAT,
+            "kind": self.kind,
+            "requester": self.requester,
+            "client": self.client,
+            "txid": self.txid,
+            "position": self.position,
+            "address": self.address,
+            "asset": self.asset,
+            "amount": str(self.amount),
+            "destination": self.destination,
+            "purpose": self.purpose,
+            "not_after": rfc3339(self.not_after),
+            "idempotency_key": self.idempotency_key,
+        }
+
+    @classmethod
+    def parse(cls, value: object, *, field: str = "request") -> StrayReturnRequest:
+        """Read the signed object; only the canonical spelling of each field is accepted. Raises ``InvalidInput``."""
+        keys = (
+            *("format", "kind", "requester", "client", "txid", "position", "address", "asset", "amount"),
+            *("destination", "purpose", "not_after", "idempotency_key"),
+        )
+        found = _header(value, keys, cls.kind, field)
+        return cls(
+            requester=fields.name(found["requester"], field=f"{field}.requester"),
+            client=fields.name(found["client"], field=f"{field}.client"),
+            txid=fields.text(found["txid"], field=f"{field}.txid", limit=128),
+            position=fields.whole_number(found["position"], field=f"{field}.position", high=2**63 - 1),
+            address=fields.text(found["address"], field=f"{field}.address"),
+            asset=fields.name(found["asset"], field=f"{field}.asset"),
+            amount=units(found["amount"], field=f"{field}.amount"),
+            destination=fields.text(found["destination"], field=f"{field}.destination"),
+            purpose=fields.text(found["purpose"], field=f"{field}.purpose"),
+            not_after=_canonical_time(found["not_after"], field=f"{field}.not_after"),
+            idempotency_key=fields.name(found["idempotency_key"], field=f"{field}.idempotency_key"),
+        )
+
+    def stray(self, chain: str) -> str:
+        """Hex digest that names what came, on ``chain``, whatever else this request says of it."""
+        return digest("stray", {"chain": chain, "txid": self.txid, "position": self.position})
+
+
+Request = WithdrawalRequest | ClientOpeningRequest | RespendRequest | StrayReturnRequest
+_KINDS: Final[Mapping[str, type[Request]]] = {
     WithdrawalRequest.kind: WithdrawalRequest,
     ClientOpeningRequest.kind: ClientOpeningRequest,
     RespendRequest.kind: RespendRequest,
+    StrayReturnRequest.kind: StrayReturnRequest,
 }
 
 

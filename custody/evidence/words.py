@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from custody.evidence.intents import Intent
-from custody.evidence.requests import ClientOpeningRequest, RespendRequest, WithdrawalRequest
+from custody.evidence.requests import ClientOpeningRequest, RespendRequest, StrayReturnRequest, WithdrawalRequest
 from custody.kernel.clock import rfc3339
 from custody.kernel.ids import base32
 from custody.kernel.money import Asset, format_decimal
@@ -32,6 +32,8 @@ def say(intent: Intent, *, asset: Asset | None = None, fee_asset: Asset | None =
         return _say_opening(intent, request)
     if isinstance(request, RespendRequest):
         return _say_respend(intent, request, asset)
+    if isinstance(request, StrayReturnRequest):
+        return _say_return(intent, request, asset)
     return _say_withdrawal(intent, request, asset, fee_asset)
 
 
@@ -62,6 +64,18 @@ def _say_respend(intent: Intent, request: RespendRequest, asset: Asset | None) -
     return [
         f"Give up the withdrawal of {amount} with code {digest_code(request.of)}: it can be paid no more",
         f"nobody is paid; client {request.client}, vault {intent.vault}, on {intent.chain}",
+        f"purpose: {request.purpose}",
+        f"asked for by {request.requester}, good until {rfc3339(request.not_after)}",
+        f"code {digest_code(intent.digest)}",
+    ]
+
+
+def _say_return(intent: Intent, request: StrayReturnRequest, asset: Asset | None) -> list[str]:
+    amount = amount_in_words(request.amount, asset) if asset else f"{request.amount} base units of {request.asset}"
+    return [
+        f"Send {amount} that came astray on to {request.destination}, on {intent.chain}",
+        f"it came with {request.txid} (number {request.position}) to {request.address},",
+        f"an address of client {request.client}, vault {intent.vault}, on a chain it was not made for: in no books",
         f"purpose: {request.purpose}",
         f"asked for by {request.requester}, good until {rfc3339(request.not_after)}",
         f"code {digest_code(intent.digest)}",

@@ -174,11 +174,16 @@ def take_doubts(session: Session, *, chain: str, now: datetime) -> list[Doubted]
     return [Doubted(row.asset, row.block_hash, bytes(row.locator), int(row.told), int(row.arrived)) for row in rows]
 
 
-def note_finalized(session: Session, *, chain: str, height: int | None) -> None:
-    """Keep up to where the node says that nothing can be undone. It never goes back."""
-    if height is not None:
-        lower = ProgressRow.finalized.is_(None) | (ProgressRow.finalized < height)
-        session.execute(update(ProgressRow).where(ProgressRow.chain == chain, lower).values(finalized=height))
+def note_finalized(session: Session, *, chain: str, final: Tip) -> None:
+    """Keep up to where the node says that nothing can be undone, while the block there is one that was read.
+
+    It goes back with a reorg alone.
+    """
+    progress = select(ProgressRow.chain).where(ProgressRow.chain == chain)
+    session.execute(progress.with_for_update())
+    if queries.stored_hash(session, chain=chain, height=final.height) == final.hash:
+        lower = ProgressRow.finalized.is_(None) | (ProgressRow.finalized < final.height)
+        session.execute(update(ProgressRow).where(ProgressRow.chain == chain, lower).values(finalized=final.height))
 
 
 def plan_comparison(
@@ -266,6 +271,8 @@ def disconnect(session: Session, *, chain: str, to_height: int, expected_tip: Ti
     undone = {"chain": chain, "height": to_height, "now": now}
     session.execute(statements.REMOVE_MOVEMENTS, undone)
     session.execute(statements.REMOVE_OUTCOMES, undone)
+    final_above = (ProgressRow.chain == chain) & (ProgressRow.finalized > to_height)
+    session.execute(update(ProgressRow).where(final_above).values(finalized=to_height))
     session.execute(statements.REMOVE_STRAYS, {"chain": chain, "height": to_height, "now": now})
     session.execute(delete(ComparisonRow).where(ComparisonRow.chain == chain, ComparisonRow.height > to_height))
     session.execute(delete(CoinRow).where(CoinRow.chain == chain, CoinRow.created_height > to_height))

@@ -163,9 +163,17 @@ class _Run:
             compare(self.reader, self.database, chain=self.chain, assets=self.assets, until=tip, every=every)
 
     def note_finalized(self) -> None:
-        height = self.reader.finalized_height()
+        """Keep how far nothing can be undone, if the block there is the one we read."""
+        height, tip = self.reader.finalized_height(), self.tip()
+        if height is None or tip is None:
+            return
+        height = min(height, tip.height)
         with self.database.unit() as unit:
-            operations.note_finalized(unit.session, chain=self.chain, height=height)
+            known = queries.stored_hash(unit.session, chain=self.chain, height=height)
+        if known is None or self.reader.block_hash(height) != known:
+            return
+        with self.database.unit() as unit:
+            operations.note_finalized(unit.session, chain=self.chain, final=Tip(height, known))
 
     def _record(self, block: Block, tip: Tip | None) -> Tip:
         changed = self._changed_rules(block)

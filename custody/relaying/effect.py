@@ -6,8 +6,10 @@ and carries whatever waits. Both may run in several processes at once and be kil
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
 
 from custody.chains.carrying import (
     CarrierNode,
@@ -49,6 +51,10 @@ class NotReadYet(Unavailable):
     code = "chain-not-read-yet"
 
 
+Wanted = Callable[[Session, Sequence[str]], frozenset[str]]
+"""Those of these spends that their owner wants carried now: asked again each time, for minds and vaults change."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Lane:
     """One payer of one chain, and all that carrying takes. Has no readable ``repr``."""
@@ -59,6 +65,7 @@ class Lane:
     key: PayerKey
     rules: PayerRules
     terms: Terms
+    wanted: Wanted
 
     @property
     def payer(self) -> Payer:
@@ -77,6 +84,7 @@ def send(
     payer_key: PayerKey,
     rules: PayerRules,
     terms: Terms,
+    wanted: Wanted,
     spend: str,
     final: bytes,
     client: str | None = None,
@@ -87,7 +95,7 @@ def send(
     ``ALREADY_KNOWN`` also where its turn is used up. Raises ``CannotCarryYet`` where it has to wait, ``PayerStopped``,
     ``KeyUsedElsewhere`` (the payer is stopped then), and what the node raises.
     """
-    lane = Lane(database, node, chain, payer_key, rules, terms)
+    lane = Lane(database, node, chain, payer_key, rules, terms, wanted)
     with database.unit() as unit:
         load = operations.offer(
             unit.session,
@@ -122,18 +130,22 @@ def follow(
     payer_key: PayerKey,
     rules: PayerRules,
     terms: Terms,
+    wanted: Wanted,
+    is_sending: bool = True,
 ) -> None:
     """Bring everything of the payer's on: books, what landed, what waits for a block, what waits to be carried.
 
-    Run it after each ``movements.advanced`` and ``movements.reorganised``, and on a schedule. Raises as ``send`` does
-    but for ``CannotCarryYet``.
+    Run it after each ``movements.advanced`` and ``movements.reorganised``, and on a schedule. Not ``is_sending``, books
+    alone are kept. Raises as ``send`` does but for ``CannotCarryYet``.
     """
-    lane = Lane(database, node, chain, payer_key, rules, terms)
+    lane = Lane(database, node, chain, payer_key, rules, terms, wanted)
     _prepare(lane)
     with database.unit() as unit:
         operations.take_up(unit.session, chain=chain, account=payer_key.account, now=unit.now)
         operations.settle(unit.session, chain=chain, account=payer_key.account, rules=rules, now=unit.now)
     crash_point("relaying.settled")
+    if not is_sending:
+        return
     _release(lane)
     standing = _expect_numbers(lane)
     with database.unit() as unit:
@@ -153,12 +165,7 @@ def carry(lane: Lane) -> dict[str, BroadcastOutcome]:
     """Carry whatever waits and can go; what the node said, by carriage. Raises as ``follow`` does."""
     _prepare(lane)
     standing = _expect_numbers(lane)
-    with lane.database.unit() as unit:
-        waiting = queries.waiting(unit.session, chain=lane.chain, limit=LOADS_AT_ONCE)
-    if not waiting:
-        return {}
-    ready = _ready(lane, waiting)
-    crash_point("relaying.examined")
+    ready = _ready_of_all(lane)
     if not ready:
         return {}
     market, said = lane.node.market(), {}
@@ -252,6 +259,24 @@ def _stop(lane: Lane, error: operations.KeyUsedElsewhere) -> None:
         operations.stop(
             unit.session, chain=lane.chain, account=lane.key.account, why=error.message, actor=ACTOR, now=unit.now
         )
+
+
+def _ready_of_all(lane: Lane) -> list[tuple[Load, Prospect]]:
+    """Of all that waits what can go now, page by page: what cannot go must not stand before what can."""
+    newest: dict[str, tuple[Load, Prospect]] = {}
+    last: Load | None = None
+    while True:
+        with lane.database.unit() as unit:
+            page = queries.waiting(unit.session, chain=lane.chain, limit=LOADS_AT_ONCE, after=last)
+            wanted = lane.wanted(unit.session, [load.spend for load in page])
+            idle = {load.spend: "a word that it may be sent" for load in page if load.spend not in wanted}
+            operations.wait(unit.session, chain=lane.chain, reasons=idle, now=unit.now)
+        if waiting := [load for load in page if load.spend in wanted]:
+            newest |= {load.claim: (load, item) for load, item in _ready(lane, waiting)}
+            crash_point("relaying.examined")
+        if len(page) < LOADS_AT_ONCE:
+            return list(newest.values())
+        last = page[-1]
 
 
 def _ready(lane: Lane, waiting: Sequence[Load]) -> list[tuple[Load, Prospect]]:
@@ -357,10 +382,16 @@ def _send_newest(lane: Lane, stored: StoredCarriage) -> BroadcastOutcome:
 
 
 def _push(lane: Lane, stored: StoredCarriage) -> None:
-    """Send what waits for a block once more; when it has waited too long, or somebody asked, bid more."""
-    _send_newest(lane, stored)
+    """Send what waits for a block once more; when it has waited too long, or somebody asked, bid more.
+
+    What carries something that is wanted no more is not sent again: what takes its number goes without that.
+    """
+    spends = stored.variants[-1].spends
     with lane.database.unit() as unit:
-        is_due = stored.raise_asked or unit.now - stored.newest_at >= lane.rules.raise_after
+        is_wanted = lane.wanted(unit.session, spends).issuperset(spends)
+        is_due = stored.raise_asked or unit.now - stored.newest_at >= lane.rules.raise_after or not is_wanted
+    if is_wanted:
+        _send_newest(lane, stored)
     if not is_due:
         return
     draft, market = _what_is_left(lane, stored), lane.node.market()
@@ -391,6 +422,8 @@ def _what_is_left(lane: Lane, stored: StoredCarriage) -> Draft:
     """A carriage of what rides on it and can still go; of nothing, where all has ended or would fail."""
     with lane.database.unit() as unit:
         riding = queries.loads_of(unit.session, carriage=stored.id, state=LoadState.RIDING)
+        wanted = lane.wanted(unit.session, [load.spend for load in riding])
+    riding = [load for load in riding if load.spend in wanted]
     prospects = lane.node.examine([load.final for load in riding], account=lane.key.account)
     able = [(load, item) for load, item in zip(riding, prospects, strict=True) if item.can_go]
     if len(able) > 1:

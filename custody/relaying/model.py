@@ -27,6 +27,7 @@ class Load:
     carriage: str | None
     tries: int
     waiting_for: str | None
+    offered_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +129,15 @@ def _check(rate: int, draft: Draft, terms: Terms) -> None:
 
 
 def groups(ready: Sequence[tuple[Load, Prospect]], rules: PayerRules) -> list[list[tuple[Load, Prospect]]]:
-    """Who goes with whom: what needs its place made goes alone, the rest together as far as it may."""
+    """Who goes with whom: what needs its place made goes alone, the rest together as far as it may.
+
+    So does what a carriage has left behind: one of several can burn what the others needed, and not twice.
+    """
     found: list[list[tuple[Load, Prospect]]] = []
     together: list[tuple[Load, Prospect]] = []
     weight = 0
     for load, prospect in ready:
-        if prospect.readiness is not Readiness.READY:
+        if load.tries or prospect.readiness is not Readiness.READY:
             found.append([(load, prospect)])
             continue
         if together and (len(together) >= rules.most_together or weight + prospect.weight > rules.weight_cap):

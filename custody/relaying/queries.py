@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from custody.chains.carrying import Bid
@@ -35,15 +35,25 @@ def load(session: Session, *, chain: str, spend: str) -> Load | None:
     return None if row is None else view_load(row)
 
 
-def waiting(session: Session, *, chain: str, limit: int) -> list[Load]:
-    """What waits to be carried, the oldest first."""
+def waiting(session: Session, *, chain: str, limit: int, after: Load | None = None) -> list[Load]:
+    """What waits to be carried, the oldest first; with ``after``, what was offered later than that."""
     query = (
         select(LoadRow)
         .where(LoadRow.chain == chain, LoadRow.state == LoadState.WAITING)
         .order_by(LoadRow.offered_at, LoadRow.spend)
         .limit(limit)
     )
+    if after is not None:
+        query = query.where(tuple_(LoadRow.offered_at, LoadRow.spend) > (after.offered_at, after.spend))
     return [view_load(row) for row in session.execute(query).scalars()]
+
+
+def ended_among(session: Session, *, chain: str, spends: Collection[str]) -> frozenset[str]:
+    """Those of these spends of which the node once said that their turn was used up."""
+    query = select(LoadRow.spend).where(
+        LoadRow.chain == chain, LoadRow.state == LoadState.ENDED, LoadRow.spend.in_(spends)
+    )
+    return frozenset(session.execute(query).scalars())
 
 
 def claims_riding(session: Session, *, chain: str) -> frozenset[str]:
@@ -136,6 +146,7 @@ def view_load(row: LoadRow) -> Load:
         carriage=row.carriage_id,
         tries=row.tries,
         waiting_for=row.waiting_for,
+        offered_at=row.offered_at,
     )
 
 

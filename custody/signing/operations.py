@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
 from custody.chains.registry import spending
-from custody.chains.spending import AnswerRefused, Input, read_input
+from custody.chains.spending import AnswerRefused, Input, Spending, read_input
 from custody.chains.spending import Final as Signed
 from custody.evidence.bundle import Bundle, Refusal, unsigned_of
 from custody.evidence.keysets import Keyset
@@ -244,6 +244,8 @@ def _complete_at_quorum(
 class _Ours:
     """What a bundle asks to have signed, and whose it is: what an answer says about either is not read."""
 
+    chain: str
+    """Where it is to be carried out."""
     unsigned: str
     inputs: tuple[Input, ...]
     keyset: Keyset
@@ -252,11 +254,12 @@ class _Ours:
     @classmethod
     def of(cls, row: BundleRow, keyset: Keyset, branch: int) -> _Ours:
         """As it was stored when the bundle was opened."""
-        return cls(unsigned_of(row.document), tuple(read_input(item) for item in row.inputs), keyset, branch)
+        inputs = tuple(read_input(item) for item in row.inputs)
+        return cls(row.document["chain"], unsigned_of(row.document), inputs, keyset, branch)
 
     def read(self, signed: object, cosigner: str) -> dict[str, str]:
         """What the cosigner's answer adds. Raises ``AnswerRefused``, ``InvalidInput``."""
-        return spending(self.keyset.chain).read_answer(
+        return self._spending.read_answer(
             signed,
             unsigned=self.unsigned,
             inputs=self.inputs,
@@ -267,9 +270,13 @@ class _Ours:
 
     def finalise(self, signatures: dict[str, dict[str, Any]]) -> Signed:
         """The final attempt out of a quorum's answers."""
-        return spending(self.keyset.chain).finalise(
+        return self._spending.finalise(
             signatures, unsigned=self.unsigned, inputs=self.inputs, keyset=self.keyset, branch=self.branch
         )
+
+    @property
+    def _spending(self) -> Spending:
+        return spending(self.chain).for_vaults_of(self.keyset.chain)
 
 
 def _suspect(session: Session, row: BundleRow, cosigner: str, refused: AnswerRefused, now: datetime) -> None:

@@ -43,7 +43,7 @@ def attach(
     *,
     planned: Plan,
     payment: Payment,
-    opening: ProvenIntent,
+    openings: tuple[ProvenIntent, ...],
     trust: InForce,
     rules: SpendRules,
     seal_key: bytes,
@@ -59,7 +59,8 @@ def attach(
     vault = vaults.get(session, vault=order.vault)
     keyset = vaults.keyset(session, keyset_id=vault.keyset)
     change_index = _change_index(session, planned, earlier, rules, seal_key, now)
-    composed = spending(order.chain).compose(planned, keyset=keyset, branch=vault.branch, change_index=change_index)
+    ours = spending(order.chain).for_vaults_of(keyset.chain)
+    composed = ours.compose(planned, keyset=keyset, branch=vault.branch, change_index=change_index)
     row = AttemptRow(
         id=new_id("att", now),
         withdrawal_id=order.withdrawal,
@@ -78,7 +79,7 @@ def attach(
     )
     session.add(row)
     session.flush()
-    bundle = _bundle(row, payment, opening, trust, rules, now)
+    bundle = _bundle(row, payment, openings, trust, rules, now)
     signing.open_bundle(session, bundle=bundle, keyset=keyset, vault=order.vault, inputs=planned.inputs, now=now)
     facts = {"withdrawal": order.withdrawal, "txid": row.txid, "fee": str(row.fee_units), "weight": row.weight}
     audit.record(session, event="attempt.composed", subject=row.id, actor="daemon", now=now, facts=facts)
@@ -254,7 +255,12 @@ def _change_index(
 
 
 def _bundle(
-    row: AttemptRow, payment: Payment, opening: ProvenIntent, trust: InForce, rules: SpendRules, now: datetime
+    row: AttemptRow,
+    payment: Payment,
+    openings: tuple[ProvenIntent, ...],
+    trust: InForce,
+    rules: SpendRules,
+    now: datetime,
 ) -> Bundle:
     return Bundle(
         id=new_id("bnd", now),
@@ -264,7 +270,7 @@ def _bundle(
         not_after=now + rules.bundle_lifetime,
         unsigned=row.unsigned,
         payments=(payment,),
-        openings=(opening,),
+        openings=openings,
         policy=trust.policy_text,
         trust_root=trust.signed,
     )

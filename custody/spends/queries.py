@@ -183,6 +183,14 @@ def attempts(session: Session, *, withdrawal: str) -> list[Attempt]:
     return [view(row) for row in rows]
 
 
+def by_spends(session: Session, *, chain: str, spends: Sequence[str]) -> list[Attempt]:
+    """The attempts known by these spends, but for abandoned ones."""
+    query = select(AttemptRow).where(
+        AttemptRow.txid.in_(spends), AttemptRow.chain == chain, AttemptRow.state != "abandoned"
+    )
+    return [view(row) for row in session.execute(query.order_by(AttemptRow.id)).scalars()] if spends else []
+
+
 def watched(session: Session, *, chain: str, since_height: int) -> list[Attempt]:
     """Attempts the chain may still change its mind about: on their way, or ended at ``since_height`` or above.
 

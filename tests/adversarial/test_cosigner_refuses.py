@@ -22,8 +22,11 @@ __all__ = ["memory", "world"]
 
 WRITTEN_IN = (hostile_standing, hostile_requests, hostile_people, hostile_transactions, hostile_memory, hostile_safes)
 
-ELSEWHERE = {Reason.PERSON_DECLINED}
-"""Reached in tests of answering, where there is a person."""
+ELSEWHERE = {
+    Reason.PERSON_DECLINED,
+    *(Reason.RETURN_NOT_ALONE, Reason.RETURN_WITHOUT_PEOPLE, Reason.STRAY_NOT_THERE),
+}
+"""Reached in tests of answering, where there is a person, and of what came astray, which has a world of its own."""
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.crash.ether import living_on_ether
-from tests.crash.ether_roads import ON_ETHER
+from tests.crash.ether_roads import IN_PART, ON_ETHER
 from tests.crash.live import living
 from tests.crash.roads import ON_A_CHAIN_OF_ITS_OWN, Stage
 from tests.crash.yard import Yard
@@ -66,7 +66,7 @@ def _case_of(item: pytest.Function) -> Case:
 
 def _run(yard: Yard, stage: Stage, point: str) -> Deaths:
     if stage in ON_ETHER:
-        with living_on_ether(yard) as live:
+        with living_on_ether(yard, in_part=stage in IN_PART) as live:
             stage(live, point)
             return live.deaths
     if stage in ON_A_CHAIN_OF_ITS_OWN:

@@ -16,6 +16,7 @@ from custody.evidence.keysets import keyset_consent_message
 from custody.evidence.requests import RespendRequest, WithdrawalRequest
 from custody.evidence.signatures import Signature
 from custody.ledger import queries as ledger
+from custody.movements import queries as movements
 from custody.openings import operations as openings
 from custody.relaying import queries as relaying
 from custody.relaying.states import CarriageState
@@ -25,9 +26,10 @@ from custody.vaults import operations as vaults
 from custody.withdrawals.model import Withdrawal
 from custody.withdrawals.states import State
 from demo.child import free_port
-from demo.evm.contracts import SAFE_L2
+from demo.evm.contracts import SAFE_L2, pay_by_contract
 from tests.cosigner.safe_builders import NATIVE, SAFES, SafeWorld, safe_key, somebody, token_asset
 from tests.crash.live import Live, callers_of
+from tests.crash.partial import without_traces
 from tests.crash.yard import EtherChain, Yard
 from tests.support.evm import Contract, deploy_token, placed
 from tests.support.servers import FreshDatabase
@@ -42,6 +44,7 @@ TOKENS = 400_000_000
 DEPTH = 6
 """The most any amount here waits for."""
 PAYER_WEI = ETHER
+OVER = (State.COMPLETED, State.CANCELLED)
 
 
 class EtherHouse(House):
@@ -91,7 +94,8 @@ class EtherJourney:
     # What is prepared, before any process runs.
 
     def open(self) -> None:
-        """The client, open, with its address."""
+        """The client, open, with its address; the payer has ether."""
+        self.fund_payer()
         self.safe = self.house.open_safe(CLIENT)
         self.live.deliver()
 
@@ -100,34 +104,46 @@ class EtherJourney:
         self.node.transact(self.safe, DEPOSIT_WEI)
         self.token.transact("transfer", self.safe, DEPOSIT_TOKENS)
 
+    def deposit_by_a_contract(self) -> None:
+        """As much, the ether by a contract's call."""
+        pay_by_contract(self.node, {self.safe: DEPOSIT_WEI})
+        self.token.transact("transfer", self.safe, DEPOSIT_TOKENS)
+
     def fund(self) -> None:
-        """The client with both credited, and the payer with ether."""
+        """The client with both credited."""
         self.open()
-        self.fund_payer()
         self.deposit()
         self.live.chain.mine(DEPTH)
         self.live.scan()
         assert self.house.available(CLIENT) == self.deposited
 
-    def pay(self, **changes: Any) -> Withdrawal:
-        """A withdrawal that was handed to the payer, all by direct calls."""
-        asked = self.house.withdraw(self.request(SMALL_WEI, **changes))
+    def sign(self) -> Withdrawal:
+        """A withdrawal that a quorum has signed and nobody was told to carry, all by direct calls."""
+        asked = self.house.withdraw(self.request(SMALL_WEI))
         self.live.deliver()
         self.live.sign_here()
-        self.live.deliver()
         return asked
+
+    def pay(self) -> None:
+        """A withdrawal that was handed to the payer."""
+        self.sign()
+        self.live.deliver()
 
     @property
     def token_id(self) -> str:
         """The token's CAIP-19 id."""
         return token_asset(self.token.address).id
 
-    def drain_payer(self) -> None:
-        """The payer cannot pay for anything."""
+    @contextmanager
+    def payer_without_ether(self) -> Iterator[None]:
+        """Meanwhile the payer cannot pay for anything."""
+        before = self.node.balance_wei(self.payer)
         self.node.rpc("anvil_setBalance", self.payer, "0x0")
+        yield
+        self.node.rpc("anvil_setBalance", self.payer, hex(before))
 
     def fund_payer(self) -> None:
-        """Now it can."""
+        """The house tops the payer up."""
         self.node.transact(self.payer, PAYER_WEI)
 
     @property
@@ -164,7 +180,7 @@ class EtherJourney:
             amount=asked.units,
             max_fee=ETHER // 100,
             purpose="given up",
-            not_after=asked.not_after,
+            not_after=self.house.now() + timedelta(days=1),
             idempotency_key=f"give-up-{self.live.name}",
         )
         answer = self.live.ask("exchange", "POST", "/v1/respends", self.house.body(request))
@@ -176,28 +192,30 @@ class EtherJourney:
             body = self.house.approval(person, digest).to_json()
             self.live.ask(person, "POST", f"/v1/intents/{digest}/approvals", body)
 
-    def until_state(self, *states: State) -> None:
-        """Wait until every withdrawal is in one of ``states``, signing whatever comes."""
+    def until_credited(self) -> None:
+        """A block more each time the daemon has read the last one, until the client has what was deposited."""
 
-        def arrived() -> bool:
-            self.live.sign()
-            return all(found.state in states for found in self.house.withdrawals())
+        def there() -> bool:
+            self._mine_when_read()
+            return self.house.available(CLIENT) == self.deposited
 
-        self.live.until(arrived, f"withdrawals {' or '.join(states)}")
+        self.live.until(there, "both credited")
 
     def until_ended(self) -> None:
-        """Mine until every withdrawal is over: a block is all that is missing once it was carried."""
+        """A block more each time the daemon has read the last one, until every withdrawal is over."""
 
         def over() -> bool:
             self.live.sign()
-            found = self.house.withdrawals()
-            if all(each.state in (State.COMPLETED, State.CANCELLED) for each in found):
-                return True
-            if any(each.state in (State.BROADCAST, State.CONFIRMED) for each in found):
-                self.live.chain.mine()
-            return False
+            self._mine_when_read()
+            return all(each.state in OVER for each in self.house.withdrawals())
 
         self.live.until(over, "withdrawals over")
+
+    def _mine_when_read(self) -> None:
+        with self.house.db.unit() as unit:
+            tip = movements.tip(unit.session, chain=NATIVE.chain)
+        if tip is not None and tip.height == self.live.chain.height():
+            self.live.chain.mine()
 
     # What is there.
 
@@ -205,6 +223,11 @@ class EtherJourney:
         """Its attempts, oldest first."""
         with self.house.db.unit() as unit:
             return spends.attempts(unit.session, withdrawal=withdrawal.id)
+
+    def signed(self) -> int:
+        """How many attempts a quorum has signed, with the keyholders at work."""
+        self.live.sign()
+        return sum(each.final is not None for found in self.house.withdrawals() for each in self.attempts(found))
 
     def bids(self) -> int:
         """Transactions that were ever signed for the newest carriage."""
@@ -236,8 +259,8 @@ class EtherJourney:
 
 
 @contextmanager
-def living_on_ether(yard: Yard, *, node_url: str | None = None, **settings: Any) -> Iterator[Live]:
-    """A house on a fresh Ethereum node with nothing running; ``settings`` by their names."""
+def living_on_ether(yard: Yard, *, in_part: bool = False, **settings: Any) -> Iterator[Live]:
+    """A house on a fresh Ethereum node, which may show its blocks in part, with nothing running."""
     name = f"ether{yard.number()}"
     folder = yard.home / name
     folder.mkdir()
@@ -250,7 +273,7 @@ def living_on_ether(yard: Yard, *, node_url: str | None = None, **settings: Any)
         world = SafeWorld(now=now, expires_at=now + timedelta(days=365), token=contract)
         chosen: dict[str, Any] = {
             "network": "anvil",
-            "anvil_rpc_url": node_url or chain.node.url,
+            "anvil_rpc_url": stack.enter_context(without_traces(chain.node.url)) if in_part else chain.node.url,
             "anvil_start_height": chain.height(),
             "anvil_payer_key": secrets.token_hex(32),
             "assets_file": _listed(folder, contract),

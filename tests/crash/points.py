@@ -48,7 +48,14 @@ STAGES: Final[dict[Stage, tuple[str, ...]]] = {
     roads.undone_deposit: ("movements.disconnect", "movements.reorganised:"),
     roads.restored: ("restore.",),
     roads.undone_payment: ("movements.disconnect", "movements.reorganised:"),
-    ether_roads.ether_credit: ("movements.block_", "movements.advanced:", "deposits.taken_up", "deposits.booked"),
+    ether_roads.ether_credit: (
+        "movements.block_",
+        "movements.advanced:",
+        "deposits.taken_up",
+        "deposits.booked",
+        "relaying.registered",
+    ),
+    ether_roads.ether_compared: ("movements.balances_read", "movements.compared"),
     ether_roads.ether_first_payment: (
         "api.bundle.",
         "api.signature.",
@@ -59,7 +66,6 @@ STAGES: Final[dict[Stage, tuple[str, ...]]] = {
         "withdrawals.broadcast",
         "signing.complete:",
         "relaying.offered",
-        "relaying.registered",
         "relaying.examined",
         "relaying.buil",
         "relaying.sent",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,6 +14,7 @@ from typing import Any, Final
 import coincurve
 from eth_account import Account
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
 from custody.addresses.stocking import fill_stock
@@ -170,7 +171,7 @@ class RelayHouse:
 
     def lane(self) -> effect.Lane:
         """All that carrying takes."""
-        return effect.Lane(self.db, self.node, ANVIL.chain, self.key, self.rules, TERMS)
+        return effect.Lane(self.db, self.node, ANVIL.chain, self.key, self.rules, TERMS, everything)
 
     def load(self, signed: Signed) -> Load:
         """The spend as relaying has it."""
@@ -254,7 +255,13 @@ class RelayHouse:
             "payer_key": self.key,
             "rules": self.rules,
             "terms": TERMS,
+            "wanted": everything,
         }
+
+
+def everything(_session: Session, spends: Sequence[str]) -> frozenset[str]:
+    """Whoever offered it wants it carried."""
+    return frozenset(spends)
 
 
 @dataclass

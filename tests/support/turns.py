@@ -314,7 +314,11 @@ class Turns:
 
     def scan(self) -> None:
         """Read to the tip."""
-        where: dict[str, Any] = {"assets": self.deposit_rules.assets, "start_height": self.start}
+        where: dict[str, Any] = {
+            "assets": self.deposit_rules.assets,
+            "start_height": self.start,
+            "finality": self.rules.finality,
+        }
         while scan(self.reader, self.db, chain=ANVIL.chain, **where).more:
             pass
 

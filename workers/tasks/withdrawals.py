@@ -9,6 +9,7 @@ from custody.chains.port import BroadcastOutcome, BroadcastResult
 from custody.chains.spending import CannotReplace, FeeOverCap, NothingFree, WouldFail
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import CustodyError, Unavailable
+from custody.relaying import queries as relaying
 from custody.relaying.effect import CannotCarryYet
 from custody.relaying.operations import PayerStopped
 from custody.trust.operations import in_force
@@ -121,13 +122,15 @@ def replace(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, fee_ra
 def rebroadcast(runtime: Runtime, here: ServedChain) -> None:
     """Ask again for what was sent and is neither in the node's mempool nor in a block.
 
-    What is carried by somebody else is sent again by whoever follows the payer.
+    What is carried by somebody else is sent again by whoever follows the payer; asked for is what the node once said to
+    be over and no block that was read shows: the block it said that of may be gone.
     """
-    if here.is_carried:
-        return
     with runtime.database.unit() as unit:
         sent = withdrawals.sent_attempts(unit.session, chain=here.chain)
-    held = here.node.in_mempool([attempt.spend for attempt in sent])
+        spends = [attempt.spend for attempt in sent]
+        held = set(spends) - relaying.ended_among(unit.session, chain=here.chain, spends=spends)
+    if not here.is_carried:
+        held = here.node.in_mempool(spends)
     missing = [attempt for attempt in sent if attempt.spend not in held]
     if missing:
         with runtime.database.unit() as unit:

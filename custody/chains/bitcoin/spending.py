@@ -52,6 +52,12 @@ class BitcoinSpending:
         """CAIP-2 id."""
         return self._network.chain
 
+    def for_vaults_of(self, chain: str) -> BitcoinSpending:
+        """Itself: of another network's vaults nothing is spent. Raises ``InvalidInput``."""
+        if chain != self.chain:
+            raise InvalidInput(f"spends of no other vaults; accepted is {self.chain}", field="chain")
+        return self
+
     def terms(self, block: Mapping[str, Any]) -> BitcoinTerms:
         """The network's block of ``chains.toml`` as terms."""
         return BitcoinTerms.from_block(block)

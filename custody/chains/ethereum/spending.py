@@ -149,14 +149,22 @@ class EthereumSpending:
     can_be_left = True
     fee_rate = FEE_RATE
 
-    def __init__(self, chain: str, *, assets: Collection[str] | None = None) -> None:
+    def __init__(self, chain: str, *, assets: Collection[str] | None = None, made_for: Network | None = None) -> None:
         self._network = network(chain)
+        self._assets = assets
+        self._home = made_for or self._network
         self._tokens = None if assets is None else frozenset(contract_of(asset, self._network) for asset in assets)
 
     @property
     def chain(self) -> str:
         """CAIP-2 id."""
         return self._network.chain
+
+    def for_vaults_of(self, chain: str) -> EthereumSpending:
+        """Of the Safes of another network's vaults: anybody can deploy them here. Raises ``InvalidInput``."""
+        if chain == self._home.chain:
+            return self
+        return EthereumSpending(self.chain, assets=self._assets, made_for=network(chain))
 
     def terms(self, block: Mapping[str, Any]) -> EthereumTerms:
         """The network's block of ``chains.toml`` as terms."""
@@ -271,8 +279,8 @@ class EthereumSpending:
         return attempt
 
     def _expect_own(self, turn: Turn, keyset: Keyset) -> None:
-        if keyset.chain != self.chain:
-            raise InvalidInput(f"a keyset of another chain; accepted is {self.chain}", field="keyset.chain")
+        if keyset.chain != self._home.chain:
+            raise InvalidInput(f"a keyset of another chain; accepted is {self._home.chain}", field="keyset.chain")
         if _safes_of(keyset).address(_salt_of(turn, keyset)) != turn.account:
             raise InvalidInput("not a Safe of this keyset, client and index", field="inputs.account")
 

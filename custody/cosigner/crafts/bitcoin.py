@@ -106,6 +106,15 @@ class BitcoinCraft:
         """False: how coins are spent back to their own vault is not proved here yet."""
         return False
 
+    @property
+    def home(self) -> str:
+        """The chain itself."""
+        return self.network.chain
+
+    def elsewhere(self, chain: str) -> None:
+        """``None``: what came to a script of ours on another network is not proved here."""
+        del chain
+
     def check_keyset(self, keyset: Keyset) -> None:
         """Raises as ``account_keys``."""
         account_keys(keyset, self.network)
@@ -278,8 +287,8 @@ def _check_fee(effect: BitcoinEffect, payments: Sequence[JudgedPayment], limits:
     scripts = [payment.payee.locator for payment in payments]
     shares = fee_shares(fee_sat=effect.fee_sat, vsize=effect.vsize, output_scripts=scripts)
     for share_sat, payment in zip(shares, payments, strict=True):
-        if share_sat > payment.request.max_fee:
+        if share_sat > payment.max_fee:
             raise CosignerRefusal(
                 Reason.FEE_OVER_CEILING,
-                f"a fee of {share_sat} sat for {payment.request.client}, who allows {payment.request.max_fee} sat",
+                f"a fee of {share_sat} sat for {payment.request.client}, who allows {payment.max_fee} sat",
             )

@@ -18,7 +18,7 @@ from custody.chains.ethereum.offline.descriptor import AccountKey, safe_descript
 from custody.chains.ethereum.offline.ecdsa import address_of_key
 from custody.chains.ethereum.offline.effect import EffectReason, EffectRefused, effect_of
 from custody.chains.ethereum.offline.effect import Payment as Paid
-from custody.chains.ethereum.offline.network import Network
+from custody.chains.ethereum.offline.network import Network, network
 from custody.chains.ethereum.offline.proxy import Safes, SafeSetup, salt_nonce
 from custody.chains.ethereum.offline.unsigned import UnsignedSafeTx
 from custody.cosigner.craft import Bounds, KeysetContradicts, expect_ours
@@ -27,7 +27,7 @@ from custody.cosigner.payments import Destination, JudgedPayment, one_vault
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.intents import VaultName
 from custody.evidence.keysets import Keyset
-from custody.evidence.requests import RespendRequest
+from custody.evidence.requests import RespendRequest, StrayReturnRequest
 from custody.evidence.trust_root import TrustRoot
 from custody.evidence.words import digest_code
 from custody.kernel.errors import InvalidInput
@@ -72,6 +72,8 @@ class SafeEffect:
     vault: VaultName
     place: Place
     payments: tuple[Paid, ...]
+    away: bool
+    """Whether it is on another chain than the Safe was made for."""
 
     @property
     def spend(self) -> str:
@@ -80,8 +82,9 @@ class SafeEffect:
 
     @property
     def claims(self) -> dict[str, int]:
-        """The Safe's turn: its nonce, with nothing in it."""
-        return {self.unsigned.claim: 0}
+        """The Safe's turn: its nonce, with nothing in it. The same Safe has turns of its own on every chain."""
+        claim = self.unsigned.claim
+        return {f"{self.unsigned.network.chain}/{claim}" if self.away else claim: 0}
 
     @property
     def outputs(self) -> tuple[tuple[str, int], ...]:
@@ -110,7 +113,7 @@ class SafeEffect:
 
     def signed_by(self, key: CosignerKey) -> str:
         """Our owner's signature, 65 bytes in hex with ``0x``. Raises ``WrongKey``."""
-        return key.sign_safe_tx(self.unsigned)
+        return key.sign_safe_tx(self.unsigned, elsewhere=self.away)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,9 @@ class EthereumCraft:
     """One Ethereum network. A ``Craft``."""
 
     network: Network
+    """Where spends take place."""
+    made_for: Network | None = None
+    """Whose Safes they are, where that is another network: a Safe's address is good on every one of them."""
 
     @property
     def chain(self) -> str:
@@ -129,9 +135,27 @@ class EthereumCraft:
         """True: an empty call of the Safe to itself uses its nonce up and pays nobody."""
         return True
 
+    @property
+    def origin(self) -> Network:
+        """The network our Safes were made for."""
+        return self.made_for or self.network
+
+    @property
+    def home(self) -> str:
+        """CAIP-2 id of the network our Safes were made for."""
+        return self.origin.chain
+
+    def elsewhere(self, chain: str) -> EthereumCraft | None:
+        """Our Safes on another Ethereum network: anybody can deploy them there, and their owners are the same."""
+        try:
+            there = network(chain)
+        except InvalidInput:
+            return None
+        return EthereumCraft(there, self.origin) if there != self.origin else None
+
     def check_keyset(self, keyset: Keyset) -> None:
         """Raises as ``safes_of``."""
-        safes_of(keyset, self.network)
+        safes_of(keyset, self.origin)
 
     def asset(self, asset: str, root: TrustRoot) -> Asset | None:
         """The network's own coin as it is, or a token under its contract's checksummed address, if the root has it."""
@@ -160,6 +184,7 @@ class EthereumCraft:
         found = self._read(unsigned)
         vault = one_vault(payments)
         place = self._place(found.safe, vault, within)
+        _expect_there(found, place, payments)
         try:
             effect = effect_of(found.tx, safe=found.safe, network=self.network, tokens=self._tokens(within.root))
         except EffectRefused as refused:
@@ -170,7 +195,7 @@ class EthereumCraft:
         else:
             _match(effect.payments, payments)
         found.expect_digest()
-        return SafeEffect(found, vault, place, effect.payments)
+        return SafeEffect(found, vault, place, effect.payments, self.network != self.origin)
 
     def _read(self, unsigned: str) -> UnsignedSafeTx:
         try:
@@ -187,13 +212,13 @@ class EthereumCraft:
         if keyset is None:
             raise CosignerRefusal(Reason.KEYSET_NOT_OURS, f"the trust root has no keyset {vault.keyset}")
         try:
-            safes = safes_of(keyset, self.network)
+            safes = safes_of(keyset, self.origin)
             expect_ours(keyset, within.me)
         except InvalidInput as error:
             raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
         clients = sorted({opening.client for opening in within.owners.openings if opening.vault == vault})
         for index, client in islice(product(range(INDEXES), clients), MOST_TRIES):
-            salt = salt_nonce(keyset=keyset.id, client=client, index=index, network=self.network)
+            salt = salt_nonce(keyset=keyset.id, client=client, index=index, network=self.origin)
             if safes.address(salt) == safe:
                 return Place(client, index)
         raise CosignerRefusal(Reason.INPUT_NOT_OURS, f"{safe} is no Safe of a client of vault {vault}")
@@ -221,6 +246,15 @@ def safes_of(keyset: Keyset, network: Network) -> Safes:
     if safe_descriptor(setup) != keyset.descriptor:
         raise KeysetContradicts("is not built from the threshold and keys", field="keyset.descriptor")
     return Safes(setup)
+
+
+def _expect_there(found: UnsignedSafeTx, place: Place, payments: Sequence[JudgedPayment]) -> None:
+    """What came astray leaves from where it came, which is its own client's."""
+    request = payments[0].request
+    if isinstance(request, StrayReturnRequest) and (request.address, request.client) != (found.safe, place.client):
+        raise CosignerRefusal(
+            Reason.STRAY_NOT_THERE, f"it came to {request.address} of {request.client}, this is out of {found.safe}"
+        )
 
 
 def _match(made: Sequence[Paid], payments: Sequence[JudgedPayment]) -> None:

@@ -25,6 +25,7 @@ from custody.withdrawals.operations.paying import (
     sendable,
     sent_attempts,
     wait,
+    wanted,
 )
 from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request
 from custody.withdrawals.operations.respending import (
@@ -65,4 +66,5 @@ __all__ = [
     "sendable",
     "sent_attempts",
     "wait",
+    "wanted",
 ]

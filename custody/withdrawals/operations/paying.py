@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from custody.approvals import queries as intents
 from custody.chains.registry import addressing, payer
-from custody.chains.spending import Candidates, Plan, SpendRules
+from custody.chains.spending import Candidates, Plan, SpendRules, Turn
 from custody.clients import queries as clients
 from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
@@ -125,7 +125,8 @@ def mark_refused(session: Session, *, attempt: str, now: datetime) -> State:
     if row.state == State.AWAITING_SIGNATURES:
         if spends.give_up(session, withdrawal=row.id, refused=True, now=now):
             move(session, row, event=Event.REFUSE, actor="cosigners", now=now)
-    else:
+    elif not (found.pays and row.state == State.CANCELLING):
+        # Of a payment that is given up meanwhile the turn is still needed: what gives it up uses that.
         spends.drop_attempt(session, attempt=attempt)
     return State(row.state)
 
@@ -145,6 +146,22 @@ def sendable(session: Session, *, attempt: str) -> Attempt | None:
     if withdrawal.state == State.SIGNED:
         _refuse_frozen(session, withdrawal.client, withdrawal.vault)
     return found
+
+
+def wanted(session: Session, *, chain: str, spends: Sequence[str]) -> frozenset[str]:
+    """Those of these spends that ``sendable`` would have handed over now: none that is given up, over or stopped."""
+    return frozenset(
+        found.spend
+        for found in attempts.by_spends(session, chain=chain, spends=spends)
+        if _may_be_sent(session, found.id)
+    )
+
+
+def _may_be_sent(session: Session, attempt: str) -> bool:
+    try:
+        return sendable(session, attempt=attempt) is not None
+    except VaultStopped:
+        return False
 
 
 def mark_sent(session: Session, *, attempt: str, outcome: str, now: datetime) -> State:
@@ -220,12 +237,14 @@ def _attach(
     digest = row.respend if planned.order.pays_nobody and row.respend else row.digest
     proven = intents.proven(session, digest=digest)
     decision = intents.get(session, digest=digest).decision
-    opening = intents.proven(session, digest=clients.get(session, client=row.client_id).opening)
+    # An account of a pool may have been made for another client: whoever signs has to know whose it is.
+    owners = {row.client_id} | {item.client for item in planned.inputs if isinstance(item, Turn) and item.client}
+    openings = [clients.get(session, client=client).opening for client in sorted(owners)]
     return spends.attach(
         session,
         planned=planned,
         payment=Payment(proven, decision.to_json()),
-        opening=opening,
+        openings=tuple(intents.proven(session, digest=digest) for digest in openings),
         trust=trust,
         rules=rules,
         seal_key=seal_key,

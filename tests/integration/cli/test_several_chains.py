@@ -17,6 +17,8 @@ from custody.api.app import application
 from custody.api.auth import Callers
 from custody.cli.exits import run
 from custody.cli.main import app
+from custody.relaying.tables import PayerRow
+from custody.vaults import operations as vaults
 from demo.child import free_port
 from tests.cosigner.builders import person_key
 from tests.integration.api.callers import TOKENS
@@ -172,3 +174,30 @@ def test_a_registered_asset_without_rules_is_said_before_anything_else(
         2,
         f"error: CUSTODY_ASSETS_FILE: has no rules for {TOKEN.id}, which the trust root registers as TST\n",
     )
+
+
+def test_a_stopped_payer_goes_on_when_a_person_has_looked(shell: Shell) -> None:
+    with shell.house.db.unit() as unit:
+        vaults.open_house(unit.session, vault="payer:eip155:31337", chain="eip155:31337", actor="test", now=unit.now)
+        unit.session.add(
+            PayerRow(
+                chain="eip155:31337",
+                account=SOMEBODY,
+                vault_id="payer:eip155:31337",
+                next_number=7,
+                change_id=0,
+                registered_at=unit.now,
+                stopped_at=unit.now,
+                stopped_reason="somebody else used its key",
+            )
+        )
+    shown = shell("payer", "show", "--format", "json")
+    assert (json.loads(shown.out)[0]["next_number"], "somebody else" in shown.out) == (7, True)
+    behind = shell("payer", "resume", SOMEBODY, "--chain", "anvil", "--next-number", "6")
+    assert (behind.code, "next_number" in behind.err) == (1, True)
+    unknown = shell("payer", "resume", "0x" + "11" * 20, "--chain", "anvil", "--next-number", "9")
+    assert (unknown.code, "account" in unknown.err) == (3, True)
+    done = shell("payer", "resume", SOMEBODY, "--chain", "anvil", "--next-number", "9")
+    assert (done.code, done.out) == (0, f"{SOMEBODY} goes on with number 9\n")
+    row = json.loads(shell("payer", "show", "--format", "json").out)[0]
+    assert (row["next_number"], row["stopped"]) == (9, "")

@@ -251,6 +251,27 @@ def test_what_every_quorum_refuses_to_use_up_can_be_asked_for_again(road: Turns)
     road.check()
 
 
+def test_what_every_quorum_refused_to_pay_can_still_be_used_up(road: Turns) -> None:
+    asked = road.ask("acme", 400, "ODD")
+    road.settle(cosigners=())
+    for name in ("cosigner-2", "cosigner-3"):
+        road.refuse(name)
+    # People agree before anybody has taken the refusals up.
+    wish = road.respend(asked)
+    with road.db.unit() as unit:
+        withdrawals.mark_respend_approved(
+            unit.session,
+            digest=wish.intent.digest,
+            trust=in_force(unit.session),
+            correlation_id="first",
+            now=unit.now,
+        )
+    assert road.state(asked) == "cancelling"
+    road.pay_out()
+    assert (road.state(asked), road.balance("acme", "ODD")) == ("cancelled", (1_000, 0))
+    road.check()
+
+
 def test_what_nobody_signed_in_time_can_be_asked_for_again(road: Turns) -> None:
     asked = signed(road)
     road.respend(asked)

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
 from custody.chains.ethereum.planning import TurnUnknown
-from custody.chains.spending import NothingFree, TurnTaken, WouldFail
+from custody.chains.spending import Finality, NothingFree, SpendRules, TurnTaken, WouldFail
 from custody.reconciliation.invariants import check_invariants
 from custody.relaying.operations import NothingToRaise
 from custody.spends.operations import ClaimTaken
@@ -353,3 +353,26 @@ def test_how_spends_ended_bears_every_completed_payment(road: Turns, database: F
             assert any(said in each for each in check_invariants(session).found["I6"]), statement
             unit.rollback()
     engine.dispose()
+
+
+def test_a_payment_is_final_when_the_node_says_so(road: Turns) -> None:
+    road.rules = replace(road.rules, finality=Finality.FINALIZED, tiers=((None, 1),))
+    asked = road.ask("acme", ETHER // 2)
+    road.settle()
+    height = int(road.carry_all()[0]["blockNumber"], 16)
+    road.follow()
+    assert road.state(asked) == "confirmed", "one confirmation is not what was asked for"
+    for _ in range(10):
+        road.anvil.mine(1)
+        road.follow()
+        final = road.reader.finalized_height()
+        assert final is not None
+        assert road.state(asked) == ("completed" if final >= height else "confirmed")
+    assert final >= height
+    road.check()
+
+
+def test_an_amount_is_deep_by_its_own_asset(road: Turns) -> None:
+    rules: SpendRules = replace(road.rules, asset_tiers={"token": ((10, 1), (None, 9))})
+    assert [rules.required_depth(units, asset=road.asset("ETH")) for units in (1, 10)] == [DEPTH, DEPTH]
+    assert [rules.required_depth(units, asset="token") for units in (9, 10)] == [1, 9]

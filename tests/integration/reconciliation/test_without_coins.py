@@ -426,6 +426,17 @@ def test_with_the_networks_word_depth_counts_for_nothing(world: World, paper: Pa
     paper.final = 1
     read(world, paper)
     assert available(world, "acme") == {ASSET: 500, TOKEN: 70}
+    # Should it undo what it called final, its word for the blocks instead is waited for again.
+    del paper.blocks[1:]
+    paper.final = 0
+    paper.add(mixed(place, "cc" * 32), salt="another")
+    for _ in range(5):
+        paper.add(salt="another")
+    read(world, paper)
+    assert available(world, "acme").get(ASSET, 0) == 0
+    paper.final = 1
+    read(world, paper)
+    assert available(world, "acme") == {ASSET: 500, TOKEN: 70}
 
 
 def test_each_asset_waits_by_its_own_rules_and_becomes_its_own_balance(world: World, paper: Paper) -> None:

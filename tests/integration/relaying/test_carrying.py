@@ -14,7 +14,7 @@ from custody.relaying.effect import CannotCarryYet
 from custody.relaying.states import CarriageState, LoadState
 from demo.evm import contracts
 from tests.chains.ethereum.conftest import Limited
-from tests.support.lanes import ANVIL, ETHER, GWEI, RelayHouse, expect_paid, payee
+from tests.support.lanes import ANVIL, ETHER, GWEI, RelayHouse, Signed, expect_paid, payee
 
 SEVERAL = {f"client{number}": ("segregated", number) for number in range(1, 11)}
 
@@ -116,6 +116,44 @@ def test_one_that_fails_among_several_takes_nobody_with_it(relay_house: Callable
     house.settle()
     expect_paid(house, good, times=2)
     expect_paid(house, bad, times=2)
+
+
+def test_who_burns_what_the_others_needed_does_it_once(relay_house: Callable[..., RelayHouse]) -> None:
+    house = relay_house()
+    for client in house.clients:
+        house.send(house.signed(client))
+    house.follow()
+    good, bad = house.signed("acme", number=1), house.signed("birch", number=1)
+    offer(house, bad, good)
+    with house.anvil.mining_by_hand():
+        house.follow()
+        for client in house.clients:
+            house.anvil.rpc("anvil_setBalance", house.safes[client], "0x0")
+        house.anvil.mine()
+        for client in house.clients:
+            house.anvil.rpc("anvil_setBalance", house.safes[client], hex(ETHER))
+        house.follow()
+        assert [each.variants[0].spends for each in house.carriages()[-2:]] == [(bad.spend,), (good.spend,)]
+    house.settle()
+    expect_paid(house, good, times=2)
+
+
+def test_what_cannot_go_does_not_stand_before_what_can(house: RelayHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effect, "LOADS_AT_ONCE", 2)
+    early = [house.signed("acme", number=number) for number in range(1, 4)]
+    offer(house, *early, house.signed("birch"))
+    house.follow()
+    expect_paid(house, house.signed("birch"))
+
+
+def offer(house: RelayHouse, *spends: Signed) -> None:
+    """Hand them in; nothing is carried yet."""
+    for each in spends:
+        with house.db.unit() as unit:
+            operations.offer(
+                unit.session, chain=ANVIL.chain, spend=each.spend, final=each.raw, client=each.client,
+                ceiling_units=0, now=unit.now,
+            )  # fmt: skip
 
 
 def test_executes_alone_where_a_stranger_deployed_the_safe(house: RelayHouse) -> None:
