@@ -7,9 +7,12 @@ from dataclasses import replace
 from threading import Barrier, Thread
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 from custody.chains.ethereum.planning import TurnUnknown
 from custody.chains.spending import Finality, NothingFree, SpendRules, TurnTaken, WouldFail
+from custody.reconciliation.invariants import check_invariants
 from custody.relaying.operations import NothingToRaise
 from custody.spends.operations import ClaimTaken
 from custody.withdrawals import operations as withdrawals
@@ -323,6 +326,33 @@ def test_a_replacement_is_not_another_spend(road: Turns) -> None:
         withdrawals.request_replacement(
             unit.session, withdrawal=asked.id, fee_rate=10**9, actor="alice", correlation_id="t", now=unit.now
         )
+
+
+def test_how_spends_ended_bears_every_completed_payment(road: Turns, database: FreshDatabase) -> None:
+    """I6 where the chain says how a spend ended: told otherwise, the database is caught lying."""
+    paid, other = road.ask("acme", ETHER // 2), road.ask("acme", ETHER // 4)
+    road.pay_out()
+    road.pay_out()
+    road.check()
+    engine = create_engine(database.superuser_url)
+    for statement, said in (
+        ("UPDATE outcomes SET succeeded = false", "is completed and no spend of it ended well"),
+        ("DELETE FROM outcomes", "is completed and no spend of it ended well"),
+        ("UPDATE outcomes SET locator = '\\x01'", "is completed and no spend of it ended well"),
+        ("UPDATE outcomes SET removed_at = now()", "is completed and no spend of it ended well"),
+        (
+            f"UPDATE attempts SET withdrawal_id = '{paid.id}', sequence = 9 WHERE withdrawal_id = '{other.id}'",
+            "has 2 spends that ended well",
+        ),
+        (f"UPDATE withdrawals SET state = 'failed' WHERE id = '{other.id}'", "ended unpaid and its payment ended well"),
+    ):
+        with engine.connect() as connection, connection.begin() as unit:
+            connection.execute(text("SET session_replication_role = replica"))
+            assert connection.execute(text(statement)).rowcount != 0, statement
+            session = Session(connection, join_transaction_mode="rollback_only")
+            assert any(said in each for each in check_invariants(session).found["I6"]), statement
+            unit.rollback()
+    engine.dispose()
 
 
 def test_a_payment_is_final_when_the_node_says_so(road: Turns) -> None:
