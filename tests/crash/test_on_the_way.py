@@ -165,6 +165,25 @@ def test_what_rides_unmined_and_is_given_up_leaves_its_number_to_nothing(journey
     journey.house.expect_whole()
 
 
+def test_a_reorg_nobody_has_taken_up_takes_nothing_off_its_carriage(journey: EtherJourney) -> None:
+    asked = pay(journey)
+    scan(journey)
+    assert see(journey, asked).state == State.CONFIRMED
+    here = journey.house.runtime.only
+    with journey.node.mining_by_hand():
+        journey.node.reorg(1)
+        movements.scan(
+            here.node, journey.house.db, chain=here.chain, assets=here.assets, start_height=journey.live.start_height
+        )
+        carrying.follow(journey.house.runtime, here)
+        assert journey.bids() == 1
+    journey.live.chain.mine(DEPTH)
+    scan(journey)
+    assert see(journey, asked).state == State.COMPLETED
+    assert journey.node.balance_wei(journey.destination) == SMALL_WEI
+    journey.house.expect_whole()
+
+
 def test_what_is_frozen_while_it_waits_is_not_carried(journey: EtherJourney) -> None:
     asked = waiting_payment(journey)
     with journey.house.db.unit() as unit:
