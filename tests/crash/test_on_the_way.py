@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -12,13 +13,15 @@ from custody.addresses.stocking import fill_stock
 from custody.audit import queries as audit
 from custody.chains.ethereum.payer import call_of
 from custody.chains.ethereum.spending import EthereumSpending
+from custody.cli import payer
 from custody.clients import operations as clients
 from custody.evidence.requests import RespendRequest
-from custody.kernel.errors import Unavailable
+from custody.kernel.errors import InvalidInput, Unavailable
 from custody.movements import scan as movements
 from custody.openings import operations as openings
 from custody.relaying import queries as relaying
 from custody.relaying.model import Load
+from custody.relaying.operations import PayerStopped
 from custody.restore import operations as restore
 from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
@@ -165,6 +168,25 @@ def test_what_rides_unmined_and_is_given_up_leaves_its_number_to_nothing(journey
     journey.house.expect_whole()
 
 
+def test_a_reorg_nobody_has_taken_up_takes_nothing_off_its_carriage(journey: EtherJourney) -> None:
+    asked = pay(journey)
+    scan(journey)
+    assert see(journey, asked).state == State.CONFIRMED
+    here = journey.house.runtime.only
+    with journey.node.mining_by_hand():
+        journey.node.reorg(1)
+        movements.scan(
+            here.node, journey.house.db, chain=here.chain, assets=here.assets, start_height=journey.live.start_height
+        )
+        carrying.follow(journey.house.runtime, here)
+        assert journey.bids() == 1
+    journey.live.chain.mine(DEPTH)
+    scan(journey)
+    assert see(journey, asked).state == State.COMPLETED
+    assert journey.node.balance_wei(journey.destination) == SMALL_WEI
+    journey.house.expect_whole()
+
+
 def test_what_is_frozen_while_it_waits_is_not_carried(journey: EtherJourney) -> None:
     asked = waiting_payment(journey)
     with journey.house.db.unit() as unit:
@@ -247,3 +269,41 @@ def open_in_pool(journey: EtherJourney, client: str) -> str:
     where = {"vault": house.vaults[client], "target": 1, "seal_key": house.runtime.seal_key, "kept_for": client}
     fill_stock(house.db, house.runtime.only.node, **where)
     return house.address(client).address
+
+
+def test_an_operator_lets_a_stopped_payer_go_on(
+    journey: EtherJourney, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("custody.cli.house.runtime", lambda: journey.house.runtime)
+    asked = waiting_payment(journey)
+    journey.fund_payer()
+    journey.node.open_account(journey.payer)
+    journey.node.transact(journey.payer, sender=journey.payer)
+    with suppress(PayerStopped):
+        scan(journey)
+    assert see(journey, asked).state == State.SIGNED
+    assert "payer-stopped" in journey.live.alarms()
+    payer.listed()
+    assert "none of ours" in capsys.readouterr().out
+    with pytest.raises(PayerStopped, match="not below ours"):
+        payer.resume(journey.payer, chain="anvil", next_number=-1)
+    payer.resume(journey.payer, chain="anvil", next_number=1)
+    carrying.follow(journey.house.runtime, journey.house.runtime.only)
+    assert journey.node.balance_wei(journey.destination) == SMALL_WEI
+
+
+def test_an_operator_has_a_stranded_payment_carried_once_more(
+    journey: EtherJourney, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custody.cli.house.runtime", lambda: journey.house.runtime)
+    asked = waiting_payment(journey)
+    with pytest.raises(InvalidInput, match="waits for a person"):
+        payer.retry(asked.id)
+    with journey.house.db.unit() as unit:
+        unit.session.execute(text("UPDATE loads SET state = 'stuck', tries = 3"))
+    journey.fund_payer()
+    deliver(journey)
+    assert journey.node.balance_wei(journey.destination) == 0
+    payer.retry(asked.id)
+    scan(journey)
+    assert journey.node.balance_wei(journey.destination) == SMALL_WEI

@@ -32,6 +32,8 @@ from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import WithdrawalRow
 
 REPLACE: Final = "withdrawals.replace"
+PAID: Final = (State.CONFIRMED, State.COMPLETED)
+LEFT: Final = (State.CANCELLING, State.CANCELLED)
 
 
 class VaultStopped(Refused):
@@ -149,17 +151,20 @@ def sendable(session: Session, *, attempt: str) -> Attempt | None:
 
 
 def wanted(session: Session, *, chain: str, spends: Sequence[str]) -> frozenset[str]:
-    """Those of these spends that ``sendable`` would have handed over now: none that is given up, over or stopped."""
-    return frozenset(
-        found.spend
-        for found in attempts.by_spends(session, chain=chain, spends=spends)
-        if _may_be_sent(session, found.id)
-    )
+    """Those of these spends that may be carried now: none that is given up, settled by another, or stopped.
+
+    What is confirmed stays wanted: whether it still is, the chain knows before we do.
+    """
+    found = attempts.by_spends(session, chain=chain, spends=spends)
+    return frozenset(item.spend for item in found if _is_wanted(session, item))
 
 
-def _may_be_sent(session: Session, attempt: str) -> bool:
+def _is_wanted(session: Session, attempt: Attempt) -> bool:
+    withdrawal = queries.get(session, withdrawal=attempt.withdrawal)
+    if attempt.state == "confirmed":
+        return withdrawal.state in (PAID if attempt.pays else LEFT)
     try:
-        return sendable(session, attempt=attempt) is not None
+        return sendable(session, attempt=attempt.id) is not None
     except VaultStopped:
         return False
 

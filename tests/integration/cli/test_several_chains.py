@@ -191,13 +191,13 @@ def test_a_stopped_payer_goes_on_when_a_person_has_looked(shell: Shell) -> None:
                 stopped_reason="somebody else used its key",
             )
         )
-    shown = shell("payer", "show", "--format", "json")
+    shown = shell("payer", "list", "--format", "json")
     assert (json.loads(shown.out)[0]["next_number"], "somebody else" in shown.out) == (7, True)
     behind = shell("payer", "resume", SOMEBODY, "--chain", "anvil", "--next-number", "6")
     assert (behind.code, "next_number" in behind.err) == (1, True)
     unknown = shell("payer", "resume", "0x" + "11" * 20, "--chain", "anvil", "--next-number", "9")
     assert (unknown.code, "account" in unknown.err) == (3, True)
     done = shell("payer", "resume", SOMEBODY, "--chain", "anvil", "--next-number", "9")
-    assert (done.code, done.out) == (0, f"{SOMEBODY} goes on with number 9\n")
-    row = json.loads(shell("payer", "show", "--format", "json").out)[0]
+    assert (done.code, "goes on with number 9" in done.err) == (0, True)
+    row = json.loads(shell("payer", "list", "--format", "json").out)[0]
     assert (row["next_number"], row["stopped"]) == (9, "")

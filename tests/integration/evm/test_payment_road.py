@@ -16,6 +16,7 @@ from custody.reconciliation.invariants import check_invariants
 from custody.relaying.operations import NothingToRaise
 from custody.spends.operations import ClaimTaken
 from custody.withdrawals import operations as withdrawals
+from demo.bitcoind import NodeRefused
 from demo.servers import Anvil
 from tests.chains.ethereum.conftest import ETHER
 from tests.support.evm import Contract, deploy_token
@@ -376,3 +377,21 @@ def test_an_amount_is_deep_by_its_own_asset(road: Turns) -> None:
     rules: SpendRules = replace(road.rules, asset_tiers={"token": ((10, 1), (None, 9))})
     assert [rules.required_depth(units, asset=road.asset("ETH")) for units in (1, 10)] == [DEPTH, DEPTH]
     assert [rules.required_depth(units, asset="token") for units in (9, 10)] == [1, 9]
+
+
+def test_a_deposit_that_a_reorg_takes_while_its_payment_is_signed_stops_the_client(road: Turns) -> None:
+    deposited = road.anvil.height()
+    road.open("birch")
+    road.fund("birch", ETHER)
+    asked = road.ask("birch", ETHER)
+    road.settle()
+    assert road.state(asked) == "broadcast"
+    road.anvil.reorg(road.anvil.height() - deposited)
+    road.anvil.mine(DEPTH)
+    road.settle()
+    with pytest.raises(NodeRefused):
+        road.carry(road.attempts(asked)[0])
+    # What is signed may still be paid: the money it takes stays set aside, and is owed.
+    assert (road.state(asked), road.balance("birch")) == ("broadcast", (0, ETHER))
+    assert road.rows("SELECT status FROM clients WHERE id = 'birch'")[0][0] == "frozen"
+    road.check()
