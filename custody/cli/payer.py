@@ -32,8 +32,8 @@ def listed(chosen: FormatOption = Format.TABLE) -> None:
         {
             "chain": item.chain,
             "account": item.account,
-            "next_number": str(item.next_number),
-            "low": "yes" if item.is_low else "no",
+            "next_number": item.next_number,
+            "low": item.is_low,
             "stopped": item.stopped_reason or "",
         }
         for item in found
