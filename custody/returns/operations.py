@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
@@ -320,9 +320,15 @@ def _bundle(
 
 def _follow_ended(session: Session, chain: str, rules: SpendRules, now: datetime) -> list[str]:
     tip = movements.tip(session, chain=chain)
+    since = 0 if tip is None else tip.height - rules.reorg_horizon
     rows = session.execute(
         select(ReturnRow)
-        .where(ReturnRow.chain == chain, ReturnRow.state.in_(SIGNED_AWAY))
+        .where(
+            ReturnRow.chain == chain,
+            ReturnRow.state.in_(SIGNED_AWAY),
+            # Like a payment: watched for as long as a reorg is expected to reach.
+            or_(ReturnRow.ended_height.is_(None), ReturnRow.ended_height >= since),
+        )
         .order_by(ReturnRow.id)
         .with_for_update()
     ).scalars().all()  # fmt: skip

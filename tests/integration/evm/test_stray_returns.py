@@ -6,18 +6,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from eth_account import Account
 from sqlalchemy import text
+from starlette.testclient import TestClient
 
 from custody.addresses import operations as addresses
 from custody.addresses.stocking import fill_stock
+from custody.api.app import application
+from custody.api.auth import Callers
 from custody.approvals import operations as approvals
 from custody.approvals import queries as intents
+from custody.bootstrap import Runtime
 from custody.chains.ethereum.adapter import EthereumAdapter
 from custody.chains.ethereum.offline.address import checksum_address
 from custody.chains.ethereum.offline.execution import RelayerCall, deploy_and_execute, execute
+from custody.chains.ethereum.payer import open_payer_key
 from custody.chains.ethereum.rpc import Rpc
 from custody.chains.ethereum.spending import EthereumSpending
 from custody.chains.ethereum.terms import EthereumTerms
@@ -26,6 +33,7 @@ from custody.chains.spending import SpendRules
 from custody.cosigner.answering import Answer, Desk, Signed, SignedRefusal
 from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
+from custody.deposits.model import AssetRules, DepositRules, Tier
 from custody.evidence.bundle import Bundle
 from custody.evidence.keysets import keyset_consent_message
 from custody.evidence.requests import ClientOpeningRequest, StrayReturnRequest, request_message
@@ -37,6 +45,7 @@ from custody.movements.scan import scan
 from custody.openings import operations as openings
 from custody.reconciliation.effect import reconcile
 from custody.reconciliation.stuck import Deadlines
+from custody.relaying import effect
 from custody.returns import operations as returns
 from custody.returns import queries
 from custody.returns.model import State
@@ -45,18 +54,29 @@ from custody.trust import operations as trust
 from custody.vaults import operations as vaults
 from demo.bitcoind import NodeRefused
 from demo.servers import Anvil
+from policies.document import load_document
 from tests.chains.ethereum.conftest import adapter_for
 from tests.cosigner.builders import approval, key_id, person_key
-from tests.cosigner.return_builders import ELSEWHERE, AwayWorld
+from tests.cosigner.return_builders import ELSEWHERE, RETURN_POLICY, AwayWorld
 from tests.cosigner.safe_builders import ANVIL, ETHER, SAFES, safe_key, somebody, token_asset
-from tests.support import oracle
+from tests.integration.api.callers import TOKENS, Caller
+from tests.support import lanes, oracle
 from tests.support.evm import Contract, deploy_token
 from tests.support.servers import FreshDatabase
+from tests.support.world import write_tokens
+from workers import tasks  # noqa: F401 - registers what delivers
+from workers.unit import DELIVERIES
 
 SEAL = b"\x09" * 32
 DEPTH = 2
 TERMS = EthereumTerms(absolute_wei=10**17, rate_wei_gas=10**12, share_bps=10_000)
 DEADLINES = Deadlines(600, 600, 600, 600, 600, 600, 600)
+WITHOUT_PEOPLE = RETURN_POLICY.replace(
+    "  - require: two operators send on what came astray\n"
+    "    match: {kind: stray_return}\n    approvals: {operators: 2}\n",
+    "",
+)
+PAYING = replace(lanes.RULES, required_depth=DEPTH)
 RULES = SpendRules(terms=TERMS, coinbase_maturity=1, tiers=((None, DEPTH),))
 
 
@@ -79,6 +99,8 @@ class Shore:
         self.listed = token_asset(self.world.away_token, chain=ELSEWHERE.chain).id
         self.reader = EthereumAdapter(Rpc(self.away.url), network=ELSEWHERE, assets=[self.listed])
         self.start = self.away.height()
+        self.payer = open_payer_key(Account.create().key.hex(), chain=ELSEWHERE.chain)
+        self.away.transact(self.payer.account, 10 * ETHER)
         self._found()
         for name in self.world.owners[:2]:
             memory = Memory.create(self.folder / name)
@@ -141,20 +163,25 @@ class Shore:
                     now=unit.now,
                 )
 
-    def follow(self, blocks: int = DEPTH) -> list[str]:
+    def follow(self, blocks: int = DEPTH) -> None:
         """Mine there and take up what is read."""
         self.away.mine(blocks)
         assets = [ELSEWHERE.asset.id, self.listed]
         while scan(self.reader, self.db, chain=ELSEWHERE.chain, assets=assets, start_height=self.start).more:
             pass
-        with self.db.unit() as unit:
-            return returns.follow(
-                unit.session,
-                chain=ELSEWHERE.chain,
-                trust=trust.in_force(unit.session),
-                rules=RULES,
-                now=unit.now,
-            )
+        self.deliver()
+
+    def deliver(self) -> None:
+        """What is due in the outbox, as workers do it."""
+        each = AssetRules((Tier(None, DEPTH),), dust_units=1, coinbase_maturity=1)
+        served = SimpleNamespace(
+            spend_rules=RULES, deposit_rules=DepositRules({ELSEWHERE.asset.id: each, self.listed: each})
+        )
+        here = cast("Runtime", SimpleNamespace(database=self.db, of=lambda _chain: served))
+        topics = ("intents.approved", "movements.advanced", "movements.reorganised", "signing.complete")
+        for topic in topics:
+            for (due,) in self.rows(f"SELECT id FROM outbox WHERE done_at IS NULL AND topic = '{topic}' ORDER BY id"):
+                DELIVERIES[topic](here, due)
 
     def strays(self) -> list[Stray]:
         with self.db.unit() as unit:
@@ -207,20 +234,22 @@ class Shore:
                         now=unit.now,
                     )
                 assert taken.refused is None
-        for payload in self.rows("SELECT payload FROM outbox WHERE topic = 'signing.complete' ORDER BY id"):
-            with self.db.unit() as unit:
-                returns.mark_signed(unit.session, attempt=payload[0]["attempt"], now=unit.now)
+        self.deliver()
         return said
 
     def rows(self, statement: str) -> list[Any]:
         with self.db.unit() as unit:
             return list(unit.session.execute(text(statement)).all())
 
-    def carry(self, node: Anvil | None = None) -> dict[str, Any]:
-        """Carry out what waits to be carried, as a relayer does; the receipt."""
-        (final,) = self.rows("SELECT l.final FROM loads l JOIN returns r ON r.spend = l.spend WHERE r.state = 'signed'")
-        call = self.call(bytes(final[0]), node or self.away)
-        return (node or self.away).transact(call.to, 0, call.data)
+    def carry(self) -> None:
+        """Carry out what waits to be carried, with the house's own payer on that chain."""
+        effect.follow(self.db, self.reader, chain=ELSEWHERE.chain, payer_key=self.payer, rules=PAYING, terms=TERMS)
+
+    def carry_at(self, node: Anvil) -> dict[str, Any]:
+        """What was signed, as anybody would carry it out on a node; the receipt."""
+        ((final,),) = self.rows("SELECT final FROM returns WHERE state = 'signed'")
+        call = self.call(bytes(final), node)
+        return node.transact(call.to, 0, call.data)
 
     def call(self, final: bytes, node: Anvil) -> RelayerCall:
         there = spending(ELSEWHERE.chain)
@@ -234,7 +263,8 @@ class Shore:
         assets = [ELSEWHERE.asset.id, self.listed]
         run = reconcile(self.reader, self.db, chain=ELSEWHERE.chain, assets=assets, start_height=self.start)
         assert run.is_balanced, run.to_json()
-        assert self.rows("SELECT * FROM postings") == [], "no ledger ever held it"
+        kinds = {kind for (kind,) in self.rows("SELECT DISTINCT kind FROM ledger_accounts")}
+        assert kinds <= {"capital", "onchain", "network_fees"}, "the payer's money, and nobody else's"
         both = (ANVIL.chain, ELSEWHERE.chain)
         oracle.expect_whole(self.db, terms=dict.fromkeys(both, TERMS), deadlines=dict.fromkeys(both, DEADLINES))
 
@@ -259,9 +289,10 @@ def test_what_came_astray_goes_back_one_after_the_other(shore: Shore) -> None:
     ether, token = shore.strays()
     first = shore.ask(shore.request(ether))
     second = shore.ask(shore.request(token))
-    assert shore.follow() == [], "nobody agreed"
+    shore.follow()
     shore.agree(first.intent.digest, "alice")
-    assert shore.follow() == [], "two have to"
+    shore.follow()
+    assert shore.states() == [State.ASKED, State.ASKED], "two have to agree"
     shore.agree(first.intent.digest, "bob")
     shore.agree(second.intent.digest, "alice", "bob")
     shore.follow(0)
@@ -271,7 +302,7 @@ def test_what_came_astray_goes_back_one_after_the_other(shore: Shore) -> None:
 
     before = shore.home.rpc("eth_getBalance", sender, "latest")
     with pytest.raises(NodeRefused):
-        shore.carry(shore.home)
+        shore.carry_at(shore.home)
     assert shore.home.rpc("eth_getBalance", sender, "latest") == before, "for the chain it lies on and no other"
     shore.carry()
     assert shore.away.balance_wei(sender) == ETHER
@@ -305,6 +336,50 @@ def test_a_reorg_takes_a_return_back_and_it_is_carried_again(shore: Shore) -> No
     shore.carry()
     shore.follow()
     assert shore.states() == [State.RETURNED]
+    shore.expect_whole()
+
+
+def test_waits_until_the_stray_itself_is_deep_enough(shore: Shore) -> None:
+    shore.away.transact(shore.safe, ETHER)
+    shore.follow(0)
+    asked = shore.ask(shore.request(shore.strays()[0]))
+    shore.agree(asked.intent.digest, "alice", "bob")
+    shore.follow(0)
+    assert shore.states() == [State.ASKED]
+    with pytest.raises(returns.ReturnedAlready):
+        shore.ask(shore.request(shore.strays()[0], idempotency_key="again"))
+    shore.follow(1)
+    assert shore.states() == [State.AWAITING_SIGNATURES]
+    shore.expect_whole()
+
+
+def test_a_policy_that_asks_nobody_returns_nothing(shore: Shore) -> None:
+    shore.away.transact(shore.safe, ETHER)
+    shore.follow()
+    (stray,) = shore.strays()
+    with shore.db.unit() as unit:
+        ours = trust.in_force(unit.session)
+        lax = replace(ours, policy=load_document(WITHOUT_PEOPLE))
+        request = shore.request(stray)
+        with pytest.raises(returns.NobodyAgrees):
+            returns.request(unit.session, request=request, signature=_signed(request), trust=lax, now=unit.now)
+    assert shore.states() == []
+
+
+def test_asks_by_the_api_once(shore: Shore, tmp_path: Path) -> None:
+    shore.away.transact(shore.safe, ETHER)
+    shore.follow()
+    callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
+    served = cast("Runtime", SimpleNamespace(database=shore.db))
+    with TestClient(application(served, callers), raise_server_exceptions=False) as client:
+        exchange = Caller(client, "exchange")
+        request = shore.request(shore.strays()[0])
+        body = {"request": request.to_json(), "signature": _signed(request).to_json()}
+        first, again = exchange.post("/v1/returns", body), exchange.post("/v1/returns", body)
+        assert (first.status_code, again.status_code) == (201, 200), first.text
+        assert (first.json()["status"], first.json()["intent_state"]) == ("asked", "pending")
+        assert "that came astray on to" in exchange.get(first.headers["Location"]).text
+        assert [item["id"] for item in exchange.get("/v1/returns").json()["returns"]] == [first.json()["id"]]
     shore.expect_whole()
 
 
