@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ from custody.chains.ethereum.offline.address import checksum_address
 from custody.evidence.keysets import keyset_consent_message
 from custody.evidence.requests import RespendRequest, WithdrawalRequest
 from custody.evidence.signatures import Signature
+from custody.kernel.errors import Unavailable
 from custody.ledger import queries as ledger
 from custody.openings import operations as openings
 from custody.relaying import queries as relaying
@@ -87,6 +88,7 @@ class EtherJourney:
         self.token = Contract(self.node, cast("SafeWorld", self.house.ceremony).token, live.token.abi)
         self.destination = somebody(f"destination of {live.name}")
         self.safe = ""
+        self._drained_wei = 0
 
     # What is prepared, before any process runs.
 
@@ -114,7 +116,9 @@ class EtherJourney:
         asked = self.house.withdraw(self.request(SMALL_WEI, **changes))
         self.live.deliver()
         self.live.sign_here()
-        self.live.deliver()
+        # Where the payer has nothing, it waits to be carried.
+        with suppress(Unavailable):
+            self.live.deliver()
         return asked
 
     @property
@@ -124,11 +128,15 @@ class EtherJourney:
 
     def drain_payer(self) -> None:
         """The payer cannot pay for anything."""
+        self._drained_wei = self.node.balance_wei(self.payer)
         self.node.rpc("anvil_setBalance", self.payer, "0x0")
 
     def fund_payer(self) -> None:
-        """Now it can."""
-        self.node.transact(self.payer, PAYER_WEI)
+        """Now it can: with what it had before it was drained, which the books know of."""
+        if self._drained_wei:
+            self.node.rpc("anvil_setBalance", self.payer, hex(self._drained_wei))
+        else:
+            self.node.transact(self.payer, PAYER_WEI)
 
     @property
     def payer(self) -> str:
@@ -164,7 +172,7 @@ class EtherJourney:
             amount=asked.units,
             max_fee=ETHER // 100,
             purpose="given up",
-            not_after=asked.not_after,
+            not_after=self.house.now() + timedelta(days=1),
             idempotency_key=f"give-up-{self.live.name}",
         )
         answer = self.live.ask("exchange", "POST", "/v1/respends", self.house.body(request))
@@ -193,7 +201,7 @@ class EtherJourney:
             found = self.house.withdrawals()
             if all(each.state in (State.COMPLETED, State.CANCELLED) for each in found):
                 return True
-            if any(each.state in (State.BROADCAST, State.CONFIRMED) for each in found):
+            if any(each.state in (State.BROADCAST, State.CONFIRMED, State.CANCELLING) for each in found):
                 self.live.chain.mine()
             return False
 
