@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ from custody.chains.ethereum.offline.address import checksum_address
 from custody.evidence.keysets import keyset_consent_message
 from custody.evidence.requests import RespendRequest, WithdrawalRequest
 from custody.evidence.signatures import Signature
+from custody.kernel.errors import Unavailable
 from custody.ledger import queries as ledger
 from custody.movements import queries as movements
 from custody.openings import operations as openings
@@ -90,6 +91,7 @@ class EtherJourney:
         self.token = Contract(self.node, cast("SafeWorld", self.house.ceremony).token, live.token.abi)
         self.destination = somebody(f"destination of {live.name}")
         self.safe = ""
+        self._drained_wei = 0
 
     # What is prepared, before any process runs.
 
@@ -124,10 +126,12 @@ class EtherJourney:
         self.live.sign_here()
         return asked
 
-    def pay(self) -> None:
-        """A withdrawal that was handed to the payer."""
-        self.sign()
-        self.live.deliver()
+    def pay(self) -> Withdrawal:
+        """A withdrawal that was handed to the payer; where that has nothing, it waits to be carried."""
+        asked = self.sign()
+        with suppress(Unavailable):
+            self.live.deliver()
+        return asked
 
     @property
     def token_id(self) -> str:
@@ -137,14 +141,21 @@ class EtherJourney:
     @contextmanager
     def payer_without_ether(self) -> Iterator[None]:
         """Meanwhile the payer cannot pay for anything."""
-        before = self.node.balance_wei(self.payer)
-        self.node.rpc("anvil_setBalance", self.payer, "0x0")
+        self.drain_payer()
         yield
-        self.node.rpc("anvil_setBalance", self.payer, hex(before))
+        self.fund_payer()
+
+    def drain_payer(self) -> None:
+        """The payer cannot pay for anything."""
+        self._drained_wei = self.node.balance_wei(self.payer)
+        self.node.rpc("anvil_setBalance", self.payer, "0x0")
 
     def fund_payer(self) -> None:
-        """The house tops the payer up."""
-        self.node.transact(self.payer, PAYER_WEI)
+        """The house tops the payer up; where it was drained, with what it had before, which the books know of."""
+        if self._drained_wei:
+            self.node.rpc("anvil_setBalance", self.payer, hex(self._drained_wei))
+        else:
+            self.node.transact(self.payer, PAYER_WEI)
 
     @property
     def payer(self) -> str:
@@ -206,8 +217,12 @@ class EtherJourney:
 
         def over() -> bool:
             self.live.sign()
-            self._mine_when_read()
-            return all(each.state in OVER for each in self.house.withdrawals())
+            found = self.house.withdrawals()
+            if all(each.state in (State.COMPLETED, State.CANCELLED) for each in found):
+                return True
+            if any(each.state in (State.BROADCAST, State.CONFIRMED, State.CANCELLING) for each in found):
+                self.live.chain.mine()
+            return False
 
         self.live.until(over, "withdrawals over")
 
