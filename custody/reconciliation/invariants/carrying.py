@@ -54,7 +54,10 @@ _FEES: Final = text(
     CROSS JOIN LATERAL (
       SELECT coalesce(sum(s.fee_units), 0) AS units, count(s.fee_units) AS spends FROM carriage_shares s
       WHERE s.carriage_id = c.id) shared
-    WHERE (c.state = 'confirmed' AND shared.units <> c.fee_units) OR (c.state <> 'confirmed' AND shared.spends > 0)
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN jsonb_array_length(v.spends) = 0 THEN 0 ELSE c.fee_units END AS units FROM carriage_variants v
+      WHERE v.carriage_id = c.id AND v.txid = c.txid) whole
+    WHERE (c.state = 'confirmed' AND shared.units <> whole.units) OR (c.state <> 'confirmed' AND shared.spends > 0)
     UNION ALL
     SELECT 'spend ' || s.spend || ' billed ' || s.billed_units || ' and the books say ' || said.units
     FROM carriage_shares s CROSS JOIN LATERAL (
