@@ -12,6 +12,7 @@ from custody.chains.port import BroadcastOutcome
 from custody.kernel.errors import Unavailable
 from custody.relaying import effect
 from custody.restore.queries import current
+from custody.returns import operations as returns
 from custody.withdrawals import operations as withdrawals
 from custody.withdrawals.model import Withdrawal
 
@@ -36,7 +37,7 @@ def hand_over(
         payer_key=carrier.key,
         rules=carrier.rules,
         terms=here.spend_rules.terms,
-        wanted=partial(_wanted, here.chain),
+        wanted=partial(wanted, here.chain),
         spend=spend,
         final=final,
         client=withdrawal.client,
@@ -61,13 +62,15 @@ def follow(runtime: Runtime, here: ServedChain) -> None:
         payer_key=carrier.key,
         rules=carrier.rules,
         terms=here.spend_rules.terms,
-        wanted=partial(_wanted, here.chain),
+        wanted=partial(wanted, here.chain),
         is_sending=not is_restoring,
     )
 
 
-def _wanted(chain: str, session: Session, spends: Sequence[str]) -> frozenset[str]:
-    return withdrawals.wanted(session, chain=chain, spends=spends)
+def wanted(chain: str, session: Session, spends: Sequence[str]) -> frozenset[str]:
+    """Those of these spends that whoever asked for them still wants carried."""
+    paying = withdrawals.wanted(session, chain=chain, spends=spends)
+    return paying | returns.wanted(session, chain=chain, spends=spends)
 
 
 def _carrier(here: ServedChain) -> Carrier:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
 from custody.chains.registry import has_coins
+from custody.chains.spending import Finality
 from custody.movements import statements
 from custody.movements.model import Coin, Movement, Stray, Tip
 from custody.movements.tables import (
@@ -68,6 +69,14 @@ def stored_hash(session: Session, *, chain: str, height: int) -> str | None:
 def finalized(session: Session, *, chain: str) -> int | None:
     """The height up to which the node last said that nothing can be undone; None where it never did."""
     return session.execute(select(ProgressRow.finalized).where(ProgressRow.chain == chain)).scalar_one_or_none()
+
+
+def is_final(session: Session, *, chain: str, height: int, tip: int, depth: int, finality: Finality) -> bool:
+    """Whether what is at this height counts for good: as deep as that, or final as the node last said."""
+    if finality is not Finality.FINALIZED:
+        return tip - height + 1 >= depth
+    last = finalized(session, chain=chain)
+    return last is not None and height <= last
 
 
 def first_in_part(session: Session, *, chain: str) -> int | None:

@@ -6,6 +6,7 @@ address was made for. A place has one turn open at a time, and a stray is signed
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -143,6 +144,30 @@ def mark_signed(session: Session, *, attempt: str, now: datetime) -> State:
     )
     _move(session, row, State.SIGNED, now)
     return State.SIGNED
+
+
+def wanted(session: Session, *, chain: str, spends: Sequence[str]) -> frozenset[str]:
+    """Those of these spends that carry out a return which may go now: signed, its client active, its vault not frozen.
+
+    What has ended stays wanted: whether it still has, the chain knows before we do.
+    """
+    found = session.execute(
+        select(ReturnRow.spend, ReturnRow.state, ReturnRow.client_id, ReturnRow.vault_id).where(
+            ReturnRow.chain == chain,
+            ReturnRow.spend.in_(spends),
+            ReturnRow.state.in_((State.SIGNED, State.RETURNED, State.FAILED)),
+        )
+    )
+    return frozenset(
+        str(row.spend)
+        for row in found
+        if row.state != State.SIGNED or _may_go(session, client=row.client_id, vault=row.vault_id)
+    )
+
+
+def _may_go(session: Session, *, client: str, vault: str) -> bool:
+    is_frozen = vaults.get(session, vault=vault).is_frozen
+    return not is_frozen and clients.get(session, client=client).status == "active"
 
 
 def mark_refused(session: Session, *, attempt: str, now: datetime) -> State:
@@ -341,7 +366,7 @@ def _follow_ended(session: Session, chain: str, rules: SpendRules, now: datetime
         before, row.ended_height = row.state, None if found is None else found.height
         if found is None:
             state = State.AWAITING_SIGNATURES if row.final is None else State.SIGNED
-        elif tip is None or tip.height - found.height + 1 < rules.required_depth(row.units):
+        elif tip is None or not _is_final(session, row, found.height, tip.height, rules):
             continue
         else:
             state = State.RETURNED if found.succeeded else State.FAILED
@@ -349,6 +374,11 @@ def _follow_ended(session: Session, chain: str, rules: SpendRules, now: datetime
             _move(session, row, state, now)
             moved.append(row.id)
     return moved
+
+
+def _is_final(session: Session, row: ReturnRow, height: int, tip: int, rules: SpendRules) -> bool:
+    depth = rules.required_depth(row.units, asset=row.asset)
+    return movements.is_final(session, chain=row.chain, height=height, tip=tip, depth=depth, finality=rules.finality)
 
 
 def _move(session: Session, row: ReturnRow, state: State, now: datetime) -> None:

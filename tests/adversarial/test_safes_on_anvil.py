@@ -75,7 +75,7 @@ class House:
 
     def expect_whole(self) -> None:
         """Nothing of the house moved."""
-        expect_whole(self.database.db, terms={ANVIL.chain: TERMS}, deadlines={ANVIL.chain: DEADLINES})
+        expect_whole(self.database.db, terms={ANVIL.chain: TERMS}, deadlines=DEADLINES)
 
     def owner_signed(self, unsigned: UnsignedSafeTx) -> bytes:
         """A quorum's signatures, as they would be had the owners signed blindly."""

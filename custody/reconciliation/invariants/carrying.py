@@ -23,7 +23,7 @@ def numbers_are_given_once(session: Session) -> Iterator[str]:
 
 
 def only_attempts_are_carried(session: Session) -> Iterator[str]:
-    """I7: every spend that is carried is one that was composed for a withdrawal, byte for byte as it was signed."""
+    """I7: every spend that is carried was composed for a withdrawal or a return, byte for byte as it was signed."""
     yield from session.execute(_LOADS).scalars()
 
 
@@ -94,6 +94,7 @@ _LOADS: Final = text(
     """
     SELECT 'spend ' || l.spend || ' is carried and is no attempt''s' FROM loads l
     WHERE NOT EXISTS (SELECT FROM attempts a WHERE a.chain = l.chain AND a.txid = l.spend AND a.final = l.final)
+      AND NOT EXISTS (SELECT FROM returns r WHERE r.chain = l.chain AND r.spend = l.spend AND r.final = l.final)
     ORDER BY 1
     """
 )

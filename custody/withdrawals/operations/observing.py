@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
 from custody.chains.registry import spending
-from custody.chains.spending import Finality, SpendRules, leaving
+from custody.chains.spending import SpendRules, leaving
 from custody.clients import operations as clients
 from custody.kernel.money import Amount
 from custody.ledger import operations as ledger
@@ -87,10 +87,14 @@ class _Look:
 
     def is_deep(self, row: WithdrawalRow, height: int) -> bool:
         """Whether what is at this height is final for us: as deep as its amount asks, or final as the node says."""
-        if self.rules.finality is not Finality.FINALIZED:
-            return self.tip - height + 1 >= self.rules.required_depth(row.units, asset=row.asset)
-        finalized = movements.finalized(self.session, chain=row.chain)
-        return finalized is not None and height <= finalized
+        return movements.is_final(
+            self.session,
+            chain=row.chain,
+            height=height,
+            tip=self.tip,
+            depth=self.rules.required_depth(row.units, asset=row.asset),
+            finality=self.rules.finality,
+        )
 
 
 def _height(ended: Ended | None) -> int | None:

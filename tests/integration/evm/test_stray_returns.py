@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -64,7 +65,7 @@ from tests.support import lanes, oracle
 from tests.support.evm import Contract, deploy_token
 from tests.support.servers import FreshDatabase
 from tests.support.world import write_tokens
-from workers import tasks  # noqa: F401 - registers what delivers
+from workers import carrying, tasks  # noqa: F401 - registers what delivers
 from workers.unit import DELIVERIES
 
 SEAL = b"\x09" * 32
@@ -243,7 +244,15 @@ class Shore:
 
     def carry(self) -> None:
         """Carry out what waits to be carried, with the house's own payer on that chain."""
-        effect.follow(self.db, self.reader, chain=ELSEWHERE.chain, payer_key=self.payer, rules=PAYING, terms=TERMS)
+        effect.follow(
+            self.db,
+            self.reader,
+            chain=ELSEWHERE.chain,
+            payer_key=self.payer,
+            rules=PAYING,
+            terms=TERMS,
+            wanted=partial(carrying.wanted, ELSEWHERE.chain),
+        )
 
     def carry_at(self, node: Anvil) -> dict[str, Any]:
         """What was signed, as anybody would carry it out on a node; the receipt."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from custody.relaying.states import (
 
 RULES = PayerRules(rate_cap=1_000, tip_cap=100, low_units=1, required_depth=1)
 TERMS = EthereumTerms(absolute_wei=100_000, rate_wei_gas=1_000, share_bps=1)
+WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 DRAFT = Draft("to", b"", 100, {"a": 1})
 
 
@@ -86,7 +88,7 @@ def test_a_fee_for_nothing_is_shared_by_nobody() -> None:
 
 
 def _ready(name: str, weight: int = 10, readiness: Readiness = Readiness.READY) -> tuple[Load, Prospect]:
-    load = Load("c", name, f"{name}#0", b"", None, 0, LoadState.WAITING, None, 0, None)
+    load = Load("c", name, f"{name}#0", b"", None, 0, LoadState.WAITING, None, 0, None, WHEN)
     return load, Prospect(name, readiness, weight)
 
 
