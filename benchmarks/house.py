@@ -136,9 +136,7 @@ class House:
 
     def hand_in(self, cosigner: str, answer: Signed) -> None:
         """Post the signatures."""
-        self.call(
-            cosigner, "POST", f"/v1/bundles/{answer.bundle}/signatures", {"cosigner": cosigner, "psbt": answer.psbt}
-        )
+        self.call(cosigner, "POST", f"/v1/bundles/{answer.bundle}/signatures", answer.to_json(cosigner))
 
     def open_client(self, name: str, *, branch: int) -> str:
         """A segregated client on a branch of its own, with a stock of addresses; returns its id."""
