@@ -35,10 +35,11 @@ OURS = 20
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 TABLES = ("addresses", "blocks", "coins", "movements", "scan_progress")
 
-FILL = """
+FILL = f"""
 INSERT INTO clients VALUES ('acme', 'Acme', 'segregated', 'active', NULL, now(), '', now());
-INSERT INTO keysets VALUES ('kst', '', 2, '{}', '', '[]', now());
-INSERT INTO vaults (id, keyset_id, branch, chain, kind, opened_at) VALUES ('kst/1', 'kst', 1, '', 'segregated', now());
+INSERT INTO keysets VALUES ('kst', '{CHAIN}', 2, '{{}}', '', '[]', now());
+INSERT INTO vaults (id, keyset_id, branch, chain, kind, opened_at)
+VALUES ('kst/1', 'kst', 1, '{CHAIN}', 'segregated', now());
 """
 FILL_ADDRESSES = """
 INSERT INTO addresses (vault_id, change, index, locator, address, state, client_id, seal, derived_at, issued_at)
@@ -129,7 +130,7 @@ def _one(database: Database, server: Postgres, name: str, height: int) -> tuple[
 
 def _record(database: Database, block: Block, tip: Tip | None) -> None:
     with database.unit() as unit:
-        operations.record_block(
+        recorded = operations.record_block(
             unit.session,
             chain=CHAIN,
             block=block,
@@ -138,6 +139,8 @@ def _record(database: Database, block: Block, tip: Tip | None) -> None:
             has_coins=True,
             now=MOMENT,
         )
+    if recorded.arrivals != OURS:
+        raise SystemExit(f"{recorded.arrivals} arrivals were recorded of {OURS} paid: this measures something else")
 
 
 def _median(addresses: int, measured: list[tuple[int, int, float]]) -> Cost:

@@ -191,7 +191,7 @@ def test_a_race_lost_to_a_stranger_who_deploys_is_carried_once_more(house: Relay
 def test_a_stranger_who_carries_it_first_has_paid_for_it(house: RelayHouse) -> None:
     first, second = house.signed("acme"), house.signed("acme", number=1)
     house.send(first)
-    call = effect.Lane.payer.fget(house.lane()).draft  # type: ignore[attr-defined]
+    call = house.lane().payer.draft
     (prospect,) = house.node.examine([second.raw], account=house.key.account)
     drafted = call([(second.raw, prospect)])
     house.anvil.transact(drafted.to, data=drafted.data)
