@@ -27,7 +27,7 @@ def would_change(document: Document, facts: Facts, judged: Judged) -> tuple[str,
     if judged.verdict.outcome is Outcome.ALLOW or not judged.named:
         return ()
     sentences = [
-        *_smaller_amounts(document, facts, judged.counted, judged.verdict),
+        *_smaller_amounts(document, facts, judged.usage, judged.verdict),
         *_nearly_permitted(document, facts, judged),
     ]
     return tuple(sentences[:MAX_SENTENCES])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from custody.kernel.errors import InvalidInput
 from policies.obligations import Obligations, obligation_words
@@ -99,8 +99,7 @@ class Written(Reasons):
         self._explanation = explanation
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The policy's answer to one request. Two decisions of the same document and facts are equal."""
 
     outcome: Outcome

@@ -15,7 +15,7 @@ from policies.counterfactual import would_change
 from policies.decision import OTHER_KIND, Explanation, Reasons, TraceLine, UsageRead
 from policies.document import Document
 from policies.facts import Facts, Usage
-from policies.judgement import DEFAULT_RULE, Finding, Judged, seen_by, unnamed
+from policies.judgement import DEFAULT_RULE, AskedOnce, Finding, Judged, seen_by, unnamed
 from policies.quantities import usd_words
 from policies.readings import key_under, known_usd
 from policies.rules import Rule, windows_of
@@ -33,11 +33,12 @@ class Captured(Reasons):
         self._document, self._facts, self._judged = document, facts, judged
 
     def _write(self) -> Explanation:
-        document, facts, judged = self._document, self._facts, self._judged
+        document, facts = self._document, self._facts
+        judged = self._judged._replace(usage=AskedOnce(self._judged.usage))
         findings = list(judged.findings(document))
         return Explanation(
-            trace=tuple(_trace(unnamed(facts), findings, facts, judged.counted)),
-            usage=tuple(_usage_read(findings, facts, judged.counted)),
+            trace=tuple(_trace(unnamed(facts), findings, facts, judged.usage)),
+            usage=tuple(_usage_read(findings, facts, judged.usage)),
             facts=facts.to_json(),
             would_change=would_change(document, facts, judged),
         )

@@ -48,12 +48,21 @@ class Finding(NamedTuple):
     applies: bool
 
 
-class Counted(dict[tuple[str, str, int], UsageTotals | None]):
-    """What ``usage`` answered to everything that one decision may ask, so that all of it sees one count."""
+class AskedOnce:
+    """A ``Usage`` that asks another one at most once per window, so that one decision sees one count."""
+
+    __slots__ = ("_seen", "_usage")
+
+    def __init__(self, usage: Usage) -> None:
+        self._usage = usage
+        self._seen: dict[tuple[str, str, int], UsageTotals | None] = {}
 
     def __call__(self, rule_id: str, per: str, window_seconds: int, /) -> UsageTotals | None:
-        """Totals for one window of a rule; ``None`` where nobody knows."""
-        return self.get((rule_id, per, window_seconds))
+        """Totals for one window of a rule, as first answered."""
+        asked = (rule_id, per, window_seconds)
+        if asked not in self._seen:
+            self._seen[asked] = self._usage(rule_id, per, window_seconds)
+        return self._seen[asked]
 
 
 class Judged(NamedTuple):
@@ -66,7 +75,8 @@ class Judged(NamedTuple):
     """The same: known to match."""
     named: int
     """1 where everything is known that must be about this kind, otherwise 0."""
-    counted: Counted
+    usage: Usage
+    """What its windows had seen, and the rest that the reasons may ask for."""
 
     @property
     def verdict(self) -> Verdict:
@@ -87,20 +97,20 @@ class Judged(NamedTuple):
 
 
 def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
-    """How every rule stands to ``facts``. Asks ``usage`` once for what ``windows.windows_needed`` lists."""
+    """How every rule stands to ``facts``. Asks ``usage`` only for what ``windows.windows_needed`` lists."""
     tables = document.tables(facts.kind)
-    may, does, counting, named = tables.answers(facts)
-    counted = Counted()
-    for n in each(counting):
-        rule, bit = tables.rules[n], 1 << n
-        for per, window_seconds in tables.windows[n]:
-            if key_under(per, facts) is not None:
-                counted[rule.title, per, window_seconds] = usage(rule.title, per, window_seconds)
-        truth = _with_windows(rule, True if does & bit else None if may & bit else False, facts, counted)
+    may, does, named = tables.answers(facts)
+    counting = tables.windowed & (does | may & ~tables.permits)
+    if counting:
+        usage = AskedOnce(usage)
+    while counting:
+        bit = counting & -counting
+        counting ^= bit
+        truth = _with_windows(tables.rules[bit.bit_length() - 1], does & bit != 0, facts, usage)
         if not truth:
             does &= ~bit
-            may = may | bit if truth is None else may & ~bit
-    return Judged(tables, may, does, named, counted)
+            may = may if truth is None else may & ~bit
+    return Judged(tables, may, does, named, usage)
 
 
 def unnamed(facts: Facts) -> list[str]:
@@ -136,10 +146,9 @@ def _joined(tables: Tables, applying: int, named: int) -> Verdict:
     return Verdict(Outcome.REQUIRE if obligations else Outcome.ALLOW, obligations, matched)
 
 
-def _with_windows(rule: Rule, truth: bool | None, facts: Facts, usage: Usage) -> bool | None:
-    """``truth`` is the match's. What is known to be false decides; otherwise what came before, where it can matter."""
-    if truth is False or (truth is None and isinstance(rule, Permit)):
-        return truth
+def _with_windows(rule: Rule, known: bool, facts: Facts, usage: Usage) -> bool | None:
+    """Whether a rule matches whose ``match`` is ``known`` to, or may for all that is known: with totals and limit."""
+    truth = known or None
     for total in rule.match.totals:
         part = total.holds(facts, seen_by(rule, total.per, total.window_seconds, facts, usage))
         if part is False:

@@ -16,41 +16,27 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from policies.conditions import AgeWithin, Among, AmountWithin, UsdWithin
 from policies.conditions_time import TimesOfWeek, minute_of_week
 from policies.facts import Facts
-from policies.readings import READ, known_age, known_amount, known_decimals, known_usd, value_known
+from policies.readings import READ, known_decimals, known_usd, value_known
 from policies.rules import Rule, windows_of
 from policies.rules.permit import Permit
 from policies.vocabulary import CLOSED_SETS, KINDS, MUST_BE_KNOWN
 
 MOST_KEPT: Final = 10_000
-"""How many answers are kept about one quantity. Beyond that, two values at once among many bounds, they are asked."""
+"""How many answers are kept about one fact. Beyond that conditions are asked again, so memory has an end."""
 
 
 _C = TypeVar("_C")
 
 
-class Answers(NamedTuple):
-    """How the matches of ``Tables.rules`` stand to one request, totals and limits left aside. Bit n is rule n."""
-
-    may: int
-    """Not known to be false."""
-    does: int
-    """Known to be true."""
-    counted: int
-    """Rules with windows that matter to this request, or would if it were for another amount."""
-    named: int
-    """1 where everything is known that must be about this kind, otherwise 0."""
-
-
 class Tables:
     """The rules of a document that can be about one kind, in its order, and what they have answered so far.
 
-    What is kept grows with what the rules can tell apart, never with what was asked. Two threads may fill the same
-    place: they fill it with the same.
+    Two threads may fill the same place: they fill it with the same.
     """
 
     def __init__(self, rules: Iterable[Rule], kind: str) -> None:
@@ -59,31 +45,29 @@ class Tables:
         self.rules: Final = tuple(rule for rule in rules if kind in rule.match.kinds or not defined)
         count = len(self.rules)
         self.permits: Final = _bits(n for n, rule in enumerate(self.rules) if isinstance(rule, Permit))
-        self.windows: Final = tuple(windows_of(rule) for rule in self.rules)
-        self._counting = _bits(n for n, windows in enumerate(self.windows) if windows)
+        self.windowed: Final = _bits(n for n, rule in enumerate(self.rules) if windows_of(rule))
         self._count, self._all = count, (1 << count) - 1
         asked = [(n, item) for n, rule in enumerate(self.rules) for item in rule.match.conditions if defined]
         asking = _Asking(count, asked, MUST_BE_KNOWN.get(kind, ()))
         self._start = asking.about("kind")(_somebody("kind", kind)) if defined else self._all
-        self._words, self._measures, self._amounts = _kept(asking)
+        self._words, self._measures = _words(asking), _measures(asking)
         # With a second name there is always a tuple to go through.
         self._read = attrgetter(*(words.fact for words in self._words), "kind", "kind")
 
-    def answers(self, facts: Facts) -> Answers:
-        """How each rule's match stands to ``facts``, which are of this kind."""
-        bits, count, everything = self._start, self._count, self._all
+    def answers(self, facts: Facts) -> tuple[int, int, int]:
+        """How each rule's match stands to ``facts``, which are of this kind; totals and limits are left aside.
+
+        Bit n of the first is rule n: not known to be false. The same of the second: known to be true. The third is 1
+        where everything is known that must be about this kind, otherwise 0.
+        """
+        bits = self._start
         for value, words in zip(self._read(facts), self._words, strict=False):
             bits &= words[value]
         for measure in self._measures:
             if bits & measure.concerns:
                 bits &= measure.at(facts)
-        counted = bits & self._counting
-        if counted:
-            counted &= bits >> count | ~self.permits
-        for measure in self._amounts:
-            if bits & measure.concerns:
-                bits &= measure.at(facts)
-        return Answers(bits & everything, bits >> count & everything, counted, bits >> 2 * count)
+        count, everything = self._count, self._all
+        return bits & everything, bits >> count & everything, bits >> 2 * count
 
 
 def each(bits: int) -> Iterator[int]:
@@ -150,25 +134,78 @@ class _Words(dict[str | None, int]):
         self._stranger: int | None = None
 
     def __missing__(self, value: str | None) -> int:
-        """Ask for ``value``. What no condition names is one stranger to all of them, and is kept as one."""
+        """Ask for ``value``. Whatever no condition names is the same stranger to all of them, and is asked for once."""
         if value in self._told_apart:
-            bits = self[value] = self._asking(_somebody(self.fact, value))
-            return bits
-        if self._stranger is None:
-            self._stranger = self._asking(_somebody(self.fact, value))
-        return self._stranger
+            bits = self._asking(_somebody(self.fact, value))
+        elif self._stranger is None:
+            bits = self._stranger = self._asking(_somebody(self.fact, value))
+        else:
+            bits = self._stranger
+        if len(self) < MOST_KEPT:
+            self[value] = bits
+        return bits
 
 
-class _Measure:
+class _Measure(Protocol):
     """Answers of all conditions that compare one quantity, by its place among their bounds."""
 
+    concerns: int
+    """Bits that may be lost by asking."""
+
+    def at(self, facts: Facts) -> int:
+        """The answers to ``facts``, as they were to whatever stood in the same place before."""
+
+
+class _Steps:
+    """A measure of one whole number. Beside the bounds, nothing, less than nothing and unknown stand apart."""
+
+    def __init__(self, fact: str, asking: _Asking, bounds: Iterable[int]) -> None:
+        self.concerns = asking.concerns()
+        self._asking, self._read = asking, attrgetter(fact)
+        self._bounds = sorted({-1, 0, *bounds})
+        self._kept: list[int | None] = [None] * (len(self._bounds) + 2)
+
+    def at(self, facts: Facts) -> int:
+        number = self._read(facts)
+        place = -1 if number is None else bisect_left(self._bounds, number)
+        bits = self._kept[place]
+        if bits is None:
+            bits = self._kept[place] = self._asking(facts)
+        return bits
+
+
+class _Amounts:
+    """A measure of the amount, whose bounds in base units are others for every asset and its decimals."""
+
+    def __init__(self, asking: _Asking) -> None:
+        self.concerns = asking.concerns()
+        self._asking, self._conditions = asking, asking.of_type(AmountWithin)
+        self._steps: dict[tuple[str | None, int | None], _Steps] = {}
+
+    def at(self, facts: Facts) -> int:
+        steps = self._steps.get((facts.asset, facts.decimals))
+        if steps is None:
+            steps = self._make(facts)
+            if len(self._steps) < MOST_KEPT:
+                self._steps[facts.asset, facts.decimals] = steps
+        return steps.at(facts)
+
+    def _make(self, facts: Facts) -> _Steps:
+        decimals = known_decimals(facts)
+        theirs = [bound for item in self._conditions if item.asset == facts.asset for bound in item.bounds()]
+        units = [] if decimals is None else [bound.floor_units(decimals) for bound in theirs]
+        return _Steps("amount_units", self._asking, units)
+
+
+class _Places:
+    """A measure of anything else, by a place worked out of the facts."""
+
     def __init__(self, asking: _Asking, place: Callable[[Facts], Hashable]) -> None:
-        self.concerns: Final = asking.concerns()
+        self.concerns = asking.concerns()
         self._asking, self._place = asking, place
         self._kept: dict[Hashable, int] = {}
 
     def at(self, facts: Facts) -> int:
-        """The answers to ``facts``, or to whatever else stood in the same place."""
         place = self._place(facts)
         bits = self._kept.get(place)
         if bits is None:
@@ -178,67 +215,50 @@ class _Measure:
         return bits
 
 
-def _kept(asking: _Asking) -> tuple[list[_Words], list[_Measure], list[_Measure]]:
-    """Where answers are kept: about words and ids, about quantities that are no amounts, and about amounts."""
-    for field in {item.field for _, item in asking.conditions} - {*READ, *_QUANTITIES}:
-        raise TypeError(f"nobody keeps answers about {field}")
+def _words(asking: _Asking) -> list[_Words]:
     by_fact: dict[str, list[str]] = {}
     for field, fact in READ.items():
         if field != "kind":
             by_fact.setdefault(fact, []).append(field)
-    words = [_Words(fact, part) for fact, fields in by_fact.items() if (part := asking.about(*fields)).concerns()]
-    rest = [_age(field, part) for field in ("books.age", "price.age") if (part := asking.about(field)).concerns()]
-    rest += [_clock(zone, part) for zone, part in asking.about("time").by_zone().items()]
-    amounts = [_amount(part)] if (part := asking.about("amount")).concerns() else []
-    amounts += [_worth(part)] if (part := asking.about("usd")).concerns() else []
-    return words, rest, amounts
+    return [_Words(fact, part) for fact, fields in by_fact.items() if (part := asking.about(*fields)).concerns()]
 
 
-_QUANTITIES: Final = ("books.age", "price.age", "time", "amount", "usd")
+def _measures(asking: _Asking) -> list[_Measure]:
+    """One for each quantity that conditions compare. Raises ``TypeError`` for a condition that none is for."""
+    quantities = {item.field for _, item in asking.conditions} - READ.keys()
+    if not quantities <= {*_AGES, "time", "amount", "usd"}:
+        raise TypeError(f"no table for one of {sorted(quantities)}")
+    measures: list[_Measure] = []
+    for field, fact in _AGES.items():
+        if (part := asking.about(field)).concerns():
+            measures.append(_Steps(fact, part, _bounds(part.of_type(AgeWithin))))
+    if (part := asking.about("amount")).concerns():
+        measures.append(_Amounts(part))
+    if (part := asking.about("usd")).concerns():
+        measures.append(_worth(part))
+    return [*measures, *(_clock(zone, part) for zone, part in asking.about("time").by_zone().items())]
 
 
-def _age(field: str, asking: _Asking) -> _Measure:
-    conditions = asking.of_type(AgeWithin)
-    bounds = sorted({bound for item in conditions for bound in (item.above, item.at_most) if bound is not None})
-
-    def place(facts: Facts) -> Hashable:
-        age = known_age(facts, field)
-        return None if age is None else bisect_left(bounds, age)
-
-    return _Measure(asking, place)
+_AGES: Final = {"books.age": "books_age_seconds", "price.age": "price_age_seconds"}
 
 
-def _clock(zone: str, asking: _Asking) -> _Measure:
-    ends = sorted({minute for item in asking.of_type(TimesOfWeek) for span in item.spans for minute in span})
-    return _Measure(asking, lambda facts: bisect_right(ends, minute_of_week(facts, zone)))
-
-
-def _worth(asking: _Asking) -> _Measure:
-    bounds = sorted({bound for item in asking.of_type(UsdWithin) for bound in item.bounds()})
+def _worth(asking: _Asking) -> _Places:
+    bounds = sorted(_bounds(asking.of_type(UsdWithin)))
 
     def place(facts: Facts) -> Hashable:
         values = known_usd(facts)
         return None if values is None else (bisect_left(bounds, values[0]), bisect_left(bounds, values[1]))
 
-    return _Measure(asking, place)
+    return _Places(asking, place)
 
 
-def _amount(asking: _Asking) -> _Measure:
-    conditions = asking.of_type(AmountWithin)
-    assets = {item.asset for item in conditions}
-    bounds: dict[tuple[str, int], list[int]] = {}
+def _clock(zone: str, asking: _Asking) -> _Places:
+    ends = sorted({minute for item in asking.of_type(TimesOfWeek) for span in item.spans for minute in span})
+    return _Places(asking, lambda facts: bisect_right(ends, minute_of_week(facts, zone)))
 
-    def place(facts: Facts) -> Hashable:
-        asset, decimals, units = facts.asset, known_decimals(facts), known_amount(facts)
-        if decimals is None or units is None or asset not in assets:
-            return asset if asset in assets else asset is None, decimals is None, units is None
-        found = bounds.get((asset, decimals))
-        if found is None:
-            theirs = [bound for item in conditions if item.asset == asset for bound in item.bounds()]
-            found = bounds[asset, decimals] = sorted({bound.floor_units(decimals) for bound in theirs})
-        return asset, decimals, bisect_left(found, units)
 
-    return _Measure(asking, place)
+def _bounds(conditions: Iterable[AgeWithin | UsdWithin]) -> set[int]:
+    return {bound for item in conditions for bound in (item.above, item.at_most) if bound is not None}
 
 
 def _somebody(fact: str, value: str | None) -> Facts:
