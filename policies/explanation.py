@@ -34,7 +34,7 @@ class Captured(Reasons):
 
     def _write(self) -> Explanation:
         document, facts = self._document, self._facts
-        judged = self._judged._replace(usage=AskedOnce(self._judged.usage))
+        judged = self._judged._replace(usage=AskedOnce(self._judged.usage, self._judged.seen))
         findings = list(judged.findings(document))
         return Explanation(
             trace=tuple(_trace(unnamed(facts), findings, facts, judged.usage)),
