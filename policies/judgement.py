@@ -142,13 +142,18 @@ def _joined(rules: list[Rule], named: int) -> Verdict:
 def _within_windows(windows: Sequence[Windowed], known: bool, facts: Facts, usage: Usage, seen: Seen) -> bool | None:
     """Whether a rule matches whose ``match`` is ``known`` to, or may for all that is known: with totals and limit."""
     truth = known or None
-    for asked, window, limits in windows:
+    for asked, key, holds, limits in windows:
         if limits and truth is None:
             break
-        if asked not in seen:
-            seen[asked] = usage(*asked) if key_under(asked[1], facts) is not None else None
-        part = window(facts, seen[asked])
+        if not key(facts):
+            used = None
+        elif asked in seen:
+            used = seen[asked]
+        else:
+            used = seen[asked] = usage(*asked)
+        part = holds(facts, used)
         if part is False:
             return False
-        truth = truth if part else None
+        if part is None:
+            truth = None
     return truth

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
+from policies.conditions_total import TotalWithin
 from policies.decision import Verdict
 from policies.facts import Facts, UsageTotals
 from policies.kept import MOST_KEPT, Asking, Measure, bits_at, measures_of, somebody, words_of
+from policies.readings import KEYS
 from policies.rules import Rule
-from policies.rules.permit import Permit
+from policies.rules.permit import Limit, Permit
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
 
 IDS: Final = ("client", "requester")
@@ -28,6 +30,8 @@ class Windowed(NamedTuple):
 
     asked: tuple[str, str, int]
     """What a ``Usage`` is asked: the rule's title, ``per``, and seconds."""
+    key: Callable[[Facts], str | None]
+    """Reads what requests are counted together under; nothing or an empty text where that is unknown."""
     holds: Callable[[Facts, UsageTotals | None], bool | None]
     """Whether it is true beside what was used before."""
     limits: bool
@@ -100,9 +104,13 @@ def each(bits: int) -> Iterator[int]:
 
 
 def _windows(rule: Rule) -> tuple[Windowed, ...]:
-    windows = [
-        Windowed((rule.title, total.per, total.window_seconds), total.holds, False) for total in rule.match.totals
-    ]
+    windows = [_windowed(rule, total, total.holds, False) for total in rule.match.totals]
     if isinstance(rule, Permit) and rule.limit:
-        windows.append(Windowed((rule.title, rule.limit.per, rule.limit.window_seconds), rule.limit.admits, True))
+        windows.append(_windowed(rule, rule.limit, rule.limit.admits, True))
     return tuple(windows)
+
+
+def _windowed(
+    rule: Rule, window: TotalWithin | Limit, holds: Callable[[Facts, UsageTotals | None], bool | None], limits: bool
+) -> Windowed:
+    return Windowed((rule.title, window.per, window.window_seconds), KEYS[window.per], holds, limits)
