@@ -16,7 +16,7 @@ from policies.readings import key_under, value_known
 from policies.rules import Rule
 from policies.rules.permit import Permit
 from policies.rules.require import Require
-from policies.tables import Tables, Windowed, each
+from policies.tables import Tables, Window, each
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
 
 Seen = dict[tuple[str, str, int], UsageTotals | None]
@@ -84,21 +84,15 @@ def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
     Unknown keeps a ``permit`` from applying and makes the others apply.
     """
     tables = document.tables(facts.kind)
-    bits, count = tables.answers(facts), tables.count
-    applying = bits >> count & tables.permits | bits & tables.others
-    counting = applying & tables.windowed
+    bits, counting = tables.answers(facts)
     seen: Seen = {}
-    while counting:
-        bit = counting & -counting
-        counting ^= bit
-        truth = _within_windows(tables.windows[bit.bit_length() - 1], bits & bit << count != 0, facts, usage, seen)
-        if not truth:
-            bits &= ~(bit << count)
-            if truth is False or bit & tables.permits:
-                applying ^= bit
-            if truth is False:
-                bits ^= bit
-    answered = applying | bits >> count & 1 << count
+    for windows, applies, does, unknown, false in counting:
+        if bits & applies:
+            truth = _within_windows(windows, bits & does != 0, facts, usage, seen)
+            if not truth:
+                bits &= unknown if truth is None else false
+    known = bits >> tables.count
+    answered = known & tables.known_counts | bits & tables.others
     verdict = tables.verdicts.get(answered) or _verdict(tables, answered)
     return Judged(document, facts, usage, tables, bits, seen, verdict)
 
@@ -139,7 +133,7 @@ def _joined(rules: list[Rule], named: int) -> Verdict:
     return Verdict(Outcome.REQUIRE if obligations else Outcome.ALLOW, obligations, matched)
 
 
-def _within_windows(windows: Sequence[Windowed], known: bool, facts: Facts, usage: Usage, seen: Seen) -> bool | None:
+def _within_windows(windows: Sequence[Window], known: bool, facts: Facts, usage: Usage, seen: Seen) -> bool | None:
     """Whether a rule matches whose ``match`` is ``known`` to, or may for all that is known: with totals and limit."""
     truth = known or None
     for asked, key, holds, limits in windows:
