@@ -16,7 +16,7 @@ from policies.readings import key_under, value_known
 from policies.rules import Rule
 from policies.rules.permit import Permit
 from policies.rules.require import Require
-from policies.tables import Tables, Window, each
+from policies.tables import Branch, Window
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
 
 Seen = dict[tuple[str, str, int], UsageTotals | None]
@@ -53,29 +53,29 @@ class AskedOnce:
 class Judged:
     """Every rule against one request, and what follows. Nothing of it changes any more."""
 
-    __slots__ = ("bits", "document", "facts", "seen", "tables", "usage", "verdict")
+    __slots__ = ("bits", "branch", "document", "facts", "seen", "usage", "verdict")
 
     def __init__(
-        self, document: Document, facts: Facts, usage: Usage, tables: Tables, bits: int, seen: Seen, verdict: Verdict
+        self, document: Document, facts: Facts, usage: Usage, branch: Branch, bits: int, seen: Seen, verdict: Verdict
     ) -> None:
         self.document, self.facts, self.usage = document, facts, usage
-        self.tables = tables
+        self.branch = branch
         self.bits = bits
-        """How the rules of ``tables`` stand, as ``kept`` describes it, with their totals and limits."""
+        """How the rules of ``branch`` stand, as ``kept`` describes it, with their totals and limits."""
         self.seen = seen
         """What ``usage`` answered so far."""
         self.verdict = verdict
 
     def findings(self) -> Iterator[Finding]:
-        """Rule by rule in the document's order. One that is not about this kind is known not to match."""
-        place = {rule.title: n for n, rule in enumerate(self.tables.rules)}
+        """Rule by rule in the document's order. One that is not of the branch is known not to match."""
+        place = {rule.title: n for n, rule in enumerate(self.branch.rules)}
         for rule in self.document.rules:
             n = place.get(rule.title)
             truth = False if n is None else self._truth(n)
             yield Finding(rule, truth, truth is True if isinstance(rule, Permit) else truth is not False)
 
     def _truth(self, n: int) -> bool | None:
-        return True if self.bits >> self.tables.count + n & 1 else None if self.bits >> n & 1 else False
+        return True if self.bits >> self.branch.count + n & 1 else None if self.bits >> n & 1 else False
 
 
 def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
@@ -83,18 +83,17 @@ def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
 
     Unknown keeps a ``permit`` from applying and makes the others apply.
     """
-    tables = document.tables(facts.kind)
-    bits, counting = tables.answers(facts)
+    branch = document.tables(facts.kind).branch(facts)
+    bits = branch.answers(facts)
     seen: Seen = {}
-    for windows, applies, does, unknown, false in counting:
+    for windows, applies, does, unknown, false in branch.counting:
         if bits & applies:
             truth = _within_windows(windows, bits & does != 0, facts, usage, seen)
             if not truth:
                 bits &= unknown if truth is None else false
-    known = bits >> tables.count
-    answered = known & tables.known_counts | bits & tables.others
-    verdict = tables.verdicts.get(answered) or _verdict(tables, answered)
-    return Judged(document, facts, usage, tables, bits, seen, verdict)
+    answered = bits >> branch.count & branch.known_counts | bits & branch.others
+    verdict = branch.verdicts.get(answered) or _verdict(branch, answered)
+    return Judged(document, facts, usage, branch, bits, seen, verdict)
 
 
 def unnamed(facts: Facts) -> list[str]:
@@ -109,11 +108,12 @@ def seen_by(rule: Rule, per: str, window_seconds: int, facts: Facts, usage: Usag
     return None if key_under(per, facts) is None else usage(rule.title, per, window_seconds)
 
 
-def _verdict(tables: Tables, answered: int) -> Verdict:
+def _verdict(branch: Branch, answered: int) -> Verdict:
     """What follows where the rules of these bits apply; the bit after the last is set where all is named."""
-    verdict = _joined([tables.rules[n] for n in each(answered & ~(1 << tables.count))], answered >> tables.count)
-    if len(tables.verdicts) < MOST_KEPT:
-        tables.verdicts[answered] = verdict
+    named = answered >> branch.count
+    verdict = _joined([rule for n, rule in enumerate(branch.rules) if answered >> n & 1], named)
+    if len(branch.verdicts) < MOST_KEPT:
+        branch.verdicts[answered] = verdict
     return verdict
 
 
