@@ -105,12 +105,13 @@ class StrayReturnRequest(Spelled):
 class SweepRequest(Spelled):
     """Move ``amount`` of ``client``'s money to ``destination``, an address of its other vault ``to``.
 
+    ``index`` is the place of that address in the vault, so that whoever signs derives it again.
     Nobody is paid: both vaults are the same client's, by openings of its own.
     """
 
     kind: ClassVar[str] = "sweep"
     spelling: ClassVar[Mapping[str, Spelling]] = reasoned(
-        client=NAME, asset=NAME, amount=UNITS, to=VAULT, destination=TEXT, max_fee=UNITS
+        client=NAME, asset=NAME, amount=UNITS, to=VAULT, index=whole(), destination=TEXT, max_fee=UNITS
     )
 
     requester: str
@@ -118,6 +119,7 @@ class SweepRequest(Spelled):
     asset: str
     amount: int
     to: VaultName
+    index: int
     destination: str
     max_fee: int
     purpose: str
