@@ -41,6 +41,8 @@ class Owners:
 
 def expect_way_forward(request: SweepRequest, vault: VaultName, owners: Owners, root: TrustRoot) -> None:
     """A sweep goes to a vault of the same client, of a later keyset of the same chain. Raises ``CosignerRefusal``."""
+    if request.out_of != vault:
+        raise CosignerRefusal(Reason.SWEEP_NOT_OWN, f"the money is to leave vault {request.out_of}, not {vault}")
     order = [keyset.id for keyset in root.keysets]
     if not any(opening.client == request.client and opening.vault == request.to for opening in owners.openings):
         raise CosignerRefusal(Reason.SWEEP_NOT_OWN, f"no opening gives vault {request.to} to client {request.client}")

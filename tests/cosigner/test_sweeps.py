@@ -112,6 +112,7 @@ def bundler(
                 client="acme",
                 asset=asset,
                 amount=amount,
+                out_of=VaultName(world.vaults, 7),
                 to=VaultName(LATER, 4),
                 index=3,
                 destination=to,
@@ -191,6 +192,10 @@ def test_goes_to_no_vault_the_client_was_not_given(stage: Stage, memory: Memory)
 
 def test_goes_to_no_earlier_keyset_nor_to_its_own(stage: Stage, memory: Memory) -> None:
     assert refused(stage, memory, to=VaultName(stage[0].vaults, 7)) is Reason.SWEEP_NOT_OWN
+
+
+def test_leaves_no_other_vault_than_was_named(stage: Stage, memory: Memory) -> None:
+    assert refused(stage, memory, out_of=VaultName(stage[0].vaults, 8)) is Reason.SWEEP_NOT_OWN
 
 
 def test_takes_the_people_that_policy_asks_for(stage: Stage, memory: Memory) -> None:
