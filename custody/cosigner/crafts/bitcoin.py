@@ -30,6 +30,8 @@ from custody.kernel.money import Asset
 MAX_INDEX: Final = 1_000_000
 """Highest address index signed for: beyond it, a restore from the descriptor alone might not find the coins."""
 SIGHASH_ALL: Final = 1
+_VERSION: Final = 2
+"""What this house composes. Other versions are relayed, replaced and locked by rules of their own."""
 _NO_RELATIVE_LOCK: Final = 0xFFFFFFFD
 
 Origins = Mapping[bytes, tuple[str, tuple[int, ...]]]
@@ -168,6 +170,8 @@ def read_transaction(text: str, network: Network) -> Psbt:
         psbt = parse_psbt(text, network=network)
     except InvalidInput as error:
         raise CosignerRefusal(Reason.PSBT_MALFORMED, str(error)) from error
+    if psbt.version != _VERSION:
+        raise CosignerRefusal(Reason.PSBT_MALFORMED, f"a transaction of version {psbt.version}, not {_VERSION}")
     if psbt.locktime or any(view.sequence < _NO_RELATIVE_LOCK for view in psbt.inputs):
         raise CosignerRefusal(Reason.TIME_LOCKED, "the transaction has a lock time or a relative lock")
     for place, view in enumerate(psbt.inputs):
