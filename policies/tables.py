@@ -104,8 +104,9 @@ class Tables:
         branch = self._branches.get(chosen)
         if branch is None:
             branch = self._grow(facts)
-            if len(self._branches) < MOST_KEPT:
-                self._branches[chosen] = branch
+            if len(self._branches) >= MOST_KEPT:
+                self._branches.clear()
+            self._branches[chosen] = branch
         return branch
 
     def _grow(self, facts: Facts) -> Branch:
