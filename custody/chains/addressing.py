@@ -62,6 +62,14 @@ class AddressSource(Protocol):
     def change_text(self) -> str:
         """The addresses of change alone; empty where ``Addressing.makes_change`` is false."""
 
+    @property
+    def first_position(self) -> int:
+        """Where the vault's index 0 is in its texts; more than 0 only where several vaults share one text."""
+
+    @property
+    def last_index(self) -> int:
+        """The highest index of a series."""
+
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         """The address at ``index`` of receive or change, for ``client`` where addresses are personal.
 
@@ -80,6 +88,12 @@ class OwnPlaces:
     text: str = ""
     receive_text: str = ""
     change_text: str = ""
+    first_position: int = 0
+
+    @property
+    def last_index(self) -> int:
+        """Of the last place; -1 for none."""
+        return len(self.places) - 1
 
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         """The place of that index, without an address."""

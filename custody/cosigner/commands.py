@@ -15,7 +15,9 @@ from custody.cosigner import enrolment
 from custody.cosigner.answering import Answer, Desk, NothingPinned, Signed, SignedRefusal, read_bundle
 from custody.cosigner.craft import Myself
 from custody.cosigner.home import Home, read_json, read_text, write_json, write_private
-from custody.cosigner.keys import CosignerKey, create_key, open_key, read_header
+from custody.cosigner.keeping import CosignerKey, KeyHeader
+from custody.cosigner.keyring import open_key, read_header, stored_device, stored_token
+from custody.cosigner.keys import create_key
 from custody.cosigner.limits import parse_settings
 from custody.cosigner.memory import Memory
 from custody.cosigner.networks import network_named
@@ -48,12 +50,28 @@ def init(arguments: argparse.Namespace) -> int:
         log2n=DEFAULT_LOG2N if arguments.scrypt_log2n is None else arguments.scrypt_log2n,
         keep_backup=keep,
     )
-    Memory.create(home.memory_file).close()
-    write_json(home.key_file, stored)
-    header = read_header(stored)
-    print(f"fingerprint {header.account_key.fingerprint}")
-    print(f"account key {header.account_key.text}")
-    return DONE
+    return _begin(home, stored)
+
+
+def init_token(arguments: argparse.Namespace) -> int:
+    """Take a key inside a PKCS#11 token, or have the token make one, and an empty memory."""
+    from custody.cosigner.token import TokenPlace, enrol_token
+
+    on, pin = network_named(arguments.network), read_passphrase(arguments.pin_file, what="pin")
+    place = TokenPlace(str(arguments.module.absolute()), arguments.token, arguments.key)
+    home = Home.create(arguments.home)
+    header, point = enrol_token(place, name=arguments.name, network=on, pin=pin, make=arguments.make)
+    return _begin(home, stored_token(header, point, place))
+
+
+def init_device(arguments: argparse.Namespace) -> int:
+    """Take the key of a connected hardware wallet, and an empty memory."""
+    from custody.cosigner.device import DevicePlace, enrol_device
+
+    on, place = network_named(arguments.network), DevicePlace(str(arguments.hwi.absolute()))
+    home = Home.create(arguments.home)
+    header, point = enrol_device(place, name=arguments.name, network=on, fingerprint=arguments.fingerprint)
+    return _begin(home, stored_device(header, point, place))
 
 
 def record(arguments: argparse.Namespace) -> int:
@@ -198,7 +216,16 @@ def _desk(arguments: argparse.Namespace) -> Desk:
 
 def _open_key(arguments: argparse.Namespace) -> CosignerKey:
     stored = read_json(Home.open(arguments.home).key_file, field="key")
-    return open_key(stored, passphrase=read_passphrase(arguments.passphrase_file))
+    return open_key(stored, secret=lambda what: read_passphrase(arguments.passphrase_file, what=what))
+
+
+def _begin(home: Home, stored: dict[str, Any]) -> int:
+    Memory.create(home.memory_file).close()
+    write_json(home.key_file, stored)
+    header: KeyHeader = read_header(stored)
+    print(f"fingerprint {header.account_key.fingerprint}")
+    print(f"account key {header.account_key.text}")
+    return DONE
 
 
 def _confirm(arguments: argparse.Namespace) -> Callable[[Verdict], bool | None]:

@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from custody.cosigner import commands
 
     try:
-        code: int = getattr(commands, arguments.command)(arguments)
+        code: int = getattr(commands, arguments.command.replace("-", "_"))(arguments)
         return code
     except CustodyError as error:
         print(f"error: {_words(error)}", file=sys.stderr)
@@ -74,6 +74,22 @@ def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     init.add_argument("--show-mnemonic", action="store_true", help="show the new words once, on a terminal")
     init.add_argument("--scrypt-log2n", type=int, help="cost of guessing the passphrase, 12 to 20 (15)")
     _add_passphrase(init)
+    _add_other_keepers(commands)
+
+
+def _add_other_keepers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    token = commands.add_parser("init-token", help="use a key that stays inside a PKCS#11 module")
+    token.add_argument("--module", type=Path, required=True, metavar="FILE", help="the module's library")
+    token.add_argument("--token", required=True, metavar="LABEL", help="label of the token")
+    token.add_argument("--key", required=True, metavar="LABEL", help="label of the secp256k1 key pair in it")
+    token.add_argument("--make", action="store_true", help="have the token make the key pair now")
+    token.add_argument("--pin-file", default="prompt", metavar="FILE", help="file, - for standard input, or prompt")
+    device = commands.add_parser("init-device", help="use a hardware wallet through the command hwi")
+    device.add_argument("--hwi", type=Path, required=True, metavar="FILE", help="the command (make hwi prints it)")
+    device.add_argument("--fingerprint", required=True, help="master fingerprint, as hwi enumerate prints it")
+    for command in (token, device):
+        command.add_argument("--name", required=True, help="this cosigner's name in keysets")
+        command.add_argument("--network", required=True, help="as of init")
 
 
 def _add_enrolment(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -107,7 +123,11 @@ def _add_signing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_passphrase(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--passphrase-file", default="prompt", metavar="FILE", help="file, - for standard input, or prompt"
+        "--passphrase-file",
+        "--pin-file",
+        default="prompt",
+        metavar="FILE",
+        help="passphrase, or a token's PIN: file, - for standard input, or prompt",
     )
 
 

@@ -27,6 +27,8 @@ class FakeSource:
 
     receive_text = ""
     change_text = ""
+    first_position = 0
+    last_index = 2**31 - 1
 
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         if client is None or change:
