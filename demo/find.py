@@ -19,7 +19,7 @@ GET_BITCOIND = Path(__file__).with_name("get-bitcoind.sh")
 GET_SOFTHSM = Path(__file__).with_name("get-softhsm.sh")
 EVM_PACKAGES = Path(__file__).parent / "evm" / "node_modules"
 _LIBRARIES = (Path("/usr/lib"), Path("/usr/local/lib"), Path("/opt/homebrew/lib"))
-_SOFTHSM = "**/softhsm/libsofthsm2.so"
+_SOFTHSM = ("softhsm/libsofthsm2.so", "*/softhsm/libsofthsm2.so")
 POSTGRES_PROGRAMS = ("initdb", "postgres")
 POSTGRES_MAJOR = 15
 
@@ -101,7 +101,11 @@ def softhsm() -> tuple[Path, Path]:
     named, util = os.environ.get("SOFTHSM2_MODULE"), shutil.which("softhsm2-util")
     if named and not Path(named).is_file():
         raise MissingComponent("SOFTHSM2_MODULE names no file", field="softhsm")
-    system = [Path(named)] if named else [path for folder in _LIBRARIES for path in sorted(folder.glob(_SOFTHSM))]
+    system = (
+        [Path(named)]
+        if named
+        else [path for folder in _LIBRARIES for at in _SOFTHSM for path in sorted(folder.glob(at))]
+    )
     if util and system:
         return system[0], Path(util)
     run = _fetch(GET_SOFTHSM, _cache() / "custody-softhsm")
