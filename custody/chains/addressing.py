@@ -6,12 +6,12 @@ are ``units``: integers in an asset's base unit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from custody.evidence.keysets import Keyset
-from custody.kernel.errors import Broken, Refused
+from custody.kernel.errors import Broken, InvalidInput, Refused
 from custody.kernel.money import Asset
 
 
@@ -70,6 +70,11 @@ class AddressSource(Protocol):
     def last_index(self) -> int:
         """The highest index of a series."""
 
+    def wallet_file(self, kind: str, *, label: str, cosigners: Sequence[str], since_height: int) -> str:
+        """The vault as other people's wallets and devices read it; ``kind`` names the file. Raises ``InvalidInput``
+        for a kind this chain does not know or that cannot say this vault, and for a label a device would not take.
+        """
+
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         """The address at ``index`` of receive or change, for ``client`` where addresses are personal.
 
@@ -94,6 +99,11 @@ class OwnPlaces:
     def last_index(self) -> int:
         """Of the last place; -1 for none."""
         return len(self.places) - 1
+
+    def wallet_file(self, kind: str, *, label: str, cosigners: Sequence[str], since_height: int) -> str:
+        """Never: no keyset is behind these places."""
+        del kind, label, cosigners, since_height
+        raise InvalidInput("no keyset is behind a place of the house's own", field="vault")
 
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         """The place of that index, without an address."""

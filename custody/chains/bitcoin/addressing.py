@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -12,6 +13,7 @@ from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, open_des
 from custody.chains.bitcoin.offline.expression import parse_vault_descriptor
 from custody.chains.bitcoin.offline.members import MemberKey, parse_member
 from custody.chains.bitcoin.offline.network import Network, network
+from custody.chains.bitcoin.offline.wallet_files import WalletFile, write_wallet_file
 from custody.chains.bitcoin.second_address import derive_independently
 from custody.evidence.keysets import Keyset
 from custody.kernel.errors import InvalidInput
@@ -51,6 +53,10 @@ class DescriptorSource:
     def last_index(self) -> int:
         """2**31 - 1, or 2**16 - 1 where vaults share a policy."""
         return self.descriptor.last_index
+
+    def wallet_file(self, kind: str, *, label: str, cosigners: Sequence[str], since_height: int) -> str:
+        """One of ``wallet_files.KINDS``. Raises ``InvalidInput``."""
+        return write_wallet_file(kind, WalletFile(self.descriptor, label, tuple(cosigners), since_height))
 
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         """Script and address at ``index``. Raises ``InvalidInput`` unless 0 <= ``index`` < 2**31."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -60,6 +61,13 @@ class SafeSource:
     def last_index(self) -> int:
         """The highest a client can have."""
         return 2**31 - 1
+
+    def wallet_file(self, kind: str, *, label: str, cosigners: Sequence[str], since_height: int) -> str:
+        """The vault's text; no wallet's file says a Safe that may not exist yet. Raises ``InvalidInput``."""
+        del label, cosigners, since_height
+        if kind != "descriptor":
+            raise InvalidInput("no such kind of file on this chain; accepted is descriptor", field="format")
+        return self.text + "\n"
 
     def salt_nonce(self, *, client: str | None, change: bool, index: int) -> int:
         """What the Safe of this client and index is deployed with. Raises ``InvalidInput`` as ``derive`` does."""
