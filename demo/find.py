@@ -17,6 +17,7 @@ from custody.kernel.errors import Unavailable
 
 GET_BITCOIND = Path(__file__).with_name("get-bitcoind.sh")
 GET_SOFTHSM = Path(__file__).with_name("get-softhsm.sh")
+HWI_ENVIRONMENT = Path(__file__).parents[1] / ".hwi"
 EVM_PACKAGES = Path(__file__).parent / "evm" / "node_modules"
 _LIBRARIES = (Path("/usr/lib"), Path("/usr/local/lib"), Path("/opt/homebrew/lib"))
 _SOFTHSM = ("softhsm/libsofthsm2.so", "*/softhsm/libsofthsm2.so")
@@ -115,6 +116,20 @@ def softhsm() -> tuple[Path, Path]:
             variable="SOFTHSM2_MODULE",
         )  # fmt: skip
     return Path(run.stdout.strip().splitlines()[-1]), _cache() / "custody-softhsm" / "bin" / "softhsm2-util"
+
+
+def hwi_program() -> Path:
+    """The hardware wallets' command: ``$HWI``, PATH, else the environment ``make hwi`` makes.
+
+    Raises ``MissingComponent``.
+    """
+    named = _from_variable("HWI", "hwi")
+    if named:
+        return named
+    found = shutil.which("hwi") or shutil.which(str(HWI_ENVIRONMENT / "bin" / "hwi"))
+    if found:
+        return Path(found)
+    raise MissingComponent("none on PATH and none installed (make hwi installs it; or set HWI)", field="hwi")
 
 
 def anvil_program() -> Path:

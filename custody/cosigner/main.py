@@ -1,8 +1,8 @@
 """``custody-cosigner``: a keyholder makes a key, joins a keyset, reads what will happen, and signs or refuses.
 
-Exit codes: 0 done, 1 refused, 2 wrong usage or input, 5 the API does not answer, 8 nothing to do yet. Secrets
-are read from files, the terminal or standard input, never from arguments or the environment, and never shown
-unless asked for at a terminal.
+Exit codes: 0 done, 1 refused, 2 wrong usage or input, 5 the API, a token or a device does not answer, 8 nothing to do
+yet. Secrets are read from files, the terminal or standard input, never from arguments or the environment, and never
+shown unless asked for at a terminal.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from custody.chains.ethereum.offline.ecdsa import address_of_key, recover_addres
 from custody.cosigner.keeping import CosignerKey, KeyHeader, SigningInput, WrongKey
 from custody.cosigner.networks import Account, Network
 from custody.evidence import fields
-from custody.kernel.errors import InvalidInput, Unavailable
+from custody.kernel.errors import InvalidInput, Refused, Unavailable
 
 if TYPE_CHECKING:
     import pkcs11
@@ -40,6 +40,12 @@ class TokenUnavailable(Unavailable):
 
     code = "token-unavailable"
     retryable = False
+
+
+class WrongPin(Refused):
+    """The token does not open with this PIN; some lock themselves after a few."""
+
+    code = "wrong-pin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +155,7 @@ class _TokenKeeper:
 def _open(place: TokenPlace, pin: str, *, writing: bool = False) -> pkcs11.Session:
     # Imported here: whoever keeps the key in a file needs no PKCS#11 library.
     import pkcs11
-    from pkcs11.exceptions import PKCS11Error, UserAlreadyLoggedIn
+    from pkcs11.exceptions import PinIncorrect, PinInvalid, PinLenRange, PinLocked, PKCS11Error, UserAlreadyLoggedIn
 
     if not Path(place.module).is_file():
         raise TokenUnavailable("the module is not there", field="key.token.module")
@@ -159,6 +165,8 @@ def _open(place: TokenPlace, pin: str, *, writing: bool = False) -> pkcs11.Sessi
     except UserAlreadyLoggedIn:
         # One login serves all sessions of a process; the token asks for no second PIN.
         return _guarded(lambda: slot.open(rw=writing))
+    except (PinIncorrect, PinInvalid, PinLenRange, PinLocked) as error:
+        raise WrongPin(f"the token answers {type(error).__name__}", field="pin") from None
     except (PKCS11Error, RuntimeError) as error:
         raise _unavailable(error) from None
 
