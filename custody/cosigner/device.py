@@ -70,6 +70,13 @@ class Device:
     network: bitcoin.Network
     fingerprint: str
 
+    @classmethod
+    def of(cls, place: DevicePlace, header: KeyHeader) -> Device:
+        """The device of a key file. Raises ``InvalidInput`` for a key of no device."""
+        if not isinstance(header.network, bitcoin.Network) or not isinstance(header.account_key, AccountKey):
+            raise InvalidInput("HWI signs with account keys of Bitcoin alone", field="key.network")
+        return cls(place, header.network, header.account_key.fingerprint)
+
     def arguments(self) -> list[str]:
         """The command line of every question to this device; the question itself follows on standard input."""
         chain = _CHAINS[self.network.name]
@@ -120,12 +127,17 @@ def question(*words: str) -> str:
 
 def open_device_key(header: KeyHeader, public_key: str, place: DevicePlace) -> CosignerKey:
     """The key, to sign with; the device is not asked yet. Raises ``InvalidInput`` for a key of no device."""
-    account = header.account_key
-    if not isinstance(header.network, bitcoin.Network) or not isinstance(account, AccountKey):
-        raise InvalidInput("HWI signs with account keys of Bitcoin alone", field="key.network")
+    device, account = Device.of(place, header), header.account_key
+    assert isinstance(account, AccountKey)
     if account.public_key.hex() != public_key:
         raise InvalidInput("is not the point of the account key", field="key.public_key")
-    return CosignerKey(header, public_key, _DeviceKeeper(Device(place, header.network, account.fingerprint), account))
+    return CosignerKey(header, public_key, _DeviceKeeper(device, account))
+
+
+def place_of(stored: object) -> DevicePlace | None:
+    """How the device of a key file is reached; ``None`` for a key that is kept otherwise. Raises ``InvalidInput``."""
+    is_there = isinstance(stored, Mapping) and "device" in stored
+    return DevicePlace.parse(stored["device"], field="key.device") if is_there else None  # type: ignore[index]
 
 
 def enrol_device(place: DevicePlace, *, name: str, network: Network, fingerprint: str) -> tuple[KeyHeader, str]:

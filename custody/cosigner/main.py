@@ -16,11 +16,16 @@ from pathlib import Path
 from custody.kernel.errors import CustodyError, InvalidInput, NotFound, Unavailable
 
 REFUSED, INVALID, UNREACHABLE = 1, 2, 5
+HOMELESS = ("take", "bring")
+"""Commands for a machine that has no key."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are one line on standard error."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.home is None and arguments.command not in HOMELESS:
+        parser.error("the following arguments are required: --home")
     # Imported here, so that --help and mistakes in usage do not wait for the Bitcoin libraries.
     from custody.cosigner import commands
 
@@ -52,15 +57,38 @@ def _words(error: Exception) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="custody-cosigner", description="A keyholder's own program.")
-    parser.add_argument("--home", type=Path, required=True, help="directory of this keyholder (0700)")
+    parser.add_argument("--home", type=Path, help="directory of this keyholder (0700); take and bring need none")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_init(commands)
     _add_enrolment(commands)
     _add_signing(commands)
     limits = commands.add_parser("limits", help="show or set the keyholder's own limits")
     limits.add_argument("--set", metavar="NAME=NUMBER,…", help="per_tx_sat, max_fee_sat, per_day_units.ETH, …")
-    commands.add_parser("log", help="print the log of signatures and refusals, checked")
+    log = commands.add_parser("log", help="print the log of signatures and refusals, checked")
+    log.add_argument("--verify", action="store_true", help="print how many there are and the last one's hash")
+    log.add_argument("--head", metavar="HASH", help="and one hash noted down before must be in it")
+    _add_address(commands)
+    _add_carrying(commands)
     return parser
+
+
+def _add_address(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    address = commands.add_parser("address", help="print an address of a vault as derived here, shown by a device")
+    address.add_argument("--root", type=Path, required=True, help="signed trust root, the pinned one")
+    address.add_argument("--vault", required=True, metavar="KEYSET/BRANCH")
+    address.add_argument("--index", type=int, required=True)
+    address.add_argument("--change", action="store_true", help="of the change chain")
+
+
+def _add_carrying(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    take = commands.add_parser("take", help="online, without a key: write waiting bundles to files")
+    take.add_argument("--cosigner", required=True, metavar="NAME")
+    take.add_argument("--out", type=Path, required=True, metavar="DIR")
+    bring = commands.add_parser("bring", help="online, without a key: hand in answers from files")
+    bring.add_argument("files", type=Path, nargs="+", metavar="FILE", help="what sign --out wrote")
+    for command in (take, bring):
+        command.add_argument("--api", required=True, metavar="URL")
+        command.add_argument("--token-file", type=Path, required=True)
 
 
 def _add_init(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -169,6 +169,31 @@ def _inputs(world: World) -> Any:
     return [SigningInput(0, psbt.inputs[0].outpoint, 10_000_000, (7, 0, 0), pubkey)]
 
 
+def test_the_device_shows_the_address_that_is_derived_here(
+    north_on_device: Keyholder, wallet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(now=datetime.now(UTC))
+    assert north_on_device.pin(world) == DONE
+    root = north_on_device.write("root.json", json.dumps(world.signed_root.to_json()))
+    words = ("address", "--root", root, "--vault", "kst_demo/7", "--index", "5")
+    capsys.readouterr()
+    assert north_on_device.run(*words) == DONE
+    assert capsys.readouterr().out.strip() == world.branch(7).derive(change=False, index=5).address
+    descriptor = asked(wallet)[-1][-1]
+    assert asked(wallet)[-1][-3:-1] == ["displayaddress", "--desc"]
+    assert descriptor.split("#")[0].count("/48h/1h/0h/2h/7]tpub") == 3
+    assert descriptor.split("#")[0].count("/0/5") == 3
+
+    write_command(wallet, words_of("north"), displayaddress={"address": "bcrt1qelsewhere"})
+    assert north_on_device.run(*words) == REFUSED
+    assert "another address" in error_line(capsys)
+    other = north_on_device.write(
+        "root.json", json.dumps(replace(world, operators=("alice", "bob", "dora"), groups=()).signed_root.to_json())
+    )
+    assert north_on_device.run("address", "--root", other, "--vault", "kst_demo/7", "--index", "5") == 2
+    assert "pinned" in error_line(capsys)
+
+
 def test_no_command_no_safe_and_no_words_with_blanks(
     north_on_device: Keyholder, tmp_path: Path, wallet: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,8 @@ from typing import Any
 
 import coincurve
 from embit import bip32, bip39
+from embit.descriptor import Descriptor
+from embit.networks import NETWORKS
 from embit.psbt import PSBT
 
 MAGIC = b"\x18Bitcoin Signed Message:\n"
@@ -62,6 +64,9 @@ def _answer(what: str, rest: list[str], root: bip32.HDKey) -> Any:
         psbt = PSBT.from_string(rest[0])
         psbt.sign_with(root)
         return {"psbt": psbt.to_string(), "signed": True}
+    if what == "displayaddress":
+        descriptor = Descriptor.from_string(rest[1].split("#")[0])
+        return {"address": descriptor.derive(0).address(NETWORKS["regtest"])}
     if what == "signmessage":
         text = rest[0].encode()
         digest = hashlib.sha256(hashlib.sha256(MAGIC + bytes([len(text)]) + text).digest()).digest()
