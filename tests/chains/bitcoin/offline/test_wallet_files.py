@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from embit.descriptor import Descriptor as EmbitDescriptor
@@ -120,3 +121,12 @@ def test_refuses_a_label_that_a_device_would_not_take(label):
 def test_refuses_a_kind_there_is_not():
     with pytest.raises(InvalidInput, match="format"):
         written("electrum")
+
+
+def test_refuses_a_coldcard_file_that_the_device_would_refuse():
+    twins = (KEYS[0], replace(KEYS[1], fingerprint=KEYS[0].fingerprint), KEYS[2])
+    with pytest.raises(InvalidInput, match="fingerprint"):
+        written("coldcard", vault=vault(keys=twins))
+    deep = (replace(KEYS[0], path="/".join(["1"] * 12)), *KEYS[1:])
+    with pytest.raises(InvalidInput, match="12 steps"):
+        written("coldcard", vault=vault(keys=deep))
