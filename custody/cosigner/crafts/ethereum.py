@@ -22,11 +22,11 @@ from custody.chains.ethereum.offline.network import Network, network
 from custody.chains.ethereum.offline.proxy import Safes, SafeSetup, salt_nonce
 from custody.chains.ethereum.offline.unsigned import UnsignedSafeTx
 from custody.cosigner.craft import Bounds, KeysetContradicts, expect_ours
-from custody.cosigner.keys import CosignerKey
+from custody.cosigner.keeping import CosignerKey
 from custody.cosigner.payments import Destination, JudgedPayment, one_vault
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.intents import VaultName
-from custody.evidence.keysets import Keyset
+from custody.evidence.keysets import BRANCHES, Keyset
 from custody.evidence.requests import RespendRequest, StrayReturnRequest, SweepRequest
 from custody.evidence.trust_root import TrustRoot
 from custody.evidence.words import digest_code
@@ -259,6 +259,8 @@ def safes_of(keyset: Keyset, network: Network) -> Safes:
         if _address_of(cosigner.public_key) != account.address:
             raise KeysetContradicts("is not the point of the address", field=f"keyset.{cosigner.id}.public_key")
         owners.append(account.address)
+    if keyset.layout != BRANCHES:
+        raise KeysetContradicts(f"Safes have no layout; accepted is {BRANCHES}", field="keyset.layout")
     setup = SafeSetup.of(owners, keyset.threshold)
     if safe_descriptor(setup) != keyset.descriptor:
         raise KeysetContradicts("is not built from the threshold and keys", field="keyset.descriptor")
