@@ -17,6 +17,9 @@ SOLVER_LIMIT_MILLISECONDS: Final = 120_000
 TIDYING_LIMIT_MILLISECONDS: Final = 2_000
 """For one attempt to make what was found more ordinary."""
 
+Wishes = Callable[[Callable[[], Any]], Iterable[Formula]]
+"""Formulas that would make a model more ordinary, each yielded with a view of the model so far."""
+
 
 class Unsolved(Unavailable):
     """The solver gave up on a question: nothing is proved either way."""
@@ -37,7 +40,7 @@ class Space:
         self.counts = Counts(self.context)
         self.crowd = Crowd(self.context, self.request)
 
-    def find(self, wanted: Formula, ordinary: Callable[[Any], Iterable[Formula]] | None = None) -> Any | None:
+    def find(self, wanted: Formula, ordinary: Wishes | None = None) -> Any | None:
         """A model of ``wanted``, or ``None`` where there is none. Raises ``Unsolved``.
 
         ``ordinary`` yields wishes, given the model so far: each is granted where ``wanted`` leaves room for it.
@@ -62,7 +65,7 @@ class Space:
 
         return self.find(every([given, negated(claim)])) is None
 
-    def _tidied(self, solver: Any, ordinary: Callable[[Any], Iterable[Formula]]) -> Any:
+    def _tidied(self, solver: Any, ordinary: Wishes) -> Any:
         import z3
 
         model = solver.model()
