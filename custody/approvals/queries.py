@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from custody.approvals.tables import PENDING, ApprovalRow, IntentRow
 from custody.evidence.approvals import Approval
-from custody.evidence.bundle import ProvenIntent
 from custody.evidence.intents import Intent
+from custody.evidence.proven import ProvenIntent
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import Broken, NotFound

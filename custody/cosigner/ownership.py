@@ -9,10 +9,11 @@ from datetime import datetime
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import KnownOpening, MemoryView
 from custody.evidence.approvals import CLOCK_SKEW, Approval, ApprovalRefused, check_approval
-from custody.evidence.bundle import Bundle, ProvenIntent
+from custody.evidence.bundle import Bundle
 from custody.evidence.check import RequestRefused, check_author
 from custody.evidence.intents import Intent
-from custody.evidence.requests import ClientOpeningRequest
+from custody.evidence.proven import ProvenIntent
+from custody.evidence.requests import ClientOpeningRequest, client_of
 from custody.evidence.trust_root import TrustRoot
 from policies.decision import Decision, Outcome
 from policies.document import Document
@@ -31,12 +32,11 @@ class Owners:
 
     def of_client(self, intent: Intent) -> KnownOpening:
         """The opening that gave the intent's client the intent's vault. Raises ``CosignerRefusal``."""
+        client = client_of(intent.request)
         for opening in self.openings:
-            if opening.client == intent.request.client and opening.vault == intent.vault:
+            if opening.client == client and opening.vault == intent.vault:
                 return opening
-        raise CosignerRefusal(
-            Reason.VAULT_NOT_THE_CLIENTS, f"no opening gives vault {intent.vault} to client {intent.request.client}"
-        )
+        raise CosignerRefusal(Reason.VAULT_NOT_THE_CLIENTS, f"no opening gives vault {intent.vault} to client {client}")
 
 
 def check_openings(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from custody.evidence import fields
+from custody.evidence.passkeys import Assertion, AssertionRefused, check_assertion
 from custody.evidence.requests import FORMAT
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
@@ -60,7 +61,7 @@ class Approval:
     """A statement and the signature under it."""
 
     statement: Statement
-    signature: Signature
+    signature: Signature | Assertion
 
     def to_json(self) -> dict[str, Any]:
         """The object ``parse`` reads."""
@@ -72,14 +73,25 @@ class Approval:
         found = fields.exact_object(value, ("statement", "signature"), field=field)
         return cls(
             statement=_parse_statement(found["statement"], f"{field}.statement"),
-            signature=Signature.parse(found["signature"], field=f"{field}.signature"),
+            signature=_parse_signature(found["signature"], f"{field}.signature"),
         )
 
 
 def check_approval(
-    approval: Approval, *, digest: str, requester: str, request_not_after: datetime, root: TrustRoot, now: datetime
+    approval: Approval,
+    *,
+    digest: str,
+    requester: str,
+    request_not_after: datetime,
+    root: TrustRoot,
+    now: datetime,
+    passkeys: bool = True,
 ) -> str:
-    """Return the operator who gave ``approval`` on ``digest``; raise ``ApprovalRefused`` if it does not count (I8)."""
+    """Return the operator who gave ``approval`` on ``digest``; raise ``ApprovalRefused`` if it does not count (I8).
+
+    Without ``passkeys`` only Ed25519 keys count: a passkey shows no text, so what changes the trust root is approved
+    where the words are read and the digest is computed, on the operator's own machine.
+    """
     statement = approval.statement
     if statement.digest != digest:
         raise ApprovalRefused("is for another digest", field="approval.statement.digest")
@@ -89,12 +101,35 @@ def check_approval(
         raise ApprovalRefused("is not valid at this time", field="approval.statement.not_after")
     if statement.approver == requester:
         raise ApprovalRefused("comes from the requester", field="approval.statement.approver")
-    key = root.operator_key(statement.approver, approval.signature.key)
+    if not root.counts(approval.signature.key, statement.given_at):
+        raise ApprovalRefused("is by a key that does not count yet", field="approval.signature.key")
+    if isinstance(approval.signature, Assertion):
+        _check_passkey(statement, approval.signature, root, passkeys)
+    else:
+        _check_key(statement, approval.signature, root)
+    return statement.approver
+
+
+def _check_key(statement: Statement, signature: Signature, root: TrustRoot) -> None:
+    key = root.operator_key(statement.approver, signature.key)
     if key is None:
         raise ApprovalRefused("is by a key the trust root does not know", field="approval.signature.key")
-    if not key.verifies(statement.message, approval.signature.signature):
+    if not key.verifies(statement.message, signature.signature):
         raise ApprovalRefused("does not verify", field="approval.signature.signature")
-    return statement.approver
+
+
+def _check_passkey(statement: Statement, assertion: Assertion, root: TrustRoot, passkeys: bool) -> None:
+    if not passkeys:
+        raise ApprovalRefused("is by a passkey, which shows no words", field="approval.signature.credential")
+    if root.console is None:
+        raise ApprovalRefused("is by a passkey, and the trust root has no console", field="approval.signature")
+    credential = root.operator_credential(statement.approver, assertion.credential)
+    if credential is None:
+        raise ApprovalRefused("is by a passkey the trust root does not know", field="approval.signature.credential")
+    try:
+        check_assertion(assertion, credential, challenge=statement.message, console=root.console)
+    except AssertionRefused as error:
+        raise ApprovalRefused(error.message, field=f"approval.{error.field}") from error
 
 
 def approvers(verdicts: Iterable[tuple[str, str]]) -> frozenset[str]:
@@ -114,3 +149,9 @@ def _parse_statement(value: object, field: str) -> Statement:
         given_at=parse_rfc3339(found["given_at"], field=f"{field}.given_at"),
         not_after=parse_rfc3339(found["not_after"], field=f"{field}.not_after"),
     )
+
+
+def _parse_signature(value: object, field: str) -> Signature | Assertion:
+    if isinstance(value, Mapping) and "credential" in value:
+        return Assertion.parse(value, field=field)
+    return Signature.parse(value, field=field)

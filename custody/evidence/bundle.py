@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from custody.evidence import fields
-from custody.evidence.approvals import Approval
-from custody.evidence.intents import Intent
+from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import FORMAT
-from custody.evidence.signatures import Signature
+from custody.evidence.statements import SignedStatement
+from custody.evidence.status import SignedStatus
+from custody.evidence.succession import RootLink
 from custody.evidence.trust_root import SignedTrustRoot
 from custody.kernel.canonical import canonical_json, digest, digest_bytes
 from custody.kernel.clock import parse_rfc3339, rfc3339
@@ -38,34 +39,6 @@ WORDING: Final[Mapping[str, Wording]] = {
 }
 """By the namespace of the chain's CAIP-2 id. Signed and served formats: never changed."""
 _BY_KIND: Final = {wording.kind: wording for wording in WORDING.values()}
-
-
-@dataclass(frozen=True, slots=True)
-class ProvenIntent:
-    """An intent, its requester's signature, and the approvals given on its digest."""
-
-    intent: Intent
-    request_signature: Signature
-    approvals: tuple[Approval, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The object ``parse`` reads."""
-        return {
-            "intent": self.intent.to_json(),
-            "request_signature": self.request_signature.to_json(),
-            "approvals": [approval.to_json() for approval in self.approvals],
-        }
-
-    @classmethod
-    def parse(cls, value: object, *, field: str) -> ProvenIntent:
-        """Read it. Raises ``InvalidInput``."""
-        found = fields.exact_object(value, ("intent", "request_signature", "approvals"), field=field)
-        approvals = fields.array(found["approvals"], field=f"{field}.approvals", limit=100)
-        return cls(
-            intent=Intent.parse(found["intent"], field=f"{field}.intent"),
-            request_signature=Signature.parse(found["request_signature"], field=f"{field}.request_signature"),
-            approvals=tuple(Approval.parse(item, field=f"{field}.approvals") for item in approvals),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +68,17 @@ class Bundle:
     openings: tuple[ProvenIntent, ...]
     """Whose the vaults are: ``client_opening`` intents of every client concerned."""
     policy: str
-    """The policy document's exact text; its hash stands in the trust root."""
+    """The exact text of the policy document in force; its hash stands in the newest version of the trust root."""
     trust_root: SignedTrustRoot
+    """Version 1, with the signatures of its ceremony."""
+    succession: tuple[RootLink, ...] = ()
+    """Every version after the first, in order, each with what proves that the one before it agreed."""
+    status: SignedStatus | None = None
+    """What was taken back, by a service that is not the daemon."""
+    listings: tuple[ProvenIntent, ...] = ()
+    """``destination_listing`` intents behind every destination that counts as listed."""
+    statements: tuple[SignedStatement, ...] = ()
+    """Prices and screenings that the decisions read."""
 
     @property
     def digest(self) -> str:
@@ -119,6 +101,10 @@ class Bundle:
             "openings": [opening.to_json() for opening in self.openings],
             "policy": self.policy,
             "trust_root": self.trust_root.to_json(),
+            "succession": [link.to_json() for link in self.succession],
+            "status": None if self.status is None else self.status.to_json(),
+            "listings": [listing.to_json() for listing in self.listings],
+            "statements": [statement.to_json() for statement in self.statements],
         }
 
     @classmethod
@@ -127,7 +113,7 @@ class Bundle:
         wording = _wording_in(value, field)
         keys = (
             *("format", "kind", "id", "chain", "attempt", "created_at", "not_after", wording.unsigned),
-            *("payments", "openings", "policy", "trust_root"),
+            *("payments", "openings", "policy", "trust_root", "succession", "status", "listings", "statements"),
         )
         found = fields.exact_object(value, keys, field=field)
         fields.whole_number(found["format"], field=f"{field}.format", low=FORMAT, high=FORMAT)
@@ -135,6 +121,10 @@ class Bundle:
         fields.one_of(found["kind"], (wording_of(chain, field=f"{field}.chain").kind,), field=f"{field}.kind")
         payments = fields.array(found["payments"], field=f"{field}.payments", limit=200)
         openings = fields.array(found["openings"], field=f"{field}.openings", limit=200)
+        succession = fields.array(found["succession"], field=f"{field}.succession", limit=1_000)
+        listings = fields.array(found["listings"], field=f"{field}.listings", limit=200)
+        statements = fields.array(found["statements"], field=f"{field}.statements", limit=1_000)
+        status = found["status"]
         return cls(
             id=fields.name(found["id"], field=f"{field}.id"),
             chain=chain,
@@ -144,8 +134,12 @@ class Bundle:
             unsigned=fields.text(found[wording.unsigned], field=f"{field}.{wording.unsigned}", limit=2_800_000),
             payments=tuple(_parse_payment(item, f"{field}.payments") for item in payments),
             openings=tuple(ProvenIntent.parse(item, field=f"{field}.openings") for item in openings),
-            policy=_policy_text(found["policy"], f"{field}.policy"),
+            policy=fields.document(found["policy"], field=f"{field}.policy"),
             trust_root=SignedTrustRoot.parse(found["trust_root"], field=f"{field}.trust_root"),
+            succession=tuple(RootLink.parse(item, field=f"{field}.succession") for item in succession),
+            status=None if status is None else SignedStatus.parse(status, field=f"{field}.status"),
+            listings=tuple(ProvenIntent.parse(item, field=f"{field}.listings") for item in listings),
+            statements=tuple(SignedStatement.parse(item, field=f"{field}.statements") for item in statements),
         )
 
 
@@ -244,9 +238,3 @@ def _parse_payment(value: object, field: str) -> Payment:
     if not isinstance(decision, dict):
         decision = fields.exact_object(decision, (), field=f"{field}.decision")
     return Payment(proven=ProvenIntent.parse(proven, field=field), decision=dict(decision))
-
-
-def _policy_text(value: object, field: str) -> str:
-    if not isinstance(value, str) or len(value) > 200_000:
-        fields.text(value, field=field)
-    return str(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from custody.evidence.requests import Request, request_message
+from custody.evidence.requests import Request, RuleChange, request_message
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import Refused
@@ -28,7 +28,7 @@ def check_request(request: Request, signature: Signature, *, root: TrustRoot, no
         raise RequestRefused(f"lives longer than {LONGEST_REQUEST.days} days", field="request.not_after")
 
 
-def check_author(request: Request, signature: Signature, *, root: TrustRoot) -> None:
+def check_author(request: Request | RuleChange, signature: Signature, *, root: TrustRoot) -> None:
     """The signature alone, for records that outlive their request (openings). Raises ``RequestRefused``."""
     key = root.requester_key(request.requester, signature.key)
     if key is None:

@@ -34,6 +34,13 @@ def text(value: object, *, field: str, limit: int = 200) -> str:
     return value
 
 
+def document(value: object, *, field: str) -> str:
+    """The exact text of a document of several lines, such as a policy; read by its own reader afterwards."""
+    if not isinstance(value, str) or len(value) > 200_000:
+        raise InvalidInput("not a text of at most 200000 characters", field=field)
+    return value
+
+
 def name(value: object, *, field: str) -> str:
     """An identifier: ASCII letters, digits and ``_.:/-``, at most 128 characters."""
     if not isinstance(value, str) or _NAME.fullmatch(value) is None:

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from custody.evidence import fields
+from custody.evidence.places import HOUSE, NOWHERE, VaultName
 from custody.evidence.requests import FORMAT, Request, parse_request
 from custody.kernel.canonical import digest
-from custody.kernel.errors import InvalidInput
-
-_VAULT = re.compile(r"([A-Za-z0-9_.:-]{1,64})/(0|[1-9][0-9]{0,9})", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class VaultName:
-    """Which vault: a branch of a keyset. Written ``kst_…/7``."""
-
-    keyset: str
-    branch: int
-
-    def __str__(self) -> str:
-        return f"{self.keyset}/{self.branch}"
-
-    @classmethod
-    def parse(cls, value: object, *, field: str) -> VaultName:
-        """Read ``keyset/branch``. Raises ``InvalidInput``."""
-        match = _VAULT.fullmatch(value) if isinstance(value, str) else None
-        if match is None or int(match.group(2)) >= 2**31:
-            raise InvalidInput("not a vault; accepted is keyset/branch", field=field)
-        return cls(match.group(1), int(match.group(2)))
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A request bound to a chain and a vault. Names no coin, no nonce and no policy."""
+    """A request bound to a chain and a vault, or to the house. Names no coin, no nonce and no policy."""
 
     request: Request
     chain: str
@@ -43,7 +21,7 @@ class Intent:
 
     @property
     def kind(self) -> str:
-        """What is wanted: ``withdrawal``, ``client_opening``, ``respend``, ``stray_return``."""
+        """What is wanted: one of ``requests.KINDS``."""
         return self.request.kind
 
     @property
@@ -73,3 +51,11 @@ class Intent:
             chain=fields.name(found["chain"], field=f"{field}.chain"),
             vault=VaultName.parse(found["vault"], field=f"{field}.vault"),
         )
+
+
+def in_the_house(request: Request) -> Intent:
+    """The intent of a request that takes place on no chain and moves nothing out of a vault."""
+    return Intent(request=request, chain=NOWHERE, vault=HOUSE)
+
+
+__all__ = ["HOUSE", "NOWHERE", "Intent", "VaultName", "in_the_house"]

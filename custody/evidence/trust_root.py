@@ -7,18 +7,22 @@ hash, and each cosigner pins that hash after a person compared its fingerprint.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from custody.evidence import fields
 from custody.evidence.keysets import Keyset
+from custody.evidence.passkeys import Console, Credential
+from custody.evidence.places import NOWHERE
 from custody.evidence.requests import FORMAT
 from custody.evidence.signatures import PublicKey, Signature, find_key
 from custody.kernel.canonical import digest
 from custody.kernel.clock import parse_rfc3339, rfc3339
 from custody.kernel.errors import InvalidInput, Refused
 from custody.kernel.money import Asset
+
+SERVICE_ROLES: Final = ("status", "prices", "screening")
 
 
 class TrustRootRefused(Refused):
@@ -29,14 +33,45 @@ class TrustRootRefused(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An operator or a requester and the keys that speak for it."""
+    """An operator, a requester or a service approver, and the keys and passkeys that speak for it."""
 
     id: str
+    keys: tuple[PublicKey, ...]
+    credentials: tuple[Credential, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The object in the trust root."""
+        return {
+            "id": self.id,
+            "keys": [key.to_json() for key in self.keys],
+            "credentials": [credential.to_json() for credential in self.credentials],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A program that states what the house cannot prove, under a key that is not the daemon's."""
+
+    id: str
+    roles: tuple[str, ...]
+    """Of ``SERVICE_ROLES``."""
     keys: tuple[PublicKey, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The object in the trust root."""
-        return {"id": self.id, "keys": [key.to_json() for key in self.keys]}
+        return {"id": self.id, "roles": list(self.roles), "keys": [key.to_json() for key in self.keys]}
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRules:
+    """When prices count: how old one may be, and how far sources may stand apart before they dispute each other."""
+
+    max_age_seconds: int = 900
+    deviation_bps: int = 500
+
+    def to_json(self) -> dict[str, int]:
+        """The object in the trust root."""
+        return {"max_age_seconds": self.max_age_seconds, "deviation_bps": self.deviation_bps}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +88,16 @@ class TrustRoot:
     groups: Mapping[str, tuple[str, ...]]
     keysets: tuple[Keyset, ...]
     policy_hash: str
+    previous: str | None = None
+    """Hash of the version before; ``None`` of the first."""
+    services: tuple[Service, ...] = ()
+    console: Console | None = None
+    """Where passkeys may be used; ``None`` where none may."""
+    cooling_seconds: int = 0
+    """How long a key or passkey that a later version adds must wait before it counts."""
+    cooling: Mapping[str, datetime] = field(default_factory=dict)
+    """Id of a key or passkey to the moment it counts from; those not named count from the beginning."""
+    prices: PriceRules = PriceRules()
 
     @property
     def hash(self) -> str:
@@ -76,6 +121,12 @@ class TrustRoot:
             "groups": {group: list(members) for group, members in sorted(self.groups.items())},
             "keysets": [keyset.to_json() for keyset in self.keysets],
             "policy_hash": self.policy_hash,
+            "previous": self.previous,
+            "services": [service.to_json() for service in self.services],
+            "console": None if self.console is None else self.console.to_json(),
+            "cooling_seconds": self.cooling_seconds,
+            "cooling": {key: rfc3339(moment) for key, moment in sorted(self.cooling.items())},
+            "prices": self.prices.to_json(),
         }
 
     @classmethod
@@ -83,7 +134,8 @@ class TrustRoot:
         """Read a trust root document. Raises ``InvalidInput`` naming the field."""
         keys = (
             *("format", "version", "name", "created_at", "expires_at", "assets", "operators", "requesters"),
-            *("groups", "keysets", "policy_hash"),
+            *("groups", "keysets", "policy_hash", "previous", "services", "console", "cooling_seconds", "cooling"),
+            "prices",
         )
         found = fields.exact_object(value, keys, field=field)
         fields.whole_number(found["format"], field=f"{field}.format", low=FORMAT, high=FORMAT)
@@ -98,6 +150,12 @@ class TrustRoot:
             groups=_parse_groups(found["groups"], f"{field}.groups"),
             keysets=tuple(Keyset.parse(item, field=f"{field}.keysets") for item in _list(found, "keysets", field)),
             policy_hash=fields.hexadecimal(found["policy_hash"], field=f"{field}.policy_hash", length=32),
+            previous=_parse_previous(found["previous"], f"{field}.previous"),
+            services=tuple(_parse_service(item, f"{field}.services") for item in _list(found, "services", field)),
+            console=None if found["console"] is None else Console.parse(found["console"], field=f"{field}.console"),
+            cooling_seconds=fields.whole_number(found["cooling_seconds"], field=f"{field}.cooling_seconds"),
+            cooling=_parse_cooling(found["cooling"], f"{field}.cooling"),
+            prices=_parse_prices(found["prices"], f"{field}.prices"),
         )
         root._check_names(field)
         return root
@@ -105,6 +163,25 @@ class TrustRoot:
     def operator_key(self, operator: str, key_id: str) -> PublicKey | None:
         """The key ``key_id`` of ``operator``, or None."""
         return _key_of(self.operators, operator, key_id)
+
+    def operator_credential(self, operator: str, credential_id: str) -> Credential | None:
+        """The passkey ``credential_id`` of ``operator``, or None."""
+        person = next((person for person in self.operators if person.id == operator), None)
+        theirs = () if person is None else person.credentials
+        return next((credential for credential in theirs if credential.id == credential_id), None)
+
+    def service_key(self, service: str, key_id: str, *, role: str) -> PublicKey | None:
+        """The key ``key_id`` of a service that has ``role``, or None."""
+        found = next((each for each in self.services if each.id == service and role in each.roles), None)
+        return find_key(found.keys, key_id) if found else None
+
+    def services_of(self, role: str) -> tuple[Service, ...]:
+        """Every service that has ``role``."""
+        return tuple(service for service in self.services if role in service.roles)
+
+    def counts(self, key_id: str, at: datetime) -> bool:
+        """Whether the cooling period of a key or passkey was over at ``at``."""
+        return key_id not in self.cooling or self.cooling[key_id] <= at
 
     def requester_key(self, requester: str, key_id: str) -> PublicKey | None:
         """The key ``key_id`` of ``requester`` (a back end, or an operator asking for something), or None."""
@@ -119,12 +196,22 @@ class TrustRoot:
         return next((asset for asset in self.assets if asset.id == asset_id), None)
 
     def _check_names(self, field: str) -> None:
-        people = [person.id for person in (*self.operators, *self.requesters)]
-        keys = [key.public_key for person in (*self.operators, *self.requesters) for key in person.keys]
+        everybody: tuple[Person | Service, ...] = (*self.operators, *self.requesters, *self.services)
+        people = [person.id for person in everybody]
+        keys = [key.public_key for person in everybody for key in person.keys]
+        keys += [each.public_key for person in self.operators for each in person.credentials]
+        ids = [key.id for person in everybody for key in person.keys]
+        ids += [each.id for person in self.operators for each in person.credentials]
         if len(set(people)) != len(people):
             raise InvalidInput("one name stands for two people", field=f"{field}.operators")
         if len(set(keys)) != len(keys):
             raise InvalidInput("one key stands for two people", field=f"{field}.operators")
+        if len(set(ids)) != len(ids):
+            raise InvalidInput("one name stands for two keys", field=f"{field}.operators")
+        if any(person.credentials for person in self.requesters):
+            raise InvalidInput("a back end has no passkey", field=f"{field}.requesters")
+        if any(keyset.id == NOWHERE for keyset in self.keysets):
+            raise InvalidInput(f"no keyset may be called {NOWHERE}", field=f"{field}.keysets")
         codes = [(asset.chain, asset.code) for asset in self.assets]
         if len({asset.id for asset in self.assets}) != len(self.assets) or len(set(codes)) != len(codes):
             raise InvalidInput("one id or code stands for two assets of a chain", field=f"{field}.assets")
@@ -171,8 +258,8 @@ def check_ceremony(signed: SignedTrustRoot, *, now: datetime) -> TrustRoot:
     root, message = signed.root, bytes.fromhex(signed.root.hash)
     if now > root.expires_at:
         raise TrustRootRefused("has expired", field="trust_root.expires_at")
-    if root.version != 1:
-        raise TrustRootRefused("only version 1 is known", field="trust_root.version")
+    if root.version != 1 or root.previous is not None:
+        raise TrustRootRefused("is not a first version", field="trust_root.version")
     given = {item.key: item.signature for item in signed.signatures}
     for operator in root.operators:
         if not any(key.id in given and key.verifies(message, given[key.id]) for key in operator.keys):
@@ -198,11 +285,44 @@ def _parse_people(found: Mapping[str, Any], key: str, field: str) -> tuple[Perso
 
 
 def _parse_person(value: object, field: str) -> Person:
-    found = fields.exact_object(value, ("id", "keys"), field=field)
-    keys = fields.array(found["keys"], field=f"{field}.keys", limit=20)
+    found = fields.exact_object(value, ("id", "keys", "credentials"), field=field)
+    credentials = fields.array(found["credentials"], field=f"{field}.credentials", limit=20)
     return Person(
         id=fields.name(found["id"], field=f"{field}.id"),
-        keys=tuple(PublicKey.parse(item, field=f"{field}.keys") for item in keys),
+        keys=_parse_keys(found["keys"], f"{field}.keys"),
+        credentials=tuple(Credential.parse(item, field=f"{field}.credentials") for item in credentials),
+    )
+
+
+def _parse_keys(value: object, field: str) -> tuple[PublicKey, ...]:
+    return tuple(PublicKey.parse(item, field=field) for item in fields.array(value, field=field, limit=20))
+
+
+def _parse_service(value: object, field: str) -> Service:
+    found = fields.exact_object(value, ("id", "roles", "keys"), field=field)
+    roles = fields.array(found["roles"], field=f"{field}.roles", limit=len(SERVICE_ROLES))
+    return Service(
+        id=fields.name(found["id"], field=f"{field}.id"),
+        roles=tuple(fields.one_of(role, SERVICE_ROLES, field=f"{field}.roles") for role in roles),
+        keys=_parse_keys(found["keys"], f"{field}.keys"),
+    )
+
+
+def _parse_previous(value: object, field: str) -> str | None:
+    return None if value is None else fields.hexadecimal(value, field=field, length=32)
+
+
+def _parse_cooling(value: object, field: str) -> dict[str, datetime]:
+    if not isinstance(value, Mapping):
+        raise InvalidInput("not an object", field=field)
+    return {fields.text(key, field=field, limit=1_400): parse_rfc3339(at, field=field) for key, at in value.items()}
+
+
+def _parse_prices(value: object, field: str) -> PriceRules:
+    found = fields.exact_object(value, ("max_age_seconds", "deviation_bps"), field=field)
+    return PriceRules(
+        fields.whole_number(found["max_age_seconds"], field=f"{field}.max_age_seconds"),
+        fields.whole_number(found["deviation_bps"], field=f"{field}.deviation_bps", high=10_000),
     )
 
 

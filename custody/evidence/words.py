@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
+from custody.evidence.codes import amount_in_words, digest_code, fee_in_words
+from custody.evidence.further_words import say_other
 from custody.evidence.intents import Intent
 from custody.evidence.requests import ClientOpeningRequest, RespendRequest, StrayReturnRequest, WithdrawalRequest
 from custody.kernel.clock import rfc3339
-from custody.kernel.ids import base32
-from custody.kernel.money import Asset, format_decimal
-
-_OWN: Final = "/slip44:"
-"""In the CAIP-19 id of a chain's own asset."""
-
-
-def digest_code(digest: str) -> str:
-    """The first 80 bits of a hex digest as four groups of Crockford base 32: ``7K2M 9QXD 4HTW 0ZRB``."""
-    code = base32(int(digest[:20], 16), 16)
-    return " ".join(code[place : place + 4] for place in range(0, 16, 4))
-
-
-def amount_in_words(units: int, asset: Asset) -> str:
-    """``0.25000000 BTC``."""
-    return f"{format_decimal(units, asset)} {asset.code}"
+from custody.kernel.money import Asset
 
 
 def say(intent: Intent, *, asset: Asset | None = None, fee_asset: Asset | None = None) -> list[str]:
@@ -34,14 +19,16 @@ def say(intent: Intent, *, asset: Asset | None = None, fee_asset: Asset | None =
         return _say_respend(intent, request, asset)
     if isinstance(request, StrayReturnRequest):
         return _say_return(intent, request, asset)
-    return _say_withdrawal(intent, request, asset, fee_asset)
+    if isinstance(request, WithdrawalRequest):
+        return _say_withdrawal(intent, request, asset, fee_asset)
+    return say_other(intent, request, asset, fee_asset)
 
 
 def _say_withdrawal(
     intent: Intent, request: WithdrawalRequest, asset: Asset | None, fee_asset: Asset | None
 ) -> list[str]:
     amount = amount_in_words(request.amount, asset) if asset else f"{request.amount} base units of {request.asset}"
-    fee = _fee(request.max_fee, fee_asset or asset)
+    fee = fee_in_words(request.max_fee, fee_asset or asset)
     return [
         f"Pay {amount} to {request.destination}",
         f"out of the money of client {request.client}, vault {intent.vault}, on {intent.chain}",
@@ -49,14 +36,6 @@ def _say_withdrawal(
         f"asked for by {request.requester}, good until {rfc3339(request.not_after)}",
         f"code {digest_code(intent.digest)}",
     ]
-
-
-def _fee(units: int, asset: Asset | None) -> str:
-    if asset is None:
-        return f"{units} base units"
-    if _OWN in asset.id:
-        return amount_in_words(units, asset)
-    return f"{units} base units of the chain's own asset"
 
 
 def _say_respend(intent: Intent, request: RespendRequest, asset: Asset | None) -> list[str]:
@@ -90,3 +69,6 @@ def _say_opening(intent: Intent, request: ClientOpeningRequest) -> list[str]:
         f"asked for by {request.requester}, good until {rfc3339(request.not_after)}",
         f"code {digest_code(intent.digest)}",
     ]
+
+
+__all__ = ["amount_in_words", "digest_code", "say"]

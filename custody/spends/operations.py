@@ -13,7 +13,8 @@ from custody.addresses import operations as addresses
 from custody.audit import operations as audit
 from custody.chains.registry import addressing, has_coins, spending
 from custody.chains.spending import Coin, Plan, SpendRules, Turn
-from custody.evidence.bundle import Bundle, Payment, ProvenIntent
+from custody.evidence.bundle import Bundle, Payment
+from custody.evidence.proven import ProvenIntent
 from custody.kernel.errors import Broken, Conflict
 from custody.kernel.ids import new_id
 from custody.movements import queries as movements

@@ -8,8 +8,9 @@ from typing import Any
 
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import Reason
-from custody.evidence.bundle import Bundle, ProvenIntent
+from custody.evidence.bundle import Bundle
 from custody.evidence.intents import VaultName
+from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import WithdrawalRequest
 from custody.evidence.signatures import Signature
 from tests.adversarial.hostile import (

@@ -32,9 +32,10 @@ from custody.cosigner.networks import network_named
 from custody.cosigner.standing import PinnedRoot
 from custody.cosigner.verify import Verdict, verify
 from custody.evidence.approvals import Approval, Statement
-from custody.evidence.bundle import Bundle, Payment, ProvenIntent
+from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.keysets import Keyset
+from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import ClientOpeningRequest, Request, WithdrawalRequest, request_message
 from custody.evidence.signatures import Signature, public_half, sign_ed25519
 from custody.evidence.trust_root import Person, SignedTrustRoot, TrustRoot

@@ -25,8 +25,9 @@ from custody.chains.ethereum.offline.safe_tx import DELEGATE_CALL, SafeTx
 from custody.chains.ethereum.offline.unsigned import UnsignedSafeTx
 from custody.cosigner.enrolment import KeyRecord, key_record
 from custody.cosigner.keys import CosignerKey
-from custody.evidence.bundle import Bundle, Payment, ProvenIntent
+from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.keysets import Keyset
+from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import RespendRequest, WithdrawalRequest
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot

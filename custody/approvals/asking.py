@@ -1,0 +1,81 @@
+"""Asking for something that needs no room's own preparation: check the author, ask the policy, file the intent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from custody.approvals import operations
+from custody.evidence.check import check_request
+from custody.evidence.intents import Intent, in_the_house
+from custody.evidence.requests import Request, client_of
+from custody.evidence.signatures import Signature
+from custody.kernel.errors import Refused
+from custody.trust.operations import InForce
+from policies.decision import Decision
+from policies.engine import evaluate
+from policies.facts import Facts, nothing_used
+
+HOUSE: str = "house"
+"""Whose an intent is that is about no client."""
+
+
+class Denied(Refused):
+    """The policy does not permit what was asked for."""
+
+    code = "denied-by-policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where an intent stands after it was asked for, and whether this very request had been made before."""
+
+    digest: str
+    state: str
+    """``pending``, ``approved`` (the policy asks for nobody, or people had agreed before), or where it ended."""
+    replayed: bool
+
+
+def before(session: Session, *, request: Request, signature: Signature, trust: InForce, now: datetime) -> Asked | None:
+    """Check the author; what the same requester asked under the same key before, if anything (I10).
+
+    Raises ``RequestRefused``, ``IdempotencyMismatch``.
+    """
+    check_request(request, signature, root=trust.root, now=now)
+    filed = operations.earlier(session, request=request)
+    return None if filed is None else Asked(filed.digest, filed.state, replayed=True)
+
+
+def ask(
+    session: Session,
+    *,
+    request: Request,
+    signature: Signature,
+    trust: InForce,
+    now: datetime,
+    intent: Intent | None = None,
+    facts: Facts | None = None,
+) -> Asked:
+    """File ``request`` with the policy's decision, after ``before`` found nothing. The room carries it out.
+
+    ``intent`` is where it takes place (the house, where none is given); ``facts`` what the policy may read of it (kind
+    and requester, where none are given). Raises ``Denied``; then nothing is written.
+    """
+    intent = in_the_house(request) if intent is None else intent
+    known = Facts(kind=request.kind, requester=request.requester, now=now) if facts is None else facts
+    decision = evaluate(trust.policy, known, nothing_used)
+    client = client_of(request) or HOUSE
+    state = operations.file_intent(
+        session, intent=intent, signature=signature, decision=decision, client=client, now=now
+    )
+    if state == "denied":
+        raise Denied(because(decision), field="request")
+    return Asked(intent.digest, state, replayed=False)
+
+
+def because(decision: Decision) -> str:
+    """Why a denied decision denies, in one line."""
+    forbids = [rule.title for rule in decision.rules if rule.kind == "forbid"]
+    return f"forbidden by {', '.join(forbids)}" if forbids else "nothing in the policy permits it"

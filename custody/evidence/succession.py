@@ -1,0 +1,239 @@
+"""How one version of the trust root follows another: version N+1 counts because N's quorum agreed to exactly it.
+
+Signers pin a version and walk forward by themselves (as TUF clients walk roots). Each step is an intent: its kind says
+what may differ between the two versions, so that nobody who agreed to enrol an operator agreed to a new policy too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from custody.evidence import fields
+from custody.evidence.agreement import hear, shortfall
+from custody.evidence.approvals import ApprovalRefused
+from custody.evidence.check import RequestRefused, check_author
+from custody.evidence.intents import in_the_house
+from custody.evidence.proven import ProvenIntent
+from custody.evidence.requests import (
+    GroupChangeRequest,
+    KeysetChangeRequest,
+    OperatorChangeRequest,
+    PolicyChangeRequest,
+    RootChangeRequest,
+    RuleChange,
+)
+from custody.evidence.signatures import Signature
+from custody.evidence.trust_root import Person, TrustRoot
+from custody.kernel.errors import Refused
+from policies.document import Document, PolicyError, document_hash, load_document
+from policies.engine import evaluate
+from policies.facts import Facts, nothing_used
+
+FEWEST_PEOPLE: Final = 1
+"""Besides the requester: nobody alone changes the rules, whatever a policy says."""
+
+
+class SuccessionRefused(Refused):
+    """A version of the trust root does not follow from the one before it."""
+
+    code = "succession-refused"
+
+
+@dataclass(frozen=True, slots=True)
+class RootLink:
+    """One version after the first, and what proves it."""
+
+    root: TrustRoot
+    policy: str
+    """Exact text of the policy in force *before*, under which the change was decided."""
+    proven: ProvenIntent
+    signatures: tuple[Signature, ...]
+    """Of every cosigner of every keyset that this version adds, over its hash."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The object ``parse`` reads."""
+        return {
+            "root": self.root.to_json(),
+            "policy": self.policy,
+            "proven": self.proven.to_json(),
+            "signatures": [signature.to_json() for signature in self.signatures],
+        }
+
+    @classmethod
+    def parse(cls, value: object, *, field: str) -> RootLink:
+        """Read it. Shape only. Raises ``InvalidInput``."""
+        found = fields.exact_object(value, ("root", "policy", "proven", "signatures"), field=field)
+        signatures = fields.array(found["signatures"], field=f"{field}.signatures", limit=200)
+        return cls(
+            root=TrustRoot.parse(found["root"], field=f"{field}.root"),
+            policy=fields.document(found["policy"], field=f"{field}.policy"),
+            proven=ProvenIntent.parse(found["proven"], field=f"{field}.proven"),
+            signatures=tuple(Signature.parse(item, field=f"{field}.signatures") for item in signatures),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One proved step."""
+
+    root: TrustRoot
+    digest: str
+    """Of the intent that asked for it."""
+    delay_seconds: int
+    """How long policy makes it wait; the caller knows since when it has."""
+
+
+def walk(start: TrustRoot, links: Iterable[RootLink], *, newest_policy: str, now: datetime) -> Iterator[Step]:
+    """Every version after ``start``, in order, each proved from the one before it. Raises ``SuccessionRefused``.
+
+    Links up to ``start``'s own version are passed over: who pinned a version asks nothing about those before it.
+    ``newest_policy`` is the text whose hash the last version states.
+    """
+    ahead = [link for link in links if link.root.version > start.version]
+    texts = [*(link.policy for link in ahead), newest_policy]
+    at = start
+    for link, after in zip(ahead, texts[1:], strict=True):
+        step = check_link(at, link, policy_after=after, now=now)
+        yield step
+        at = step.root
+
+
+def check_link(old: TrustRoot, link: RootLink, *, policy_after: str, now: datetime) -> Step:
+    """Prove that ``link.root`` follows ``old``. Raises ``SuccessionRefused`` naming what is wrong."""
+    new, proven = link.root, link.proven
+    request = proven.intent.request
+    if not isinstance(request, RuleChange) or proven.intent != in_the_house(request):
+        raise SuccessionRefused("is not asked for by a change of the rules", field="succession.proven.intent")
+    if new.version != old.version + 1 or new.previous != old.hash:
+        raise SuccessionRefused("does not name the version before it", field="succession.root.previous")
+    if (request.version, request.root) != (new.version, new.hash):
+        raise SuccessionRefused("is not the version that was asked for", field="succession.root")
+    if all(person.id != request.requester for person in old.operators):
+        raise SuccessionRefused("is not asked for by an operator", field="succession.proven.intent.request.requester")
+    before, after = _policy(link.policy, old), _policy(policy_after, new)
+    _check_differences(request.kind, old, new, before, after)
+    _check_cooling(request, old, new)
+    _check_newcomers(link, old)
+    return Step(new, proven.intent.digest, _check_agreed(request, link, old, before, now))
+
+
+def differing(old: TrustRoot, new: TrustRoot) -> set[str]:
+    """Names of the parts of the root that differ, apart from what differs in every version."""
+    parts = {name: part for name, part in old.to_json().items() if name not in _ALWAYS}
+    later = new.to_json()
+    return {name for name, part in parts.items() if later[name] != part}
+
+
+_ALWAYS: Final = {"format", "version", "created_at", "expires_at", "previous"}
+_MAY_DIFFER: Final = {
+    OperatorChangeRequest.kind: {"operators", "cooling", "groups", "policy_hash"},
+    GroupChangeRequest.kind: {"groups", "policy_hash"},
+    PolicyChangeRequest.kind: {"policy_hash"},
+    KeysetChangeRequest.kind: {"keysets"},
+    RootChangeRequest.kind: {
+        *("name", "assets", "requesters", "services", "console", "cooling", "cooling_seconds", "prices"),
+    },
+}
+
+
+def _policy(text: str, root: TrustRoot) -> Document:
+    if document_hash(text) != root.policy_hash:
+        raise SuccessionRefused(f"is not the policy of version {root.version}", field="succession.policy")
+    try:
+        document = load_document(text)
+    except PolicyError as error:
+        raise SuccessionRefused(f"cannot be read: {error}", field="succession.policy") from error
+    if {group: set(members) for group, members in document.groups.items()} != {
+        group: set(members) for group, members in root.groups.items()
+    }:
+        raise SuccessionRefused("states other groups than its trust root", field="succession.root.groups")
+    return document
+
+
+def _check_differences(kind: str, old: TrustRoot, new: TrustRoot, before: Document, after: Document) -> None:
+    strange = sorted(differing(old, new) - _MAY_DIFFER[kind])
+    if strange:
+        raise SuccessionRefused(f"a {kind} changes {', '.join(strange)} as well", field="succession.root")
+    if new.created_at < old.created_at:
+        raise SuccessionRefused("is older than the version before it", field="succession.root.created_at")
+    if new.keysets[: len(old.keysets)] != old.keysets:
+        raise SuccessionRefused("edits or takes away a keyset", field="succession.root.keysets")
+    if new.assets[: len(old.assets)] != old.assets:
+        raise SuccessionRefused("edits or takes away an asset", field="succession.root.assets")
+    if kind in (OperatorChangeRequest.kind, GroupChangeRequest.kind) and before.rules != after.rules:
+        raise SuccessionRefused(f"a {kind} changes rules of the policy as well", field="succession.policy")
+    if kind == OperatorChangeRequest.kind:
+        _check_groups_lose_leavers(old, new)
+
+
+def _check_groups_lose_leavers(old: TrustRoot, new: TrustRoot) -> None:
+    leavers = {person.id for person in old.operators} - {person.id for person in new.operators}
+    expected = {group: set(members) - leavers for group, members in old.groups.items()}
+    if {group: set(members) for group, members in new.groups.items()} != expected:
+        raise SuccessionRefused("changes a group by more than who leaves", field="succession.root.groups")
+
+
+def _check_cooling(request: RuleChange, old: TrustRoot, new: TrustRoot) -> None:
+    """A key that is new counts no earlier than the cooling period after the last moment its change can be agreed to."""
+    earliest = request.not_after + timedelta(seconds=old.cooling_seconds)
+    added = _key_ids(new) - _key_ids(old)
+    for key in sorted(added):
+        if old.cooling_seconds and (key not in new.cooling or new.cooling[key] < earliest):
+            raise SuccessionRefused(f"{key} would count too soon", field="succession.root.cooling")
+    for key in sorted(_key_ids(old) & _key_ids(new)):
+        if new.cooling.get(key) != old.cooling.get(key):
+            raise SuccessionRefused(f"the cooling of {key} is changed", field="succession.root.cooling")
+    reused = _keys(old).keys() & _keys(new).keys()
+    if any(_keys(old)[key] != _keys(new)[key] for key in reused):
+        raise SuccessionRefused("one name stands for another key than before", field="succession.root.operators")
+
+
+def _check_newcomers(link: RootLink, old: TrustRoot) -> None:
+    given = {signature.key: signature.signature for signature in link.signatures}
+    message = bytes.fromhex(link.root.hash)
+    for keyset in link.root.keysets[len(old.keysets) :]:
+        for cosigner in keyset.cosigners:
+            if cosigner.id not in given or not cosigner.verifies(message, given[cosigner.id]):
+                raise SuccessionRefused(f"cosigner {cosigner.id} has not signed", field="succession.signatures")
+
+
+def _check_agreed(request: RuleChange, link: RootLink, old: TrustRoot, before: Document, now: datetime) -> int:
+    try:
+        check_author(request, link.proven.request_signature, root=old)
+        heard = hear(link.proven, root=old, now=now, passkeys=False)
+    except (RequestRefused, ApprovalRefused) as error:
+        raise SuccessionRefused(error.message, field=f"succession.proven.{error.field}") from error
+    at = heard.last_at or now
+    decision = evaluate(before, Facts(kind=request.kind, requester=request.requester, now=at), nothing_used)
+    short = shortfall(decision, before, old, heard, requester=request.requester)
+    if short is not None:
+        raise SuccessionRefused(short[1], field="succession.proven.approvals")
+    if len(heard.approvers - {request.requester}) < FEWEST_PEOPLE:
+        raise SuccessionRefused("nobody but its requester agreed", field="succession.proven.approvals")
+    return decision.obligations.delay_seconds
+
+
+def _people(root: TrustRoot) -> Iterator[Person]:
+    yield from root.operators
+    yield from root.requesters
+
+
+def _keys(root: TrustRoot) -> dict[str, str]:
+    of_people = {key.id: key.public_key for person in _people(root) for key in person.keys}
+    of_services = {key.id: key.public_key for service in root.services for key in service.keys}
+    passkeys = {each.id: each.public_key for person in root.operators for each in person.credentials}
+    return {**of_people, **of_services, **passkeys}
+
+
+def _key_ids(root: TrustRoot) -> set[str]:
+    """Of operators: what agrees to things. Back ends and services only ask and state."""
+    keys = {key.id for person in root.operators for key in person.keys}
+    return keys | {each.id for person in root.operators for each in person.credentials}
+
+
+def with_policy(root: TrustRoot, text: str) -> TrustRoot:
+    """``root`` stating the hash of ``text``."""
+    return replace(root, policy_hash=document_hash(text))
