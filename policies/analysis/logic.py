@@ -82,6 +82,11 @@ def at_least(left: Number, right: Number) -> Formula:
     return left >= right
 
 
+def unequal(left: Number, right: Number) -> Formula:
+    """The two numbers are not the same."""
+    return left != right
+
+
 class Truth(NamedTuple):
     """Known to be so, known not to be so, or neither: never both."""
 

@@ -13,7 +13,20 @@ from typing import Any, Final
 
 from policies.analysis.counts import Counts
 from policies.analysis.encoding import gap, rule_truth
-from policies.analysis.logic import Formula, Number, Truth, at_least, count, every, implies, largest, negated, some
+from policies.analysis.logic import (
+    Formula,
+    Number,
+    Truth,
+    at_least,
+    count,
+    differ,
+    every,
+    implies,
+    largest,
+    negated,
+    some,
+    unequal,
+)
 from policies.analysis.request import Request
 from policies.document import Document
 from policies.names import Members
@@ -66,6 +79,24 @@ class Asked:
     reconciled: tuple[tuple[Formula, int], ...]
     """How old in seconds the last reconciliation may be, where the formula holds."""
 
+    def differs_from(self, other: Asked) -> Formula:
+        """Whether the two ask for something else."""
+        groups, roles = sorted({*self.places, *other.places}), sorted({*self.roles, *other.roles})
+        ages = sorted({seconds for asked in (self, other) for _, seconds in asked.reconciled})
+        return some(
+            [
+                *(unequal(self.places.get(group, 0), other.places.get(group, 0)) for group in groups),
+                unequal(self.delay, other.delay),
+                *(differ(self.roles.get(role, False), other.roles.get(role, False)) for role in roles),
+                differ(self.screening, other.screening),
+                *(differ(self.fresher_than(age), other.fresher_than(age)) for age in ages),
+            ]
+        )
+
+    def fresher_than(self, seconds: int) -> Formula:
+        """Whether the books must have been reconciled within ``seconds`` or less."""
+        return some(applies for applies, limit in self.reconciled if limit <= seconds)
+
 
 class Reading:
     """A document's answer to one symbolic request."""
@@ -115,7 +146,13 @@ class Reading:
 
 
 def met_by(crowd: Crowd, asked: Asked, groups: Members, roles: Members, request: Request) -> Formula:
-    """Whether those who count, the time waited and the facts are all that is asked for.
+    """Whether those who count, the time waited and the facts are all that is asked for."""
+    people = people_meet(crowd, asked, groups, roles)
+    return every([people, crowd.waited >= asked.delay, *_facts_owe_nothing(asked, request)])
+
+
+def people_meet(crowd: Crowd, asked: Asked, groups: Members, roles: Members) -> Formula:
+    """Whether those who count fill every place and hold every role.
 
     People are matched to places as ``tally.satisfied`` does: every set of groups has, together, as many members who
     count as it has places (Hall's theorem). Raises ``PolicyError`` beyond ``MAX_GROUPS``.
@@ -131,7 +168,7 @@ def met_by(crowd: Crowd, asked: Asked, groups: Members, roles: Members, request:
         implies(needed, some(crowd.counts(person) for person in sorted(roles.get(role, ()))))
         for role, needed in asked.roles.items()
     ]
-    return every([*seats, *held, crowd.waited >= asked.delay, *_facts_owe_nothing(asked, request)])
+    return every([*seats, *held])
 
 
 def _members(groups: Members, chosen: Iterable[str]) -> frozenset[str]:
@@ -147,4 +184,4 @@ def _facts_owe_nothing(asked: Asked, request: Request) -> Iterable[Formula]:
         yield implies(applies, every([age.known, age.value <= seconds]))
 
 
-__all__ = ["Asked", "Crowd", "Reading", "met_by"]
+__all__ = ["Asked", "Crowd", "Reading", "met_by", "people_meet"]

@@ -79,8 +79,13 @@ class Witness:
         return usage
 
     def _distinct_usage(self) -> list[tuple[Key, UsageTotals | None]]:
-        told = {(key, used) for one in self.usage for key, used in one.items() if used != UsageTotals(0, 0, 0)}
-        return sorted(told, key=lambda item: item[0])
+        """Of rules that counted the same, one."""
+        told: dict[tuple[Any, ...], tuple[Key, UsageTotals | None]] = {}
+        for one in self.usage:
+            for key, used in sorted(one.items()):
+                if used != UsageTotals(0, 0, 0):
+                    told.setdefault((key[1], key[2], used), (key, used))
+        return list(told.values())
 
 
 def witness_of(
@@ -137,7 +142,7 @@ def facts_words(facts: Facts) -> str:
         worth += f" ({usd_words(facts.usd_micros_asked or 0)} when it was asked for)"
     rest = [f"{name} {told[name]}" for name in _TOLD if name in told]
     fields = FIELDS_OF_KIND.get(facts.kind, frozenset())
-    unknown = [field for field, name in _ATTRIBUTES.items() if field in fields and name not in told]
+    unknown = [field for field, name in ATTRIBUTES.items() if field in fields and name not in told]
     missing = f"; unknown: {', '.join(unknown)}" if unknown else ""
     return f"{facts.kind}{amount}{worth}, asked for by {facts.requester or 'nobody known'}: {', '.join(rest)}{missing}"
 
@@ -146,7 +151,7 @@ _TOLD: Final = (
     "client client_status segregation chain destination destination_code price_state price_age_seconds screening "
     "collateral vault_break books_age_seconds now"
 ).split()
-_ATTRIBUTES: Final = {
+ATTRIBUTES: Final = {
     "client": "client",
     "client.status": "client_status",
     "segregation": "segregation",
@@ -187,7 +192,9 @@ class _Words:
     def number(self, field: str) -> int | None:
         """A number, or ``None`` where it is unknown or nothing reads it."""
         symbol = self.symbols.get(field)
-        return _integer(self.model, symbol.value) if symbol and _true(self.model, symbol.known) else None
+        if symbol is None:
+            return 60 if field in ("books.age", "price.age") and field in self.has else None
+        return _integer(self.model, symbol.value) if _true(self.model, symbol.known) else None
 
     def known(self, field: str) -> bool:
         """Whether something is known; what nothing reads is."""
@@ -210,7 +217,7 @@ def _facts(words: _Words, places: tuple[int, int]) -> Facts:
         usd_micros_asked=words.number(ASKED),
         price_age_seconds=words.number("price.age"),
         books_age_seconds=words.number("books.age"),
-        **{name: words.text(field) for field, name in _ATTRIBUTES.items() if field in words.request.alphabet.values},
+        **{name: words.text(field) for field, name in ATTRIBUTES.items() if field in words.request.alphabet.values},
     )
 
 
