@@ -14,12 +14,16 @@
       - unknown: an unknown price never helps
         match: {kind: withdrawal}
         fields: [usd, price, price.age]
+      - alone: one operator stops everything
+        match: {kind: freeze, requester.group: operators}
       - possible: the rules can change at all
         match: {kind: policy_change}
 
 ``never``, ``takes`` and ``unknown`` are about every request for which the match is not known to be false, so what is
-unknown is inside; ``possible`` is about those for which it is known to be true. ``people`` counts distinct people who
-approve, never the one who asks.
+unknown is inside; ``alone`` (it leaves at once, and nobody else is asked) and ``possible`` (one of them leaves, with
+whoever it takes) about those for which it is known to be true. ``people`` counts distinct people who approve, never
+the one who asks. ``unknown`` compares requests: where one leaves with some of the ``fields`` not known, or not to be
+trusted, the same request leaves whatever they are found to be.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ from policies.rules import require
 from policies.strict_yaml import Item, PolicyError, listed, read_yaml
 from policies.vocabulary import FIELDS_OF_KIND
 
-FORMS: Final = ("never", "takes", "unknown", "possible")
+FORMS: Final = ("never", "takes", "unknown", "alone", "possible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,7 @@ _NAMES: Final = {
     "never": frozenset({"never", "match"}),
     "takes": frozenset({"takes", "match", "people"}) | _TAKEN,
     "unknown": frozenset({"unknown", "match", "fields"}),
+    "alone": frozenset({"alone", "match"}),
     "possible": frozenset({"possible", "match"}),
 }
 _MAY_BE_UNKNOWN: Final = frozenset().union(*FIELDS_OF_KIND.values()) - {

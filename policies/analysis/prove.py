@@ -10,7 +10,7 @@ from typing import Any, Final
 from policies.analysis.alphabet import alphabet_of, fact_of
 from policies.analysis.encoding import match_truth
 from policies.analysis.invariants import Claim, Invariants
-from policies.analysis.logic import Formula, Number, every, negated
+from policies.analysis.logic import Formula, Number, differ, every, implies, negated
 from policies.analysis.passage import Asked, Reading, met_by
 from policies.analysis.request import ASKED, Request
 from policies.analysis.search import Space
@@ -45,7 +45,7 @@ class Proof:
         """For a person: the claim, and what breaks it."""
         lines = [f"{'proved' if self.holds else 'BROKEN'} {self.claim.title} ({self.seconds} s)"]
         if self.witness and not self.holds:
-            lines.append(f"  this leaves: {self.witness.words()}")
+            lines.append(f"  this {'waits' if self.claim.form == 'alone' else 'leaves'}: {self.witness.words()}")
         if self.known:
             lines.append(f"  though this does not: {self.known.words()}")
         if self.claim.form == "possible" and not self.holds:
@@ -96,16 +96,30 @@ def _possible(document: Document, claim: Claim, invariants: Invariants, space: S
     return Proof(claim, holds=True, seconds="", witness=witness)
 
 
+def _not_alone(document: Document, claim: Claim, invariants: Invariants, space: Space) -> Proof | None:
+    """A request the claim is about that does not leave at once with nobody's approval."""
+    truth = match_truth(claim.match, space.request, space.counts)
+    leaves = Reading(document, space.request, space.counts).leaves(space.crowd)
+    nobody = [negated(said) for said in space.crowd.approves.values()]
+    witness = _found(
+        space, every([truth.yes, *nobody, space.crowd.waited == 0, negated(leaves)]), document, invariants.decimals
+    )
+    if witness is None:
+        return None
+    if witness.leaves(document) or witness.approvers or claim.match.holds(witness.facts) is not True:
+        raise Unconfirmed(f"the engine does not see what breaks “{claim.title}”", field="invariants")
+    return Proof(claim, holds=False, seconds="", witness=witness)
+
+
 def _unknown_helps(document: Document, claim: Claim, invariants: Invariants, space: Space) -> Proof | None:
-    """A request that leaves while the facts are unknown or not trusted, and would not if they were known."""
+    """A request that leaves while some of the facts are not to be trusted, and would not if they were known."""
     facts = {fact for field in claim.fields for fact in _FACTS.get(field, (fact_of(field),))}
     twin = Request(space.context, space.alphabet, space.request.kind, like=space.request, apart=facts)
     truth = match_truth(claim.match, space.request, space.counts)
     leaves = Reading(document, space.request, space.counts).leaves(space.crowd)
     other = Reading(document, twin, space.counts).leaves(space.crowd)
-    untrusted = [negated(_trusted(space.request, field)) for field in claim.fields]
-    trusted = [_trusted(twin, field) for field in claim.fields]
-    wanted = every([truth.not_no, leaves, *untrusted, *trusted, negated(other), twin.within()])
+    found_out = [formula for field in claim.fields for formula in _found_out(field, space.request, twin)]
+    wanted = every([truth.not_no, leaves, *found_out, negated(other), twin.within()])
     model = space.find(wanted, ordinary(space, invariants.decimals))
     if model is None:
         return None
@@ -116,9 +130,25 @@ def _unknown_helps(document: Document, claim: Claim, invariants: Invariants, spa
     return Proof(claim, holds=False, seconds="", witness=witness, known=known)
 
 
-_FORMS: Final = {"never": _break, "takes": _break, "unknown": _unknown_helps, "possible": _possible}
+_FORMS: Final = {
+    "never": _break,
+    "takes": _break,
+    "unknown": _unknown_helps,
+    "alone": _not_alone,
+    "possible": _possible,
+}
 _FACTS: Final = {"usd": ("usd", ASKED)}
 """Fields that read more than one fact."""
+
+
+def _found_out(field: str, request: Request, twin: Request) -> Iterable[Formula]:
+    """The twin knows the fact, and has it from the request where that one could be trusted."""
+    trusted = _trusted(request, field)
+    yield _trusted(twin, field)
+    for fact in _FACTS.get(field, (fact_of(field),)):
+        mine, theirs = request.symbol(fact), twin.symbol(fact)
+        same_known = negated(differ(mine.known, theirs.known))
+        yield implies(trusted, every([same_known, mine.value == theirs.value]))
 
 
 def _trusted(request: Request, field: str) -> Formula:
