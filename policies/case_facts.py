@@ -1,7 +1,8 @@
 """Facts as a table of cases writes them: the fields of a policy document, each with one value.
 
 ``amount: "0.05 BTC"``, ``usd: 1_000``, ``usd.asked: "999.5"`` (its worth when it was requested), ``price.age: 10m``,
-``time: "2026-01-17T22:00:00Z"`` (the moment of evaluation), ``address`` (the destination's text).
+``time: "2026-01-17T22:00:00Z"`` (the moment of evaluation), ``address`` (the destination's text). Who gives a value in
+dollars and no ``price`` means a fresh one.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from custody.kernel.clock import parse_rfc3339
 from custody.kernel.errors import InvalidInput
 from policies.quantities import read_duration, read_threshold, read_usd
 from policies.strict_yaml import Item, listed
-from policies.vocabulary import CLOSED_SETS
+from policies.vocabulary import CLOSED_SETS, FRESH
 
 UNKNOWN: Final = "unknown"
 
 
 def fact_values(entries: Mapping[str, Item], decimals: Mapping[str, int]) -> dict[str, Any]:
     """Attributes of ``Facts`` to their values, ``None`` where it is written unknown. Raises ``PolicyError``."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"price_state": FRESH} if "usd" in entries else {}
     for name, item in entries.items():
         if item.value == UNKNOWN and name not in _ALWAYS:
             values[_ATTRIBUTE[name]] = None

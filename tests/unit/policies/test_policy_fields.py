@@ -79,6 +79,7 @@ NO_WORTH: list[dict[str, Any]] = [
     {"usd_micros": None},
     {"usd_micros": 0},
     {"usd_micros": -1},
+    {"price_state": None},
     {"price_state": "stale"},
     {"price_state": "missing"},
     {"price_state": "disputed"},
