@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from custody.kernel.errors import InvalidInput
 from policies.obligations import Obligations, obligation_words
@@ -58,20 +58,77 @@ class UsageRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Explanation:
+    """Why it was decided so, ready to be stored."""
+
+    trace: tuple[TraceLine, ...]
+    usage: tuple[UsageRead, ...]
+    facts: Mapping[str, str]
+    """As ``Facts.to_json`` wrote them."""
+    would_change: tuple[str, ...]
+    """In plain words: what would have been answered otherwise."""
+
+
+class Reasons:
+    """An explanation that is written when it is first read. Equal where what is written is."""
+
+    __slots__ = ("_explanation",)
+    _explanation: Explanation | None
+
+    def written(self) -> Explanation:
+        """The explanation, always the same."""
+        if self._explanation is None:
+            self._explanation = self._write()
+        return self._explanation
+
+    def _write(self) -> Explanation:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reasons) and self.written() == other.written()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Written(Reasons):
+    """Reasons that were written before."""
+
+    __slots__ = ()
+
+    def __init__(self, explanation: Explanation) -> None:
+        self._explanation = explanation
+
+
+class Decision(NamedTuple):
     """The policy's answer to one request. Two decisions of the same document and facts are equal."""
 
     outcome: Outcome
     obligations: Obligations
     """Empty unless ``outcome`` is ``require``."""
     rules: tuple[MatchedRule, ...]
-    trace: tuple[TraceLine, ...]
-    usage: tuple[UsageRead, ...]
-    facts: Mapping[str, str]
-    """As ``Facts.to_json`` wrote them."""
+    """Those that applied, sorted."""
     document_hash: str
-    would_change: tuple[str, ...] = ()
-    """In plain words: what would have been answered otherwise."""
+    reasons: Reasons
+
+    @property
+    def trace(self) -> tuple[TraceLine, ...]:
+        """Every rule of the document, and why it matched or did not."""
+        return self.reasons.written().trace
+
+    @property
+    def usage(self) -> tuple[UsageRead, ...]:
+        """What the limits and totals that mattered had seen."""
+        return self.reasons.written().usage
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """As ``Facts.to_json`` wrote them."""
+        return self.reasons.written().facts
+
+    @property
+    def would_change(self) -> tuple[str, ...]:
+        """In plain words: what would have been answered otherwise."""
+        return self.reasons.written().would_change
 
     def to_json(self) -> dict[str, Any]:
         """Plain values without a fraction, ready for canonical JSON."""
@@ -111,11 +168,8 @@ def stricter(earlier: Decision, later: Decision) -> Decision:
         outcome=outcome,
         obligations=joined,
         rules=tuple(sorted({*earlier.rules, *later.rules})),
-        trace=shown.trace,
-        usage=shown.usage,
-        facts=shown.facts,
         document_hash=shown.document_hash,
-        would_change=shown.would_change,
+        reasons=shown.reasons,
     )
 
 
@@ -167,15 +221,18 @@ def _fields(item: TraceLine | UsageRead) -> dict[str, Any]:
 
 
 def _read(value: Any) -> Decision:
+    explanation = Explanation(
+        trace=tuple(TraceLine(**{name: _word(text) for name, text in line.items()}) for line in value["trace"]),
+        usage=tuple(_read_usage(read) for read in value["usage"]),
+        facts={_word(name): _word(text) for name, text in value["facts"].items()},
+        would_change=tuple(_word(words) for words in value["would_change"]),
+    )
     return Decision(
         outcome=Outcome(value["outcome"]),
         obligations=_read_obligations(value),
         rules=tuple(MatchedRule(_word(rule["kind"]), _word(rule["title"])) for rule in value["rules"]),
-        trace=tuple(TraceLine(**{name: _word(text) for name, text in line.items()}) for line in value["trace"]),
-        usage=tuple(_read_usage(read) for read in value["usage"]),
-        facts={_word(name): _word(text) for name, text in value["facts"].items()},
         document_hash=_word(value["document_hash"]),
-        would_change=tuple(_word(words) for words in value["would_change"]),
+        reasons=Written(explanation),
     )
 
 

@@ -1,12 +1,14 @@
-"""How each rule stands to a request, and the bare answer that follows; ``engine`` adds the reasons."""
+"""How each rule stands to a request, and the bare answer that follows; ``explanation`` says why in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from policies.decision import Outcome
+from policies.decision import MatchedRule, Outcome
 from policies.document import Document
 from policies.facts import Facts, Usage, UsageTotals
 from policies.obligations import Obligations
@@ -14,7 +16,11 @@ from policies.readings import key_under, value_known
 from policies.rules import Rule
 from policies.rules.permit import Permit
 from policies.rules.require import Require
+from policies.tables import Tables, each
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
+
+DEFAULT_RULE: Final = MatchedRule("default", "deny what nobody can name")
+"""What denies an unknown kind, asset, chain, destination, client or amount before any rule is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,8 @@ class Verdict:
 
     outcome: Outcome
     obligations: Obligations
+    rules: tuple[MatchedRule, ...]
+    """Those that apply, sorted."""
 
     def looser_than(self, other: Verdict) -> bool:
         """Whether this asks for less than ``other`` and for nothing more."""
@@ -40,19 +48,69 @@ class Finding(NamedTuple):
     applies: bool
 
 
-class CountedOnce:
-    """A ``Usage`` that asks another one at most once per limit, so that one decision sees one count."""
+class AskedOnce:
+    """A ``Usage`` that asks another one at most once per window, so that one decision sees one count."""
+
+    __slots__ = ("_seen", "_usage")
 
     def __init__(self, usage: Usage) -> None:
         self._usage = usage
         self._seen: dict[tuple[str, str, int], UsageTotals | None] = {}
 
     def __call__(self, rule_id: str, per: str, window_seconds: int, /) -> UsageTotals | None:
-        """Totals for a rule's limit, as first answered."""
+        """Totals for one window of a rule, as first answered."""
         asked = (rule_id, per, window_seconds)
         if asked not in self._seen:
             self._seen[asked] = self._usage(rule_id, per, window_seconds)
         return self._seen[asked]
+
+
+class Judged(NamedTuple):
+    """Every rule against one request. Unknown keeps a ``permit`` from applying and makes the others apply."""
+
+    tables: Tables
+    may: int
+    """Bit n for ``tables.rules[n]``: not known to be no match, with totals and limit."""
+    does: int
+    """The same: known to match."""
+    named: int
+    """1 where everything is known that must be about this kind, otherwise 0."""
+    usage: Usage
+    """What its windows had seen, and the rest that the reasons may ask for."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What applies, joined into one answer."""
+        permits = self.tables.permits
+        return _joined(self.tables, self.does & permits | self.may & ~permits, self.named)
+
+    def findings(self, document: Document) -> Iterator[Finding]:
+        """The same, rule by rule in the document's order. A rule that is not about this kind is known not to match."""
+        place = {rule.title: n for n, rule in enumerate(self.tables.rules)}
+        for rule in document.rules:
+            n = place.get(rule.title)
+            truth = False if n is None else self._truth(n)
+            yield Finding(rule, truth, truth is True if isinstance(rule, Permit) else truth is not False)
+
+    def _truth(self, n: int) -> bool | None:
+        return True if self.does >> n & 1 else None if self.may >> n & 1 else False
+
+
+def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
+    """How every rule stands to ``facts``. Asks ``usage`` only for what ``windows.windows_needed`` lists."""
+    tables = document.tables(facts.kind)
+    may, does, named = tables.answers(facts)
+    counting = tables.windowed & (does | may & ~tables.permits)
+    if counting:
+        usage = AskedOnce(usage)
+    while counting:
+        bit = counting & -counting
+        counting ^= bit
+        truth = _with_windows(tables.rules[bit.bit_length() - 1], does & bit != 0, facts, usage)
+        if not truth:
+            does &= ~bit
+            may = may if truth is None else may & ~bit
+    return Judged(tables, may, does, named, usage)
 
 
 def unnamed(facts: Facts) -> list[str]:
@@ -62,36 +120,35 @@ def unnamed(facts: Facts) -> list[str]:
     return [field for field in MUST_BE_KNOWN.get(facts.kind, ()) if not value_known(facts, field)]
 
 
-def judge(document: Document, facts: Facts, usage: Usage) -> list[Finding]:
-    """Each rule against the request. Unknown keeps a ``permit`` from applying and makes the others apply."""
-    findings = []
-    for rule in document.rules:
-        truth = _truth(rule, facts, usage)
-        findings.append(Finding(rule, truth, truth is True if isinstance(rule, Permit) else truth is not False))
-    return findings
-
-
-def verdict_of(gaps: list[str], findings: Iterable[Finding]) -> Verdict:
-    """Join what applies into one answer."""
-    applying = [finding.rule for finding in findings if finding.applies]
-    kinds = {rule.kind for rule in applying}
-    if gaps or "forbid" in kinds or "permit" not in kinds:
-        return Verdict(Outcome.DENY, Obligations())
-    obligations = Obligations()
-    for rule in applying:
-        if isinstance(rule, Require):
-            obligations = obligations.join(rule.obligations)
-    return Verdict(Outcome.REQUIRE if obligations else Outcome.ALLOW, obligations)
+def seen_by(rule: Rule, per: str, window_seconds: int, facts: Facts, usage: Usage) -> UsageTotals | None:
+    """What was asked before under the rule's match and the request's key; ``None`` where either is unknown."""
+    return None if key_under(per, facts) is None else usage(rule.title, per, window_seconds)
 
 
 _STRICTNESS: Final = {Outcome.ALLOW: 0, Outcome.REQUIRE: 1, Outcome.DENY: 2}
 
 
-def _truth(rule: Rule, facts: Facts, usage: Usage) -> bool | None:
-    """What is known to be false decides; only then is what came before asked for, and only where it can matter."""
-    truth = rule.match.holds(facts)
-    if truth is False or (truth is None and isinstance(rule, Permit)):
-        return truth
+@lru_cache(maxsize=4_096)
+def _joined(tables: Tables, applying: int, named: int) -> Verdict:
+    rules = [tables.rules[n] for n in each(applying)]
+    matched = tuple(sorted(MatchedRule(rule.kind, rule.title) for rule in rules))
+    kinds = {rule.kind for rule in rules}
+    if not named:
+        return Verdict(Outcome.DENY, Obligations(), (DEFAULT_RULE, *matched))
+    if "forbid" in kinds or "permit" not in kinds:
+        return Verdict(Outcome.DENY, Obligations(), matched)
+    obligations = Obligations()
+    for rule in rules:
+        if isinstance(rule, Require):
+            obligations = obligations.join(rule.obligations)
+    # Kept for the next request like this one, so nobody may write in it.
+    obligations = replace(obligations, approvals=MappingProxyType(obligations.approvals))
+    return Verdict(Outcome.REQUIRE if obligations else Outcome.ALLOW, obligations, matched)
+
+
+def _with_windows(rule: Rule, known: bool, facts: Facts, usage: Usage) -> bool | None:
+    """Whether a rule matches whose ``match`` is ``known`` to, or may for all that is known: with totals and limit."""
+    truth = known or None
     for total in rule.match.totals:
         part = total.holds(facts, seen_by(rule, total.per, total.window_seconds, facts, usage))
         if part is False:
@@ -100,8 +157,3 @@ def _truth(rule: Rule, facts: Facts, usage: Usage) -> bool | None:
     if truth and isinstance(rule, Permit) and rule.limit:
         return rule.limit.admits(facts, seen_by(rule, rule.limit.per, rule.limit.window_seconds, facts, usage))
     return truth
-
-
-def seen_by(rule: Rule, per: str, window_seconds: int, facts: Facts, usage: Usage) -> UsageTotals | None:
-    """What was asked before under the rule's match and the request's key; ``None`` where either is unknown."""
-    return None if key_under(per, facts) is None else usage(rule.title, per, window_seconds)

@@ -239,6 +239,8 @@ def test_amounts_of_other_assets_are_counted_but_not_summed() -> None:
 def test_the_larger_of_two_counts_is_taken_number_by_number() -> None:
     assert UsageTotals(5, 1).larger(UsageTotals(2, 3)) == UsageTotals(5, 3)
     assert UsageTotals(5, 1).larger(UsageTotals(None, 0)) == UsageTotals(None, 1)
+    assert UsageTotals(0, 0, 7).larger(UsageTotals(0, 0, 9)) == UsageTotals(0, 0, 9)
+    assert UsageTotals(0, 0, 7).larger(UsageTotals(0, 0)).usd_micros is None
 
 
 def test_one_decision_counts_each_limit_once() -> None:
@@ -317,7 +319,7 @@ def test_p069_the_stricter_of_two_evaluations_counts_both_ways_round() -> None:
 
 def test_two_requirements_join_into_more_than_either() -> None:
     base = decide(a_document(f"{PERMIT_ALL}\n{TWO_ABOVE}"), a_withdrawal(amount_units=2 * BTC))
-    other = replace(base, obligations=Obligations({"risk": 1}, 60))
+    other = base._replace(obligations=Obligations({"risk": 1}, 60))
     assert stricter(base, other).obligations == Obligations({"operators": 2, "risk": 1}, 60)
 
 

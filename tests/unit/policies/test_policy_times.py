@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+import zoneinfo
 from datetime import UTC, datetime, timedelta, timezone
+from importlib import resources
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import tzdata
 
 from policies.conditions_time import WEEK, TimesOfWeek, read_times, zone_names, zone_of
 from policies.decision import Outcome
@@ -104,11 +108,23 @@ def test_p063_neither_the_machines_zone_nor_the_facts_zone_changes_an_answer(
         time.tzset()
 
 
-def test_zones_are_of_the_pinned_package_and_not_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONTZPATH", "")
-    assert zone_of.__wrapped__("Europe/Berlin").utcoffset(datetime(2026, 7, 1)) == timedelta(hours=2)  # noqa: DTZ001
+def test_zones_are_of_the_pinned_package_whatever_the_machine_says(tmp_path: Path) -> None:
+    (tmp_path / "Europe").mkdir()
+    rules = resources.files(tzdata).joinpath("zoneinfo", "UTC").read_bytes()
+    (tmp_path / "Europe" / "Berlin").write_bytes(rules)
+    zoneinfo.reset_tzpath(to=[str(tmp_path)])
+    try:
+        summer = datetime(2026, 7, 1, tzinfo=UTC)
+        assert summer.astimezone(ZoneInfo.no_cache("Europe/Berlin")).hour == 0, "the machine's own is wrong"
+        assert summer.astimezone(zone_of.__wrapped__("Europe/Berlin")).hour == 2
+    finally:
+        zoneinfo.reset_tzpath()
+
+
+def test_zones_are_named_as_the_package_names_them() -> None:
     assert {"UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"} <= zone_names()
     assert not {"localtime", "../UTC", "posixrules", ""} & zone_names()
+    assert all(zone_of(name) for name in zone_names())
 
 
 def test_spans_that_touch_or_overlap_are_one() -> None:

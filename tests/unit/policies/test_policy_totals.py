@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from policies.counterfactual import at_units
 from policies.decision import Decision, Outcome, explain
 from policies.document import Document
 from policies.engine import evaluate
 from policies.facts import UsageTotals
+from policies.quantities import usd_words
 from policies.windows import measure, usage_from, windows_needed
 from tests.unit.policies.builders import BTC, NOW, USD, a_document, a_withdrawal, decide, past
 
@@ -209,6 +211,18 @@ def test_the_decision_says_how_many_dollars_less_would_need_less() -> None:
     assert less(f"{RISK}\n    delay: 24h", {"usd_micros": 253_000 * USD + 1})[0] == (
         "3 000.01 USD less would need no risk approval and no delay"
     )
+
+
+def test_fewer_units_are_worth_no_less_than_their_share() -> None:
+    third = at_units(a_withdrawal(amount_units=3, usd_micros=10, usd_micros_asked=None), 1)
+    assert (third.amount_units, third.usd_micros, third.usd_micros_asked) == (1, 4, None)
+
+
+@pytest.mark.parametrize(
+    ("micros", "words"), [(USD // 2, "0.50"), (1, "0.000001"), (10**12 + 10_000, "1 000 000.01"), (5 * USD, "5")]
+)
+def test_dollars_are_said_exactly(micros: int, words: str) -> None:
+    assert usd_words(micros) == words
 
 
 def test_the_dollars_that_are_told_count_at_both_prices() -> None:
