@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from policies.analysis.moments import Moment, moments_of
 from policies.conditions import Among, AmountWithin
 from policies.conditions_time import TimesOfWeek
 from policies.document import Document
@@ -16,8 +17,6 @@ from policies.matches import Match
 from policies.quantities import Threshold
 from policies.rules.permit import Permit
 from policies.vocabulary import CLOSED_SETS, UNKNOWN_DESTINATION
-
-from policies.analysis.moments import Moment, moments_of
 
 SPARE_PLACES: Final = 3
 """Decimals beyond those any document writes, so that between two of its amounts there is always another."""

@@ -1,9 +1,8 @@
-"""How much of what a document can tell apart is permitted at all: a count over requests drawn evenly from it."""
+"""How much of what a document can tell apart is denied: a count over requests drawn evenly from it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -12,16 +11,16 @@ from policies.analysis.witness import ATTRIBUTES, USUAL_DECIMALS
 from policies.conditions import AgeWithin, AmountWithin, UsdWithin
 from policies.decision import Outcome
 from policies.document import Document
+from policies.engine import evaluate
 from policies.facts import Facts, nothing_used
-from policies.judgement import judge, unnamed, verdict_of
 from policies.vocabulary import FIELDS_OF_KIND
 
 DRAWN: Final = 400
 """Requests of each kind."""
 
 
-def permitted_shares(document: Document, alphabet: Alphabet, kinds: Sequence[str]) -> dict[str, str]:
-    """Kind to how many of ``DRAWN`` requests something permits, in words; nothing was used before any of them.
+def denied_shares(document: Document, alphabet: Alphabet, kinds: Sequence[str]) -> dict[str, str]:
+    """Kind to how many of ``DRAWN`` requests are denied, in words; nothing was used before any of them.
 
     Every value of a field is as likely as any other, and so is every number at, just below and just above a bound of
     the document. The same document draws the same requests.
@@ -29,14 +28,10 @@ def permitted_shares(document: Document, alphabet: Alphabet, kinds: Sequence[str
     values = _values(document, alphabet)
     shares = {}
     for kind in kinds:
-        requests = (_request(kind, index, values, alphabet) for index in range(DRAWN))
-        let = sum(_outcome(document, facts) is not Outcome.DENY for facts in requests)
-        shares[kind] = f"{let} of {DRAWN} requests drawn evenly over what the document tells apart are permitted"
+        requests = (_request(kind, index, values) for index in range(DRAWN))
+        denied = sum(evaluate(document, facts, nothing_used).outcome is Outcome.DENY for facts in requests)
+        shares[kind] = f"{denied} of {DRAWN} requests drawn evenly over what the document tells apart are denied"
     return shares
-
-
-def _outcome(document: Document, facts: Facts) -> Outcome:
-    return verdict_of(unnamed(facts), judge(document, facts, nothing_used)).outcome
 
 
 def _values(document: Document, alphabet: Alphabet) -> Mapping[str, Sequence[Any]]:
@@ -51,12 +46,18 @@ def _values(document: Document, alphabet: Alphabet) -> Mapping[str, Sequence[Any
     return {**alphabet.values, **around, "time": [moment.at for moment in alphabet.moments]}
 
 
-def _request(kind: str, index: int, values: Mapping[str, Sequence[Any]], alphabet: Alphabet) -> Facts:
+def _request(kind: str, index: int, values: Mapping[str, Sequence[Any]]) -> Facts:
     def drawn(field: str) -> Any:
         digest = sha256(f"{kind} {index} {field}".encode()).digest()
         return values[field][int.from_bytes(digest[:8]) % len(values[field])]
 
     has = FIELDS_OF_KIND[kind]
     known = {name: drawn(field) for field, name in ATTRIBUTES.items() if field in has}
-    facts = Facts(kind=kind, requester=drawn("requester"), now=drawn("time"), **known)
-    return replace(facts, decimals=USUAL_DECIMALS, destination_text="anywhere") if alphabet.places else facts
+    return Facts(
+        kind=kind,
+        requester=drawn("requester"),
+        now=drawn("time"),
+        decimals=USUAL_DECIMALS,
+        destination_text="anywhere",
+        **known,
+    )

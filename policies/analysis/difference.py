@@ -49,9 +49,7 @@ class Difference:
         return lines + ([f"  no longer leaves: {self.kept_in.words()}"] if self.kept_in else [])
 
 
-def differences(
-    first: Document, second: Document, *, decimals: Mapping[str, int] | None = None
-) -> list[Difference]:
+def differences(first: Document, second: Document, *, decimals: Mapping[str, int] | None = None) -> list[Difference]:
     """How ``second`` stands to ``first``, for every kind. Raises ``Unconfirmed`` and ``Unsolved``."""
     return [difference(first, second, kind, decimals=decimals or {}) for kind in sorted(KINDS)]
 

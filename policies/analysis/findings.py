@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from policies.analysis.alphabet import Alphabet, alphabet_of
-from policies.analysis.coverage import permitted_shares
+from policies.analysis.coverage import denied_shares
 from policies.analysis.logic import Formula, Truth, every, negated
 from policies.analysis.passage import Reading, people_meet
 from policies.analysis.search import Space
@@ -85,7 +85,7 @@ class _Looked:
         silent = sorted(KINDS - self.permitted)
         if silent:
             yield Finding("nothing-permits", ", ".join(silent), "nothing permits these kinds of request", refuses=False)
-        for kind, share in permitted_shares(self.document, self.alphabet, sorted(self.permitted)).items():
+        for kind, share in denied_shares(self.document, self.alphabet, sorted(self.permitted)).items():
             yield Finding("share", kind, share, refuses=False)
 
     def _look(self, rule: Rule, truth: Truth, reading: Reading, space: Space) -> None:

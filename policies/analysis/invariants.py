@@ -85,7 +85,7 @@ class Invariants:
 
 
 def read_invariants(text: str, document: Document) -> Invariants:
-    """Read a file of claims about ``document``. Raises ``PolicyError`` with the line, the field and what is accepted."""
+    """Read claims about ``document``. Raises ``PolicyError`` with the line, the field and what is accepted."""
     top = read_yaml(text, what="invariants").mapping(_TOP, required={"invariants", "claims"})
     if top["invariants"].text() != document.name:
         top["invariants"].refuse("invariants of another document", accepted=document.name)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from custody.kernel.errors import Unavailable
 from policies.analysis.alphabet import Alphabet
 from policies.analysis.counts import Counts
-from policies.analysis.logic import Formula, every
+from policies.analysis.logic import Formula, every, negated
 from policies.analysis.passage import Crowd
 from policies.analysis.request import Request
 
@@ -61,28 +61,26 @@ class Space:
 
     def holds_always(self, claim: Formula, given: Formula = True) -> bool:
         """Whether nothing breaks ``claim`` where ``given`` holds. Raises ``Unsolved``."""
-        from policies.analysis.logic import negated
-
         return self.find(every([given, negated(claim)])) is None
 
     def _tidied(self, solver: Any, ordinary: Wishes) -> Any:
         import z3
 
-        model = solver.model()
+        found = [solver.model()]
         solver.set("timeout", TIDYING_LIMIT_MILLISECONDS)
-        for wish in ordinary(lambda: model):
+        for wish in ordinary(lambda: found[-1]):
             if isinstance(wish, bool):
                 continue
-            if not z3.is_true(model.eval(wish, model_completion=True)):
-                solver.push()
+            if z3.is_true(found[-1].eval(wish, model_completion=True)):
                 solver.add(wish)
-                if solver.check() != z3.sat:
-                    solver.pop()
-                    continue
-                model = solver.model()
+                continue
+            solver.push()
+            solver.add(wish)
+            if solver.check() == z3.sat:
+                found.append(solver.model())
             else:
-                solver.add(wish)
-        return model
+                solver.pop()
+        return found[-1]
 
 
 def _listed(parts: Sequence[Formula]) -> list[Formula]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from custody.kernel.errors import Broken
+from custody.kernel.errors import Broken, InvalidInput
 from policies.analysis.counts import Totals, seen_by
 from policies.analysis.logic import Formula, every, negated
 from policies.analysis.request import ADDRESS, ASKED, TIME, Request, Symbol
@@ -14,7 +14,7 @@ from policies.analysis.search import Space
 from policies.decision import Outcome
 from policies.document import Document
 from policies.engine import evaluate
-from policies.facts import Facts, UsageTotals
+from policies.facts import Facts, Usage, UsageTotals
 from policies.obligations import outstanding
 from policies.quantities import duration_words, usd_words
 from policies.rules.permit import Permit
@@ -102,6 +102,25 @@ def witness_of(
     return Witness(facts, usage, approvers, _integer(model, space.crowd.waited))
 
 
+def read_usage(value: object) -> Usage:
+    """What came before, out of ``to_json``'s ``used_before``: of several documents, the first that counted it.
+
+    A count that is not in it is unknown. Raises ``InvalidInput`` for anything else.
+    """
+    counted: dict[Key, UsageTotals | None] = {}
+    try:
+        for one in value:  # type: ignore[attr-defined]
+            for row in one:
+                counted.setdefault((row["rule"], row["per"], row["window_seconds"]), _used_from(row))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidInput("not what was used before; accepted is what a witness holds", field="used_before") from error
+
+    def usage(rule_id: str, per: str, window_seconds: int, /) -> UsageTotals | None:
+        return counted.get((rule_id, per, window_seconds))
+
+    return usage
+
+
 def ordinary(space: Space, decimals: Mapping[str, int]) -> Callable[[Callable[[], Any]], Iterable[Formula]]:
     """Wishes that make what is found readable: facts that are known and usual, few people, nothing used before."""
 
@@ -148,9 +167,9 @@ def facts_words(facts: Facts) -> str:
 
 
 _TOLD: Final = (
-    "client client_status segregation chain destination destination_code price_state price_age_seconds screening "
-    "collateral vault_break books_age_seconds now"
-).split()
+    *("client", "client_status", "segregation", "chain", "destination", "destination_code", "price_state"),
+    *("price_age_seconds", "screening", "collateral", "vault_break", "books_age_seconds", "now"),
+)
 ATTRIBUTES: Final = {
     "client": "client",
     "client.status": "client_status",
@@ -263,9 +282,7 @@ def _units(number: int, decimals: int, places: int, divisor: int) -> int:
     return number // divisor * int(10 ** max(0, decimals - places))
 
 
-def _usage_of(
-    document: Document, space: Space, model: Any, places: tuple[int, int]
-) -> dict[Key, UsageTotals | None]:
+def _usage_of(document: Document, space: Space, model: Any, places: tuple[int, int]) -> dict[Key, UsageTotals | None]:
     found: dict[Key, UsageTotals | None] = {}
     for rule in document.rules:
         if space.request.kind not in rule.match.kinds:
@@ -317,6 +334,14 @@ def _used_json(key: Key, used: UsageTotals | None) -> dict[str, Any]:
         return {**where, "known": False}
     sums = {"amount_units": used.amount_units, "usd_micros": used.usd_micros}
     return {**where, "count": used.count, **{name: None if n is None else str(n) for name, n in sums.items()}}
+
+
+def _used_from(row: dict[str, Any]) -> UsageTotals | None:
+    if row.get("known") is False:
+        return None
+    sums = (None if row[name] is None else int(row[name]) for name in ("amount_units", "usd_micros"))
+    amount, usd = sums
+    return UsageTotals(amount, int(row["count"]), usd)
 
 
 def _true(model: Any, formula: Formula) -> bool:
