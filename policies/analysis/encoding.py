@@ -122,8 +122,7 @@ def _usd(condition: UsdWithin, request: Request, also_known: Formula, used: Numb
 
 
 def _usd_known(request: Request) -> Formula:
-    price = request.symbol("price")
-    fresh = some([negated(price.known), request.is_among("price", {FRESH})])
+    fresh = every([request.symbol("price").known, request.is_among("price", {FRESH})])
     return every([request.symbol("usd").known, fresh])
 
 
