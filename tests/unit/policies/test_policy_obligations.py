@@ -9,7 +9,7 @@ import pytest
 from custody.kernel.errors import InvalidInput
 from policies.decision import Decision, Outcome, explain
 from policies.obligations import Obligations, obligation_words, outstanding
-from policies.tally import Tally, satisfied
+from policies.tally import Tally, satisfied, whose_word_counts
 from tests.unit.policies.builders import BTC, a_document, a_withdrawal, decide
 
 GROUPS = {"operators": {"alice", "bob", "carol"}, "risk": {"carol", "dan"}}
@@ -95,6 +95,18 @@ def test_a_role_is_held_by_somebody_who_agreed() -> None:
         ("alice", "bob", "erin"), {}, True
     )
     assert not satisfied(COMPLIANCE, GROUPS, ["alice", "erin"], roles=ROLES).met
+
+
+def test_says_who_is_missing() -> None:
+    tally = satisfied(SEVERAL[2].join(SEVERAL[7]), GROUPS, ["dan"], roles=ROLES)
+    assert tally.missing_words == "1 of operators, somebody who is security"
+    assert satisfied(COMPLIANCE, GROUPS, ["alice", "bob", "erin"], roles=ROLES).missing_words == ""
+
+
+def test_the_word_of_whoever_is_asked_counts_and_of_nobody_else() -> None:
+    assert whose_word_counts(COMPLIANCE, GROUPS, ROLES) == {"alice", "bob", "carol", "dan", "erin"}
+    assert whose_word_counts(Obligations({"risk": 1}), GROUPS, ROLES) == {"carol", "dan"}
+    assert whose_word_counts(Obligations({"board": 1}, 60, ("chief",)), GROUPS, ROLES) == set()
 
 
 def test_one_human_may_fill_a_place_and_hold_the_role() -> None:
