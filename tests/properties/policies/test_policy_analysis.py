@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import z3
 
 from policies.analysis.admission import admit, refusals
 from policies.analysis.alphabet import Alphabet, alphabet_of
@@ -79,21 +80,25 @@ def test_a_hole_is_found_by_the_proof_and_by_the_difference(broken: Broken) -> N
 
 def test_formulas_say_of_a_random_request_what_the_engine_says() -> None:
     random, seen = Random(7), Counter[bool]()
-    for _ in range(60):
+    for _ in range(45):
         document = load_document(languages.text_of(languages.a_document(random)))
         space = Space(alphabet_of([document]), "withdrawal")
+        said = z3.Bool("it leaves", space.context)
         formula = Reading(document, space.request, space.counts).leaves(space.crowd)
+        solver = z3.Solver(ctx=space.context)
+        solver.add(said == formula, *filter(z3.is_expr, [space.counts.within(), space.crowd.within()]))
         for _ in range(8):
             facts, past = languages.some_facts(random), languages.a_past(random)
             approvers, waited = random.sample(PEOPLE, random.randint(0, 5)), random.choice([0, 60, 3600])
             usage = measure(document, facts, past)
-            pinned = every([pin(space, document, facts, usage), crowd(space, approvers, waited)])
             answer = leaves(document, facts, usage, approvers, waited)
-            assert space.find(pinned) is not None, "a real past must be possible"
-            assert (space.find(every([pinned, formula])) is not None) is answer
-            assert (space.find(every([pinned, negated(formula)])) is None) is answer
+            solver.push()
+            solver.add(every([pin(space, document, facts, usage), crowd(space, approvers, waited)]))
+            assert solver.check(said == answer) == z3.sat, "what the engine says is possible"
+            assert solver.check(said != answer) == z3.unsat, "and nothing else is"
+            solver.pop()
             seen[answer] += 1
-    assert min(seen.values()) > 60, seen
+    assert min(seen.values()) > 40, seen
 
 
 def pin(space: Space, document: Document, facts: Facts, usage: Usage) -> Formula:
@@ -149,7 +154,7 @@ def crowd(space: Space, approvers: list[str], waited: int) -> Formula:
 
 def test_where_two_random_documents_are_said_to_differ_or_not_sampling_agrees() -> None:
     random, relations = Random(11), Counter[Relation]()
-    for _ in range(40):
+    for _ in range(30):
         plain = languages.a_document(random)
         other = {**plain, "rules": [*plain["rules"]]}
         if random.random() < 0.3:
@@ -161,7 +166,7 @@ def test_where_two_random_documents_are_said_to_differ_or_not_sampling_agrees() 
         first, second = (load_document(languages.text_of(document)) for document in (plain, other))
         found = difference(first, second, "withdrawal", decimals=languages.DECIMALS)
         relations[found.relation] += 1
-        for _ in range(150):
+        for _ in range(100):
             facts, past = languages.some_facts(random), languages.a_past(random)
             approvers, waited = random.sample(PEOPLE, random.randint(0, 5)), random.choice([0, 60, 3600])
             before, after = (
@@ -170,6 +175,4 @@ def test_where_two_random_documents_are_said_to_differ_or_not_sampling_agrees() 
             )
             assert after <= before or found.let_out is not None
             assert before <= after or found.kept_in is not None
-    assert relations[Relation.MORE] > 3
-    assert relations[Relation.LESS] > 3
-    assert relations[Relation.EQUIVALENT] > 3
+    assert min(relations[relation] for relation in (Relation.MORE, Relation.LESS, Relation.EQUIVALENT)) > 2, relations
