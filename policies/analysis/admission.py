@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from policies.analysis.findings import Finding, check
 from policies.analysis.invariants import Claim, Invariants, read_invariants
-from policies.analysis.prove import broken, prove
+from policies.analysis.prove import broken, is_empty, prove
 from policies.cases import run_cases
 from policies.document import Document, load_document
 from policies.strict_yaml import PolicyError
@@ -70,6 +70,9 @@ def _broken(document: Document, invariants: Invariants) -> Iterable[Finding]:
     for proof in broken(prove(document, invariants)):
         words = "it does not hold" if proof.witness else "nothing it is about can leave"
         yield Finding("invariant-broken", proof.claim.title, words, refuses=True, witness=proof.witness)
+    for claim in invariants.claims:
+        if is_empty(document, claim, invariants):
+            yield Finding("empty-claim", claim.title, "no request there can be is meant", refuses=True)
 
 
 def _unreadable(about: str, error: PolicyError) -> Finding:

@@ -190,9 +190,19 @@ def _found(space: Space, wanted: Formula, document: Document, decimals: Mapping[
     return None if model is None else witness_of(model, space, [document], decimals)
 
 
+def is_empty(document: Document, claim: Claim, invariants: Invariants) -> bool:
+    """Whether no request there can be is one the claim is about, so that it says nothing."""
+    alphabet = alphabet_of([document], [claim.match], [invariants.groups])
+    for kind in claim.match.kinds:
+        space = Space(alphabet, kind)
+        if space.find(match_truth(claim.match, space.request, space.counts).yes) is not None:
+            return False
+    return True
+
+
 def broken(proofs: Iterable[Proof]) -> list[Proof]:
     """Those that do not hold."""
     return [proof for proof in proofs if not proof.holds]
 
 
-__all__ = ["Proof", "broken", "prove", "prove_claim"]
+__all__ = ["Proof", "broken", "is_empty", "prove", "prove_claim"]
