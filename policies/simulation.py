@@ -24,6 +24,8 @@ from policies.rules import windows_of
 
 EXAMPLES: Final = 5
 """Requests named of each change."""
+SWEPT_EVERY: Final = 5_000
+"""Requests after which windows are cleared of what they no longer see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,9 @@ class _Tally:
         while self._seen and self._seen[0].at <= until:
             self._change(self._seen.popleft(), -1)
 
+    def is_empty(self) -> bool:
+        return not self._seen
+
     def totals(self, asset: tuple[str | None, int | None]) -> UsageTotals:
         """For a request in ``asset``: a sum is unknown where one number that belongs in it is."""
         code = asset[0]
@@ -184,6 +189,7 @@ class Rolling:
         self._tallies: Mapping[tuple[str, str, int], dict[str | None, _Tally]] = {
             (title, per, seconds): defaultdict(_Tally) for title, per, seconds, _ in self._windows
         }
+        self._added = 0
 
     def add(self, facts: Facts) -> None:
         """Count one request from its own moment on; one whose key is unknown counts under every key."""
@@ -194,6 +200,17 @@ class Rolling:
         for title, per, seconds, match in self._windows:
             if match.holds(facts) is not False:
                 self._tallies[title, per, seconds][key_under(per, facts)].add(counted)
+        self._added += 1
+        if self._added % SWEPT_EVERY == 0:
+            self._sweep(facts.now)
+
+    def _sweep(self, now: datetime) -> None:
+        """Forget what no window sees any more, also under keys nobody asks for again."""
+        for (_, _, seconds), tallies in self._tallies.items():
+            for tally in tallies.values():
+                tally.forget(now - timedelta(seconds=seconds))
+            for key in [key for key, tally in tallies.items() if tally.is_empty()]:
+                del tallies[key]
 
     def usage(self, facts: Facts) -> Usage:
         """What was asked for before ``facts``, as the engine reads it. ``facts`` come oldest first."""
