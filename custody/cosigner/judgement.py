@@ -200,7 +200,9 @@ def _past(court: Court, digest: str) -> Iterable[PastRequest]:
 def _usage(document: Document, facts: Facts, past: list[PastRequest], stored: Decision) -> Usage:
     ours = measure(document, facts, past)
     told = {
-        (read.rule, read.per, read.window_seconds): None if read.count is None else (read.amount_units, read.count)
+        (read.rule, read.per, read.window_seconds): None
+        if read.count is None
+        else UsageTotals(read.amount_units, read.count, read.usd_micros)
         for read in stored.usage
     }
 
@@ -209,7 +211,7 @@ def _usage(document: Document, facts: Facts, past: list[PastRequest], stored: De
         if own is None or asked not in told:
             return own
         word = told[asked]
-        return None if word is None else own.larger(UsageTotals(*word))
+        return None if word is None else own.larger(word)
 
     return larger
 
