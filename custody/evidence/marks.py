@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from custody.evidence.statements import Price, Screening, SignedStatement
+from custody.evidence.statements import AHEAD, Price, Screening, SignedStatement
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.money import MAX_UNITS
 
@@ -22,8 +22,6 @@ MISSING: Final = "missing"
 
 SCREENING_LASTS: Final = timedelta(hours=24)
 """For how long a screening result counts."""
-AHEAD: Final = timedelta(seconds=120)
-"""How far another clock may be ahead of ours: what is stated of a later moment counts when it has come."""
 ENOUGH_SOURCES: Final = 3
 _PICOS_IN_A_MICRO: Final = 10**6
 
@@ -97,9 +95,7 @@ def result_of(screening: SignedStatement | None) -> str | None:
     return screening.statement.result if screening and isinstance(screening.statement, Screening) else None
 
 
-def _newest(
-    statements: Iterable[SignedStatement], asset: str, root: TrustRoot, now: datetime
-) -> list[SignedStatement]:
+def _newest(statements: Iterable[SignedStatement], asset: str, root: TrustRoot, now: datetime) -> list[SignedStatement]:
     pinned = {service.id for service in root.services_of(Price.role)}
     newest: dict[str, SignedStatement] = {}
     for each in statements:

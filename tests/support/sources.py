@@ -41,9 +41,7 @@ def sources(prices: Iterable[str] = PRICE_SOURCES, screening: Iterable[str] = (S
 def stated(statement: Price | Screening, by: str, *, key: str | None = None) -> SignedStatement:
     """A statement signed by a service, or with another's key."""
     signer = key or by
-    return SignedStatement(
-        statement, by, sign_ed25519(service_key(signer), service_key_id(by), message_of(statement))
-    )
+    return SignedStatement(statement, by, sign_ed25519(service_key(signer), service_key_id(by), message_of(statement)))
 
 
 def price(asset: str, usd: int, at: datetime, *, by: str = PRICE_SOURCES[0], **changes: Any) -> SignedStatement:

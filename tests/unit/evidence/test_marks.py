@@ -9,7 +9,7 @@ from itertools import permutations
 import pytest
 
 from custody.evidence import marks
-from custody.evidence.statements import Price, SignedStatement
+from custody.evidence.statements import AHEAD, Price, SignedStatement
 from custody.evidence.trust_root import PriceRules, TrustRoot
 from tests.cosigner.builders import NOW, REGTEST, World, address
 from tests.support.sources import PICOS, PRICE_SOURCES, price, prices, screening, sources, stated
@@ -59,7 +59,9 @@ def test_one_source_off_by_ten_disputes_and_the_median_stands() -> None:
     assert found.worth(10**8, decimals=8) is None
 
 
-@pytest.mark.parametrize(("usd", "state"), [(63_000, "fresh"), (63_001, "disputed"), (57_000, "fresh"), (56_999, "disputed")])
+@pytest.mark.parametrize(
+    ("usd", "state"), [(63_000, "fresh"), (63_001, "disputed"), (57_000, "fresh"), (56_999, "disputed")]
+)
 def test_disputes_strictly_beyond_the_deviation(usd: int, state: str) -> None:
     assert quoted(*at(60_000, 60_000, usd)).state == state
 
@@ -97,10 +99,10 @@ def test_what_nobody_pinned_or_is_of_another_asset_or_of_later_does_not_count() 
         price(BTC, 60_000, NOW, by="stranger"),
         price(BTC, 60_000, NOW, by="screener-1"),
         price("bip122:0/slip44:0", 60_000, NOW, by="ticker-3"),
-        price(BTC, 60_000, NOW + marks.AHEAD + SECOND, by="ticker-3"),
+        price(BTC, 60_000, NOW + AHEAD + SECOND, by="ticker-3"),
     ):
         assert quoted(*two, third).state == "missing"
-    assert quoted(*two, price(BTC, 60_000, NOW + marks.AHEAD, by="ticker-3")).state == "fresh"
+    assert quoted(*two, price(BTC, 60_000, NOW + AHEAD, by="ticker-3")).state == "fresh"
 
 
 def test_worth_is_rounded_up_and_exact() -> None:
@@ -115,9 +117,7 @@ def test_screening_is_the_newest_of_each_service_and_the_worst_of_them() -> None
 
     def said(*found: tuple[str, str, int]) -> str | None:
         all_said = [screening(REGTEST.chain, to, word, NOW - age * SECOND, by=by) for by, word, age in found]
-        return marks.result_of(
-            marks.screened(all_said, chain=REGTEST.chain, destination=to, root=here, now=NOW)
-        )
+        return marks.result_of(marks.screened(all_said, chain=REGTEST.chain, destination=to, root=here, now=NOW))
 
     assert said() is None
     assert said(("s1", "clear", 5)) == "clear"
