@@ -41,6 +41,16 @@ class Quote:
     apart: tuple[str, ...] = ()
     """Services whose mark is too far from the median, sorted."""
 
+    def to_json(self) -> dict[str, str | int | list[str] | None]:
+        """As people are shown it: the median in millionths of a US dollar for a whole unit, rounded up."""
+        return {
+            "state": self.state,
+            "usd_micros": None if self.usd_picos is None else str(-(-self.usd_picos // _PICOS_IN_A_MICRO)),
+            "age_seconds": self.age_seconds,
+            "sources": sorted(mark.service for mark in self.counted),
+            "apart": list(self.apart),
+        }
+
     def worth(self, units: int, *, decimals: int) -> int | None:
         """``units`` base units in millionths of a US dollar, rounded up; ``None`` unless the price is fresh.
 

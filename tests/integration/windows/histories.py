@@ -118,7 +118,9 @@ def _rule(random: random.Random, place: int) -> str:
     per, window = random.choice(SCOPES), random.choice(WINDOWS)
     if random.random() < 0.5:
         limit = random.choice(('amount: "5 BTC"', "count: 3", "usd: 1_000", 'amount: "1 ETH", count: 9, usd: 5'))
-        match = f"match: {{kind: withdrawal, {', '.join(kept)}}}" if random.random() < 0.7 else "match: {kind: withdrawal}"
+        match = (
+            f"match: {{kind: withdrawal, {', '.join(kept)}}}" if random.random() < 0.7 else "match: {kind: withdrawal}"
+        )
         return f"  - permit: rule {place}\n    {match}\n    limit: {{per: {per}, window: {window}, {limit}}}\n"
     bound = random.choice(('amount: {above: "5 BTC"}', "count: {above: 3}", "usd: {above: 1_000}"))
     total = f"total: {{per: {per}, window: {window}, {bound}}}"
