@@ -118,10 +118,9 @@ def _to(transaction, script):
 def test_refuses_an_input_that_names_another_key(mixed: World, memory: Memory) -> None:
     verdict = mixed.judge(mixed.small(), memory)
     (entry,) = verdict.effect.inputs
-    keys = tuple(KEPT_ELSEWHERE.get(name) or mixed.key for name in ("hsm",))
     stranger = BranchDescriptor(2, mixed.branch(7).keys, 7, REGTEST).derive(change=False, index=0).pubkeys[1]
-    with pytest.raises(WrongKey):
-        keys[0].sign(verdict.effect.psbt, [replace(entry, pubkey=stranger)])
+    with pytest.raises(WrongKey, match="verified public key"):
+        mixed.key.sign(verdict.effect.psbt, [replace(entry, pubkey=stranger)])
 
 
 def _stored(holder: TokenHolder, **changes: object) -> dict[str, object]:
@@ -134,7 +133,7 @@ def _opened(holder: TokenHolder, **changes: object) -> CosignerKey:
 
 def test_a_key_file_of_another_key_signs_nothing(token: Token, holder: TokenHolder, tmp_path: Path) -> None:
     other = token.holder("other", tmp_path)
-    with pytest.raises(WrongKey):
+    with pytest.raises(WrongKey, match="the key file's"):
         _opened(holder, token=_stored(other)["token"]).sign_statement(bytes(32))
     with pytest.raises(InvalidInput, match="public_key"):
         _opened(holder, public_key=_stored(other)["public_key"])
