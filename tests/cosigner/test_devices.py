@@ -123,6 +123,8 @@ def test_statements_are_signed_messages_that_keysets_verify(north_on_device: Key
     for spoilt in (
         record.signature[:2] + "00" + record.signature[4:],
         "1a" + record.signature[2:],
+        # The same recovery bits under a header that BIP-137 does not have.
+        f"{int(record.signature[:2], 16) + 12:02x}" + record.signature[2:],
         record.signature[:-2],
         cosigner_key("south").sign_statement(message),
     ):

@@ -9,7 +9,7 @@ import pytest
 from custody.chains.bitcoin.addressing import BitcoinAddressing
 from custody.chains.bitcoin.offline.descriptor import POLICY_BLOCK, open_descriptor
 from custody.chains.bitcoin.offline.psbt import Psbt, parse_psbt
-from custody.chains.bitcoin.offline.psbt.maps import OUT_DERIVATION, key_of
+from custody.chains.bitcoin.offline.psbt.maps import IN_DERIVATION, OUT_DERIVATION, key_of
 from custody.chains.bitcoin.offline.psbt.view import write_origin
 from custody.chains.ethereum.addressing import EthereumAddressing
 from custody.cosigner.craft import KeysetContradicts
@@ -80,6 +80,41 @@ def test_an_origin_that_lies_about_the_block_is_not_believed(memory: Memory) -> 
     with pytest.raises(CosignerRefusal) as refused:
         _judge(SHARED, memory, told)
     assert refused.value.reason == Reason.CHANGE_NOT_OURS
+
+
+@pytest.mark.parametrize("layout", [BRANCHES, POLICY])
+def test_another_clients_coin_under_our_origins_is_not_ours(memory: Memory, layout: str) -> None:
+    world = World(layout=layout)
+    ours = {
+        key_of(IN_DERIVATION, pubkey): write_origin(origin)
+        for pubkey, origin in world.branch(7).origins(change=False, index=0).items()
+    }
+    psbt = _spend(world, coins_of=8)
+
+    def lie(_place, fields):
+        return {**{kind: value for kind, value in fields.items() if kind[0] != IN_DERIVATION}, **ours}
+
+    with pytest.raises(CosignerRefusal) as refused:
+        _judge(world, memory, parse_psbt(tamper(psbt, inputs=lie)))
+    assert refused.value.reason == Reason.INPUT_NOT_OURS
+
+
+@pytest.mark.parametrize("layout", [BRANCHES, POLICY])
+def test_a_right_key_under_another_path_is_not_ours(memory: Memory, layout: str) -> None:
+    """Who signs by path would sign with another key; the path is taken at its word or not at all."""
+    world = World(layout=layout)
+
+    def lie(_place, fields):
+        return {
+            kind: value[:-12] + bytes([value[-12] ^ 1]) + value[-11:] if kind[0] == 6 else value
+            for kind, value in fields.items()
+        }
+
+    told = parse_psbt(tamper(_spend(world), inputs=lie))
+    assert told.inputs[0].derivations.keys() == _spend(world).inputs[0].derivations.keys()
+    with pytest.raises(CosignerRefusal) as refused:
+        _judge(world, memory, told)
+    assert refused.value.reason == Reason.INPUT_NOT_OURS
 
 
 def test_a_vault_beyond_the_last_block_is_refused(memory: Memory) -> None:

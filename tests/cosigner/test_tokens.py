@@ -6,6 +6,8 @@ import copy
 import json
 import pickle
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +26,7 @@ from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.token import TokenUnavailable
 from custody.kernel.errors import InvalidInput
 from tests.cosigner.builders import KEPT_ELSEWHERE, REGTEST, World, tamper
-from tests.cosigner.keyholder import DONE, INVALID, REFUSED, UNREACHABLE, error_line
+from tests.cosigner.keyholder import DONE, INVALID, REFUSED, ROOT, UNREACHABLE, error_line
 from tests.cosigner.safe_builders import SafeWorld
 from tests.support.tokens import PIN, Token, TokenHolder, token
 
@@ -118,10 +120,9 @@ def _to(transaction, script):
 def test_refuses_an_input_that_names_another_key(mixed: World, memory: Memory) -> None:
     verdict = mixed.judge(mixed.small(), memory)
     (entry,) = verdict.effect.inputs
-    keys = tuple(KEPT_ELSEWHERE.get(name) or mixed.key for name in ("hsm",))
     stranger = BranchDescriptor(2, mixed.branch(7).keys, 7, REGTEST).derive(change=False, index=0).pubkeys[1]
-    with pytest.raises(WrongKey):
-        keys[0].sign(verdict.effect.psbt, [replace(entry, pubkey=stranger)])
+    with pytest.raises(WrongKey, match="verified public key"):
+        mixed.key.sign(verdict.effect.psbt, [replace(entry, pubkey=stranger)])
 
 
 def _stored(holder: TokenHolder, **changes: object) -> dict[str, object]:
@@ -134,7 +135,7 @@ def _opened(holder: TokenHolder, **changes: object) -> CosignerKey:
 
 def test_a_key_file_of_another_key_signs_nothing(token: Token, holder: TokenHolder, tmp_path: Path) -> None:
     other = token.holder("other", tmp_path)
-    with pytest.raises(WrongKey):
+    with pytest.raises(WrongKey, match="the key file's"):
         _opened(holder, token=_stored(other)["token"]).sign_statement(bytes(32))
     with pytest.raises(InvalidInput, match="public_key"):
         _opened(holder, public_key=_stored(other)["public_key"])
@@ -168,6 +169,23 @@ def test_a_label_is_made_once(holder: TokenHolder, tmp_path: Path, capsys: pytes
     assert "there already" in error_line(capsys)
     assert again.begin() == DONE
     assert again.key.public_key == holder.key.public_key
+
+
+def test_a_wrong_pin_is_refused_and_nowhere_repeated(holder: TokenHolder) -> None:
+    """In a process of its own: one login serves a whole process, and here is one already."""
+    wrong = "52839174"
+    words = [*holder.arguments("record"), "--pin-file", holder.write("wrong", wrong)]
+    done = subprocess.run(
+        [sys.executable, "-m", "custody.cosigner.main", *words], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (REFUSED, "")
+    assert done.stderr == "error: pin: the token answers PinIncorrect\n"
+    words[-1] = holder.write("pin", PIN)
+    done = subprocess.run(
+        [sys.executable, "-m", "custody.cosigner.main", *words], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == DONE, done.stderr
+    assert json.loads(done.stdout)["public_key"] == holder.key.public_key
 
 
 def test_a_module_that_is_not_there_ends_init_with_one_line(

@@ -165,10 +165,20 @@ def account_keys(keyset: Keyset, network: Network) -> tuple[MemberKey, ...]:
     )
     for key, cosigner in zip(keys, keyset.cosigners, strict=True):
         if key.public_key.hex() != cosigner.public_key:
-            raise KeysetContradicts("is not the point in the key", field=f"keyset.{cosigner.id}.public_key")
+            raise KeysetContradicts(
+                "is not the point in the xpub or fixed key", field=f"keyset.{cosigner.id}.public_key"
+            )
     if open_descriptor(threshold=keyset.threshold, keys=keys, layout=keyset.layout) != keyset.descriptor:
         raise KeysetContradicts("is not built from the threshold and keys", field="keyset.descriptor")
     return keys
+
+
+def _keys_of(keyset: Keyset, network: Network) -> tuple[MemberKey, ...]:
+    """The same in a spend that is being proved. Raises ``CosignerRefusal``."""
+    try:
+        return account_keys(keyset, network)
+    except InvalidInput as error:
+        raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
 
 
 def read_transaction(text: str, network: Network) -> Psbt:
@@ -221,12 +231,10 @@ def _expect_own(request: SweepRequest, payee: Destination, root: TrustRoot, netw
     """The destination is the vault's address at the index named, derived again from that keyset's keys."""
     keyset = root.keyset(request.to.keyset)
     assert keyset is not None
-    try:
-        keys = account_keys(keyset, network)
-    except InvalidInput as error:
-        raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
-    descriptor = BranchDescriptor(keyset.threshold, keys, request.to.branch, network)
-    if descriptor.derive(change=False, index=request.index).script_pubkey != payee.locator:
+    descriptor = _descriptor_of(keyset, _keys_of(keyset, network), request.to, network)
+    # A place that is not signed for later would keep the money for ever.
+    is_place = request.index <= min(MAX_INDEX, descriptor.last_index)
+    if not is_place or descriptor.derive(change=False, index=request.index).script_pubkey != payee.locator:
         raise CosignerRefusal(
             Reason.SWEEP_NOT_OWN, f"{payee.address} is not address {request.index} of vault {request.to}"
         )
@@ -236,11 +244,15 @@ def _descriptor(vault: VaultName, root: TrustRoot, me: Myself, network: Network)
     keyset = root.keyset(vault.keyset)
     if keyset is None:
         raise CosignerRefusal(Reason.KEYSET_NOT_OURS, f"the trust root has no keyset {vault.keyset}")
+    keys = _keys_of(keyset, network)
     try:
-        keys = account_keys(keyset, network)
         expect_ours(keyset, me)
     except InvalidInput as error:
         raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
+    return _descriptor_of(keyset, keys, vault, network)
+
+
+def _descriptor_of(keyset: Keyset, keys: tuple[MemberKey, ...], vault: VaultName, network: Network) -> BranchDescriptor:
     try:
         return BranchDescriptor(keyset.threshold, keys, vault.branch, network, keyset.layout)
     except InvalidInput as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
-from typing import Final
+from typing import Any, Final
 
 from custody.chains.ethereum.offline.address import address_bytes, parse_address
 from custody.chains.ethereum.offline.deployments import known_name
@@ -239,8 +239,10 @@ class EthereumCraft:
             safes = safes_of(keyset, self.origin)
         except InvalidInput as error:
             raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
-        salt = salt_nonce(keyset=keyset.id, client=request.client, index=request.index, network=self.origin)
-        if safes.address(salt) != payee.address:
+        # A place that is not looked at later would keep the money for ever.
+        is_place = request.index < INDEXES
+        place: dict[str, Any] = {"keyset": keyset.id, "client": request.client, "index": request.index}
+        if not is_place or safes.address(salt_nonce(**place, network=self.origin)) != payee.address:
             raise CosignerRefusal(
                 Reason.SWEEP_NOT_OWN, f"{payee.address} is not Safe {request.index} of {request.client} in {request.to}"
             )
