@@ -47,8 +47,10 @@ def proofs(rules: str, *rows: str) -> list[Proof]:
         ('  - forbid: x\n    match: {asset: ETH, amount: {above: "1 BTC"}}\n', "dead-rule", "x"),
         ("  - permit: x\n    match: {kind: freeze, requester: eve, requester.group: risk}\n", "dead-rule", "x"),
         (
-            '  - permit: x\n    match: {kind: pledge, amount: {above: "2 BTC"}}\n'
-            '    limit: {per: client, window: 1h, amount: "2 BTC"}\n',
+            (
+                '  - permit: x\n    match: {kind: pledge, amount: {above: "2 BTC"}}\n'
+                '    limit: {per: client, window: 1h, amount: "2 BTC"}\n'
+            ),
             "dead-rule",
             "x",
         ),
@@ -57,7 +59,11 @@ def proofs(rules: str, *rows: str) -> list[Proof]:
             "conflict",
             "x",
         ),
-        ("  - require: x\n    match: {kind: withdrawal, client.status: frozen}\n    delay: 1h\n", "redundant-rule", "x"),
+        (
+            "  - require: x\n    match: {kind: withdrawal, client.status: frozen}\n    delay: 1h\n",
+            "redundant-rule",
+            "x",
+        ),
         ("  - permit: x\n    match: {kind: withdrawal, client: a}\n", "redundant-rule", "x"),
         ("  - forbid: x\n    match: {kind: pledge_claim}\n", "redundant-rule", "x"),
     ],
@@ -129,7 +135,9 @@ def test_each_form_of_claim_holds_or_breaks(rules: str, claim: str, holds: bool)
 
 
 def test_a_boundary_is_proved_to_the_smallest_unit_there_is() -> None:
-    two = '  - require: two\n    match: {kind: withdrawal, amount: {above: "0.05 BTC"}}\n    approvals: {operators: 2}\n'
+    two = (
+        '  - require: two\n    match: {kind: withdrawal, amount: {above: "0.05 BTC"}}\n    approvals: {operators: 2}\n'
+    )
     (at, below) = proofs(
         ANYTHING + two,
         'takes: at\n    match: {kind: withdrawal, amount: {above: "0.05 BTC"}}\n    people: 2',
@@ -145,7 +153,8 @@ def test_a_boundary_is_proved_to_the_smallest_unit_there_is() -> None:
 
 
 def test_who_asks_never_counts() -> None:
-    rules = "  - permit: c\n    match: {kind: freeze, requester: alice}\n" + (
+    rules = (
+        "  - permit: c\n    match: {kind: freeze, requester: alice}\n"
         "  - require: two\n    match: {kind: freeze}\n    approvals: {operators: 2}\n"
     )
     held, broken = proofs(
@@ -246,7 +255,9 @@ def test_a_claim_is_not_dropped_without_saying_so() -> None:
 
 
 def test_a_claim_may_grow_but_not_shrink() -> None:
-    rules = CHANGES + "  - require: two\n    match: {kind: policy_change}\n    approvals: {operators: 2}\n    delay: 2h\n"
+    rules = (
+        CHANGES + "  - require: two\n    match: {kind: policy_change}\n    approvals: {operators: 2}\n    delay: 2h\n"
+    )
     cases = CASES.replace("expect: allow", "expect: require, approvals: {operators: 2}, delay: 2h")
     one, two = (claims(f"{{takes: t, match: {{kind: policy_change}}, people: {n}, delay: {n}h}}") for n in (1, 2))
     assert codes(admit(document_text(rules), cases, two, before=one)) == set()
@@ -267,7 +278,10 @@ def test_a_claim_that_is_about_no_request_is_found() -> None:
         ("{takes: x, match: {kind: sweep}, approvals: {ops: 1}}", "claims[0].approvals.ops"),
         ("{never: x, match: {kind: sweep}, people: 2}", "claims[0].people"),
         ("{unknown: x, match: {kind: withdrawal}, fields: [colour]}", "claims[0].fields"),
-        ("{never: x, match: {kind: withdrawal, total: {per: client, window: 1h, count: {above: 1}}}}", "claims[0].match"),
+        (
+            "{never: x, match: {kind: withdrawal, total: {per: client, window: 1h, count: {above: 1}}}}",
+            "claims[0].match",
+        ),
     ],
 )
 def test_a_claim_that_makes_no_sense_is_refused(claim: str, field: str) -> None:
