@@ -34,7 +34,7 @@ class Captured(Reasons):
 
     def _write(self) -> Explanation:
         document, facts = self._document, self._facts
-        judged = self._judged._replace(usage=AskedOnce(self._judged.usage))
+        judged = self._judged._replace(usage=AskedOnce(self._judged.usage, self._judged.seen))
         findings = list(judged.findings(document))
         return Explanation(
             trace=tuple(_trace(unnamed(facts), findings, facts, judged.usage)),
@@ -62,8 +62,9 @@ def _because(finding: Finding, facts: Facts, usage: Usage) -> str:
         return "; ".join([*held, *(total.words for total in match.totals), *_limit_words(rule)])
     if facts.kind not in match.kinds:
         return f"{OTHER_KIND} {facts.kind if facts.kind in KINDS else 'this kind'}"
-    wrong = [_wrong(condition, condition.holds(facts), facts) for condition in match.failing(facts)]
-    if _counts(rule, facts):
+    answers = [(condition, condition.holds(facts)) for condition in match.conditions]
+    wrong = [_wrong(condition, truth, facts) for condition, truth in answers if truth is not True]
+    if match.totals and _counts(rule, facts):
         wrong += _wrong_totals(rule, facts, usage)
     return "; ".join(wrong or [_said(words, finding.truth) for words in _limit_words(rule)])
 
@@ -76,8 +77,7 @@ def _wrong_totals(rule: Rule, facts: Facts, usage: Usage) -> Iterable[str]:
 
 
 def _wrong(condition: Condition | TotalWithin, truth: bool | None, facts: Facts) -> str:
-    moved = known_usd(facts)
-    if truth is None and condition.field == "usd" and moved is not None:
+    if truth is None and condition.field == "usd" and known_usd(facts) is not None:
         now, before = usd_words(facts.usd_micros or 0), usd_words(facts.usd_micros_asked or 0)
         return f"not so of both {now} now and {before} when requested: {condition.words}"
     return _said(condition.words, truth)
@@ -92,8 +92,9 @@ def _limit_words(rule: Rule) -> list[str]:
 
 
 def _usage_read(findings: list[Finding], facts: Facts, usage: Usage) -> Iterable[UsageRead]:
-    for rule in (finding.rule for finding in findings if _counts(finding.rule, facts)):
-        for per, window_seconds in windows_of(rule):
+    for rule in (finding.rule for finding in findings):
+        windows = windows_of(rule)
+        for per, window_seconds in windows if windows and _counts(rule, facts) else ():
             if key_under(per, facts) is not None:
                 yield _read(rule, per, window_seconds, facts, usage)
 

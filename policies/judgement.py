@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -16,8 +16,11 @@ from policies.readings import key_under, value_known
 from policies.rules import Rule
 from policies.rules.permit import Permit
 from policies.rules.require import Require
-from policies.tables import Tables, each
+from policies.tables import Tables, Windowed, each
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
+
+Seen = dict[tuple[str, str, int], UsageTotals | None]
+"""What was answered to rule, per and window."""
 
 DEFAULT_RULE: Final = MatchedRule("default", "deny what nobody can name")
 """What denies an unknown kind, asset, chain, destination, client or amount before any rule is asked."""
@@ -49,13 +52,12 @@ class Finding(NamedTuple):
 
 
 class AskedOnce:
-    """A ``Usage`` that asks another one at most once per window, so that one decision sees one count."""
+    """A ``Usage`` that asks another one only for what was not ``seen`` before, so that one decision sees one count."""
 
     __slots__ = ("_seen", "_usage")
 
-    def __init__(self, usage: Usage) -> None:
-        self._usage = usage
-        self._seen: dict[tuple[str, str, int], UsageTotals | None] = {}
+    def __init__(self, usage: Usage, seen: Seen) -> None:
+        self._usage, self._seen = usage, dict(seen)
 
     def __call__(self, rule_id: str, per: str, window_seconds: int, /) -> UsageTotals | None:
         """Totals for one window of a rule, as first answered."""
@@ -76,7 +78,8 @@ class Judged(NamedTuple):
     named: int
     """1 where everything is known that must be about this kind, otherwise 0."""
     usage: Usage
-    """What its windows had seen, and the rest that the reasons may ask for."""
+    seen: Seen
+    """What ``usage`` answered so far."""
 
     @property
     def verdict(self) -> Verdict:
@@ -101,16 +104,15 @@ def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
     tables = document.tables(facts.kind)
     may, does, named = tables.answers(facts)
     counting = tables.windowed & (does | may & ~tables.permits)
-    if counting:
-        usage = AskedOnce(usage)
+    seen: Seen = {}
     while counting:
         bit = counting & -counting
         counting ^= bit
-        truth = _with_windows(tables.rules[bit.bit_length() - 1], does & bit != 0, facts, usage)
+        truth = _within_windows(tables.windows[bit.bit_length() - 1], does & bit != 0, facts, usage, seen)
         if not truth:
             does &= ~bit
             may = may if truth is None else may & ~bit
-    return Judged(tables, may, does, named, usage)
+    return Judged(tables, may, does, named, usage, seen)
 
 
 def unnamed(facts: Facts) -> list[str]:
@@ -146,14 +148,16 @@ def _joined(tables: Tables, applying: int, named: int) -> Verdict:
     return Verdict(Outcome.REQUIRE if obligations else Outcome.ALLOW, obligations, matched)
 
 
-def _with_windows(rule: Rule, known: bool, facts: Facts, usage: Usage) -> bool | None:
+def _within_windows(windows: Sequence[Windowed], known: bool, facts: Facts, usage: Usage, seen: Seen) -> bool | None:
     """Whether a rule matches whose ``match`` is ``known`` to, or may for all that is known: with totals and limit."""
     truth = known or None
-    for total in rule.match.totals:
-        part = total.holds(facts, seen_by(rule, total.per, total.window_seconds, facts, usage))
+    for asked, window, limits in windows:
+        if limits and truth is None:
+            break
+        if asked not in seen:
+            seen[asked] = usage(*asked) if key_under(asked[1], facts) is not None else None
+        part = window(facts, seen[asked])
         if part is False:
             return False
         truth = truth if part else None
-    if truth and isinstance(rule, Permit) and rule.limit:
-        return rule.limit.admits(facts, seen_by(rule, rule.limit.per, rule.limit.window_seconds, facts, usage))
     return truth

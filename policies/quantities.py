@@ -85,5 +85,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST = 366 * 86_400
 
 
+_POWERS: Final = tuple(int(10**places) for places in range(128))
+"""More than any asset's decimals and any document's places."""
+
+
 def _shifted(number: int, places: int) -> int:
-    return number * int(10**places)
+    return number * _POWERS[places]

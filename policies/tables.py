@@ -16,13 +16,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 from policies.conditions import AgeWithin, Among, AmountWithin, UsdWithin
 from policies.conditions_time import TimesOfWeek, minute_of_week
-from policies.facts import Facts
+from policies.facts import Facts, UsageTotals
 from policies.readings import READ, known_decimals, known_usd, value_known
-from policies.rules import Rule, windows_of
+from policies.rules import Rule
 from policies.rules.permit import Permit
 from policies.vocabulary import CLOSED_SETS, KINDS, MUST_BE_KNOWN
 
@@ -31,6 +31,17 @@ MOST_KEPT: Final = 10_000
 
 
 _C = TypeVar("_C")
+
+
+class Windowed(NamedTuple):
+    """One total or the limit of a rule."""
+
+    asked: tuple[str, str, int]
+    """What a ``Usage`` is asked: the rule's title, ``per``, and seconds."""
+    holds: Callable[[Facts, UsageTotals | None], bool | None]
+    """Whether it is true beside what was used before."""
+    limits: bool
+    """Whether it is the limit, which is the last to be asked."""
 
 
 class Tables:
@@ -45,7 +56,8 @@ class Tables:
         self.rules: Final = tuple(rule for rule in rules if kind in rule.match.kinds or not defined)
         count = len(self.rules)
         self.permits: Final = _bits(n for n, rule in enumerate(self.rules) if isinstance(rule, Permit))
-        self.windowed: Final = _bits(n for n, rule in enumerate(self.rules) if windows_of(rule))
+        self.windows: Final = tuple(_windows(rule) for rule in self.rules)
+        self.windowed: Final = _bits(n for n, windows in enumerate(self.windows) if windows)
         self._count, self._all = count, (1 << count) - 1
         asked = [(n, item) for n, rule in enumerate(self.rules) for item in rule.match.conditions if defined]
         asking = _Asking(count, asked, MUST_BE_KNOWN.get(kind, ()))
@@ -75,6 +87,15 @@ def each(bits: int) -> Iterator[int]:
     while bits:
         yield (bits & -bits).bit_length() - 1
         bits &= bits - 1
+
+
+def _windows(rule: Rule) -> tuple[Windowed, ...]:
+    windows = [
+        Windowed((rule.title, total.per, total.window_seconds), total.holds, False) for total in rule.match.totals
+    ]
+    if isinstance(rule, Permit) and rule.limit:
+        windows.append(Windowed((rule.title, rule.limit.per, rule.limit.window_seconds), rule.limit.admits, True))
+    return tuple(windows)
 
 
 @dataclass(frozen=True, slots=True)
