@@ -25,6 +25,7 @@ from custody.approvals import history
 from custody.cli.policy_showing import with_progress
 from custody.db import Database
 from custody.db.migrations.run import upgrade
+from custody.kernel.clock import rfc3339
 from custody.reports.simulation import simulated
 from demo.servers import Postgres
 from policies.document import Document, load_document
@@ -36,6 +37,8 @@ from policies.windows import PastRequest, measure
 POLICIES = Path(__file__).parents[1] / "policies"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SECONDS_APART = 60
+DISTINCT = 2_000
+"""Decisions the history is made of; each row has its own client and moment."""
 SAMPLE, BEFORE = 200, 3_000
 GOAL_SECONDS = 120
 GOAL_GROWTH_MEGABYTES = 64
@@ -64,18 +67,18 @@ def main() -> int:
 def _store(owner_url: str, number: int) -> None:
     """A history decided under the shipped document for an exchange, with whole decisions, as the house stores them."""
     random, document = Random(4), _document("exchange-standard")
+    decisions = [evaluate(document, _facts(random), nothing_used).to_json() for _ in range(DISTINCT)]
     plain = owner_url.replace("postgresql+psycopg://", "postgresql://")
     with psycopg.connect(plain) as connection, connection.cursor() as cursor:
         with cursor.copy(f"COPY intents ({COLUMNS}) FROM STDIN") as copy:
             for place in range(number):
-                facts = _facts(random, START + timedelta(seconds=SECONDS_APART * place))
-                decision = json.dumps(evaluate(document, facts, nothing_used).to_json())
-                at = facts.now.isoformat()
+                written = random.choice(decisions)
+                client, at = f"client-{random.randrange(500)}", START + timedelta(seconds=SECONDS_APART * place)
+                facts = {**written["facts"], "client": client, "now": rfc3339(at)}
                 state = "approved" if random.random() < 0.9 else "rejected"
-                digest = f"{place:064x}"
-                copy.write_row(
-                    (digest, facts.kind, "{}", digest, "{}", "exchange", digest, facts.client, decision, state, at, at)
-                )
+                digest, said = f"{place:064x}", json.dumps({**written, "facts": facts})
+                row = (digest, facts["kind"], "{}", digest, "{}", "exchange", digest, client, said, state, at, at)
+                copy.write_row(row)
         cursor.execute("ANALYZE intents")
 
 
@@ -121,13 +124,13 @@ def _verdicts(requests: list[Replayed], document: Document) -> bool:
     return same == SAMPLE
 
 
-def _facts(random: Random, now: datetime) -> Facts:
+def _facts(random: Random) -> Facts:
     units = random.choice([10**5, 10**6, 10**7, 3 * 10**7, 10**8, 6 * 10**8])
     return Facts(
         kind=random.choice(["withdrawal"] * 18 + ["pledge_release", "policy_change"]),
         requester="exchange",
-        now=now,
-        client=f"client-{random.randrange(500)}",
+        now=START,
+        client="somebody",
         client_status=random.choice(["active"] * 30 + ["frozen"]),
         segregation="segregated",
         asset="BTC",
