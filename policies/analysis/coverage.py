@@ -7,7 +7,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from policies.analysis.alphabet import Alphabet
-from policies.analysis.witness import ATTRIBUTES, USUAL_DECIMALS
+from policies.analysis.models import USUAL_DECIMALS
+from policies.analysis.witness import ATTRIBUTES
 from policies.conditions import AgeWithin, AmountWithin, UsdWithin
 from policies.decision import Outcome
 from policies.document import Document

@@ -9,9 +9,10 @@ from typing import Any
 
 from policies.analysis.alphabet import alphabet_of
 from policies.analysis.logic import Formula, every, negated
+from policies.analysis.models import ordinary, witness_of
 from policies.analysis.passage import Reading
 from policies.analysis.search import Space
-from policies.analysis.witness import Unconfirmed, Witness, ordinary, witness_of
+from policies.analysis.witness import Unconfirmed, Witness
 from policies.document import Document
 from policies.vocabulary import KINDS
 

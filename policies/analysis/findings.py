@@ -9,9 +9,10 @@ from typing import Any, Final
 from policies.analysis.alphabet import Alphabet, alphabet_of
 from policies.analysis.coverage import denied_shares
 from policies.analysis.logic import Formula, Truth, every, negated
+from policies.analysis.models import ordinary, witness_of
 from policies.analysis.passage import Reading, people_meet
 from policies.analysis.search import Space
-from policies.analysis.witness import Witness, ordinary, witness_of
+from policies.analysis.witness import Witness
 from policies.document import Document
 from policies.rules import Rule
 from policies.rules.permit import Permit

@@ -11,10 +11,11 @@ from policies.analysis.alphabet import alphabet_of, fact_of
 from policies.analysis.encoding import match_truth
 from policies.analysis.invariants import Claim, Invariants
 from policies.analysis.logic import Formula, Number, differ, every, implies, negated
+from policies.analysis.models import ordinary, witness_of
 from policies.analysis.passage import Asked, Reading, met_by
 from policies.analysis.request import ASKED, Request
 from policies.analysis.search import Space
-from policies.analysis.witness import Unconfirmed, Witness, ordinary, witness_of
+from policies.analysis.witness import Unconfirmed, Witness
 from policies.document import Document
 from policies.names import Members
 from policies.obligations import Obligations, outstanding

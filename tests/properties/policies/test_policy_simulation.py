@@ -1,4 +1,4 @@
-"""Replaying requests: windows that are kept up count what windows counted anew do, and changes are told for what they are."""
+"""Replaying requests: windows kept up count what windows counted anew do, and changes are told for what they are."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def test_windows_kept_up_count_what_windows_counted_anew_do(monkeypatch: pytest.
 RULES = (
     '  - permit: out\n    match: {kind: withdrawal}\n    limit: {per: client, window: 24h, amount: "5 BTC"}\n'
     '  - require: two\n    match: {kind: withdrawal, amount: {above: "2 BTC"}}\n    approvals: {operators: 2}\n'
-    '  - require: risk\n    match: {kind: withdrawal, amount: {above: "3 BTC"}}\n    approvals: {risk: 1}\n    delay: 1h\n'
+    '  - require: risk\n    match: {kind: withdrawal, amount: {above: "3 BTC"}}\n'
+    "    approvals: {risk: 1}\n    delay: 1h\n"
 )
 
 

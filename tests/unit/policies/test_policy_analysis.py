@@ -47,8 +47,10 @@ def proofs(rules: str, *rows: str) -> list[Proof]:
         ('  - forbid: x\n    match: {asset: ETH, amount: {above: "1 BTC"}}\n', "dead-rule", "x"),
         ("  - permit: x\n    match: {kind: freeze, requester: eve, requester.group: risk}\n", "dead-rule", "x"),
         (
-            '  - permit: x\n    match: {kind: pledge, amount: {above: "2 BTC"}}\n'
-            '    limit: {per: client, window: 1h, amount: "2 BTC"}\n',
+            (
+                '  - permit: x\n    match: {kind: pledge, amount: {above: "2 BTC"}}\n'
+                '    limit: {per: client, window: 1h, amount: "2 BTC"}\n'
+            ),
             "dead-rule",
             "x",
         ),
@@ -151,7 +153,8 @@ def test_a_boundary_is_proved_to_the_smallest_unit_there_is() -> None:
 
 
 def test_who_asks_never_counts() -> None:
-    rules = "  - permit: c\n    match: {kind: freeze, requester: alice}\n" + (
+    rules = (
+        "  - permit: c\n    match: {kind: freeze, requester: alice}\n"
         "  - require: two\n    match: {kind: freeze}\n    approvals: {operators: 2}\n"
     )
     held, broken = proofs(
