@@ -11,7 +11,7 @@ import time
 
 MEASUREMENTS = (
     "ledger", "scan", "addresses", "safe_addresses", "evm_holdings", "reconcile", "windows", "withdrawal",
-    "worker_ready",
+    "worker_ready", "cosigner",
 )  # fmt: skip
 
 

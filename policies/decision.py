@@ -181,14 +181,14 @@ def _read(value: Any) -> Decision:
 
 def _read_obligations(value: dict[str, Any]) -> Obligations:
     # What was stored before roles, screening and fresh books could be asked for says nothing of them.
-    age, screening = value.get("reconciled_seconds"), value.get("screening", False)
-    if type(screening) is not bool:
-        raise TypeError("not yes or no")
+    age, roles, screening = (value.get(name) for name in ("reconciled_seconds", "roles", "screening"))
+    if not isinstance(roles, list | None) or not isinstance(screening, bool | None):
+        raise TypeError("not a list of roles, or not yes or no")
     return Obligations(
         {_word(group): _number(n) for group, n in value["approvals"].items()},
         _number(value["delay_seconds"]),
-        tuple(sorted({_word(role) for role in value.get("roles", [])})),
-        screening,
+        tuple(sorted({_word(role) for role in roles or []})),
+        bool(screening),
         None if age is None else _number(age),
     )
 

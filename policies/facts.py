@@ -49,7 +49,7 @@ class Facts:
     usd_micros_asked: int | None = None
     """The same as it was when it was requested; ``None`` leaves the present value alone to count."""
     price_state: str | None = None
-    """``fresh``, ``stale``, ``disputed`` or ``missing``. Anything but fresh makes the value unknown."""
+    """``fresh``, ``stale``, ``disputed`` or ``missing``. A value counts only while its price is known to be fresh."""
     price_age_seconds: int | None = None
     """Seconds since the price behind ``usd_micros`` was made."""
     screening: str | None = None

@@ -25,10 +25,10 @@ def known_decimals(facts: Facts) -> int | None:
 def known_usd(facts: Facts) -> tuple[int, int] | None:
     """The lower and the higher of the values now and when asked, in millionths; both the same where only now is known.
 
-    ``None`` where the price is stale, disputed or missing, the present value is missing, or a value is not positive.
+    ``None`` where the price is not known to be fresh, the present value is missing, or a value is not positive.
     """
     now, asked = facts.usd_micros, facts.usd_micros_asked
-    if now is None or now <= 0 or facts.price_state not in (FRESH, None):
+    if now is None or now <= 0 or facts.price_state != FRESH:
         return None
     if asked is None:
         return now, now

@@ -12,7 +12,7 @@ from custody.addresses import queries as addresses
 from custody.chains.registry import has_coins
 from custody.clients.queries import Client
 from custody.evidence import marks
-from custody.evidence.requests import RespendRequest, StrayReturnRequest, WithdrawalRequest
+from custody.evidence.requests import RespendRequest, StrayReturnRequest, SweepRequest, WithdrawalRequest
 from custody.evidence.statements import SignedStatement
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
@@ -22,7 +22,7 @@ from custody.screenings import queries as screenings
 from custody.vaults.model import Vault
 from policies.facts import Facts
 
-Moving = WithdrawalRequest | RespendRequest | StrayReturnRequest
+Moving = WithdrawalRequest | RespendRequest | StrayReturnRequest | SweepRequest
 """What moves money, or keeps it from moving."""
 
 NO_PLEDGES: Final = "none"
@@ -43,10 +43,10 @@ class Place:
 
 
 def outside(session: Session, *, chain: str, address: str, locator: bytes) -> Place:
-    """A destination as its request names it; one of our own addresses is ``own``."""
+    """A destination as its request names it; one of our own addresses is ``own``, and nobody has it screened."""
     own = bool(addresses.by_locators(session, [locator]))
     code = "plain" if has_coins(chain) else None
-    return Place("own" if own else "new", address, code)
+    return Place("own" if own else "new", address, code, is_outside=not own)
 
 
 def into(vault: Vault) -> Place:
@@ -103,7 +103,7 @@ def statements_behind(
 ) -> tuple[SignedStatement, ...]:
     """The prices and screenings that the facts of ``request`` rest on: what proves them to a cosigner."""
     found = prices.newest(session, asset=request.asset, root=root, now=now)
-    if not isinstance(request, RespendRequest):
+    if not isinstance(request, RespendRequest | SweepRequest):
         found += screenings.standing(session, chain=chain, destination=request.destination, root=root, now=now)
     return tuple(found)
 
