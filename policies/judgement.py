@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from policies.answering import Tables, Window, each
 from policies.decision import MatchedRule, Outcome, Verdict
 from policies.document import Document
 from policies.facts import Facts, Usage, UsageTotals
@@ -16,7 +17,6 @@ from policies.readings import key_under, value_known
 from policies.rules import Rule
 from policies.rules.permit import Permit
 from policies.rules.require import Require
-from policies.tables import Tables, Window, each
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
 
 Seen = dict[tuple[str, str, int], UsageTotals | None]

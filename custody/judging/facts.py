@@ -43,17 +43,10 @@ class Place:
 
 
 def outside(session: Session, *, chain: str, address: str, locator: bytes) -> Place:
-    """A destination as its request names it; one of our own addresses is ``own``."""
+    """A destination as its request names it; one of our own addresses is ``own``, and nobody has it screened."""
     own = bool(addresses.by_locators(session, [locator]))
     code = "plain" if has_coins(chain) else None
-    return Place("own" if own else "new", address, code)
-
-
-def going(session: Session, *, request: WithdrawalRequest | SweepRequest, chain: str, locator: bytes) -> Place:
-    """Where a payment goes, or a sweep, which stays the client's own."""
-    if isinstance(request, SweepRequest):
-        return Place("own", request.destination, None, is_outside=False)
-    return outside(session, chain=chain, address=request.destination, locator=locator)
+    return Place("own" if own else "new", address, code, is_outside=not own)
 
 
 def into(vault: Vault) -> Place:

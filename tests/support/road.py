@@ -38,7 +38,7 @@ from custody.restore.queries import Restoration
 from custody.signing import operations as signing
 from custody.spends import queries as attempts
 from custody.spends.model import Attempt
-from custody.trust.operations import in_force
+from custody.trust import operations as trust
 from custody.vaults import operations as vaults
 from custody.withdrawals import operations as withdrawals
 from custody.withdrawals import queries
@@ -217,7 +217,7 @@ class Road(House):
     def bundles_for(self, cosigner: str) -> list[Bundle]:
         """What this cosigner is given: from now on it may have signed."""
         with self.db.unit() as unit:
-            root = in_force(unit.session).root
+            root = trust.in_force(unit.session).root
             theirs = [keyset.id for keyset in root.keysets if keyset.cosigner(cosigner) is not None]
             documents = give_out(unit.session, cosigner=cosigner, keysets=theirs, root=root, now=unit.now)
         return [Bundle.parse(document) for document in documents]

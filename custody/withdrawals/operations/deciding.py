@@ -14,7 +14,7 @@ from custody.approvals.asking import because
 from custody.approvals.queries import FiledIntent
 from custody.clients import queries as clients
 from custody.evidence.requests import SweepRequest, WithdrawalRequest
-from custody.judging.facts import facts_of, going
+from custody.judging.facts import facts_of, outside
 from custody.judging.standing import waits_to_know
 from custody.kernel.errors import Conflict
 from custody.outbox import operations as outbox
@@ -139,7 +139,7 @@ def _evaluated(
     facts = facts_of(
         session,
         request=request,
-        place=going(session, request=request, chain=row.chain, locator=row.locator),
+        place=outside(session, chain=row.chain, address=request.destination, locator=row.locator),
         chain=row.chain,
         client=clients.get(session, client=row.client_id, lock=True),
         vault=vaults.get(session, vault=row.vault_id),

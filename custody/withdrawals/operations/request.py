@@ -18,7 +18,7 @@ from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.requests import SweepRequest, WithdrawalRequest, client_of
 from custody.evidence.signatures import Signature
-from custody.judging.facts import facts_of, going, registered
+from custody.judging.facts import facts_of, outside, registered
 from custody.kernel.errors import InvalidInput
 from custody.kernel.ids import new_id
 from custody.kernel.money import Amount, Asset
@@ -76,7 +76,7 @@ def request(
     facts = facts_of(
         session,
         request=request,
-        place=going(session, request=request, chain=asset.chain, locator=destination.locator),
+        place=outside(session, chain=asset.chain, address=request.destination, locator=destination.locator),
         chain=asset.chain,
         client=client,
         vault=vault,
@@ -113,7 +113,7 @@ def request_sweep(
     facts = facts_of(
         session,
         request=request,
-        place=going(session, request=request, chain=asset.chain, locator=destination.locator),
+        place=outside(session, chain=asset.chain, address=request.destination, locator=destination.locator),
         chain=asset.chain,
         client=client,
         vault=vault,
