@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from policies import judgement, kept, tables
+from policies import answering, judgement, kept
+from policies.answering import Tables
 from policies.conditions import Among, AmountWithin
 from policies.decision import Decision, Outcome
 from policies.document import Document, load_document
@@ -16,7 +17,6 @@ from policies.engine import evaluate
 from policies.facts import Facts, UsageTotals, nothing_used
 from policies.matches import Match
 from policies.rules.forbid import Forbid
-from policies.tables import Tables
 from policies.windows import measure
 from tests.properties.policies import whole
 from tests.unit.policies.builders import BTC, a_document, a_withdrawal
@@ -74,14 +74,14 @@ def test_little_room_changes_no_decision(seed: int, monkeypatch: pytest.MonkeyPa
     random = Random(seed)
     text, requests = whole.text_of(whole.a_document(random)), [whole.a_request(random) for _ in range(300)]
     expected = decided(text, requests, anew=False)
-    for module in (kept, tables, judgement):
+    for module in (kept, answering, judgement):
         monkeypatch.setattr(module, "MOST_KEPT", 2)
     assert decided(text, requests, anew=False) == expected
 
 
 def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MOST_KEPT", 50)
-    monkeypatch.setattr(tables, "MOST_KEPT", 50)
+    monkeypatch.setattr(answering, "MOST_KEPT", 50)
     document = a_document(PERMIT)
     for number in range(500):
         decision = evaluate(document, a_withdrawal(client=f"cl_{number}", chain=f"chain {number}"), nothing_used)
@@ -161,3 +161,22 @@ def test_reasons_are_those_of_the_moment_of_the_decision_whenever_they_are_read(
     assert decision.outcome is Outcome.ALLOW
     assert [(read.amount_units, read.count) for read in decision.usage] == [(BTC, 1)]
     assert decision.explanation is decision.explanation
+
+
+def test_a_window_without_a_key_is_not_asked_and_admits_nobody() -> None:
+    document = a_document(PERMIT.replace("per: client", "per: destination"))
+    asked: list[str] = []
+
+    def usage(rule_id: str, _per: str, _window_seconds: int, /) -> UsageTotals:
+        asked.append(rule_id)
+        return UsageTotals(0, 0, 0)
+
+    assert evaluate(document, a_withdrawal(destination_text=None), usage).outcome is Outcome.DENY
+    assert asked == []
+
+
+def test_a_limit_is_asked_last_and_only_where_the_rest_is_known_to_hold() -> None:
+    total = "match: {kind: withdrawal, total: {per: client, window: 24h, usd: {at_most: 5}}}"
+    document = a_document(PERMIT.replace("match: {kind: withdrawal}", total).replace('"5 BTC"', '"0.1 BTC"'))
+    trace = evaluate(document, a_withdrawal(usd_micros=None), nothing_used).trace
+    assert [line.matched for line in trace] == ["unknown"]
