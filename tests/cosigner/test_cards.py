@@ -154,3 +154,12 @@ def test_takes_account_keys_alone(tmp_path: Path, text: str, capsys: pytest.Capt
     assert _init(Keyholder("north", tmp_path), text) == INVALID
     error_line(capsys)
     assert not (tmp_path / "north").exists()
+
+
+def test_a_key_file_that_names_another_point_is_no_key(holder: Keyholder, capsys: pytest.CaptureFixture[str]) -> None:
+    path = holder.home / "key.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "public_key": cosigner_key("south").public_key}))
+    capsys.readouterr()
+    assert holder.run("record") == INVALID
+    assert "key.public_key" in error_line(capsys)
