@@ -168,3 +168,16 @@ def tamper(database: FreshDatabase, statement: str) -> None:
         connection.execute(text("SET session_replication_role = replica"))
         connection.execute(text(statement))
     engine.dispose()
+
+
+def test_replays_what_was_asked_for_under_a_document(command: Command, stage: Stage) -> None:
+    stage.open("acme")
+    demo = str(Path(__file__).parents[3] / "policies/documents/demo.yaml")
+    answer = command("policy", "simulate", demo, "--since", "2026-01-01", "--format", "json")
+    assert answer.code == 0, answer.err
+    told: Any = answer.json
+    assert told["requests"] == sum(told["changes"].values())
+    assert "replaying" in answer.err
+    shown = command("policy", "simulate", demo, "--since", "2026-01-01", "--until", "2026-01-02")
+    assert shown.out.startswith("0 requests\n")
+    assert command("policy", "simulate", demo, "--since", "soon").err.startswith("error: since: not a UTC time")
