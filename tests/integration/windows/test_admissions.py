@@ -26,16 +26,20 @@ from tests.support.world import House
 POLICY = """policy: counted
 version: 1
 groups: {operators: [alice, bob, carol]}
+client_groups: {crowd: [c0, c1, c2, c3, c4, c5, c6, c7]}
 rules:
   - permit: three a day
-    match: {kind: withdrawal}
+    match: {kind: withdrawal, client: acme}
     limit: {per: client, window: 24h, count: 3}
+  - permit: three of the crowd a day
+    match: {kind: withdrawal, client.group: crowd}
+    limit: {per: everyone, window: 24h, count: 3}
   - require: two above half a bitcoin
     match: {kind: withdrawal, amount: {above: "0.5 BTC"}}
     approvals: {operators: 2}
   - permit: two clients an hour
     match: {kind: client_opening}
-    limit: {per: requester, window: 1h, count: 2}
+    limit: {per: requester, window: 1h, count: 9}
   - require: an operator opens a client
     match: {kind: client_opening}
     approvals: {operators: 1}
@@ -67,7 +71,10 @@ def counted(house: House) -> int:
 
 
 def test_parallel_requests_do_not_share_one_allowance(house: House) -> None:
-    acts: list[Callable[[], object]] = [partial(ask, house) for _ in range(8)]
+    for number in range(8):
+        house.open_client(f"c{number}", branch=10 + number, stock=0)
+        house.credit(f"c{number}", BTC)
+    acts: list[Callable[[], object]] = [partial(ask, house, client=f"c{number}") for number in range(8)]
     states = [str(getattr(result, "state", result)) for result in at_once(acts)]
     assert sorted(states) == ["approved"] * 3 + ["denied"] * 5
 
@@ -110,6 +117,8 @@ def test_what_is_done_counts_from_when_it_was_done(house: House) -> None:
 
 
 def test_limits_count_kinds_that_move_nothing(house: House) -> None:
+    for number in range(7):
+        house.open_client(f"c{number}", branch=10 + number, stock=0)
     birch = house.request_opening(house.opening_request("birch", branch=2))
     before = house.row_counts()
     with pytest.raises(OpeningDenied):
