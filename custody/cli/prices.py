@@ -17,7 +17,7 @@ def _group() -> None:
 
 @app.command("list")
 def price_list(chosen: FormatOption = Format.TABLE) -> None:
-    """List each registered asset's price in millionths of a US dollar, its age, its sources, and those that stand apart.
+    """List each asset's price in millionths of a US dollar, its age, its sources, and those that stand apart.
 
     custody price list
     """
