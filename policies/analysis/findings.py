@@ -13,6 +13,7 @@ from policies.analysis.models import ordinary, witness_of
 from policies.analysis.passage import Reading, people_meet
 from policies.analysis.search import Space
 from policies.analysis.witness import Witness
+from policies.conditions import AmountWithin, UsdWithin
 from policies.document import Document
 from policies.rules import Rule
 from policies.rules.permit import Permit
@@ -113,6 +114,9 @@ class _Looked:
                 return
 
     def _about_rule(self, rule: Rule) -> Iterable[Finding]:
+        if isinstance(rule, Permit) and _only_dollars(rule):
+            words = "its only bound is in US dollars: a wrong price lets out any amount"
+            yield Finding("usd-alone", rule.title, words, refuses=False)
         if rule.title not in self.matching:
             yield Finding("dead-rule", rule.title, f"this {rule.kind} can never match", refuses=True)
         elif isinstance(rule, Permit) and rule.title not in self.letting:
@@ -125,6 +129,14 @@ class _Looked:
 def document_people(document: Document) -> frozenset[str]:
     """Everybody a document names in a group or a role."""
     return frozenset[str]().union(*document.groups.values(), *document.roles.values())
+
+
+def _only_dollars(rule: Permit) -> bool:
+    """Whether a permit is bounded by worth and by no amount of an asset."""
+    bounds = [*rule.match.conditions, *(total.bounds for total in rule.match.totals)]
+    by_worth = any(isinstance(bound, UsdWithin) for bound in bounds) or (rule.limit and rule.limit.usd_micros)
+    by_amount = any(isinstance(bound, AmountWithin) for bound in bounds) or (rule.limit and rule.limit.amount)
+    return bool(by_worth) and not by_amount
 
 
 def _matters(rule: Rule, reading: Reading) -> Formula:

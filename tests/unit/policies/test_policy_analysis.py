@@ -66,6 +66,12 @@ def proofs(rules: str, *rows: str) -> list[Proof]:
         ),
         ("  - permit: x\n    match: {kind: withdrawal, client: a}\n", "redundant-rule", "x"),
         ("  - forbid: x\n    match: {kind: pledge_claim}\n", "redundant-rule", "x"),
+        ("  - permit: x\n    match: {kind: pledge, usd: {at_most: 5}}\n", "usd-alone", "x"),
+        (
+            "  - permit: x\n    match: {kind: pledge}\n    limit: {per: client, window: 1h, usd: 5}\n",
+            "usd-alone",
+            "x",
+        ),
     ],
 )
 def test_a_rule_that_does_nothing_is_found(rules: str, code: str, about: str) -> None:
