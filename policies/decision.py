@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from custody.kernel.errors import InvalidInput
 from policies.obligations import Obligations, obligation_words
@@ -69,66 +69,99 @@ class Explanation:
     """In plain words: what would have been answered otherwise."""
 
 
-class Reasons:
-    """An explanation that is written when it is first read. Equal where what is written is."""
-
-    __slots__ = ("_explanation",)
-    _explanation: Explanation | None
-
-    def written(self) -> Explanation:
-        """The explanation, always the same."""
-        if self._explanation is None:
-            self._explanation = self._write()
-        return self._explanation
-
-    def _write(self) -> Explanation:
-        raise NotImplementedError
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Reasons) and self.written() == other.written()
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class Written(Reasons):
-    """Reasons that were written before."""
-
-    __slots__ = ()
-
-    def __init__(self, explanation: Explanation) -> None:
-        self._explanation = explanation
-
-
-class Decision(NamedTuple):
-    """The policy's answer to one request. Two decisions of the same document and facts are equal."""
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The bare answer, without its reasons."""
 
     outcome: Outcome
     obligations: Obligations
     """Empty unless ``outcome`` is ``require``."""
     rules: tuple[MatchedRule, ...]
     """Those that applied, sorted."""
-    document_hash: str
-    reasons: Reasons
+
+    def looser_than(self, other: Verdict) -> bool:
+        """Whether this asks for less than ``other`` and for nothing more."""
+        if self.outcome is not other.outcome:
+            return _STRICTNESS.index(self.outcome) < _STRICTNESS.index(other.outcome)
+        joined = self.obligations.join(other.obligations)
+        return joined == other.obligations and joined != self.obligations
+
+
+class Decision:
+    """The policy's answer to one request. Two decisions of the same document and facts are equal."""
+
+    __slots__ = ("_document_hash", "_explanation", "_material", "_verdict", "_write")
+
+    def __init__(
+        self, verdict: Verdict, document_hash: str, write: Callable[[Any], Explanation], material: object
+    ) -> None:
+        """``write`` explains it out of ``material``, which nobody changes, when the explanation is first read."""
+        self._verdict, self._document_hash = verdict, document_hash
+        self._write, self._material = write, material
+        self._explanation: Explanation | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Outcome, obligations and rules together."""
+        return self._verdict
+
+    @property
+    def outcome(self) -> Outcome:
+        """Deny, allow or require."""
+        return self._verdict.outcome
+
+    @property
+    def obligations(self) -> Obligations:
+        """Empty unless ``outcome`` is ``require``."""
+        return self._verdict.obligations
+
+    @property
+    def rules(self) -> tuple[MatchedRule, ...]:
+        """Those that applied, sorted."""
+        return self._verdict.rules
+
+    @property
+    def document_hash(self) -> str:
+        """Of the document that was asked."""
+        return self._document_hash
+
+    @property
+    def explanation(self) -> Explanation:
+        """Why; always the same."""
+        if self._explanation is None:
+            self._explanation = self._write(self._material)
+        return self._explanation
 
     @property
     def trace(self) -> tuple[TraceLine, ...]:
         """Every rule of the document, and why it matched or did not."""
-        return self.reasons.written().trace
+        return self.explanation.trace
 
     @property
     def usage(self) -> tuple[UsageRead, ...]:
         """What the limits and totals that mattered had seen."""
-        return self.reasons.written().usage
+        return self.explanation.usage
 
     @property
     def facts(self) -> Mapping[str, str]:
         """As ``Facts.to_json`` wrote them."""
-        return self.reasons.written().facts
+        return self.explanation.facts
 
     @property
     def would_change(self) -> tuple[str, ...]:
         """In plain words: what would have been answered otherwise."""
-        return self.reasons.written().would_change
+        return self.explanation.would_change
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Decision):
+            return NotImplemented
+        mine, theirs = (self._verdict, self._document_hash), (other.verdict, other.document_hash)
+        return mine == theirs and self.explanation == other.explanation
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Decision({self._verdict!r}, {self._document_hash!r})"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values without a fraction, ready for canonical JSON."""
@@ -164,13 +197,8 @@ def stricter(earlier: Decision, later: Decision) -> Decision:
     outcome = max(earlier.outcome, later.outcome, key=_STRICTNESS.index)
     joined = earlier.obligations.join(later.obligations) if outcome is Outcome.REQUIRE else Obligations()
     shown = earlier if _harder(earlier, later) else later
-    return Decision(
-        outcome=outcome,
-        obligations=joined,
-        rules=tuple(sorted({*earlier.rules, *later.rules})),
-        document_hash=shown.document_hash,
-        reasons=shown.reasons,
-    )
+    verdict = Verdict(outcome, joined, tuple(sorted({*earlier.rules, *later.rules})))
+    return Decision(verdict, shown.document_hash, _explanation_of, shown)
 
 
 def explain(decision: Decision) -> list[str]:
@@ -185,6 +213,14 @@ def explain(decision: Decision) -> list[str]:
 
 _STRICTNESS = (Outcome.ALLOW, Outcome.REQUIRE, Outcome.DENY)
 _MATCHED = {"yes": "matches", "no": "does not match", "unknown": "a fact it reads is unknown"}
+
+
+def _explanation_of(decision: Decision) -> Explanation:
+    return decision.explanation
+
+
+def _as_it_is(explanation: Explanation) -> Explanation:
+    return explanation
 
 
 def _harder(earlier: Decision, later: Decision) -> bool:
@@ -227,13 +263,9 @@ def _read(value: Any) -> Decision:
         facts={_word(name): _word(text) for name, text in value["facts"].items()},
         would_change=tuple(_word(words) for words in value["would_change"]),
     )
-    return Decision(
-        outcome=Outcome(value["outcome"]),
-        obligations=_read_obligations(value),
-        rules=tuple(MatchedRule(_word(rule["kind"]), _word(rule["title"])) for rule in value["rules"]),
-        document_hash=_word(value["document_hash"]),
-        reasons=Written(explanation),
-    )
+    rules = tuple(MatchedRule(_word(rule["kind"]), _word(rule["title"])) for rule in value["rules"])
+    verdict = Verdict(Outcome(value["outcome"]), _read_obligations(value), rules)
+    return Decision(verdict, _word(value["document_hash"]), _as_it_is, explanation)
 
 
 def _read_obligations(value: dict[str, Any]) -> Obligations:

@@ -36,10 +36,10 @@ class Document:
 
     def tables(self, kind: str) -> Tables:
         """How its rules answer to requests of one kind, made when first asked for. All unknown kinds are one."""
-        known = kind if kind in KINDS else ""
-        tables = self._tables.get(known)
+        tables = self._tables.get(kind)
         if tables is None:
-            tables = self._tables[known] = Tables(self.rules, known)
+            known = kind if kind in KINDS else ""
+            tables = self._tables.setdefault(known, Tables(self.rules, known))
         return tables
 
 

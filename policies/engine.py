@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from policies.decision import Decision
 from policies.document import Document
-from policies.explanation import Captured
+from policies.explanation import write
 from policies.facts import Facts, Usage
 from policies.judgement import DEFAULT_RULE, judge
 
@@ -16,10 +16,7 @@ from policies.judgement import DEFAULT_RULE, judge
 def evaluate(document: Document, facts: Facts, usage: Usage) -> Decision:
     """Decide ``facts`` under ``document``. Raises nothing of its own: what it cannot know, it denies."""
     judged = judge(document, facts, usage)
-    verdict = judged.verdict
-    return Decision(
-        verdict.outcome, verdict.obligations, verdict.rules, document.hash, Captured(document, facts, judged)
-    )
+    return Decision(judged.verdict, document.hash, write, judged)
 
 
 __all__ = ["DEFAULT_RULE", "evaluate"]

@@ -12,8 +12,7 @@ from typing import Final
 from policies.conditions import Condition
 from policies.conditions_total import TotalWithin
 from policies.counterfactual import would_change
-from policies.decision import OTHER_KIND, Explanation, Reasons, TraceLine, UsageRead
-from policies.document import Document
+from policies.decision import OTHER_KIND, Explanation, TraceLine, UsageRead
 from policies.facts import Facts, Usage
 from policies.judgement import DEFAULT_RULE, AskedOnce, Finding, Judged, seen_by, unnamed
 from policies.quantities import usd_words
@@ -23,25 +22,16 @@ from policies.rules.permit import Permit
 from policies.vocabulary import KINDS
 
 
-class Captured(Reasons):
-    """Everything a decision was made of. None of it changes any more."""
-
-    __slots__ = ("_document", "_facts", "_judged")
-
-    def __init__(self, document: Document, facts: Facts, judged: Judged) -> None:
-        self._explanation = None
-        self._document, self._facts, self._judged = document, facts, judged
-
-    def _write(self) -> Explanation:
-        document, facts = self._document, self._facts
-        judged = self._judged._replace(usage=AskedOnce(self._judged.usage, self._judged.seen))
-        findings = list(judged.findings(document))
-        return Explanation(
-            trace=tuple(_trace(unnamed(facts), findings, facts, judged.usage)),
-            usage=tuple(_usage_read(findings, facts, judged.usage)),
-            facts=facts.to_json(),
-            would_change=would_change(document, facts, judged),
-        )
+def write(judged: Judged) -> Explanation:
+    """Why ``judged`` came out so."""
+    facts, findings = judged.facts, list(judged.findings())
+    usage = AskedOnce(judged.usage, judged.seen)
+    return Explanation(
+        trace=tuple(_trace(unnamed(facts), findings, facts, usage)),
+        usage=tuple(_usage_read(findings, facts, usage)),
+        facts=facts.to_json(),
+        would_change=would_change(judged, usage),
+    )
 
 
 _WORDS: Final = {True: "yes", False: "no", None: "unknown"}

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from policies.decision import MatchedRule, Outcome
+from policies.decision import MatchedRule, Outcome, Verdict
 from policies.document import Document
 from policies.facts import Facts, Usage, UsageTotals
+from policies.kept import MOST_KEPT
 from policies.obligations import Obligations
 from policies.readings import key_under, value_known
 from policies.rules import Rule
 from policies.rules.permit import Permit
 from policies.rules.require import Require
-from policies.tables import Tables, Windowed, each
+from policies.tables import Branch, Window
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
 
 Seen = dict[tuple[str, str, int], UsageTotals | None]
@@ -24,23 +24,6 @@ Seen = dict[tuple[str, str, int], UsageTotals | None]
 
 DEFAULT_RULE: Final = MatchedRule("default", "deny what nobody can name")
 """What denies an unknown kind, asset, chain, destination, client or amount before any rule is asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The bare answer, without its reasons."""
-
-    outcome: Outcome
-    obligations: Obligations
-    rules: tuple[MatchedRule, ...]
-    """Those that apply, sorted."""
-
-    def looser_than(self, other: Verdict) -> bool:
-        """Whether this asks for less than ``other`` and for nothing more."""
-        if self.outcome is not other.outcome:
-            return _STRICTNESS[self.outcome] < _STRICTNESS[other.outcome]
-        joined = self.obligations.join(other.obligations)
-        return joined == other.obligations and joined != self.obligations
 
 
 class Finding(NamedTuple):
@@ -67,52 +50,50 @@ class AskedOnce:
         return self._seen[asked]
 
 
-class Judged(NamedTuple):
-    """Every rule against one request. Unknown keeps a ``permit`` from applying and makes the others apply."""
+class Judged:
+    """Every rule against one request, and what follows. Nothing of it changes any more."""
 
-    tables: Tables
-    may: int
-    """Bit n for ``tables.rules[n]``: not known to be no match, with totals and limit."""
-    does: int
-    """The same: known to match."""
-    named: int
-    """1 where everything is known that must be about this kind, otherwise 0."""
-    usage: Usage
-    seen: Seen
-    """What ``usage`` answered so far."""
+    __slots__ = ("bits", "branch", "document", "facts", "seen", "usage", "verdict")
 
-    @property
-    def verdict(self) -> Verdict:
-        """What applies, joined into one answer."""
-        permits = self.tables.permits
-        return _joined(self.tables, self.does & permits | self.may & ~permits, self.named)
+    def __init__(
+        self, document: Document, facts: Facts, usage: Usage, branch: Branch, bits: int, seen: Seen, verdict: Verdict
+    ) -> None:
+        self.document, self.facts, self.usage = document, facts, usage
+        self.branch = branch
+        self.bits = bits
+        """How the rules of ``branch`` stand, as ``kept`` describes it, with their totals and limits."""
+        self.seen = seen
+        """What ``usage`` answered so far."""
+        self.verdict = verdict
 
-    def findings(self, document: Document) -> Iterator[Finding]:
-        """The same, rule by rule in the document's order. A rule that is not about this kind is known not to match."""
-        place = {rule.title: n for n, rule in enumerate(self.tables.rules)}
-        for rule in document.rules:
+    def findings(self) -> Iterator[Finding]:
+        """Rule by rule in the document's order. One that is not of the branch is known not to match."""
+        place = {rule.title: n for n, rule in enumerate(self.branch.rules)}
+        for rule in self.document.rules:
             n = place.get(rule.title)
             truth = False if n is None else self._truth(n)
             yield Finding(rule, truth, truth is True if isinstance(rule, Permit) else truth is not False)
 
     def _truth(self, n: int) -> bool | None:
-        return True if self.does >> n & 1 else None if self.may >> n & 1 else False
+        return True if self.bits >> self.branch.count + n & 1 else None if self.bits >> n & 1 else False
 
 
 def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
-    """How every rule stands to ``facts``. Asks ``usage`` only for what ``windows.windows_needed`` lists."""
-    tables = document.tables(facts.kind)
-    may, does, named = tables.answers(facts)
-    counting = tables.windowed & (does | may & ~tables.permits)
+    """How every rule stands to ``facts``. Asks ``usage`` only for what ``windows.windows_needed`` lists.
+
+    Unknown keeps a ``permit`` from applying and makes the others apply.
+    """
+    branch = document.tables(facts.kind).branch(facts)
+    bits = branch.answers(facts)
     seen: Seen = {}
-    while counting:
-        bit = counting & -counting
-        counting ^= bit
-        truth = _within_windows(tables.windows[bit.bit_length() - 1], does & bit != 0, facts, usage, seen)
-        if not truth:
-            does &= ~bit
-            may = may if truth is None else may & ~bit
-    return Judged(tables, may, does, named, usage, seen)
+    for windows, applies, does, unknown, false in branch.counting:
+        if bits & applies:
+            truth = _within_windows(windows, bits & does != 0, facts, usage, seen)
+            if not truth:
+                bits &= unknown if truth is None else false
+    answered = bits >> branch.count & branch.known_counts | bits & branch.others
+    verdict = branch.verdicts.get(answered) or _verdict(branch, answered)
+    return Judged(document, facts, usage, branch, bits, seen, verdict)
 
 
 def unnamed(facts: Facts) -> list[str]:
@@ -127,12 +108,16 @@ def seen_by(rule: Rule, per: str, window_seconds: int, facts: Facts, usage: Usag
     return None if key_under(per, facts) is None else usage(rule.title, per, window_seconds)
 
 
-_STRICTNESS: Final = {Outcome.ALLOW: 0, Outcome.REQUIRE: 1, Outcome.DENY: 2}
+def _verdict(branch: Branch, answered: int) -> Verdict:
+    """What follows where the rules of these bits apply; the bit after the last is set where all is named."""
+    named = answered >> branch.count
+    verdict = _joined([rule for n, rule in enumerate(branch.rules) if answered >> n & 1], named)
+    if len(branch.verdicts) < MOST_KEPT:
+        branch.verdicts[answered] = verdict
+    return verdict
 
 
-@lru_cache(maxsize=4_096)
-def _joined(tables: Tables, applying: int, named: int) -> Verdict:
-    rules = [tables.rules[n] for n in each(applying)]
+def _joined(rules: list[Rule], named: int) -> Verdict:
     matched = tuple(sorted(MatchedRule(rule.kind, rule.title) for rule in rules))
     kinds = {rule.kind for rule in rules}
     if not named:
@@ -143,21 +128,26 @@ def _joined(tables: Tables, applying: int, named: int) -> Verdict:
     for rule in rules:
         if isinstance(rule, Require):
             obligations = obligations.join(rule.obligations)
-    # Kept for the next request like this one, so nobody may write in it.
+    # It answers other requests too, so nobody may write in it.
     obligations = replace(obligations, approvals=MappingProxyType(obligations.approvals))
     return Verdict(Outcome.REQUIRE if obligations else Outcome.ALLOW, obligations, matched)
 
 
-def _within_windows(windows: Sequence[Windowed], known: bool, facts: Facts, usage: Usage, seen: Seen) -> bool | None:
+def _within_windows(windows: Sequence[Window], known: bool, facts: Facts, usage: Usage, seen: Seen) -> bool | None:
     """Whether a rule matches whose ``match`` is ``known`` to, or may for all that is known: with totals and limit."""
     truth = known or None
-    for asked, window, limits in windows:
+    for asked, key, holds, limits in windows:
         if limits and truth is None:
             break
-        if asked not in seen:
-            seen[asked] = usage(*asked) if key_under(asked[1], facts) is not None else None
-        part = window(facts, seen[asked])
+        if not key(facts):
+            used = None
+        elif asked in seen:
+            used = seen[asked]
+        else:
+            used = seen[asked] = usage(*asked)
+        part = holds(facts, used)
         if part is False:
             return False
-        truth = truth if part else None
+        if part is None:
+            truth = None
     return truth

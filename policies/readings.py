@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Final
 
 from policies.facts import Facts
@@ -59,7 +60,7 @@ def value_known(facts: Facts, field: str) -> bool:
 
 def key_under(per: str, facts: Facts) -> str | None:
     """What requests are counted together under, for one of ``SCOPES``; ``None`` where that is unknown."""
-    return EVERYONE if per == EVERYONE else _KEY[per](facts) or None
+    return KEYS[per](facts) or None
 
 
 READ: Final[dict[str, str]] = {
@@ -80,9 +81,11 @@ READ: Final[dict[str, str]] = {
     "vault.break": "vault_break",
 }
 """Fields of sets, and the fact each reads; a group's members are ids, so it reads whose group it is."""
-_KEY: Final[dict[str, Callable[[Facts], str | None]]] = {
-    "client": lambda facts: facts.client,
-    "destination": lambda facts: facts.destination_text,
-    "asset": lambda facts: facts.asset,
-    "requester": lambda facts: facts.requester,
+KEYS: Final[dict[str, Callable[[Facts], str | None]]] = {
+    "client": attrgetter("client"),
+    "destination": attrgetter("destination_text"),
+    "asset": attrgetter("asset"),
+    "requester": attrgetter("requester"),
+    EVERYONE: lambda _facts: EVERYONE,
 }
+"""What is read for each of ``SCOPES``; nothing, or an empty text, is unknown."""

@@ -1,85 +1,126 @@
 """How every rule that can be about a kind of request stands to one, looked up instead of asked.
 
-A condition can answer only as many things as it tells the values of a fact apart. So it is asked once for each of
-those, the answers of all rules are kept together as one integer, and a request is answered by one look-up for each
-fact and an ``&`` of what was found. Every kept answer came from ``Condition.holds``: what a condition means is written
-there and only there.
-
-Of N rules, rule n has bit n unless its match is known to be false, and bit N + n if it is known to be true. Bit 2N is
-set where everything is known that must be about the kind.
+``kept`` holds what conditions answered. Here the answers are brought together: what words say of a request (whose it
+is, its asset, chain, destination and so on) chooses a branch, the same for many requests: the few rules that may still
+match, and the quantities that decide whether they do. So a request is answered by one look-up for its branch and one
+for each such quantity.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple
 
-from policies.conditions import AgeWithin, Among, AmountWithin, UsdWithin
-from policies.conditions_time import TimesOfWeek, minute_of_week
+from policies.conditions_total import TotalWithin
+from policies.decision import Verdict
 from policies.facts import Facts, UsageTotals
-from policies.readings import READ, known_decimals, known_usd, value_known
-from policies.rules import Rule
-from policies.rules.permit import Permit
-from policies.vocabulary import CLOSED_SETS, KINDS, MUST_BE_KNOWN
+from policies.kept import MOST_KEPT, QUANTITIES, Asking, Measure, bits_at, measures_of, somebody, words_of
+from policies.readings import KEYS, READ
+from policies.rules import Rule, windows_of
+from policies.rules.permit import Limit, Permit
+from policies.vocabulary import KINDS, MUST_BE_KNOWN
 
-MOST_KEPT: Final = 10_000
-"""How many answers are kept about one fact. Beyond that conditions are asked again, so memory has an end."""
-
-
-_C = TypeVar("_C")
+IDS: Final = ("client", "requester")
+"""Facts with too many values to choose a branch by: what rules answer to them does instead."""
 
 
-class Windowed(NamedTuple):
+class Window(NamedTuple):
     """One total or the limit of a rule."""
 
     asked: tuple[str, str, int]
     """What a ``Usage`` is asked: the rule's title, ``per``, and seconds."""
+    key: Callable[[Facts], str | None]
+    """Reads what requests are counted together under; nothing or an empty text where that is unknown."""
     holds: Callable[[Facts, UsageTotals | None], bool | None]
     """Whether it is true beside what was used before."""
     limits: bool
     """Whether it is the limit, which is the last to be asked."""
 
 
-class Tables:
-    """The rules of a document that can be about one kind, in its order, and what they have answered so far.
+class Counting(NamedTuple):
+    """A rule with windows, and what becomes of the bits if these say otherwise than its match."""
 
-    Two threads may fill the same place: they fill it with the same.
-    """
+    windows: tuple[Window, ...]
+    applies: int
+    """Set where its match applies, so that its windows matter."""
+    does: int
+    """Set where its match is known to be true."""
+    unknown: int
+    """What is left if it may match and nobody knows."""
+    false: int
+    """What is left if it does not match."""
+
+
+class Branch:
+    """The rules that may match a request of which certain words are said, and what they answer to its quantities."""
+
+    __slots__ = ("_bits", "_measures", "count", "counting", "known_counts", "others", "rules", "verdicts")
+
+    def __init__(self, rules: Iterable[Rule], bits: int, measures: tuple[Measure, ...]) -> None:
+        """``bits`` is what ``rules`` answer to the words, ``measures`` what can still take some of them away."""
+        self.rules: Final = tuple(rules)
+        self._bits, self._measures = bits, measures
+        self.count: Final = len(self.rules)
+        permits = [n for n, rule in enumerate(self.rules) if isinstance(rule, Permit)]
+        self.known_counts: Final = bits_at([*permits, self.count])
+        """Bits of the rules that apply only where they are known to match, and the one for all that must be known."""
+        self.others: Final = ((1 << self.count) - 1) & ~self.known_counts
+        """Bits of the rules that apply unless they are known not to match."""
+        self.counting: Final = [_counting(n, rule, self.count) for n, rule in enumerate(self.rules) if windows_of(rule)]
+        self.verdicts: Final[dict[int, Verdict]] = {}
+        """What followed from the rules that applied, for ``judgement`` to keep."""
+
+    def answers(self, facts: Facts) -> int:
+        """How each match stands to ``facts``, in the bits that ``kept`` describes; totals and limits are left aside."""
+        bits = self._bits
+        for measure in self._measures:
+            bits &= measure.at(facts)
+        return bits
+
+
+class Tables:
+    """The rules of a document that can be about one kind, in its order, and the branches that requests took so far."""
 
     def __init__(self, rules: Iterable[Rule], kind: str) -> None:
-        """Asks nothing yet. For a kind nobody defined all rules are there, and of none is anything known."""
-        defined = kind in KINDS
-        self.rules: Final = tuple(rule for rule in rules if kind in rule.match.kinds or not defined)
-        count = len(self.rules)
-        self.permits: Final = _bits(n for n, rule in enumerate(self.rules) if isinstance(rule, Permit))
-        self.windows: Final = tuple(_windows(rule) for rule in self.rules)
-        self.windowed: Final = _bits(n for n, windows in enumerate(self.windows) if windows)
-        self._count, self._all = count, (1 << count) - 1
-        asked = [(n, item) for n, rule in enumerate(self.rules) for item in rule.match.conditions if defined]
-        asking = _Asking(count, asked, MUST_BE_KNOWN.get(kind, ()))
-        self._start = asking.about("kind")(_somebody("kind", kind)) if defined else self._all
-        self._words, self._measures = _words(asking), _measures(asking)
-        # With a second name there is always a tuple to go through.
-        self._read = attrgetter(*(words.fact for words in self._words), "kind", "kind")
+        """Asks nothing yet. For a kind nobody defined all rules are there, and of none is anything known.
 
-    def answers(self, facts: Facts) -> tuple[int, int, int]:
-        """How each rule's match stands to ``facts``, which are of this kind; totals and limits are left aside.
-
-        Bit n of the first is rule n: not known to be false. The same of the second: known to be true. The third is 1
-        where everything is known that must be about this kind, otherwise 0.
+        Raises ``TypeError`` for a condition that nobody here knows how to keep.
         """
-        bits = self._start
-        for value, words in zip(self._read(facts), self._words, strict=False):
-            bits &= words[value]
-        for measure in self._measures:
-            if bits & measure.concerns:
-                bits &= measure.at(facts)
-        count, everything = self._count, self._all
-        return bits & everything, bits >> count & everything, bits >> 2 * count
+        defined = kind in KINDS
+        self._rules = tuple(rule for rule in rules if kind in rule.match.kinds or not defined)
+        asked = [(n, item) for n, rule in enumerate(self._rules) for item in rule.match.conditions if defined]
+        if not {item.field for _, item in asked} <= {*READ, *QUANTITIES}:
+            raise TypeError("a condition that reads a field of its own")
+        self._asking = Asking(len(self._rules), asked, MUST_BE_KNOWN.get(kind, ()))
+        self._start = self._asking.about("kind")(somebody("kind", kind)) if defined else (1 << len(self._rules)) - 1
+        self._words = words_of(self._asking)
+        self._branches: dict[Hashable, Branch] = {}
+        # The last two tell amounts apart, and with two there is always a tuple.
+        self._read = attrgetter(*(item.fact for item in self._words if item.fact not in IDS), "asset", "decimals")
+        self._ids = [(attrgetter(item.fact), item) for item in self._words if item.fact in IDS]
+
+    def branch(self, facts: Facts) -> Branch:
+        """The rules that may match ``facts``, which are of this kind, for all that words say of them."""
+        chosen: Hashable = self._read(facts)
+        for read, words in self._ids:
+            chosen = chosen, words[read(facts)]
+        branch = self._branches.get(chosen)
+        if branch is None:
+            branch = self._grow(facts)
+            if len(self._branches) < MOST_KEPT:
+                self._branches[chosen] = branch
+        return branch
+
+    def _grow(self, facts: Facts) -> Branch:
+        bits, count = self._start, len(self._rules)
+        for words in self._words:
+            bits &= words[getattr(facts, words.fact)]
+        left = list(each(bits & (1 << count) - 1))
+        known = [len(left) + place for place, n in enumerate(left) if bits >> count + n & 1]
+        named = [2 * len(left)] if bits >> 2 * count else []
+        measures = measures_of(self._asking.about(*QUANTITIES).of_rules(left), facts)
+        return Branch((self._rules[n] for n in left), bits_at([*range(len(left)), *known, *named]), measures)
 
 
 def each(bits: int) -> Iterator[int]:
@@ -89,210 +130,16 @@ def each(bits: int) -> Iterator[int]:
         bits &= bits - 1
 
 
-def _windows(rule: Rule) -> tuple[Windowed, ...]:
-    windows = [
-        Windowed((rule.title, total.per, total.window_seconds), total.holds, False) for total in rule.match.totals
-    ]
+def _counting(n: int, rule: Rule, count: int) -> Counting:
+    may, does = 1 << n, 1 << count + n
+    windows = [_window(rule, total, total.holds, False) for total in rule.match.totals]
     if isinstance(rule, Permit) and rule.limit:
-        windows.append(Windowed((rule.title, rule.limit.per, rule.limit.window_seconds), rule.limit.admits, True))
-    return tuple(windows)
+        windows.append(_window(rule, rule.limit, rule.limit.admits, True))
+    applies = does if isinstance(rule, Permit) else may
+    return Counting(tuple(windows), applies, does, ~does, ~(does | may))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    """Conditions with the number of the rule each belongs to, and fields that must be known."""
-
-    count: int
-    conditions: list[tuple[int, Any]]
-    must: tuple[str, ...]
-
-    def about(self, *fields: str) -> _Asking:
-        """Only what reads one of these fields."""
-        conditions = [(n, item) for n, item in self.conditions if item.field in fields]
-        return _Asking(self.count, conditions, tuple(field for field in self.must if field in fields))
-
-    def by_zone(self) -> dict[str, _Asking]:
-        """Conditions of times apart by zone."""
-        zones = sorted({item.zone for item in self.of_type(TimesOfWeek)})
-        return {
-            zone: replace(self, conditions=[(n, c) for n, c in self.conditions if c.zone == zone]) for zone in zones
-        }
-
-    def of_type(self, kind: type[_C]) -> list[_C]:
-        """The conditions, all of this one type, for another may tell more apart. Raises ``TypeError``."""
-        if not all(type(item) is kind for _, item in self.conditions):
-            raise TypeError(f"a condition that is no {kind.__name__}")
-        return [item for _, item in self.conditions]
-
-    def concerns(self) -> int:
-        """Bits that may be lost by asking."""
-        return _bits(n for n, _ in self.conditions) | (1 << 2 * self.count if self.must else 0)
-
-    def __call__(self, facts: Facts) -> int:
-        """All bits but those that ``facts`` take away."""
-        lost = 0
-        for n, condition in self.conditions:
-            truth = condition.holds(facts)
-            if truth is not True:
-                lost |= 1 << self.count + n
-            if truth is False:
-                lost |= 1 << n
-        if not all(value_known(facts, field) for field in self.must):
-            lost |= 1 << 2 * self.count
-        return (1 << 2 * self.count + 1) - 1 & ~lost
-
-
-class _Words(dict[str | None, int]):
-    """Answers of all conditions of sets that read one fact, by its value."""
-
-    def __init__(self, fact: str, asking: _Asking) -> None:
-        super().__init__()
-        self.fact: Final = fact
-        self._asking = asking
-        named = frozenset[str]().union(*(condition.values for condition in asking.of_type(Among)))
-        known = [CLOSED_SETS[field] for field, read in READ.items() if read == fact and field in CLOSED_SETS]
-        self._told_apart: frozenset[str | None] = named.union(*known, (None, ""))
-        self._stranger: int | None = None
-
-    def __missing__(self, value: str | None) -> int:
-        """Ask for ``value``. Whatever no condition names is the same stranger to all of them, and is asked for once."""
-        if value in self._told_apart:
-            bits = self._asking(_somebody(self.fact, value))
-        elif self._stranger is None:
-            bits = self._stranger = self._asking(_somebody(self.fact, value))
-        else:
-            bits = self._stranger
-        if len(self) < MOST_KEPT:
-            self[value] = bits
-        return bits
-
-
-class _Measure(Protocol):
-    """Answers of all conditions that compare one quantity, by its place among their bounds."""
-
-    concerns: int
-    """Bits that may be lost by asking."""
-
-    def at(self, facts: Facts) -> int:
-        """The answers to ``facts``, as they were to whatever stood in the same place before."""
-
-
-class _Steps:
-    """A measure of one whole number. Beside the bounds, nothing, less than nothing and unknown stand apart."""
-
-    def __init__(self, fact: str, asking: _Asking, bounds: Iterable[int]) -> None:
-        self.concerns = asking.concerns()
-        self._asking, self._read = asking, attrgetter(fact)
-        self._bounds = sorted({-1, 0, *bounds})
-        self._kept: list[int | None] = [None] * (len(self._bounds) + 2)
-
-    def at(self, facts: Facts) -> int:
-        number = self._read(facts)
-        place = -1 if number is None else bisect_left(self._bounds, number)
-        bits = self._kept[place]
-        if bits is None:
-            bits = self._kept[place] = self._asking(facts)
-        return bits
-
-
-class _Amounts:
-    """A measure of the amount, whose bounds in base units are others for every asset and its decimals."""
-
-    def __init__(self, asking: _Asking) -> None:
-        self.concerns = asking.concerns()
-        self._asking, self._conditions = asking, asking.of_type(AmountWithin)
-        self._steps: dict[tuple[str | None, int | None], _Steps] = {}
-
-    def at(self, facts: Facts) -> int:
-        steps = self._steps.get((facts.asset, facts.decimals))
-        if steps is None:
-            steps = self._make(facts)
-            if len(self._steps) < MOST_KEPT:
-                self._steps[facts.asset, facts.decimals] = steps
-        return steps.at(facts)
-
-    def _make(self, facts: Facts) -> _Steps:
-        decimals = known_decimals(facts)
-        theirs = [bound for item in self._conditions if item.asset == facts.asset for bound in item.bounds()]
-        units = [] if decimals is None else [bound.floor_units(decimals) for bound in theirs]
-        return _Steps("amount_units", self._asking, units)
-
-
-class _Places:
-    """A measure of anything else, by a place worked out of the facts."""
-
-    def __init__(self, asking: _Asking, place: Callable[[Facts], Hashable]) -> None:
-        self.concerns = asking.concerns()
-        self._asking, self._place = asking, place
-        self._kept: dict[Hashable, int] = {}
-
-    def at(self, facts: Facts) -> int:
-        place = self._place(facts)
-        bits = self._kept.get(place)
-        if bits is None:
-            bits = self._asking(facts)
-            if len(self._kept) < MOST_KEPT:
-                self._kept[place] = bits
-        return bits
-
-
-def _words(asking: _Asking) -> list[_Words]:
-    by_fact: dict[str, list[str]] = {}
-    for field, fact in READ.items():
-        if field != "kind":
-            by_fact.setdefault(fact, []).append(field)
-    return [_Words(fact, part) for fact, fields in by_fact.items() if (part := asking.about(*fields)).concerns()]
-
-
-def _measures(asking: _Asking) -> list[_Measure]:
-    """One for each quantity that conditions compare. Raises ``TypeError`` for a condition that none is for."""
-    quantities = {item.field for _, item in asking.conditions} - READ.keys()
-    if not quantities <= {*_AGES, "time", "amount", "usd"}:
-        raise TypeError(f"no table for one of {sorted(quantities)}")
-    measures: list[_Measure] = []
-    for field, fact in _AGES.items():
-        if (part := asking.about(field)).concerns():
-            measures.append(_Steps(fact, part, _bounds(part.of_type(AgeWithin))))
-    if (part := asking.about("amount")).concerns():
-        measures.append(_Amounts(part))
-    if (part := asking.about("usd")).concerns():
-        measures.append(_worth(part))
-    return [*measures, *(_clock(zone, part) for zone, part in asking.about("time").by_zone().items())]
-
-
-_AGES: Final = {"books.age": "books_age_seconds", "price.age": "price_age_seconds"}
-
-
-def _worth(asking: _Asking) -> _Places:
-    bounds = sorted(_bounds(asking.of_type(UsdWithin)))
-
-    def place(facts: Facts) -> Hashable:
-        values = known_usd(facts)
-        return None if values is None else (bisect_left(bounds, values[0]), bisect_left(bounds, values[1]))
-
-    return _Places(asking, place)
-
-
-def _clock(zone: str, asking: _Asking) -> _Places:
-    ends = sorted({minute for item in asking.of_type(TimesOfWeek) for span in item.spans for minute in span})
-    return _Places(asking, lambda facts: bisect_right(ends, minute_of_week(facts, zone)))
-
-
-def _bounds(conditions: Iterable[AgeWithin | UsdWithin]) -> set[int]:
-    return {bound for item in conditions for bound in (item.above, item.at_most) if bound is not None}
-
-
-def _somebody(fact: str, value: str | None) -> Facts:
-    """A request of which one fact is given and, but for what every request has, nothing is known."""
-    given: dict[str, Any] = {fact: value}
-    return replace(_NOBODY, **given)
-
-
-_NOBODY: Final = Facts(kind="", requester="", now=datetime.min.replace(tzinfo=UTC))
-
-
-def _bits(places: Iterable[int]) -> int:
-    bits = 0
-    for place in places:
-        bits |= 1 << place
-    return bits
+def _window(
+    rule: Rule, window: TotalWithin | Limit, holds: Callable[[Facts, UsageTotals | None], bool | None], limits: bool
+) -> Window:
+    return Window((rule.title, window.per, window.window_seconds), KEYS[window.per], holds, limits)

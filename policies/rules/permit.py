@@ -38,8 +38,10 @@ class Limit:
             return None
         if self.count is not None and used.count >= self.count:
             return False
-        amount = True if self.amount is None else self._fits_amount(self.amount, facts, used)
-        worth = True if self.usd_micros is None else self._fits_usd(self.usd_micros, facts, used)
+        if self.usd_micros is None:
+            return self.amount is None or self._fits_amount(self.amount, facts, used)
+        worth = self._fits_usd(self.usd_micros, facts, used)
+        amount = self.amount is None or self._fits_amount(self.amount, facts, used)
         if amount is False or worth is False:
             return False
         return None if amount is None or worth is None else True
