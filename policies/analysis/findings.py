@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from policies.analysis.alphabet import Alphabet, alphabet_of
-from policies.analysis.coverage import denied_shares
+from policies.analysis.coverage import DRAWN, denied_of_drawn
 from policies.analysis.logic import Formula, Truth, every, negated
 from policies.analysis.models import ordinary, witness_of
 from policies.analysis.passage import Reading, people_meet
@@ -87,8 +87,10 @@ class _Looked:
         silent = sorted(KINDS - self.permitted)
         if silent:
             yield Finding("nothing-permits", ", ".join(silent), "nothing permits these kinds of request", refuses=False)
-        for kind, share in denied_shares(self.document, self.alphabet, sorted(self.permitted)).items():
-            yield Finding("share", kind, share, refuses=False)
+        denied = denied_of_drawn(self.document, self.alphabet, sorted(self.permitted))
+        told = ", ".join(f"{kind} {number}" for kind, number in denied.items())
+        words = f"denied of {DRAWN} drawn evenly over what the document tells apart: {told}"
+        yield Finding("share", "each kind that something permits", words, refuses=False)
 
     def _look(self, rule: Rule, truth: Truth, reading: Reading, space: Space) -> None:
         if rule.title not in self.matching and space.find(truth.yes) is not None:

@@ -295,3 +295,11 @@ def test_a_claim_that_makes_no_sense_is_refused(claim: str, field: str) -> None:
         read_invariants(claims(claim), load_document(document_text(CHANGES)))
     assert caught.value.field.startswith(field)
     assert caught.value.line == 4
+
+
+def test_says_how_much_of_each_kind_is_denied() -> None:
+    rules = CHANGES + "  - permit: f\n    match: {kind: freeze, requester: [alice, bob]}\n"
+    (share,) = [finding.words for finding in check(a_document(rules)) if finding.code == "share"]
+    assert "policy_change 0" in share
+    number = int(share.split("freeze ")[1].split(",")[0])
+    assert 180 < number < 300  # three of the five who could ask
