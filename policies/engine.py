@@ -15,8 +15,8 @@ from policies.judgement import DEFAULT_RULE, judge
 
 def evaluate(document: Document, facts: Facts, usage: Usage) -> Decision:
     """Decide ``facts`` under ``document``. Raises nothing of its own: what it cannot know, it denies."""
-    judged = judge(document, facts, usage)
-    return Decision(judged.verdict, document.hash, write, judged)
+    bare = judge(document, facts, usage)
+    return Decision(bare[0], document.hash, write, (document, facts, usage, bare))
 
 
 __all__ = ["DEFAULT_RULE", "evaluate"]

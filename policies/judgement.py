@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -50,21 +50,22 @@ class AskedOnce:
         return self._seen[asked]
 
 
+Bare = tuple[Verdict, Branch, int, Seen]
+"""A verdict, the branch that gave it, how its rules stood in the bits that ``kept`` describes (with their totals and
+limits), and what usage answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """Every rule against one request, and what follows. Nothing of it changes any more."""
+    """Every rule against one request, and what follows."""
 
-    __slots__ = ("bits", "branch", "document", "facts", "seen", "usage", "verdict")
-
-    def __init__(
-        self, document: Document, facts: Facts, usage: Usage, branch: Branch, bits: int, seen: Seen, verdict: Verdict
-    ) -> None:
-        self.document, self.facts, self.usage = document, facts, usage
-        self.branch = branch
-        self.bits = bits
-        """How the rules of ``branch`` stand, as ``kept`` describes it, with their totals and limits."""
-        self.seen = seen
-        """What ``usage`` answered so far."""
-        self.verdict = verdict
+    document: Document
+    facts: Facts
+    verdict: Verdict
+    branch: Branch
+    bits: int
+    """How the rules of ``branch`` stand, as ``kept`` describes it, with their totals and limits."""
+    usage: Usage
 
     def findings(self) -> Iterator[Finding]:
         """Rule by rule in the document's order. One that is not of the branch is known not to match."""
@@ -78,13 +79,15 @@ class Judged:
         return True if self.bits >> self.branch.count + n & 1 else None if self.bits >> n & 1 else False
 
 
-def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
+def judge(document: Document, facts: Facts, usage: Usage) -> Bare:
     """How every rule stands to ``facts``. Asks ``usage`` only for what ``windows.windows_needed`` lists.
 
     Unknown keeps a ``permit`` from applying and makes the others apply.
     """
     branch = document.tables(facts.kind).branch(facts)
-    bits = branch.answers(facts)
+    bits = branch.bits
+    for measure in branch.measures:
+        bits &= measure(facts)
     seen: Seen = {}
     for windows, applies, does, unknown, false in branch.counting:
         if bits & applies:
@@ -93,7 +96,7 @@ def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
                 bits &= unknown if truth is None else false
     answered = bits >> branch.count & branch.known_counts | bits & branch.others
     verdict = branch.verdicts.get(answered) or _verdict(branch, answered)
-    return Judged(document, facts, usage, branch, bits, seen, verdict)
+    return verdict, branch, bits, seen
 
 
 def unnamed(facts: Facts) -> list[str]:

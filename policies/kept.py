@@ -15,7 +15,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from policies.conditions import AgeWithin, Among, AmountWithin, UsdWithin
 from policies.conditions_time import TimesOfWeek, minute_of_week
@@ -104,51 +104,6 @@ class Words(dict[str | None, int]):
         return bits
 
 
-class Measure(Protocol):
-    """Answers of all conditions that compare one quantity, by its place among their bounds."""
-
-    def at(self, facts: Facts) -> int:
-        """The answers to ``facts``, as they were to whatever stood in the same place before."""
-
-
-class _Steps:
-    """A measure of one whole number. Beside the bounds, nothing, less than nothing and unknown stand apart."""
-
-    __slots__ = ("_asking", "_bounds", "_kept", "_read")
-
-    def __init__(self, fact: str, asking: Asking, bounds: Iterable[int]) -> None:
-        self._asking, self._read = asking, attrgetter(fact)
-        self._bounds = sorted({-1, 0, *bounds})
-        self._kept: list[int | None] = [None] * (len(self._bounds) + 2)
-
-    def at(self, facts: Facts) -> int:
-        number = self._read(facts)
-        place = -1 if number is None else bisect_left(self._bounds, number)
-        bits = self._kept[place]
-        if bits is None:
-            bits = self._kept[place] = self._asking(facts)
-        return bits
-
-
-class _Places:
-    """A measure of anything else, by a place worked out of the facts."""
-
-    __slots__ = ("_asking", "_kept", "_place")
-
-    def __init__(self, asking: Asking, place: Callable[[Facts], Hashable]) -> None:
-        self._asking, self._place = asking, place
-        self._kept: dict[Hashable, int] = {}
-
-    def at(self, facts: Facts) -> int:
-        place = self._place(facts)
-        bits = self._kept.get(place)
-        if bits is None:
-            bits = self._asking(facts)
-            if len(self._kept) < MOST_KEPT:
-                self._kept[place] = bits
-        return bits
-
-
 def words_of(asking: Asking) -> list[Words]:
     """One for each fact that conditions of sets read, or that must be known; the kind itself apart."""
     by_fact: dict[str, list[str]] = {}
@@ -158,14 +113,18 @@ def words_of(asking: Asking) -> list[Words]:
     return [Words(fact, part) for fact, fields in by_fact.items() if (part := asking.about(*fields))]
 
 
+Measure = Callable[[Facts], int]
+"""Answers of all conditions that compare one quantity, kept by its place among their bounds."""
+
+
 def measures_of(asking: Asking, facts: Facts) -> tuple[Measure, ...]:
     """One for each quantity that conditions compare or that must be known, for requests in the asset of ``facts``."""
     measures: list[Measure] = []
     for field, fact in _AGES.items():
         if part := asking.about(field):
-            measures.append(_Steps(fact, part, _bounds(part.of_type(AgeWithin))))
+            measures.append(_steps(fact, part, _bounds(part.of_type(AgeWithin))))
     if part := asking.about("amount"):
-        measures.append(_Steps("amount_units", part, _units(part, facts)))
+        measures.append(_steps("amount_units", part, _units(part, facts)))
     if part := asking.about("usd"):
         measures.append(_worth(part))
     return (*measures, *(_clock(zone, part) for zone, part in asking.about("time").by_zone().items()))
@@ -176,25 +135,56 @@ QUANTITIES: Final = (*_AGES, "amount", "usd", "time")
 """Fields that conditions compare with bounds."""
 
 
+def _steps(fact: str, asking: Asking, bounds: Iterable[int]) -> Measure:
+    """Of one whole number. Beside the bounds, nothing, less than nothing and unknown stand apart."""
+    places, read = sorted({-1, 0, *bounds}), attrgetter(fact)
+    kept: list[int | None] = [None] * (len(places) + 2)
+
+    def answers(facts: Facts) -> int:
+        number = read(facts)
+        place = -1 if number is None else bisect_left(places, number)
+        bits = kept[place]
+        if bits is None:
+            bits = kept[place] = asking(facts)
+        return bits
+
+    return answers
+
+
 def _units(asking: Asking, facts: Facts) -> list[int]:
     decimals = known_decimals(facts)
     theirs = [bound for item in asking.of_type(AmountWithin) if item.asset == facts.asset for bound in item.bounds()]
     return [] if decimals is None else [bound.floor_units(decimals) for bound in theirs]
 
 
-def _worth(asking: Asking) -> _Places:
+def _worth(asking: Asking) -> Measure:
     bounds = sorted(_bounds(asking.of_type(UsdWithin)))
 
     def place(facts: Facts) -> Hashable:
         values = known_usd(facts)
         return None if values is None else (bisect_left(bounds, values[0]), bisect_left(bounds, values[1]))
 
-    return _Places(asking, place)
+    return _by_place(asking, place)
 
 
-def _clock(zone: str, asking: Asking) -> _Places:
+def _clock(zone: str, asking: Asking) -> Measure:
     ends = sorted({minute for item in asking.of_type(TimesOfWeek) for span in item.spans for minute in span})
-    return _Places(asking, lambda facts: bisect_right(ends, minute_of_week(facts, zone)))
+    return _by_place(asking, lambda facts: bisect_right(ends, minute_of_week(facts, zone)))
+
+
+def _by_place(asking: Asking, place_of: Callable[[Facts], Hashable]) -> Measure:
+    kept: dict[Hashable, int] = {}
+
+    def answers(facts: Facts) -> int:
+        place = place_of(facts)
+        bits = kept.get(place)
+        if bits is None:
+            bits = asking(facts)
+            if len(kept) < MOST_KEPT:
+                kept[place] = bits
+        return bits
+
+    return answers
 
 
 def _bounds(conditions: Iterable[AgeWithin | UsdWithin]) -> set[int]:

@@ -55,12 +55,14 @@ class Counting(NamedTuple):
 class Branch:
     """The rules that may match a request of which certain words are said, and what they answer to its quantities."""
 
-    __slots__ = ("_bits", "_measures", "count", "counting", "known_counts", "others", "rules", "verdicts")
+    __slots__ = ("bits", "count", "counting", "known_counts", "measures", "others", "rules", "verdicts")
 
     def __init__(self, rules: Iterable[Rule], bits: int, measures: tuple[Measure, ...]) -> None:
-        """``bits`` is what ``rules`` answer to the words, ``measures`` what can still take some of them away."""
         self.rules: Final = tuple(rules)
-        self._bits, self._measures = bits, measures
+        self.bits: Final = bits
+        """How their matches stand to the words alone, as ``kept`` describes it; totals and limits are left aside."""
+        self.measures: Final = measures
+        """What takes some of the bits away when the quantities are known."""
         self.count: Final = len(self.rules)
         permits = [n for n, rule in enumerate(self.rules) if isinstance(rule, Permit)]
         self.known_counts: Final = bits_at([*permits, self.count])
@@ -70,13 +72,6 @@ class Branch:
         self.counting: Final = [_counting(n, rule, self.count) for n, rule in enumerate(self.rules) if windows_of(rule)]
         self.verdicts: Final[dict[int, Verdict]] = {}
         """What followed from the rules that applied, for ``judgement`` to keep."""
-
-    def answers(self, facts: Facts) -> int:
-        """How each match stands to ``facts``, in the bits that ``kept`` describes; totals and limits are left aside."""
-        bits = self._bits
-        for measure in self._measures:
-            bits &= measure.at(facts)
-        return bits
 
 
 class Tables:
@@ -96,8 +91,9 @@ class Tables:
         self._start = self._asking.about("kind")(somebody("kind", kind)) if defined else (1 << len(self._rules)) - 1
         self._words = words_of(self._asking)
         self._branches: dict[Hashable, Branch] = {}
-        # The last two tell amounts apart, and with two there is always a tuple.
-        self._read = attrgetter(*(item.fact for item in self._words if item.fact not in IDS), "asset", "decimals")
+        facts = {item.fact for item in self._words if item.fact not in IDS}
+        # Asset and decimals tell amounts apart, and with two there is always a tuple.
+        self._read = attrgetter(*sorted({*facts, "asset", "decimals"}))
         self._ids = [(attrgetter(item.fact), item) for item in self._words if item.fact in IDS]
 
     def branch(self, facts: Facts) -> Branch:
@@ -108,8 +104,9 @@ class Tables:
         branch = self._branches.get(chosen)
         if branch is None:
             branch = self._grow(facts)
-            if len(self._branches) < MOST_KEPT:
-                self._branches[chosen] = branch
+            if len(self._branches) >= MOST_KEPT:
+                self._branches.clear()
+            self._branches[chosen] = branch
         return branch
 
     def _grow(self, facts: Facts) -> Branch:

@@ -48,12 +48,12 @@ class Limit:
 
     @staticmethod
     def _fits_amount(most: Threshold, facts: Facts, used: UsageTotals) -> bool | None:
-        if facts.asset is not None and facts.asset != most.asset:
-            return False
-        asked, decimals = known_amount(facts), known_decimals(facts)
-        if facts.asset is None or decimals is None or asked is None or used.amount_units is None:
+        if facts.asset != most.asset:
+            return None if facts.asset is None else False
+        asked, decimals, before = known_amount(facts), known_decimals(facts), used.amount_units
+        if decimals is None or asked is None or before is None:
             return None
-        return not most.below(used.amount_units + asked, decimals)
+        return not most.below(before + asked, decimals)
 
     @staticmethod
     def _fits_usd(most: int, facts: Facts, used: UsageTotals) -> bool | None:
