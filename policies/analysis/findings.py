@@ -111,7 +111,7 @@ class _Looked:
             model = space.find(every([wanted, asker]), ordinary(space, self.decimals))
             if model is not None:
                 words = "not even everybody together is enough" if refuses else "one of them cannot ask for it"
-                witness = witness_of(model, space, [document], self.decimals)
+                witness = witness_of(model, space, [document.rules], self.decimals)
                 self.found.append(Finding(code, kind, words, refuses, witness))
                 return
 
