@@ -25,7 +25,10 @@ def witness_of(
     decimals: Mapping[str, int],
     request: Request | None = None,
 ) -> Witness:
-    """What ``model`` says, as facts. ``decimals`` are those of the assets a table names; others get the usual."""
+    """What ``model`` says, as facts, and what each of several sets of rules has ``counted`` by then.
+
+    ``decimals`` are those of the assets a table names; others get the usual.
+    """
     request = request or space.request
     words = _Words(model, request)
     steps = {name: words.number(name) for name in ("amount",)}

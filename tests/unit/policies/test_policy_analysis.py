@@ -140,6 +140,29 @@ def test_each_form_of_claim_holds_or_breaks(rules: str, claim: str, holds: bool)
     assert "proved" in proof.words()[0] if holds else "BROKEN" in proof.words()[0]
 
 
+LIMIT = "limit: {per: client, window: 24h, count: 5}"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "holds"),
+    [
+        ("limit: {per: client, window: 24h, count: 5}", True),
+        ("limit: {per: client, window: 12h, count: 5}", True),
+        ("limit: {per: client, window: 24h, count: 4}", False),
+        ("limit: {per: client, window: 25h, count: 5}", False),
+        ("limit: {per: asset, window: 24h, count: 5}", False),
+        ('limit: {per: client, window: 24h, amount: "5 BTC"}', False),
+    ],
+)
+def test_a_limit_is_claimed_of_all_that_leaves(claimed: str, holds: bool) -> None:
+    rules = f"{CHANGES}  - permit: out\n    match: {{kind: withdrawal}}\n    {LIMIT}\n"
+    (proof,) = proofs(rules, f"limits: x\n    match: {{kind: withdrawal, destination: listed}}\n    {claimed}")
+    assert proof.holds is holds
+    beside = rules + "  - permit: own\n    match: {kind: withdrawal, destination: listed, client: desk}\n"
+    (proof,) = proofs(beside, f"limits: x\n    match: {{kind: withdrawal, destination: listed}}\n    {claimed}")
+    assert not proof.holds
+
+
 def test_a_boundary_is_proved_to_the_smallest_unit_there_is() -> None:
     two = (
         '  - require: two\n    match: {kind: withdrawal, amount: {above: "0.05 BTC"}}\n    approvals: {operators: 2}\n'
@@ -284,6 +307,8 @@ def test_a_claim_that_is_about_no_request_is_found() -> None:
         ("{takes: x, match: {kind: sweep}, approvals: {ops: 1}}", "claims[0].approvals.ops"),
         ("{never: x, match: {kind: sweep}, people: 2}", "claims[0].people"),
         ("{unknown: x, match: {kind: withdrawal}, fields: [colour]}", "claims[0].fields"),
+        ("{limits: x, match: {kind: withdrawal}}", "claims[0]"),
+        ("{limits: x, match: {kind: withdrawal}, limit: {per: client, window: 1h}}", "claims[0].limit"),
         (
             "{never: x, match: {kind: withdrawal, total: {per: client, window: 1h, count: {above: 1}}}}",
             "claims[0].match",
