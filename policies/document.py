@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from custody.kernel.canonical import digest_bytes
+from policies.answering import Tables
 from policies.names import Members, Names
 from policies.rules import NAMES, READERS, Rule
 from policies.strict_yaml import Item, PolicyError, listed, read_yaml
-from policies.tables import Tables
 from policies.vocabulary import KINDS
 
 MAX_RULES: Final = 1_000

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from policies.answering import Branch, Window
 from policies.decision import MatchedRule, Outcome, Verdict
 from policies.document import Document
 from policies.facts import Facts, Usage, UsageTotals
@@ -16,7 +17,6 @@ from policies.readings import key_under, value_known
 from policies.rules import Rule
 from policies.rules.permit import Permit
 from policies.rules.require import Require
-from policies.tables import Branch, Window
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
 
 Seen = dict[tuple[str, str, int], UsageTotals | None]
