@@ -75,14 +75,15 @@ class Permit:
 
 def read(title: str, entries: dict[str, Item], names: Names) -> Permit:
     """Read one ``permit`` rule. Raises ``PolicyError``."""
-    limit = _read_limit(entries["limit"]) if "limit" in entries else None
+    limit = read_limit(entries["limit"]) if "limit" in entries else None
     also = [] if limit is None else [SCOPES[limit.per]]
     if limit is not None:
         also += [*(["asset", "amount"] if limit.amount else []), *(["usd"] if limit.usd_micros else [])]
     return Permit(title, read_match(entries["match"], names, also=also, permits=True), limit)
 
 
-def _read_limit(item: Item) -> Limit:
+def read_limit(item: Item) -> Limit:
+    """Read how much may be asked for in a window. Raises ``PolicyError``."""
     entries = item.mapping({"per", "window", "amount", "usd", "count"}, required=("per", "window"))
     per, window_seconds = entries["per"].one_of(SCOPES), read_duration(entries["window"])
     amount = read_threshold(entries["amount"]) if "amount" in entries else None
