@@ -114,9 +114,9 @@ def test_refuses_an_approval_that_was_written_into_the_table(road: Road) -> None
     with superuser(road) as connection:
         connection.execute(
             text(
-                "INSERT INTO approvals (digest, approver, verdict, nonce, document, given_at)"
+                "INSERT INTO approvals (digest, approver, verdict, nonce, document, given_at, not_after)"
                 " SELECT digest, 'bob', verdict, md5(nonce), jsonb_set(document, '{statement,approver}', '\"bob\"'),"
-                " given_at FROM approvals WHERE digest = :digest"
+                " given_at, not_after FROM approvals WHERE digest = :digest"
             ),
             {"digest": asked.digest},
         )

@@ -72,8 +72,9 @@ def compose(
     standing = rejudge(session, row, trust=trust, now=now)
     if standing == "denied":
         return _refuse_by_policy(session, row, now)
-    if standing == "pending":
-        return move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+    if standing != "approved":
+        state = move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+        return state if standing != "rejected" else move(session, row, event=Event.REJECT, actor="operators", now=now)
     _refuse_stopped(session, row)
     _attach(session, row, planned, trust, rules, seal_key, now)
     return move(session, row, event=Event.COMPOSE, actor="daemon", now=now)
