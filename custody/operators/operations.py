@@ -68,19 +68,18 @@ def ask(
 
 def answer(session: Session, *, challenge: bytes, purpose: str, operator: str, now: datetime) -> Mapping[str, Any]:
     """Use a question up; returns what was asked. Raises ``PasskeyRefused``: unknown, another's, reused or expired."""
-    row = session.execute(
-        select(ChallengeRow).where(ChallengeRow.challenge == challenge.hex()).with_for_update()
-    ).scalar_one_or_none()
-    if row is None or row.purpose != purpose:
-        raise _refused("challenge-unknown", "was never asked here")
-    if row.operator != operator:
-        raise _refused("challenge-of-another", "was asked of somebody else")
+    row = _question(session, challenge, purpose, operator)
     if row.used_at is not None:
         raise _refused("challenge-reused", "was answered before")
     if now > row.expires_at:
         raise _refused("challenge-expired", "was asked too long ago")
     row.used_at = now
     return row.document
+
+
+def question(session: Session, *, challenge: bytes, purpose: str, operator: str) -> Mapping[str, Any]:
+    """What was asked under this challenge, used up or not. Raises ``PasskeyRefused``: unknown or another's."""
+    return _question(session, challenge, purpose, operator).document
 
 
 def count(session: Session, *, credential: str, operator: str, sign_count: int, now: datetime) -> None:
@@ -167,6 +166,17 @@ def signed_in(session: Session, *, token: str, now: datetime) -> str | None:
             SignInRow.token_hash == _hash(token), SignInRow.closed_at.is_(None), SignInRow.expires_at >= now
         )
     ).scalar_one_or_none()
+
+
+def _question(session: Session, challenge: bytes, purpose: str, operator: str) -> ChallengeRow:
+    row = session.execute(
+        select(ChallengeRow).where(ChallengeRow.challenge == challenge.hex()).with_for_update()
+    ).scalar_one_or_none()
+    if row is None or row.purpose != purpose:
+        raise _refused("challenge-unknown", "was never asked here")
+    if row.operator != operator:
+        raise _refused("challenge-of-another", "was asked of somebody else")
+    return row
 
 
 def _known(session: Session, credential: str, operator: str) -> CredentialRow:
