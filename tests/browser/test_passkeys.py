@@ -27,16 +27,3 @@ def test_a_passkey_is_registered_named_by_the_trust_root_and_gives_a_verdict_tha
         )
     assert person == "alice"
     assert alice.said == []
-
-
-def test_shots(stage: Stage) -> None:
-    digest = stage.digest()
-    alice = stage.enrolled("alice")
-    alice.open("/console/sign-in"); alice.page.screenshot(path="/tmp/people_signin.png")
-    alice.open("/console"); alice.page.screenshot(path="/tmp/people_queue.png")
-    alice.open("/console/passkeys"); alice.page.screenshot(path="/tmp/people_passkeys.png", full_page=True)
-    alice.open(f"/console/intents/{digest}"); alice.page.screenshot(path="/tmp/people_intent.png", full_page=True)
-    alice.ask(digest); alice.page.screenshot(path="/tmp/people_statement.png", full_page=True)
-    bob = stage.person("bob")
-    bob.register(); bob.page.screenshot(path="/tmp/people_candidate.png", full_page=True)
-    alice.sign(); alice.page.wait_for_selector("text=approve at"); alice.page.screenshot(path="/tmp/people_after.png", full_page=True)

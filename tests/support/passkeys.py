@@ -128,9 +128,14 @@ class PasskeyWorld(World):
         return replace(person, credentials=theirs)
 
 
+def world(**changes: Any) -> PasskeyWorld:
+    """A world of today, for a house; ``changes`` are fields of ``PasskeyWorld``."""
+    return PasskeyWorld(now=datetime.now(UTC), **changes)
+
+
 def found(database: FreshDatabase, **changes: Any) -> House:
-    """A house whose operators have passkeys; ``changes`` are fields of its ``PasskeyWorld``."""
-    return House.found(database, ceremony=PasskeyWorld(now=datetime.now(UTC), **changes))
+    """A house whose operators have passkeys."""
+    return House.found(database, ceremony=world(**changes))
 
 
 def asked(house: House, person: str, digest: str, *, verdict: str = "approve", nonce: str = "") -> Statement:

@@ -25,10 +25,10 @@ def element(tag: str, /, *children: str, **attributes: str) -> Markup:
     return Markup(f"<{tag}{written}>{inner}</{tag}>")
 
 
-def facts(*rows: tuple[str, str]) -> Markup:
+def facts(*rows: tuple[str, str], class_: str = "plain") -> Markup:
     """Names and values, one under the other."""
     pairs = [part for name, value in rows for part in (element("dt", name), element("dd", value))]
-    return element("dl", *pairs)
+    return element("dl", *pairs, class_=class_)
 
 
 def page(title: str, *body: str) -> str:

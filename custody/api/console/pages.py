@@ -14,6 +14,7 @@ from custody.evidence.codes import digest_code
 from custody.evidence.passkeys import Credential
 from custody.kernel.clock import rfc3339
 
+_BY_FILE_ONLY: Final = ("operator_change", "group_change", "policy_change", "keyset_change", "root_change")
 _VERDICTS: Final = {"approve": "Approve", "reject": "Reject"}
 
 
@@ -84,18 +85,19 @@ def queue(operator: str, intents: Sequence[Mapping[str, Any]]) -> str:
     return page("Queue", _header(operator), element("main", element("h1", "Waiting"), body))
 
 
-def intent(operator: str, shown: Mapping[str, Any]) -> str:
-    """One intent: its words, its code, who has spoken and who is missing; and the two buttons where they make sense."""
-    may_speak = shown["state"] == "pending" or (shown["state"] == "approved" and shown["delay_left_seconds"])
+def intent(operator: str, shown: Mapping[str, Any], *, has_passkey: bool) -> str:
+    """One intent: its words, its code, who has spoken and who is missing; and the buttons where they make sense."""
+    is_open = shown["state"] == "pending" or (shown["state"] == "approved" and shown["delay_left_seconds"] > 0)
+    closed = _why_not(operator, shown, has_passkey) if is_open else ""
     return page(
         "Intent",
         _header(operator),
         element(
             "main",
-            element("h1", "Do you agree to this?" if may_speak else f"This is {shown['state']}"),
+            element("h1", "Do you agree to this?" if is_open and not closed else f"This is {shown['state']}"),
             _said(shown),
             _people(shown),
-            *([_choice(shown)] if may_speak else []),
+            element("p", closed, class_="soft") if closed or not is_open else _choice(shown),
         ),
     )
 
@@ -121,6 +123,7 @@ def statement(operator: str, shown: Mapping[str, Any], said: Statement, question
                     ("good until", rfc3339(said.not_after)),
                     ("nonce", said.nonce),
                     ("challenge", said.message.hex()),
+                    class_="exact",
                 ),
                 _ask(question, f"{verb} with your passkey", said.verdict),
             ),
@@ -209,6 +212,17 @@ def _people(shown: Mapping[str, Any]) -> Markup:
     )
 
 
+def _why_not(operator: str, shown: Mapping[str, Any], has_passkey: bool) -> str:
+    """Why there is nothing to press; empty where there is."""
+    if shown["document"]["request"]["requester"] == operator:
+        return "You asked for it: others have to agree."
+    if shown["kind"] in _BY_FILE_ONLY:
+        return "A change of the rules is agreed to on your own machine, with: custody approve FILE"
+    if operator in shown["tally"]["approved"] and shown["state"] == "pending":
+        return "You have agreed to it."
+    return "" if has_passkey else "You have no passkey that counts. Register one, or use: custody approve"
+
+
 def _missing(shown: Mapping[str, Any]) -> str:
     missing = shown["tally"]["missing"]
     waits = [
@@ -254,6 +268,7 @@ def _passkey(each: Passkey) -> Markup:
             ("code", digest_code(each.credential.fingerprint)),
             ("id", each.credential.id),
             ("public key", each.credential.public_key),
+            class_="exact",
         ),
         class_="card",
     )

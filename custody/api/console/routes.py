@@ -20,7 +20,6 @@ from custody.api.console.door import (
     AsVisitor,
     OnOwnPage,
     Shown,
-    Visit,
     give_cookie,
     sign_in,
     sign_out,
@@ -100,7 +99,15 @@ def show_intent(visit: AsGuest, digest: str) -> Response:
     name = fields.hexadecimal(digest, field="digest", length=32)
     if visit is None:
         return _to_sign_in()
-    return _html(pages.intent(visit.operator, _whole(visit, name)))
+
+    def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], bool]:
+        filed = queries.get(unit.session, digest=name)
+        counting = [each for each in _credentials(trust.root, visit.operator) if trust.root.counts(each, unit.now)]
+        has_passkey = bool(set(counting) - known.locked(unit.session))
+        return whole_intent(unit.session, filed, root=trust.root, now=unit.now), has_passkey
+
+    whole, has_passkey = visit.call.trusting(work)
+    return _html(pages.intent(visit.operator, whole, has_passkey=has_passkey))
 
 
 @router.post("/intents/{digest}/statement")
@@ -227,14 +234,6 @@ def take_passkey(visit: AsVisitor, body: Body) -> Response:
 
     visit.call.unit(work)
     return JSONResponse({"next": "/console/passkeys"}, status_code=201)
-
-
-def _whole(visit: Visit, digest: str) -> dict[str, Any]:
-    def work(unit: Unit, trust: InForce) -> dict[str, Any]:
-        filed = queries.get(unit.session, digest=digest)
-        return whole_intent(unit.session, filed, root=trust.root, now=unit.now)
-
-    return visit.call.trusting(work)
 
 
 def _credentials(root: TrustRoot, operator: str) -> list[str]:
