@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from custody.approvals import operations as approvals
 from custody.approvals import passkeys
 from custody.approvals import queries as intents
 from custody.evidence.approvals import Approval, Statement
@@ -170,10 +171,10 @@ def pin_candidates(house: House, *people: str) -> TrustRoot:
     return put_in_force(house, newer)
 
 
-def put_in_force(house: House, root: TrustRoot) -> TrustRoot:
+def put_in_force(house: House, root: TrustRoot, *, policy: str | None = None) -> TrustRoot:
     """Make ``root`` the newest version, without the road that leads there."""
     with house.db.unit() as unit:
-        text_of_policy = trust.in_force(unit.session).policy_text
+        text_of_policy = policy or trust.in_force(unit.session).policy_text
         unit.session.add(
             TrustRootRow(
                 version=root.version,
@@ -184,3 +185,16 @@ def put_in_force(house: House, root: TrustRoot) -> TrustRoot:
             )
         )
     return root
+
+
+def give(house: House, approval: Approval) -> str:
+    """Hand the house a verdict; returns where its intent stands then."""
+    with house.db.unit() as unit:
+        return approvals.give(
+            unit.session,
+            digest=approval.statement.digest,
+            approval=approval,
+            root=trust.in_force(unit.session).root,
+            correlation_id="test",
+            now=unit.now,
+        ).state
