@@ -132,8 +132,8 @@ def statement(operator: str, shown: Mapping[str, Any], said: Statement, question
     )
 
 
-def enrolment(operator: str, passkeys: Sequence[Passkey], proposal: Sequence[str]) -> str:
-    """An operator's passkeys, which of them count, and what to do so that one does. ``proposal`` are commands."""
+def enrolment(operator: str, passkeys: Sequence[Passkey], waiting: Sequence[Credential]) -> str:
+    """An operator's passkeys, which of them count, and what to do so that those that are ``waiting`` do."""
     cards = [_passkey(each) for each in passkeys]
     return page(
         "Passkeys",
@@ -152,7 +152,7 @@ def enrolment(operator: str, passkeys: Sequence[Passkey], proposal: Sequence[str
                 ),
                 element("form", element("button", "Register a passkey"), method="post", action="/console/passkeys/new"),
             ),
-            *([_commands(proposal)] if proposal else []),
+            *(_commands(operator, each) for each in waiting),
         ),
     )
 
@@ -274,12 +274,23 @@ def _passkey(each: Passkey) -> Markup:
     )
 
 
-def _commands(proposal: Sequence[str]) -> Markup:
+def _commands(operator: str, passkey: Credential) -> Markup:
+    ask = (
+        f"custody passkey propose passkey.json --for {operator} --root root.json --policy policy.yaml \\\n"
+        f"  --as {operator} --key {operator}.pem --out proposal.json --token-file {operator}.token"
+    )
+    agree = (
+        "custody approve proposal.json --root root.json --as YOUR-NAME --key YOUR-KEY.pem \\\n"
+        "  --token-file YOUR-NAME.token"
+    )
     return element(
         "section",
-        element("h2", "So that it counts"),
-        element("p", "Compare the code with a second person, then run, each on your own machine:"),
-        element("pre", "\n".join(proposal)),
+        element("h2", f"So that {digest_code(passkey.fingerprint)} counts"),
+        element("p", "Save this as passkey.json on your own machine, and ask for it with a key you have already:"),
+        element("pre", json.dumps(passkey.to_json(), indent=2), class_="passkey"),
+        element("pre", ask),
+        element("p", "A second person compares the code with you, reads the proposal and agrees on their machine:"),
+        element("pre", agree),
     )
 
 

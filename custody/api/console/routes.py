@@ -31,6 +31,7 @@ from custody.approvals import passkeys, queries
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.approvals import VERDICTS, Approval, Statement
+from custody.evidence.passkeys import Credential
 from custody.evidence.trust_root import TrustRoot
 from custody.operators import library
 from custody.operators import operations as operators
@@ -166,27 +167,26 @@ def show_passkeys(visit: AsGuest) -> Response:
     if visit is None:
         return _to_sign_in()
 
-    def work(unit: Unit, trust: InForce) -> tuple[list[pages.Passkey], list[str]]:
+    def work(unit: Unit, trust: InForce) -> tuple[list[pages.Passkey], list[Credential]]:
         locked, root = known.locked(unit.session), trust.root
         pinned = {
             each.id: each for person in root.operators if person.id == visit.operator for each in person.credentials
         }
-        waiting = {
+        candidates = {
             each.credential.id: each.credential for each in known.candidates(unit.session, operator=visit.operator)
         }
-        every = [*pinned.values(), *(each for name, each in waiting.items() if name not in pinned)]
+        every = [*pinned.values(), *(each for name, each in candidates.items() if name not in pinned)]
         shown = [
             pages.Passkey(
                 each, pages.in_words(root.cooling.get(each.id), each.id in locked, each.id in pinned, unit.now)
             )
             for each in every
         ]
-        return shown, [
-            _proposal(visit.operator, each.credential.id) for each in shown if each.credential.id not in pinned
-        ]
+        waiting = [each for name, each in candidates.items() if name not in pinned]
+        return shown, waiting
 
-    shown, proposal = visit.call.trusting(work)
-    return _html(pages.enrolment(visit.operator, shown, proposal))
+    shown, waiting = visit.call.trusting(work)
+    return _html(pages.enrolment(visit.operator, shown, waiting))
 
 
 @router.post("/passkeys/new")
@@ -238,10 +238,6 @@ def take_passkey(visit: AsVisitor, body: Body) -> Response:
 
 def _credentials(root: TrustRoot, operator: str) -> list[str]:
     return [each.id for person in root.operators if person.id == operator for each in person.credentials]
-
-
-def _proposal(operator: str, credential: str) -> str:
-    return f"custody passkey propose {credential} --for {operator}"
 
 
 def _challenge(value: object) -> bytes:
