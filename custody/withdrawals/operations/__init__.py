@@ -27,7 +27,7 @@ from custody.withdrawals.operations.paying import (
     wait,
     wanted,
 )
-from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request
+from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request, request_sweep
 from custody.withdrawals.operations.respending import (
     CannotRespend,
     RespendRequested,
@@ -60,6 +60,7 @@ __all__ = [
     "replace",
     "replaceable",
     "request",
+    "request_sweep",
     "request_rebroadcast",
     "request_replacement",
     "request_respend",
