@@ -207,7 +207,12 @@ def intent_view(
         "request_signature": filed.request_signature.to_json(),
         "words": words_of(filed, assets),
         "decision": decision_view(filed.decision),
-        "tally": {"approved": list(tally.approved), "missing": dict(tally.missing), "met": tally.met},
+        "tally": {
+            "approved": list(tally.approved),
+            "missing": dict(tally.missing),
+            "missing_roles": list(tally.missing_roles),
+            "met": tally.met,
+        },
         "missing_people": {group: list(people) for group, people in missing.items()},
         "approvals": [_spoken(approval) for approval in given],
         "delay_left_seconds": delay_left(filed, now),

@@ -22,7 +22,7 @@ from custody.kernel.canonical import digest as digest_of
 from custody.kernel.errors import Conflict, Refused
 from custody.outbox import operations as outbox
 from policies.decision import Decision, Outcome
-from policies.tally import satisfied
+from policies.tally import satisfied, whose_word_counts
 
 APPROVED: Final = "intents.approved"
 REJECTED: Final = "intents.rejected"
@@ -233,10 +233,12 @@ def _record(
 
 
 def _refuse_outsider(session: Session, filed: queries.FiledIntent, person: str, root: TrustRoot) -> None:
-    members = queries.members(session, filed, root=root)
-    # Where the policy asks for nobody but for time, whoever is in some group may use that time to say no.
-    asked = filed.decision.obligations.approvals or members
-    if not any(person in members.get(group, ()) for group in asked):
+    members, obligations = queries.members(session, filed, root=root), filed.decision.obligations
+    heard = whose_word_counts(obligations, members, queries.roles_of(session, filed.decision))
+    if not obligations.approvals and not obligations.roles:
+        # Where the policy asks for nobody but for time, whoever is in some group may use that time to say no.
+        heard = frozenset().union(*members.values())
+    if person not in heard:
         raise ApprovalRefused("is by nobody the policy asks", field="approval.statement.approver", reason="outsider")
 
 

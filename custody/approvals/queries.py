@@ -18,6 +18,7 @@ from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import Broken, NotFound
 from custody.operators import queries as operators
 from custody.trust.history import root_at
+from custody.trust.operations import in_force
 from policies.decision import Decision, Outcome
 from policies.tally import Tally, satisfied
 
@@ -101,13 +102,14 @@ def tally(
     requester: str,
     at: datetime | None = None,
     groups: Mapping[str, Collection[str]] | None = None,
+    roles: Mapping[str, Collection[str]] | None = None,
     locked: Collection[str] = (),
 ) -> Tally:
     """Who counts, who is missing, whether it is met: each human once, never the requester (I8).
 
     ``at`` leaves out what has expired by then and keys that ``root`` holds no more, as a cosigner will; None shows
     whoever has spoken. ``groups`` are the members that count (``members``), ``root``'s without it; by ``locked``
-    passkeys nothing counts.
+    passkeys nothing counts. Who holds which of ``roles`` is the policy's to say.
     """
     who = [
         item.statement.approver
@@ -118,7 +120,8 @@ def tally(
     ]
     if decision.outcome is Outcome.DENY:
         return Tally(approved=(), missing={}, met=False)
-    return satisfied(decision.obligations, root.groups if groups is None else groups, who, initiator=requester)
+    counts = root.groups if groups is None else groups
+    return satisfied(decision.obligations, counts, who, initiator=requester, roles=roles)
 
 
 def members(session: Session, filed: FiledIntent, *, root: TrustRoot) -> dict[str, frozenset[str]]:
@@ -131,13 +134,15 @@ def standing(
     session: Session, filed: FiledIntent, *, root: TrustRoot, now: datetime, decision: Decision | None = None
 ) -> Tally:
     """How far ``filed`` has got under ``decision`` (its own without one), counting what a sign gate counts now."""
+    chosen = decision or filed.decision
     return tally(
-        decision or filed.decision,
+        chosen,
         given(session, digest=filed.digest),
         root=root,
         requester=filed.intent.request.requester,
         at=now,
         groups=members(session, filed, root=root),
+        roles=roles_of(session, chosen),
         locked=operators.locked(session),
     )
 
@@ -145,10 +150,17 @@ def standing(
 def missing_people(
     session: Session, filed: FiledIntent, tally: Tally, *, root: TrustRoot
 ) -> dict[str, tuple[str, ...]]:
-    """Of each group that misses somebody: whose approval would count, by name."""
-    counts = members(session, filed, root=root)
+    """Of each group or role that misses somebody: whose approval would count, by name."""
+    counts, roles = members(session, filed, root=root), roles_of(session, filed.decision)
     out = {filed.intent.request.requester, *tally.approved}
-    return {group: tuple(sorted(counts.get(group, frozenset()) - out)) for group in tally.missing}
+    missing = {group: counts.get(group, frozenset()) for group in tally.missing}
+    missing |= {role: frozenset(roles.get(role, ())) for role in tally.missing_roles}
+    return {name: tuple(sorted(people - out)) for name, people in missing.items()}
+
+
+def roles_of(session: Session, decision: Decision) -> Mapping[str, Collection[str]]:
+    """Who holds which role, by the policy in force; empty where ``decision`` asks for none."""
+    return in_force(session).policy.roles if decision.obligations.roles else {}
 
 
 def _is_held(approval: Approval, root: TrustRoot) -> bool:

@@ -224,10 +224,11 @@ def _why_not(operator: str, shown: Mapping[str, Any], has_passkey: bool) -> str:
 
 
 def _missing(shown: Mapping[str, Any]) -> str:
-    missing = shown["tally"]["missing"]
+    wanted = [(f"{count} of {group}", group) for group, count in shown["tally"]["missing"].items()]
+    wanted += [(f"somebody who is {role}", role) for role in shown["tally"]["missing_roles"]]
     waits = [
-        f"{count} of {group} ({', '.join(shown['missing_people'].get(group, [])) or 'nobody left who may'})"
-        for group, count in missing.items()
+        f"{words} ({', '.join(shown['missing_people'].get(name, [])) or 'nobody left who may'})"
+        for words, name in wanted
     ]
     parts = [f"missing {', '.join(waits)}"] if waits and shown["state"] == "pending" else [shown["state"]]
     if shown["delay_left_seconds"]:

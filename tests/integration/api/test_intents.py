@@ -29,7 +29,8 @@ def test_shows_everything_a_person_needs_to_decide(house: House, call_as: As, di
     assert found["words"][0].startswith("Pay 0.50000000 BTC to ")
     assert found["words"][-1] == f"code {found['code']}"
     assert (found["decision"]["outcome"], found["decision"]["approvals"]) == ("require", {"operators": 2})
-    assert found["tally"] == {"approved": [], "missing": {"operators": 2}, "met": False}
+    assert found["tally"] == {"approved": [], "missing": {"operators": 2}, "missing_roles": [], "met": False}
+    assert found["missing_people"] == {"operators": ["alice", "bob", "carol"]}
     assert [item["digest"] for item in call_as("alice").get("/v1/intents?state=pending").json()["intents"]] == [digest]
 
 
