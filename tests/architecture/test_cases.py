@@ -19,7 +19,7 @@ BUILT = frozenset(
         range(31, 36),
         range(37, 43),
         range(43, 53),
-        (54, 56, 57),
+        (54, 56, 57, 58, 59),
         range(71, 75),
         range(76, 97),
     )

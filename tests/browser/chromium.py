@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+
+from custody.evidence.passkeys import from_base64url
+from tests.support.passkeys import Passkey
 
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = (
@@ -100,10 +105,26 @@ class Person:
         return self.sign()
 
     def sign(self) -> int:
-        """Press the button; returns the HTTP status of what was sent."""
+        """Press the button; returns the HTTP status of what was sent, after the page went on."""
         with self.page.expect_response(lambda answer: answer.request.method == "POST") as waited:
             self.page.click("#passkey")
-        return int(waited.value.status)
+        status = int(waited.value.status)
+        if status == 201:
+            self.page.wait_for_selector("#passkey", state="detached")
+        return status
+
+    def hold(self, passkey: Passkey) -> None:
+        """Put a passkey into the authenticator that the trust root names already."""
+        key = passkey.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        credential = {
+            "credentialId": _base64(from_base64url(passkey.credential.id, field="id")),
+            "isResidentCredential": False,
+            "rpId": passkey.console.rp_id,
+            "privateKey": _base64(key),
+            "signCount": passkey.sign_count,
+        }
+        chosen = {"authenticatorId": self.authenticator, "credential": credential}
+        self.devtools.send("WebAuthn.addCredential", chosen)
 
     def credentials(self) -> list[dict[str, Any]]:
         """What the authenticator holds."""
@@ -114,3 +135,7 @@ class Person:
         """Whether the authenticator says that the person was verified."""
         chosen = {"authenticatorId": self.authenticator, "isUserVerified": is_verified}
         self.devtools.send("WebAuthn.setUserVerified", chosen)
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

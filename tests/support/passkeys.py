@@ -18,7 +18,7 @@ from custody.approvals import operations as approvals
 from custody.approvals import passkeys
 from custody.approvals import queries as intents
 from custody.evidence.approvals import Approval, Statement
-from custody.evidence.passkeys import Assertion, Console, Credential, base64url
+from custody.evidence.passkeys import Assertion, Console, Credential, base64url, from_base64url
 from custody.evidence.trust_root import Person, SignedTrustRoot, TrustRoot
 from custody.operators.queries import candidates
 from custody.trust import operations as trust
@@ -28,7 +28,7 @@ from tests.support.servers import FreshDatabase
 from tests.support.world import House
 
 CONSOLE = Console(origin="https://console.example.com", rp_id="console.example.com")
-PRESENT, VERIFIED = 0x01, 0x04
+PRESENT, VERIFIED, _ATTESTED = 0x01, 0x04, 0x40
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
@@ -82,6 +82,31 @@ class Passkey:
         assertion = Assertion(self.credential.id, data.hex(), client.hex(), signature.hex())
         self.given.append(assertion)
         return assertion
+
+    def registration(
+        self, challenge: bytes, /, *, flags: int = PRESENT | VERIFIED, **client_data: Any
+    ) -> dict[str, Any]:
+        """What a browser sends when this passkey is made, without a statement of its maker."""
+        said = {
+            "type": "webauthn.create",
+            "challenge": base64url(challenge),
+            "origin": self.console.origin,
+            "crossOrigin": False,
+            **client_data,
+        }
+        name, point = from_base64url(self.credential.id, field="id"), bytes.fromhex(self.credential.public_key)
+        cose = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20" + point[1:33] + b"\x22\x58\x20" + point[33:]
+        data = hashlib.sha256(self.console.rp_id.encode()).digest() + bytes([flags | _ATTESTED])
+        data += self.sign_count.to_bytes(4, "big") + bytes(16) + len(name).to_bytes(2, "big") + name + cose
+        made = b"\xa3cfmtdnonegattStmt\xa0hauthData\x58" + bytes([len(data)]) + data
+        response = {"clientDataJSON": base64url(json.dumps(said).encode()), "attestationObject": base64url(made)}
+        return {
+            "id": self.credential.id,
+            "rawId": self.credential.id,
+            "type": "public-key",
+            "clientExtensionResults": {},
+            "response": response,
+        }
 
     def approval(self, statement: Statement, **lies: Any) -> Approval:
         """A verdict by this passkey."""
