@@ -27,8 +27,7 @@ from custody.evidence.intents import Intent, VaultName
 from custody.evidence.passkeys import Console
 from custody.trust import operations as trust
 from demo.child import free_port
-from policies.engine import evaluate
-from policies.facts import Facts, nothing_used
+from policies.decision import Decision
 from tests.browser.chromium import Person
 from tests.browser.serving import TOKENS, serving
 from tests.cosigner.builders import BTC, KEYSET, REGTEST, address, cosigner_key
@@ -88,7 +87,6 @@ def file_intents(house: House, chance: random.Random) -> list[str]:
     """A thousand withdrawals of anything to anybody, filed as they are asked for."""
     now, digests = house.now(), []
     with house.db.unit() as unit:
-        policy = trust.in_force(unit.session).policy
         for place in range(INTENTS):
             purpose = "".join(chance.choice(_PURPOSES) for _ in range(chance.randrange(1, 60))).strip() or "-"
             request = house.ceremony.withdrawal(
@@ -99,13 +97,12 @@ def file_intents(house: House, chance: random.Random) -> list[str]:
                 purpose=purpose,
                 idempotency_key=f"key-{place}",
             )
-            facts = Facts(kind="withdrawal", requester="exchange", now=now, client="acme", amount_units=request.amount)
             intent = Intent(request=request, chain=REGTEST.chain, vault=VaultName(KEYSET, BRANCH))
             approvals.file_intent(
                 unit.session,
                 intent=intent,
                 signature=house.signed(request),
-                decision=evaluate(policy, facts, nothing_used),
+                decision=Decision.from_json(house.ceremony.decision(request)),
                 client="acme",
                 now=now,
             )
