@@ -14,9 +14,9 @@ from custody.evidence.requests import Request, client_of
 from custody.evidence.signatures import Signature
 from custody.kernel.errors import Refused
 from custody.trust.operations import InForce
+from custody.windows import operations as windows
 from policies.decision import Decision
-from policies.engine import evaluate
-from policies.facts import Facts, nothing_used
+from policies.facts import Facts
 
 HOUSE: str = "house"
 """Whose an intent is that is about no client."""
@@ -65,7 +65,7 @@ def ask(
     """
     intent = in_the_house(request) if intent is None else intent
     known = Facts(kind=request.kind, requester=request.requester, now=now) if facts is None else facts
-    decision = evaluate(trust.policy, known, nothing_used)
+    decision = windows.decide(session, policy=trust.policy, facts=known)
     client = client_of(request) or HOUSE
     state = operations.file_intent(
         session, intent=intent, signature=signature, decision=decision, client=client, now=now

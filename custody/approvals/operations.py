@@ -15,17 +15,20 @@ from custody.audit import operations as audit
 from custody.evidence.approvals import Approval, ApprovalRefused, check_approval
 from custody.evidence.intents import Intent
 from custody.evidence.passkeys import Assertion
-from custody.evidence.requests import Request, RuleChange, WithdrawalRequest
+from custody.evidence.requests import Request, RuleChange, SweepRequest, WithdrawalRequest
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.canonical import digest as digest_of
 from custody.kernel.errors import Conflict, Refused
 from custody.outbox import operations as outbox
+from custody.windows import operations as windows
 from policies.decision import Decision, Outcome
-from policies.tally import satisfied, whose_word_counts
+from policies.facts import Facts
+from policies.tally import whose_word_counts
 
 APPROVED: Final = "intents.approved"
 REJECTED: Final = "intents.rejected"
+_PAID_OUT: Final = (WithdrawalRequest.kind, SweepRequest.kind)
 
 
 class IdempotencyMismatch(Refused):
@@ -67,13 +70,11 @@ def earlier(session: Session, *, request: Request) -> queries.FiledIntent | None
 def file_intent(
     session: Session, *, intent: Intent, signature: Signature, decision: Decision, client: str, now: datetime
 ) -> str:
-    """Store an intent with the policy's decision; returns ``denied``, ``pending``, ``approved`` or ``delayed``.
+    """Store an intent with the policy's decision; returns its state: ``denied``, ``pending`` or ``approved``.
 
-    ``delayed``: the policy asks for nobody and for time; its end is told by outbox, as after people agreed.
+    What asks for nobody, but for a delay or for facts, waits as well: when its time has come the outbox says so.
     """
     state = {Outcome.DENY: "denied", Outcome.REQUIRE: "pending", Outcome.ALLOW: "approved"}[decision.outcome]
-    only_time = state == "pending" and satisfied(decision.obligations, {}, ()).met
-    state = "approved" if only_time else state
     request = intent.request
     row = IntentRow(
         digest=intent.digest,
@@ -101,11 +102,12 @@ def file_intent(
         now=now,
         facts={"kind": intent.kind, "client": client, "policy": decision.document_hash},
     )
-    if only_time:
-        _tell(
-            session, row.digest, intent.kind, APPROVED, "", now, timedelta(seconds=decision.obligations.delay_seconds)
-        )
-        return "delayed"
+    if state != "denied":
+        windows.admit(session, digest=row.digest, facts=Facts.from_json(decision.facts))
+        _count(session, row.digest, intent.kind, state, now)
+    if state == "pending" and not decision.obligations.asks_people:
+        filed = queries.get(session, digest=row.digest)
+        _decide(session, filed, "approved", APPROVED, f"asked:{row.digest}", now)
     return state
 
 
@@ -172,6 +174,7 @@ def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRo
             decided_at=None if state == "pending" else now,
         )
     )
+    _count(session, digest, filed.intent.kind, state, now)
     if state != filed.state:
         audit.record(session, event=f"intent.{state}", subject=digest, actor="policy", now=now)
     if state == "approved" and now < not_before:
@@ -183,14 +186,15 @@ def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRo
 def close(session: Session, *, digest: str, state: str, actor: str, now: datetime) -> None:
     """The intent is over: ``expired`` or ``withdrawn``."""
     session.execute(update(IntentRow).where(IntentRow.digest == digest).values(state=state, decided_at=now))
+    windows.release(session, digest=digest, now=now)
     audit.record(session, event=f"intent.{state}", subject=digest, actor=actor, now=now)
 
 
 def expire_overdue(session: Session, *, now: datetime) -> list[str]:
-    """End every intent whose people did not agree in time, but withdrawals, which their room ends with their hold."""
+    """End every intent whose people did not agree in time, but what its room ends with its hold."""
     rows = session.execute(
         select(IntentRow)
-        .where(PENDING, IntentRow.not_after < now, IntentRow.kind != WithdrawalRequest.kind)
+        .where(PENDING, IntentRow.not_after < now, IntentRow.kind.not_in(_PAID_OUT))
         .order_by(IntentRow.digest)
         .with_for_update(skip_locked=True)
     ).scalars()
@@ -213,6 +217,7 @@ def _decide(
     session: Session, filed: queries.FiledIntent, state: str, topic: str, correlation_id: str, now: datetime
 ) -> None:
     session.execute(update(IntentRow).where(IntentRow.digest == filed.digest).values(state=state, decided_at=now))
+    _count(session, filed.digest, filed.intent.kind, state, now)
     wait = max(filed.not_before - now, timedelta(0)) if filed.not_before and state == "approved" else timedelta(0)
     _tell(session, filed.digest, filed.intent.kind, topic, correlation_id, now, wait)
 
@@ -240,6 +245,14 @@ def _refuse_outsider(session: Session, filed: queries.FiledIntent, person: str, 
         heard = frozenset().union(*members.values())
     if person not in heard:
         raise ApprovalRefused("is by nobody the policy asks", field="approval.statement.approver", reason="outsider")
+
+
+def _count(session: Session, digest: str, kind: str, state: str, now: datetime) -> None:
+    """Tell the windows: what was refused counts no more, and what no room carries further is done once approved."""
+    if state in ("denied", "rejected"):
+        windows.release(session, digest=digest, now=now)
+    elif state == "approved" and kind not in windows.CARRIED:
+        windows.finish(session, digest=digest, now=now)
 
 
 def _store(session: Session, digest: str, approval: Approval, now: datetime) -> None:

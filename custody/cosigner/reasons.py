@@ -59,6 +59,8 @@ class Reason(StrEnum):
     """The destination is not an address of this network."""
     DECISION_UNREADABLE = "decision-unreadable"
     """The daemon's stored decision is malformed or of another policy."""
+    STATEMENT_INVALID = "statement-invalid"
+    """A price or screening in the bundle is not by a service the trust root pins for it, or does not verify."""
     APPROVAL_INVALID = "approval-invalid"
     """An approval is by an unknown key, of something else, too early, the requester's own, or its nonce was used."""
     POLICY_DENIES = "policy-denies"
@@ -67,6 +69,10 @@ class Reason(StrEnum):
     """A member of a required group rejected it."""
     APPROVALS_MISSING = "approvals-missing"
     """Fewer people agreed, with approvals that have not expired, than policy requires."""
+    SCREENING_NOT_CLEAR = "screening-not-clear"
+    """Policy asks for a clear screening of the destination, and no pinned service says so."""
+    FACTS_TOO_OLD = "facts-too-old"
+    """Policy, evaluated here and now, asks for more, and a price or screening in the bundle is too old to be read."""
     DELAY_NOT_OVER = "delay-not-over"
     """The delay that policy requires, counted from when this program first saw the intent, is not over."""
     PSBT_MALFORMED = "psbt-malformed"
@@ -127,7 +133,7 @@ class Reason(StrEnum):
     """The keyholder read what will happen and said no."""
 
 
-UNSIGNED: Final = frozenset({Reason.CLOCKS_DIFFER, Reason.DELAY_NOT_OVER, Reason.BUNDLE_ALTERED})
+UNSIGNED: Final = frozenset({Reason.CLOCKS_DIFFER, Reason.FACTS_TOO_OLD, Reason.DELAY_NOT_OVER, Reason.BUNDLE_ALTERED})
 """Reasons that are not a lasting no: waiting may help, or an earlier yes stands. No refusal is signed for them."""
 
 
