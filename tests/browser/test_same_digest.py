@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from starlette.testclient import TestClient
 from custody.api.app import application
 from custody.api.auth import Callers
 from custody.api.console import pages
-from custody.api.standing import whole_intent
+from custody.api.views import intent_view
 from custody.approvals import operations as approvals
 from custody.approvals import queries
 from custody.cosigner.answering import Desk, Signed
@@ -25,9 +26,13 @@ from custody.cosigner.memory import Memory
 from custody.evidence.bundle import Payment
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.passkeys import Console
+from custody.evidence.proven import ProvenIntent
 from custody.trust import operations as trust
+from custody.trust.assets import known_assets
 from demo.child import free_port
-from policies.decision import Decision
+from policies.engine import evaluate
+from policies.facts import Facts, nothing_used
+from policies.tally import Tally
 from tests.browser.chromium import Person
 from tests.browser.serving import TOKENS, serving
 from tests.cosigner.builders import BTC, KEYSET, REGTEST, address, cosigner_key
@@ -39,7 +44,7 @@ from tests.support.passkeys import Passkey
 from tests.support.servers import FreshDatabase
 from tests.support.world import House, write_tokens
 
-INTENTS, IN_A_BUNDLE, BY_HTTP, BY_BROWSER = 1_000, 50, 25, 3
+INTENTS, IN_A_BUNDLE, BY_HAND, BY_HTTP, BY_BROWSER = 1_000, 25, 50, 20, 3
 BRANCH = 7
 POLICY = """
 policy: one agrees
@@ -85,11 +90,13 @@ def stage(database: FreshDatabase, tmp_path: Path) -> Iterator[Stage]:
 
 def file_intents(house: House, chance: random.Random) -> list[str]:
     """A thousand withdrawals of anything to anybody, filed as they are asked for."""
-    now, digests = house.now(), []
+    now, digests, world = house.now(), [], house.ceremony
+    known = Facts.from_json(world.decision(world.withdrawal("acme", BTC))["facts"])
     with house.db.unit() as unit:
+        policy = trust.in_force(unit.session).policy
         for place in range(INTENTS):
             purpose = "".join(chance.choice(_PURPOSES) for _ in range(chance.randrange(1, 60))).strip() or "-"
-            request = house.ceremony.withdrawal(
+            request = world.withdrawal(
                 "acme",
                 chance.randrange(20_000, BTC // 100),
                 destination=address(str(chance.random())),
@@ -97,12 +104,13 @@ def file_intents(house: House, chance: random.Random) -> list[str]:
                 purpose=purpose,
                 idempotency_key=f"key-{place}",
             )
+            facts = replace(known, amount_units=request.amount, destination_text=request.destination)
             intent = Intent(request=request, chain=REGTEST.chain, vault=VaultName(KEYSET, BRANCH))
             approvals.file_intent(
                 unit.session,
                 intent=intent,
                 signature=house.signed(request),
-                decision=Decision.from_json(house.ceremony.decision(request)),
+                decision=evaluate(policy, facts, nothing_used),
                 client="acme",
                 now=now,
             )
@@ -111,17 +119,21 @@ def file_intents(house: House, chance: random.Random) -> list[str]:
 
 
 def pages_of(house: House, digests: list[str]) -> list[str]:
-    """The digest on each approve page, made as the route makes it."""
+    """The digest on each approve page, of the view that the route shows when nobody has spoken yet."""
     with house.db.unit() as unit:
-        root = trust.in_force(unit.session).root
-        made = [
-            pages.intent(
-                "alice",
-                whole_intent(unit.session, queries.get(unit.session, digest=digest), root=root, now=unit.now),
-                has_passkey=True,
+        assets = known_assets(unit.session)
+        views = [
+            intent_view(
+                queries.get(unit.session, digest=digest),
+                given=(),
+                tally=Tally((), {"operators": 1}, met=False),
+                missing={},
+                assets=assets,
+                now=unit.now,
             )
             for digest in digests
         ]
+    made = [pages.intent("alice", view, has_passkey=True) for view in views]
     return [found for page in made for found in _SHOWN.findall(page)]
 
 
@@ -154,7 +166,8 @@ def pages_in_browser(stage: Stage, browser: Browser, digests: list[str], folder:
     return found
 
 
-def approve_rest(house: House, digests: list[str]) -> None:
+def approve(house: House, digests: list[str]) -> None:
+    """By carol, with her key."""
     with house.db.unit() as unit:
         root = trust.in_force(unit.session).root
         for digest in digests:
@@ -162,16 +175,29 @@ def approve_rest(house: House, digests: list[str]) -> None:
             approvals.give(unit.session, digest=digest, approval=said, root=root, correlation_id="test", now=unit.now)
 
 
+def audited(house: House, event: str) -> list[str]:
+    """What the audit log says of withdrawals, in order."""
+    recorded = "SELECT subject FROM audit_events WHERE event = :event AND subject <> :opening ORDER BY sequence"
+    with house.db.unit() as unit:
+        opening = queries.by_key(unit.session, requester="exchange", idempotency_key="open-acme")
+        assert opening is not None
+        return list(unit.session.execute(text(recorded), {"event": event, "opening": opening.digest}).scalars())
+
+
+def agreed(proven: ProvenIntent, now: datetime) -> ProvenIntent:
+    """With carol's yes, where nobody has given one to the house."""
+    if proven.approvals:
+        return proven
+    return replace(proven, approvals=(verdict("carol", proven.intent.digest, given_at=now),))
+
+
 def signed_by_cosigner(stage: Stage, digests: list[str]) -> list[str]:
     """Every intent in a bundle that the cosigner signs; what its log says then."""
     house, world = stage.house, stage.house.ceremony
     with house.db.unit() as unit:
+        decision = queries.get(unit.session, digest=digests[0]).decision.to_json()
         payments = [
-            Payment(
-                queries.proven(unit.session, digest=digest),
-                queries.get(unit.session, digest=digest).decision.to_json(),
-            )
-            for digest in digests
+            Payment(agreed(queries.proven(unit.session, digest=digest), unit.now), decision) for digest in digests
         ]
     opening = world.opening("acme", BRANCH)
     for place in range(0, len(payments), IN_A_BUNDLE):
@@ -192,15 +218,12 @@ def test_p059_page_audit_and_signers_log_show_the_same_digest(
     house = stage.house
     digests = file_intents(house, random.Random(seed))
     by_browser, by_http = digests[:BY_BROWSER], digests[BY_BROWSER : BY_BROWSER + BY_HTTP]
+    by_hand = digests[BY_BROWSER + BY_HTTP :][:BY_HAND]
+    assert audited(house, "intent.pending") == digests
     assert pages_of(house, digests) == digests
     assert pages_in_browser(stage, browser, by_browser, tmp_path) == by_browser
     assert pages_by_http(stage, by_http, tmp_path) == by_http
-    approve_rest(house, digests[BY_BROWSER + BY_HTTP :])
-    recorded = "SELECT subject FROM audit_events WHERE event = 'intent.approve' AND subject <> :opening"
-    with house.db.unit() as unit:
-        opening = queries.by_key(unit.session, requester="exchange", idempotency_key="open-acme")
-        assert opening is not None
-        audited = list(unit.session.execute(text(recorded), {"opening": opening.digest}).scalars())
-    assert audited == digests
+    approve(house, by_hand)
+    assert audited(house, "intent.approve") == [*by_browser, *by_http, *by_hand]
     assert sorted(signed_by_cosigner(stage, digests)) == sorted(digests)
     house.expect_whole()

@@ -20,8 +20,10 @@ from custody.evidence.trust_root import TrustRoot
 from custody.operators.operations import PasskeyRefused
 from custody.trust import operations as trust
 from custody.trust.history import root_at
-from policies.document import document_hash
-from policies.obligations import Obligations
+from policies.decision import stricter
+from policies.document import document_hash, load_document
+from policies.engine import evaluate
+from policies.facts import Facts, nothing_used
 from tests.cosigner.builders import BTC, DEMO_POLICY, World
 from tests.support import passkeys
 from tests.support.passkeys import Passkey
@@ -207,11 +209,12 @@ def test_a_decision_that_asks_for_more_time_is_waited_for(house: House) -> None:
     assert (state(house, asked), told(house, asked)) == ("approved", [0])
     with house.db.unit() as unit:
         decision = queries.get(unit.session, digest=asked).decision
-        longer = replace(decision, obligations=Obligations(decision.obligations.approvals, 3_600))
+        facts = Facts.from_json(decision.facts)
+        longer = stricter(decision, evaluate(load_document(PATIENT), facts, nothing_used))
         root = trust.in_force(unit.session).root
         found = approvals.redecide(unit.session, digest=asked, decision=longer, root=root, now=unit.now)
     assert found == "delayed"
-    assert told(house, asked)[1] == pytest.approx(3_600, abs=60)
+    assert told(house, asked)[1] == pytest.approx(86_400, abs=60)
     with house.db.unit() as unit:
         (waits,) = queries.delayed(unit.session, now=unit.now)
     assert waits.digest == asked
@@ -222,7 +225,7 @@ def test_what_was_rejected_is_not_decided_again(house: House) -> None:
     house.approve(asked, "bob", verdict="reject")
     with house.db.unit() as unit:
         filed, root = queries.get(unit.session, digest=asked), trust.in_force(unit.session).root
-        allowed = replace(filed.decision, obligations=Obligations())
+        allowed = evaluate(load_document(ONLY_TIME), Facts.from_json(filed.decision.facts), nothing_used)
         assert approvals.redecide(unit.session, digest=asked, decision=allowed, root=root, now=unit.now) == "rejected"
     assert state(house, asked) == "rejected"
 
