@@ -18,6 +18,7 @@ from custody.cli import (
     deposits,
     environment,
     parties,
+    passkeys,
     payer,
     policy,
     prices,
@@ -62,12 +63,14 @@ for name, group in (
     ("address", parties.addresses),
     ("db", database.app),
     ("deposit", deposits.app),
+    ("passkey", passkeys.app),
     ("payer", payer.app),
     ("policy", policy.app),
     ("price", prices.app),
     ("strays", strays.app),
     ("trust", trust.app),
     ("vault", vaults.app),
+    ("verdict", verdicts.app),
     ("withdrawal", withdrawals.app),
 ):
     app.add_typer(group, name=name)

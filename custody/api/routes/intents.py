@@ -22,12 +22,13 @@ router = APIRouter(prefix="/v1/intents")
 
 @router.get("")
 def waiting(call: AsReader, state: str = "pending") -> Response:
-    """Intents that wait for people, oldest first."""
+    """Intents that wait for people, oldest first; then those agreed to whose delay runs, the soonest first."""
     fields.one_of(state, ("pending",), field="state")
 
     def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
         found = queries.waiting(unit.session)
-        return [whole_intent(unit.session, filed, root=trust.root) for filed in found]
+        found += queries.delayed(unit.session, now=unit.now)
+        return [whole_intent(unit.session, filed, root=trust.root, now=unit.now) for filed in found]
 
     return JSONResponse({"intents": call.trusting(work)})
 
@@ -39,7 +40,7 @@ def one(call: AsReader, digest: str) -> Response:
 
     def work(unit: Unit, trust: InForce) -> dict[str, Any]:
         filed = queries.get(unit.session, digest=name)
-        return whole_intent(unit.session, filed, root=trust.root)
+        return whole_intent(unit.session, filed, root=trust.root, now=unit.now)
 
     return JSONResponse(call.trusting(work))
 
@@ -63,6 +64,6 @@ def _give(unit: Unit, trust: InForce, call: Call, digest: str, approval: Approva
         correlation_id=call.request_id,
         now=unit.now,
     )
-    view = whole_intent(unit.session, filed, root=trust.root)
+    view = whole_intent(unit.session, filed, root=trust.root, now=unit.now)
     crash_point("api.approval.before_commit")
     return view
