@@ -17,10 +17,6 @@ from policies.engine import evaluate
 from policies.facts import Facts, UsageTotals, nothing_used
 from policies.matches import Match
 from policies.rules.forbid import Forbid
-<<<<<<< HEAD
-=======
-from policies.answering import Tables
->>>>>>> line-analysis
 from policies.windows import measure
 from tests.properties.policies import whole
 from tests.unit.policies.builders import BTC, a_document, a_withdrawal
