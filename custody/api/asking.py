@@ -16,7 +16,9 @@ from sqlalchemy.orm import Session
 from custody.approvals import queries as intents
 from custody.approvals.asking import Asked
 from custody.bootstrap import Runtime
+from custody.changes import operations as changes
 from custody.evidence.requests import (
+    RULE_CHANGES,
     ClientOpeningRequest,
     PledgeReleaseRequest,
     PledgeRequest,
@@ -108,6 +110,10 @@ def _opening(enquiry: Enquiry) -> Asked:
     return Asked(done.digest, done.state, done.replayed)
 
 
+def _change(enquiry: Enquiry) -> Asked:
+    return changes.request(enquiry.session, **enquiry.told, attachments=enquiry.attachments)
+
+
 def _pledge(enquiry: Enquiry) -> Asked:
     raise NotBuilt(f"a {enquiry.request.kind} can be read and judged; nothing carries it out yet", field="request.kind")
 
@@ -121,6 +127,7 @@ ROOMS: Final[Mapping[str, Room]] = {
     RespendRequest.kind: _respend,
     StrayReturnRequest.kind: _return,
     ClientOpeningRequest.kind: _opening,
+    **dict.fromkeys((each.kind for each in RULE_CHANGES), _change),
     PledgeRequest.kind: _pledge,
     PledgeReleaseRequest.kind: _pledge,
 }
