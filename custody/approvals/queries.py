@@ -109,10 +109,21 @@ def given(session: Session, *, digest: str) -> list[Approval]:
     return [Approval.parse(document) for document in rows]
 
 
-def proven(session: Session, *, digest: str) -> ProvenIntent:
-    """The intent with everything that proves it: what goes into a bundle."""
+def proven(session: Session, *, digest: str, root: TrustRoot | None = None) -> ProvenIntent:
+    """The intent with everything that proves it: what goes into a bundle.
+
+    With ``root``, without what was said with keys that it does not know (any more): that counts for nothing.
+    """
     filed = get(session, digest=digest)
-    return ProvenIntent(filed.intent, filed.request_signature, tuple(given(session, digest=digest)))
+    said = given(session, digest=digest)
+    if root is not None:
+        said = [approval for approval in said if _is_known(approval, root)]
+    return ProvenIntent(filed.intent, filed.request_signature, tuple(said))
+
+
+def _is_known(approval: Approval, root: TrustRoot) -> bool:
+    person, key = approval.statement.approver, approval.signature.key
+    return root.operator_key(person, key) is not None or root.operator_credential(person, key) is not None
 
 
 def tally(
