@@ -11,6 +11,7 @@ import time
 
 MEASUREMENTS = (
     "ledger", "scan", "addresses", "safe_addresses", "evm_holdings", "reconcile", "withdrawal", "worker_ready",
+    "cosigner",
 )  # fmt: skip
 
 

@@ -9,14 +9,20 @@ from typing import Final
 
 from custody.cosigner.craft import Craft
 from custody.cosigner.freshness import expect_not_frozen, expect_not_revoked, expect_not_withdrawn
-from custody.cosigner.ownership import Owners, verdict_of_people
+from custody.cosigner.ownership import Owners, expect_way_forward, verdict_of_people
 from custody.cosigner.payments import Destination, JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import KnownOpening, MemoryView, PaidIntent, SignedTransaction
 from custody.evidence.approvals import ApprovalRefused, check_approval
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.check import RequestRefused, check_request
-from custody.evidence.requests import RespendRequest, StrayReturnRequest, WithdrawalRequest, request_message
+from custody.evidence.requests import (
+    RespendRequest,
+    StrayReturnRequest,
+    SweepRequest,
+    WithdrawalRequest,
+    request_message,
+)
 from custody.evidence.status import Status
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
@@ -27,7 +33,7 @@ from policies.engine import evaluate
 from policies.facts import Facts, Usage, UsageTotals
 from policies.windows import PastRequest, measure
 
-Asked = WithdrawalRequest | RespendRequest | StrayReturnRequest
+Asked = WithdrawalRequest | RespendRequest | StrayReturnRequest | SweepRequest
 """What a bundle's payments may ask for."""
 
 LONGEST_WINDOW: Final = timedelta(days=366)
@@ -62,6 +68,8 @@ def check_authors(bundle: Bundle, *, root: TrustRoot, status: Status, craft: Cra
         raise CosignerRefusal(Reason.RESPEND_NOT_ALONE, "a respend stands beside other payments")
     if len(requests) > 1 and any(isinstance(request, StrayReturnRequest) for request in requests):
         raise CosignerRefusal(Reason.RETURN_NOT_ALONE, "what came astray is sent on beside other payments")
+    if len(requests) > 1 and any(isinstance(request, SweepRequest) for request in requests):
+        raise CosignerRefusal(Reason.SWEEP_NOT_ALONE, "a vault is swept beside other payments")
     expect_not_withdrawn(status, intents)
     for proven in (payment.proven for payment in bundle.payments):
         expect_not_revoked(status, proven)
@@ -105,6 +113,8 @@ def _check_author(payment: Payment, root: TrustRoot, craft: Craft, now: datetime
 def _judge(court: Court, payment: Payment, request: Asked, before: Iterable[JudgedPayment]) -> JudgedPayment:
     intent = payment.proven.intent
     opening = court.owners.of_client(intent)
+    if isinstance(request, SweepRequest):
+        expect_way_forward(request, intent.vault, court.owners, court.root)
     asset = court.craft.asset(request.asset, court.root)
     assert asset is not None
     destination = None if isinstance(request, RespendRequest) else _destination(request, court.craft)
@@ -118,7 +128,7 @@ def _judge(court: Court, payment: Payment, request: Asked, before: Iterable[Judg
     return JudgedPayment(intent, request, opening, destination, decision, facts, asset, nonces)
 
 
-def _destination(request: WithdrawalRequest | StrayReturnRequest, craft: Craft) -> Destination:
+def _destination(request: WithdrawalRequest | StrayReturnRequest | SweepRequest, craft: Craft) -> Destination:
     try:
         return craft.read_destination(request.destination, field="request.destination")
     except InvalidInput as error:
@@ -155,7 +165,7 @@ def _facts(
         asset=asset.code,
         decimals=asset.decimals,
         chain=court.bundle.chain,
-        destination="own" if destination is None else "new",
+        destination="own" if destination is None or isinstance(request, SweepRequest) else "new",
         destination_text=str(opening.vault) if destination is None else destination.address,
         amount_units=request.amount,
         vault_break=told.get("vault_break"),
@@ -187,7 +197,9 @@ def _past(court: Court, digest: str) -> Iterable[PastRequest]:
 def _usage(document: Document, facts: Facts, past: list[PastRequest], stored: Decision) -> Usage:
     ours = measure(document, facts, past)
     told = {
-        (read.rule, read.per, read.window_seconds): None if read.count is None else (read.amount_units, read.count)
+        (read.rule, read.per, read.window_seconds): None
+        if read.count is None
+        else UsageTotals(read.amount_units, read.count, read.usd_micros)
         for read in stored.usage
     }
 
@@ -196,7 +208,7 @@ def _usage(document: Document, facts: Facts, past: list[PastRequest], stored: De
         if own is None or asked not in told:
             return own
         word = told[asked]
-        return None if word is None else own.larger(UsageTotals(*word))
+        return None if word is None else own.larger(word)
 
     return larger
 

@@ -84,6 +84,7 @@ def view(row: WithdrawalRow) -> Withdrawal:
         digest=row.digest,
         client=row.client_id,
         vault=row.vault_id,
+        kind=row.kind,
         chain=row.chain,
         asset=row.asset,
         units=row.units,

@@ -29,8 +29,9 @@ WRITTEN_IN = (
 ELSEWHERE = {
     Reason.PERSON_DECLINED,
     *(Reason.RETURN_NOT_ALONE, Reason.RETURN_WITHOUT_PEOPLE, Reason.STRAY_NOT_THERE),
+    *(Reason.SWEEP_NOT_ALONE, Reason.SWEEP_NOT_OWN),
 }
-"""Reached in tests of answering, where there is a person, and of what came astray, which has a world of its own."""
+"""Reached in tests of answering, where there is a person, and of strays and sweeps, which have worlds of their own."""
 
 
 @pytest.mark.parametrize("name", CASES)

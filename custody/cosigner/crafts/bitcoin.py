@@ -21,6 +21,7 @@ from custody.cosigner.payments import Destination, JudgedPayment, one_vault
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.intents import VaultName
 from custody.evidence.keysets import Keyset
+from custody.evidence.requests import SweepRequest
 from custody.evidence.trust_root import TrustRoot
 from custody.evidence.words import amount_in_words, digest_code
 from custody.kernel.errors import InvalidInput
@@ -29,6 +30,8 @@ from custody.kernel.money import Asset
 MAX_INDEX: Final = 1_000_000
 """Highest address index signed for: beyond it, a restore from the descriptor alone might not find the coins."""
 SIGHASH_ALL: Final = 1
+_VERSION: Final = 2
+"""What this house composes. Other versions are relayed, replaced and locked by rules of their own."""
 _NO_RELATIVE_LOCK: Final = 0xFFFFFFFD
 
 Origins = Mapping[bytes, tuple[str, tuple[int, ...]]]
@@ -167,6 +170,8 @@ def read_transaction(text: str, network: Network) -> Psbt:
         psbt = parse_psbt(text, network=network)
     except InvalidInput as error:
         raise CosignerRefusal(Reason.PSBT_MALFORMED, str(error)) from error
+    if psbt.version != _VERSION:
+        raise CosignerRefusal(Reason.PSBT_MALFORMED, f"a transaction of version {psbt.version}, not {_VERSION}")
     if psbt.locktime or any(view.sequence < _NO_RELATIVE_LOCK for view in psbt.inputs):
         raise CosignerRefusal(Reason.TIME_LOCKED, "the transaction has a lock time or a relative lock")
     for place, view in enumerate(psbt.inputs):
@@ -186,6 +191,9 @@ def check_effect(
     vault = one_vault(payments)
     descriptor = _descriptor(vault, root, me, network)
     inputs = tuple(_check_input(place, view, descriptor, me) for place, view in enumerate(psbt.inputs))
+    for payment in payments:
+        if isinstance(payment.request, SweepRequest):
+            _expect_own(payment.request, payment.payee, root, network)
     change_sat = _check_outputs(psbt.outputs, payments, descriptor, me)
     paid_sat = sum(payment.request.amount for payment in payments)
     effect = BitcoinEffect(
@@ -200,6 +208,21 @@ def check_effect(
     )
     _check_fee(effect, payments, limits)
     return effect
+
+
+def _expect_own(request: SweepRequest, payee: Destination, root: TrustRoot, network: Network) -> None:
+    """The destination is the vault's address at the index named, derived again from that keyset's keys."""
+    keyset = root.keyset(request.to.keyset)
+    assert keyset is not None
+    try:
+        keys = account_keys(keyset, network)
+    except InvalidInput as error:
+        raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
+    descriptor = BranchDescriptor(keyset.threshold, keys, request.to.branch, network)
+    if descriptor.derive(change=False, index=request.index).script_pubkey != payee.locator:
+        raise CosignerRefusal(
+            Reason.SWEEP_NOT_OWN, f"{payee.address} is not address {request.index} of vault {request.to}"
+        )
 
 
 def _descriptor(vault: VaultName, root: TrustRoot, me: Myself, network: Network) -> BranchDescriptor:

@@ -27,7 +27,7 @@ from custody.cosigner.payments import Destination, JudgedPayment, one_vault
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.intents import VaultName
 from custody.evidence.keysets import Keyset
-from custody.evidence.requests import RespendRequest, StrayReturnRequest
+from custody.evidence.requests import RespendRequest, StrayReturnRequest, SweepRequest
 from custody.evidence.trust_root import TrustRoot
 from custody.evidence.words import digest_code
 from custody.kernel.errors import InvalidInput
@@ -185,6 +185,9 @@ class EthereumCraft:
         vault = one_vault(payments)
         place = self._place(found.safe, vault, within)
         _expect_there(found, place, payments)
+        for payment in payments:
+            if isinstance(payment.request, SweepRequest):
+                self._expect_own(payment.request, payment.payee, within)
         try:
             effect = effect_of(found.tx, safe=found.safe, network=self.network, tokens=self._tokens(within.root))
         except EffectRefused as refused:
@@ -222,6 +225,20 @@ class EthereumCraft:
             if safes.address(salt) == safe:
                 return Place(client, index)
         raise CosignerRefusal(Reason.INPUT_NOT_OURS, f"{safe} is no Safe of a client of vault {vault}")
+
+    def _expect_own(self, request: SweepRequest, payee: Destination, within: Bounds) -> None:
+        """The destination is the client's Safe at the index named, its address computed again here."""
+        keyset = within.root.keyset(request.to.keyset)
+        assert keyset is not None
+        try:
+            safes = safes_of(keyset, self.origin)
+        except InvalidInput as error:
+            raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
+        salt = salt_nonce(keyset=keyset.id, client=request.client, index=request.index, network=self.origin)
+        if safes.address(salt) != payee.address:
+            raise CosignerRefusal(
+                Reason.SWEEP_NOT_OWN, f"{payee.address} is not Safe {request.index} of {request.client} in {request.to}"
+            )
 
     def _tokens(self, root: TrustRoot) -> dict[str, str]:
         """The contracts of registered tokens, each with its id."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from custody.approvals import operations as approvals
 from custody.approvals import queries as intents
 from custody.clients import queries as clients
-from custody.evidence.requests import WithdrawalRequest
+from custody.evidence.requests import SweepRequest, WithdrawalRequest
 from custody.kernel.errors import Conflict
 from custody.outbox import operations as outbox
 from custody.spends import operations as spends
@@ -85,7 +85,7 @@ def rejudge(session: Session, row: WithdrawalRow, *, trust: InForce, now: dateti
     """Evaluate the policy again on today's facts; store and return where the stricter decision leaves it."""
     filed = intents.get(session, digest=row.digest)
     request = filed.intent.request
-    assert isinstance(request, WithdrawalRequest)
+    assert isinstance(request, WithdrawalRequest | SweepRequest)
     asset = trust.root.asset(request.asset)
     if asset is None or now > filed.not_after:
         return "denied"

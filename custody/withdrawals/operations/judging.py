@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
 from custody.clients.queries import Client
-from custody.evidence.requests import RespendRequest, WithdrawalRequest
+from custody.evidence.requests import RespendRequest, SweepRequest, WithdrawalRequest
 from custody.kernel.money import Asset
 from custody.vaults.model import Vault
 from custody.withdrawals.states import State
@@ -25,7 +25,7 @@ from policies.windows import PastRequest, WindowQuery, usage_from, windows_neede
 def facts_of(
     session: Session,
     *,
-    request: WithdrawalRequest,
+    request: WithdrawalRequest | SweepRequest,
     locator: bytes,
     asset: Asset,
     client: Client,
