@@ -91,6 +91,13 @@ def delayed(session: Session, *, now: datetime, limit: int = 1_000) -> list[File
     return [_view(row) for row in rows]
 
 
+def agreed(session: Session, *, kinds: Sequence[str], limit: int = 1_000) -> list[str]:
+    """Digests of intents of these kinds that were agreed to, the newest ``limit`` of them, oldest first."""
+    query = select(IntentRow.digest).where(IntentRow.kind.in_(kinds), IntentRow.state == "approved")
+    rows = session.execute(query.order_by(IntentRow.decided_at.desc()).limit(limit)).scalars().all()
+    return list(reversed(rows))
+
+
 def withdrawn(session: Session, *, now: datetime) -> list[str]:
     """Digests of intents that were rejected or cancelled and could still be presented to a cosigner.
 
