@@ -183,6 +183,11 @@ def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRo
     return state
 
 
+def announce(session: Session, *, digest: str, correlation_id: str, now: datetime) -> None:
+    """Say that an approved intent is to be carried out, once its delay is over."""
+    _say(session, queries.get(session, digest=digest), "approved", APPROVED, correlation_id, now)
+
+
 def close(session: Session, *, digest: str, state: str, actor: str, now: datetime) -> None:
     """The intent is over: ``expired`` or ``withdrawn``."""
     session.execute(update(IntentRow).where(IntentRow.digest == digest).values(state=state, decided_at=now))
@@ -218,6 +223,12 @@ def _decide(
 ) -> None:
     session.execute(update(IntentRow).where(IntentRow.digest == filed.digest).values(state=state, decided_at=now))
     _count(session, filed.digest, filed.intent.kind, state, now)
+    _say(session, filed, state, topic, correlation_id, now)
+
+
+def _say(
+    session: Session, filed: queries.FiledIntent, state: str, topic: str, correlation_id: str, now: datetime
+) -> None:
     wait = max(filed.not_before - now, timedelta(0)) if filed.not_before and state == "approved" else timedelta(0)
     _tell(session, filed.digest, filed.intent.kind, topic, correlation_id, now, wait)
 

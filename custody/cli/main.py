@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from custody.cli import (
+    asking,
     assets,
     books,
     chain_of_events,
@@ -64,6 +65,7 @@ for name, group in (
     ("db", database.app),
     ("deposit", deposits.app),
     ("passkey", passkeys.app),
+    ("intent", asking.app),
     ("payer", payer.app),
     ("policy", policy.app),
     ("price", prices.app),

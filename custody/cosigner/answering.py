@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,10 +11,15 @@ from custody.cosigner.crafts import craft_of
 from custody.cosigner.enrolment import myself
 from custody.cosigner.keeping import AtTheDevice, CosignerKey
 from custody.cosigner.limits import Limits
+from custody.cosigner.lineage import Carried, Version, walk_from
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import UNSIGNED, CosignerRefusal, Reason
+from custody.cosigner.standing import Standing, check_rules
 from custody.cosigner.verify import PinnedRoot, Verdict, verify
+from custody.evidence.announcement import Announcement
+from custody.evidence.announcement import Waiting as Announced
 from custody.evidence.bundle import Bundle, Refusal, answer_field
+from custody.evidence.check import RequestRefused, check_author
 from custody.evidence.requests import RespendRequest
 from custody.kernel.errors import InvalidInput, Refused
 
@@ -77,13 +82,11 @@ class Desk:
     """Where bundles are answered, with one opened key."""
 
     def __init__(self, key: CosignerKey, memory: Memory, limits: Limits) -> None:
-        pinned = memory.pinned()
-        if pinned is None:
+        if memory.pinned() is None:
             raise NothingPinned("pin one first", field="trust_root")
         self._key = key
         self._memory = memory
         self._limits = limits
-        self._pinned: PinnedRoot = pinned
         self._me = myself(key)
         self._craft = craft_of(self._me.network)
 
@@ -96,11 +99,55 @@ class Desk:
         """Verify only. Raises ``CosignerRefusal``."""
         return verify(bundle, pinned=self._pinned, memory=self._memory, limits=self._limits, me=self._me, now=now)
 
+    @property
+    def _pinned(self) -> PinnedRoot:
+        # Asked anew each time: another process of this keyholder may have walked on.
+        pinned = self._memory.pinned()
+        assert pinned is not None
+        return pinned
+
+    def learn(self, carried: Carried, *, now: datetime) -> Standing | None:
+        """Take over what is proved of the rules, whatever becomes of the rest: the newest version and statement.
+
+        Neither ever goes back. ``None`` where the rules carried cannot be gone by (yet).
+        """
+        try:
+            with self._memory.exclusive():
+                standing = check_rules(
+                    carried, pinned=self._pinned, memory=self._memory, limits=self._limits, craft=self._craft, now=now
+                )
+                self._memory.note_status(standing.signed_status, now=now)
+                if not self._limits.confirm_versions:
+                    self.advance(standing, now=now)
+                return standing
+        except CosignerRefusal as refusal:
+            self._memory.note_seen(refusal.waiting, now=now)
+            return None
+
+    def see(self, told: Announcement, *, now: datetime) -> int:
+        """Note when this program first saw intents that wait and that their requesters signed; how many there are.
+
+        So a delay that policy requires is served while people decide, and not once more when there is a bundle.
+        """
+        self.learn(told, now=now)
+        try:
+            versions = walk_from(self._pinned, told, now=now).versions
+        except CosignerRefusal:
+            return 0
+        asked = [each.intent.digest for each in told.intents if _is_asked_for(each, versions)]
+        self._memory.note_seen(asked, now=now)
+        return len(asked)
+
+    def advance(self, standing: Standing, *, now: datetime) -> None:
+        """Pin every version that was walked to. Inside the memory's ``exclusive``."""
+        self._memory.advance([(step.root.version, step.root.hash) for step in standing.lineage.steps], now=now)
+
     def answer(self, bundle: Bundle, *, confirm: Confirm, clock: Callable[[], datetime]) -> Answer:
         """Answer ``bundle``; the same bundle always gets the same answer. Recorded before it is returned."""
         given = self._given(bundle)
         if given is not None:
             return given
+        self.learn(bundle, now=clock())
         try:
             agreed = confirm(self.check(bundle, now=clock()))
             if agreed is None:
@@ -171,6 +218,17 @@ class Desk:
         spend, intents = self._craft.spend_of(bundle.unsigned), _asked_in(bundle)
         self._memory.record_refusal(statement, signature=signature, spend=spend, intents=intents)
         return SignedRefusal(statement, signature)
+
+
+def _is_asked_for(waiting: Announced, versions: Iterable[Version]) -> bool:
+    """Whether a version that is proved knows the key its requester signed it with."""
+    for version in versions:
+        try:
+            check_author(waiting.intent.request, waiting.request_signature, root=version.root)
+        except RequestRefused:
+            continue
+        return True
+    return False
 
 
 def _asked_in(bundle: Bundle) -> frozenset[str]:

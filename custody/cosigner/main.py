@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_init(commands)
     _add_enrolment(commands)
+    _add_advance(commands)
     _add_signing(commands)
     limits = commands.add_parser("limits", help="show or set the keyholder's own limits")
     limits.add_argument("--set", metavar="NAME=NUMBER,…", help="per_tx_sat, max_fee_sat, per_day_units.ETH, …")
@@ -136,6 +137,12 @@ def _add_enrolment(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     pin = commands.add_parser("pin", help="pin a trust root after comparing its code with the others")
     pin.add_argument("--root", type=Path, required=True, help="signed trust root")
     pin.add_argument("--fingerprint", required=True, metavar="CODE", help="the code that was read aloud")
+
+
+def _add_advance(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    advance = commands.add_parser("advance", help="read what later versions of the trust root change, and pin them")
+    advance.add_argument("rules", type=Path, help="a bundle, or what the API announces, as a file")
+    advance.add_argument("--yes", action="store_true", help="do not ask a person")
 
 
 def _add_signing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
