@@ -17,17 +17,22 @@ from custody.approvals import queries as intents
 from custody.approvals.asking import Asked
 from custody.bootstrap import Runtime
 from custody.evidence.requests import (
+    BreakResolutionRequest,
     ClientOpeningRequest,
+    FreezeRequest,
     PledgeReleaseRequest,
     PledgeRequest,
     Request,
     RespendRequest,
     StrayReturnRequest,
+    UnfreezeRequest,
     WithdrawalRequest,
 )
 from custody.evidence.signatures import Signature
+from custody.freezes import operations as freezes
 from custody.kernel.errors import InvalidInput, Refused
 from custody.openings import operations as openings
+from custody.reconciliation import resolving
 from custody.returns import operations as returns
 from custody.trust.operations import InForce
 from custody.withdrawals import operations as withdrawals
@@ -112,6 +117,21 @@ def _pledge(enquiry: Enquiry) -> Asked:
     raise NotBuilt(f"a {enquiry.request.kind} can be read and judged; nothing carries it out yet", field="request.kind")
 
 
+def _freeze(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    return freezes.request_freeze(enquiry.session, **enquiry.told)
+
+
+def _unfreeze(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    return freezes.request_unfreeze(enquiry.session, **enquiry.told)
+
+
+def _break_resolution(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    return resolving.request_resolution(enquiry.session, **enquiry.told)
+
+
 def _as_filed(session: Session, digest: str, replayed: bool) -> Asked:
     return Asked(digest, intents.get(session, digest=digest).state, replayed)
 
@@ -121,6 +141,9 @@ ROOMS: Final[Mapping[str, Room]] = {
     RespendRequest.kind: _respend,
     StrayReturnRequest.kind: _return,
     ClientOpeningRequest.kind: _opening,
+    FreezeRequest.kind: _freeze,
+    UnfreezeRequest.kind: _unfreeze,
+    BreakResolutionRequest.kind: _break_resolution,
     PledgeRequest.kind: _pledge,
     PledgeReleaseRequest.kind: _pledge,
 }

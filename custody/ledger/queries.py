@@ -238,3 +238,12 @@ def _entries(session: Session, condition: Any) -> list[PostedEntry]:
 def billed_fees(session: Session) -> dict[tuple[str, str], int]:
     """What was billed for carrying its payments, by client and asset: a receivable that no coins are missing for."""
     return {(row.owner, row.asset): int(row.units) for row in session.execute(_BILLED)}
+
+
+def deficits(session: Session, *, client: str) -> dict[str, int]:
+    """What reorgs left the client owing, by asset: its receivable without what was billed for carrying (I2)."""
+    billed = billed_fees(session)
+    owed = {
+        item.asset: item.receivable - billed.get((client, item.asset), 0) for item in balances(session, client=client)
+    }
+    return {asset: units for asset, units in owed.items() if units > 0}

@@ -36,6 +36,7 @@ from custody.returns.model import Return, State
 from custody.returns.tables import ReturnRow
 from custody.signing import operations as signing
 from custody.signing import queries as bundles
+from custody.stops import queries as stops
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from policies.decision import Decision, Outcome
@@ -152,7 +153,7 @@ def wanted(session: Session, *, chain: str, spends: Sequence[str]) -> frozenset[
     What has ended stays wanted: whether it still has, the chain knows before we do.
     """
     found = session.execute(
-        select(ReturnRow.spend, ReturnRow.state, ReturnRow.client_id, ReturnRow.vault_id).where(
+        select(ReturnRow.spend, ReturnRow.state, ReturnRow.client_id, ReturnRow.vault_id, ReturnRow.asset).where(
             ReturnRow.chain == chain,
             ReturnRow.spend.in_(spends),
             ReturnRow.state.in_((State.SIGNED, State.RETURNED, State.FAILED)),
@@ -161,12 +162,13 @@ def wanted(session: Session, *, chain: str, spends: Sequence[str]) -> frozenset[
     return frozenset(
         str(row.spend)
         for row in found
-        if row.state != State.SIGNED or _may_go(session, client=row.client_id, vault=row.vault_id)
+        if row.state != State.SIGNED or _may_go(session, client=row.client_id, vault=row.vault_id, asset=row.asset)
     )
 
 
-def _may_go(session: Session, *, client: str, vault: str) -> bool:
-    is_frozen = vaults.get(session, vault=vault).is_frozen
+def _may_go(session: Session, *, client: str, vault: str, asset: str) -> bool:
+    is_stopped = stops.first(session, client=client, vault=vault, asset=asset) is not None
+    is_frozen = is_stopped or vaults.get(session, vault=vault).is_frozen
     return not is_frozen and clients.get(session, client=client).status == "active"
 
 
@@ -277,7 +279,8 @@ def _compose(session: Session, row: ReturnRow, trust: InForce, rules: SpendRules
     if not _is_there(session, row, rules) or _is_busy(session, row):
         return False
     vault = vaults.get(session, vault=row.vault_id)
-    if vault.is_frozen:
+    stop = stops.first(session, client=row.client_id, vault=row.vault_id, asset=row.asset)
+    if vault.is_frozen or stop is not None:
         return False
     keyset = vaults.keyset(session, keyset_id=vault.keyset)
     where = addressing(row.chain)

@@ -21,9 +21,11 @@ from custody.chains.spending import AnswerRefused, Input, Spending, read_input
 from custody.chains.spending import Final as Signed
 from custody.evidence.bundle import Bundle, Refusal, unsigned_of
 from custody.evidence.keysets import Keyset
+from custody.evidence.requests import RespendRequest
 from custody.kernel.errors import Conflict, NotFound, Refused
 from custody.outbox import operations as outbox
 from custody.signing.tables import OPEN, AnswerRow, BundleRow, DeliveryRow, QuarantineRow
+from custody.stops import queries as stops
 from custody.vaults import queries as vaults
 
 COMPLETE: Final = "signing.complete"
@@ -57,7 +59,7 @@ class CosignerQuarantined(Refused):
 
 
 class VaultFrozen(Refused):
-    """Nothing is signed for a frozen vault (I15, I20): the answer can be given again when an intent has lifted it."""
+    """Nothing is signed of what is stopped (I15, I20): the answer can be given again when an intent has lifted it."""
 
     code = "vault-frozen"
 
@@ -102,7 +104,7 @@ def open_bundle(
 
 
 def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: datetime) -> list[dict[str, Any]]:
-    """Every open bundle this cosigner has not answered, of vaults not frozen; from now on each may have been signed."""
+    """Every open bundle this cosigner has not answered, of nothing that is stopped; from now on each may be signed."""
     # Asked of each open bundle: a list of all it ever answered would grow for ever.
     answered = select(AnswerRow).where(AnswerRow.bundle_id == BundleRow.id, AnswerRow.cosigner == cosigner).exists()
     rows = session.execute(
@@ -114,7 +116,7 @@ def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: da
     ).scalars()
     documents = []
     for row in rows:
-        if vaults.get(session, vault=row.vault_id).is_frozen:
+        if _stopped(session, row) is not None:
             continue
         given = insert(DeliveryRow).values(bundle_id=row.id, cosigner=cosigner, given_at=now)
         new = session.execute(given.on_conflict_do_nothing().returning(DeliveryRow.bundle_id)).scalar_one_or_none()
@@ -169,10 +171,10 @@ def add_signature(
         return _standing(row, earlier)
     if row.state != "open":
         raise BundleClosed(f"the bundle is {row.state}", field="bundle")
-    vault = vaults.get(session, vault=row.vault_id)
-    if vault.is_frozen:
-        raise VaultFrozen(f"the vault is frozen: {vault.frozen_reason}", field="vault")
-    ours = _Ours.of(row, keyset, vault.branch)
+    stop = _stopped(session, row)
+    if stop is not None:
+        raise VaultFrozen(stop, field="vault")
+    ours = _Ours.of(row, keyset, vaults.get(session, vault=row.vault_id).branch)
     try:
         signatures = ours.read(signed, cosigner)
     except AnswerRefused as refused:
@@ -277,6 +279,25 @@ class _Ours:
     @property
     def _spending(self) -> Spending:
         return spending(self.chain).for_vaults_of(self.keyset.chain)
+
+
+def _stopped(session: Session, row: BundleRow) -> str | None:
+    """Why nothing of it may be signed now, in words. What pays nobody stops with its vault, or with everything."""
+    vault = vaults.get(session, vault=row.vault_id)
+    if vault.is_frozen:
+        return f"the vault is frozen: {vault.frozen_reason}"
+    for payment in row.document["payments"]:
+        request = payment["intent"]["request"]
+        pays = request["kind"] != RespendRequest.kind
+        stop = stops.first(
+            session,
+            client=request["client"] if pays else None,
+            vault=row.vault_id,
+            asset=request["asset"] if pays else None,
+        )
+        if stop is not None:
+            return stop.words
+    return None
 
 
 def _suspect(session: Session, row: BundleRow, cosigner: str, refused: AnswerRefused, now: datetime) -> None:

@@ -9,8 +9,18 @@ from typing import Any, Final
 from custody.approvals import queries as intents
 from custody.bootstrap import Runtime
 from custody.db import Unit
-from custody.evidence.requests import ClientOpeningRequest, RespendRequest, StrayReturnRequest, WithdrawalRequest
+from custody.evidence.requests import (
+    BreakResolutionRequest,
+    ClientOpeningRequest,
+    FreezeRequest,
+    RespendRequest,
+    StrayReturnRequest,
+    UnfreezeRequest,
+    WithdrawalRequest,
+)
+from custody.freezes import operations as freezes
 from custody.openings import operations as openings
+from custody.reconciliation import resolving
 from custody.returns import operations as returns
 from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
@@ -76,10 +86,25 @@ def _return(agreed: Agreed) -> None:
     returns.follow(agreed.unit.session, chain=chain, trust=trust, rules=rules, now=agreed.unit.now)
 
 
+def _freeze(agreed: Agreed) -> None:
+    freezes.freeze(agreed.unit.session, **agreed.told)
+
+
+def _unfreeze(agreed: Agreed) -> None:
+    freezes.unfreeze(agreed.unit.session, **agreed.told)
+
+
+def _break_resolution(agreed: Agreed) -> None:
+    resolving.resolve(agreed.unit.session, **agreed.told)
+
+
 COMPLETIONS: Final[Mapping[str, Callable[[Agreed], object]]] = {
     WithdrawalRequest.kind: _withdrawal,
     RespendRequest.kind: _respend,
     StrayReturnRequest.kind: _return,
     ClientOpeningRequest.kind: _opening,
+    FreezeRequest.kind: _freeze,
+    UnfreezeRequest.kind: _unfreeze,
+    BreakResolutionRequest.kind: _break_resolution,
 }
 """Kind to what carries it out. Each may run twice: what was done is not done again."""

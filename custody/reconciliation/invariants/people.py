@@ -58,6 +58,11 @@ _ACTED_ON: Final = text(
     """
     SELECT digest FROM withdrawals
     WHERE state IN ('approved', 'awaiting_signatures', 'signed', 'broadcast', 'confirmed', 'completed')
-    UNION SELECT opening FROM clients ORDER BY 1
+    UNION SELECT opening FROM clients
+    UNION SELECT digest FROM intents WHERE carried_out_at IS NOT NULL
+    UNION SELECT digest FROM stops WHERE digest IS NOT NULL
+    UNION SELECT lifted_by FROM stops WHERE lifted_by IS NOT NULL
+    UNION SELECT digest FROM break_resolutions
+    ORDER BY 1
     """
 )

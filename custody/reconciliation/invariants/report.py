@@ -33,6 +33,7 @@ from custody.reconciliation.invariants.payments import (
     payments_stay_in_their_vault,
 )
 from custody.reconciliation.invariants.people import approvals_hold
+from custody.reconciliation.invariants.stops import stops_are_kept
 from custody.reconciliation.invariants.vaults import changed_vaults_are_frozen, descriptors_are_registered
 from custody.reconciliation.stuck import ALARM, Deadlines, stuck
 
@@ -139,6 +140,11 @@ def _all_is_explained(session: Session) -> Iterable[str]:
     yield from fees_are_booked_once(session)
 
 
+def _what_is_in_doubt_is_stopped(session: Session) -> Iterable[str]:
+    yield from breaks_stop_vaults(session)
+    yield from stops_are_kept(session)
+
+
 def _signed_is_approved(session: Session) -> Iterable[str]:
     yield from payments_are_intents(session)
     yield from only_attempts_are_carried(session)
@@ -160,7 +166,7 @@ _CHECKS: Final[Mapping[str, Callable[[Session], Iterable[str]]]] = {
     "I11": _chain_of_events_holds,
     "I13": credits_are_arrivals,
     "I15": _vaults_are_registered,
-    "I20": breaks_stop_vaults,
+    "I20": _what_is_in_doubt_is_stopped,
 }
 
 _UNKNOWN_OWNERS: Final = text(

@@ -14,6 +14,7 @@ from custody.evidence.requests import WithdrawalRequest
 from custody.kernel.errors import Conflict
 from custody.outbox import operations as outbox
 from custody.spends import operations as spends
+from custody.stops import queries as stops
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.withdrawals import queries
@@ -33,11 +34,16 @@ class MayBeSigned(Conflict):
 
 
 def mark_approved(session: Session, *, withdrawal: str, trust: InForce, correlation_id: str, now: datetime) -> State:
-    """The quorum is met: evaluate the policy again, the stricter counts (I9), and go on. Idempotent."""
+    """The quorum is met: evaluate the policy again, the stricter counts (I9), and go on. Idempotent.
+
+    Of what is stopped the policy is asked when it is composed: it would deny for good what only has to wait.
+    """
     row = locked(session, withdrawal=withdrawal)
     if row.state != State.PENDING_APPROVAL:
         return State(row.state)
-    standing = rejudge(session, row, trust=trust, now=now)
+    clients.get(session, client=row.client_id, lock=True)
+    stop = stops.first(session, client=row.client_id, vault=row.vault_id, asset=row.asset)
+    standing = "approved" if stop is not None else rejudge(session, row, trust=trust, now=now)
     if standing == "approved":
         move(session, row, event=Event.APPROVE, actor="operators", now=now, correlation_id=correlation_id)
         outbox.emit(session, topic=COMPOSE, payload={"withdrawal": row.id}, correlation_id=correlation_id, now=now)

@@ -48,7 +48,7 @@ def facts_of(
         destination="own" if own else "new",
         destination_text=request.destination,
         amount_units=request.amount,
-        vault_break="open" if vault.frozen_reason else "none",
+        vault_break="open" if vault.is_in_doubt else "none",
         books_age_seconds=age,
     )
 
@@ -69,7 +69,7 @@ def facts_of_respend(*, request: RespendRequest, asset: Asset, client: Client, v
         destination="own",
         destination_text=vault.id,
         amount_units=request.amount,
-        vault_break="open" if vault.frozen_reason else "none",
+        vault_break="open" if vault.is_in_doubt else "none",
         books_age_seconds=age,
     )
 

@@ -1,6 +1,10 @@
-"""Listed destinations, freezes, resolved breaks and manual entries."""
+"""Stops with their causes, listed destinations, how breaks were resolved, and entries posted by hand."""
 
 from __future__ import annotations
+
+from alembic import op
+
+from custody.db.migrations.grants import append_only, grant
 
 revision = "0019"
 down_revision = "0018"
@@ -9,4 +13,68 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    """What was frozen before stays so, for the cause that froze it: until now only the daemon did."""
+    op.execute(
+        """
+        ALTER TABLE intents ADD COLUMN carried_out_at timestamptz;
+
+        CREATE TABLE stops (
+          id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT pk_stops PRIMARY KEY,
+          scope text NOT NULL,
+          subject text NOT NULL,
+          cause text NOT NULL,
+          reason text NOT NULL,
+          digest text CONSTRAINT fk_stops_digest REFERENCES intents,
+          since timestamptz NOT NULL,
+          lifted_at timestamptz,
+          lifted_by text CONSTRAINT fk_stops_lifted_by REFERENCES intents,
+          CONSTRAINT ck_stops_scope CHECK (scope IN ('client', 'vault', 'asset', 'everything')),
+          CONSTRAINT ck_stops_cause CHECK (cause IN ('people', 'reorg', 'break', 'rules')),
+          CONSTRAINT ck_stops_digest CHECK ((cause = 'people') = (digest IS NOT NULL)),
+          CONSTRAINT ck_stops_lifted CHECK ((lifted_at IS NULL) = (lifted_by IS NULL)),
+          CONSTRAINT ck_stops_everything CHECK ((scope = 'everything') = (subject = 'everything'))
+        );
+        CREATE UNIQUE INDEX uq_stops_digest ON stops (digest);
+        CREATE UNIQUE INDEX uq_stops_standing ON stops (scope, subject, cause)
+          WHERE lifted_at IS NULL AND digest IS NULL;
+        CREATE INDEX ix_stops_standing ON stops (scope, subject) WHERE lifted_at IS NULL;
+
+        CREATE FUNCTION keep_stop() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF (NEW.scope, NEW.subject, NEW.cause, NEW.reason, NEW.digest, NEW.since)
+             IS DISTINCT FROM (OLD.scope, OLD.subject, OLD.cause, OLD.reason, OLD.digest, OLD.since)
+             OR OLD.lifted_at IS NOT NULL THEN
+            RAISE EXCEPTION 'a stop is lifted once, and says for ever what it stopped and why'
+              USING ERRCODE = 'check_violation';
+          END IF;
+          RETURN NEW;
+        END $$;
+        CREATE TRIGGER keep_stop BEFORE UPDATE ON stops FOR EACH ROW EXECUTE FUNCTION keep_stop();
+
+        ALTER TABLE vaults ADD COLUMN frozen_cause text;
+        UPDATE vaults SET frozen_cause = CASE WHEN frozen_reason = 'break' THEN 'break' ELSE 'rules' END
+          WHERE frozen_at IS NOT NULL;
+        INSERT INTO stops (scope, subject, cause, reason, since)
+          SELECT 'client', id, 'reorg', coalesce(status_reason, 'frozen'), status_since FROM clients
+          WHERE status = 'frozen';
+        INSERT INTO stops (scope, subject, cause, reason, since)
+          SELECT 'vault', id, frozen_cause, frozen_reason, frozen_at
+          FROM vaults WHERE frozen_at IS NOT NULL;
+
+        ALTER TABLE breaks DROP CONSTRAINT uq_breaks_same;
+        CREATE INDEX ix_breaks_vault_id ON breaks (vault_id, asset, check_name);
+        CREATE TABLE break_resolutions (
+          break_id text CONSTRAINT pk_break_resolutions PRIMARY KEY,
+          digest text NOT NULL CONSTRAINT uq_break_resolutions_digest UNIQUE,
+          resolution text NOT NULL,
+          reason text NOT NULL,
+          resolved_at timestamptz NOT NULL,
+          CONSTRAINT fk_break_resolutions_break_id FOREIGN KEY (break_id) REFERENCES breaks,
+          CONSTRAINT fk_break_resolutions_digest FOREIGN KEY (digest) REFERENCES intents,
+          CONSTRAINT ck_break_resolutions_resolution CHECK (resolution IN ('explained', 'corrected'))
+        );
+        """
+    )
+    append_only("break_resolutions")
+    grant("stops", "SELECT, INSERT, UPDATE (lifted_at, lifted_by)")
+    grant("suspended_assets", "DELETE")

@@ -1,0 +1,106 @@
+"""Asking for what moves nothing on a chain, agreeing to it and having it carried out, as the API and workers do."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from custody.api.asking import Enquiry, ask
+from custody.approvals import operations as approvals
+from custody.approvals import queries as intents
+from custody.approvals.asking import Asked
+from custody.approvals.queries import FiledIntent
+from custody.db import Database
+from custody.evidence.requests import (
+    BreakResolutionRequest,
+    FreezeRequest,
+    Request,
+    UnfreezeRequest,
+    request_message,
+)
+from custody.evidence.signatures import sign_ed25519
+from custody.trust.operations import in_force
+from tests.cosigner.builders import approval, key_id, person_key
+from workers.tasks.intents import COMPLETIONS, Agreed
+
+
+def closing(db: Database, *, requester: str, purpose: str = "because", days: int = 1) -> dict[str, Any]:
+    """How a request ends: good for days, under a key of its own."""
+    with db.unit() as unit:
+        until = unit.now + timedelta(days=days)
+    key = f"key-{secrets.token_hex(8)}"
+    return {"requester": requester, "purpose": purpose, "not_after": until, "idempotency_key": key}
+
+
+def freeze(db: Database, scope: str, subject: str, *, requester: str = "alice", **changes: Any) -> FreezeRequest:
+    """What stops it."""
+    return FreezeRequest(**{**closing(db, requester=requester), "scope": scope, "subject": subject, **changes})
+
+
+def unfreeze(db: Database, scope: str, subject: str, *, requester: str = "alice", **changes: Any) -> UnfreezeRequest:
+    """What lets it go."""
+    return UnfreezeRequest(**{**closing(db, requester=requester), "scope": scope, "subject": subject, **changes})
+
+
+def resolution(db: Database, subject: str, how: str, *, requester: str = "alice") -> BreakResolutionRequest:
+    """What resolves a break."""
+    return BreakResolutionRequest(**closing(db, requester=requester), subject=subject, resolution=how)
+
+
+def file(
+    db: Database, request: Request, *, signer: str = "", attachments: Mapping[str, Any] | None = None, **seen: Any
+) -> Asked:
+    """Ask, in one unit, as the API does; ``seen`` is what its chain said."""
+    who = signer or request.requester
+    signature = sign_ed25519(person_key(who), key_id(who), request_message(request))
+    with db.unit() as unit:
+        trust = in_force(unit.session)
+        return ask(Enquiry(unit.session, request, signature, trust, attachments or {}, seen, "test", unit.now))
+
+
+def agree(db: Database, digest: str, *people: str, verdict: str = "approve") -> FiledIntent:
+    """These people's verdicts; where the intent stands after them."""
+    for person in people:
+        with db.unit() as unit:
+            filed = intents.get(unit.session, digest=digest)
+            said = approval(
+                person,
+                digest,
+                verdict=verdict,
+                given_at=unit.now,
+                not_after=min(filed.not_after, unit.now + timedelta(hours=1)),
+                nonce=secrets.token_hex(16),
+            )
+            approvals.give(
+                unit.session,
+                digest=digest,
+                approval=said,
+                root=in_force(unit.session).root,
+                correlation_id="test",
+                now=unit.now,
+            )
+    return standing(db, digest)
+
+
+def carry_out(db: Database, digest: str, *, later: timedelta = timedelta(0)) -> FiledIntent:
+    """What the worker's task does when the outbox says that people agreed."""
+    with db.unit() as unit:
+        kind = intents.get(unit.session, digest=digest).intent.kind
+        shifted = type(unit)(unit.session, unit.now + later)
+        COMPLETIONS[kind](Agreed(shifted, None, digest, "test"))  # type: ignore[arg-type]
+    return standing(db, digest)
+
+
+def govern(db: Database, request: Request, *people: str, **seen: Any) -> FiledIntent:
+    """Ask, have these people agree, and have it carried out."""
+    asked = file(db, request, **seen)
+    agree(db, asked.digest, *people)
+    return carry_out(db, asked.digest)
+
+
+def standing(db: Database, digest: str) -> FiledIntent:
+    """Where an intent stands."""
+    with db.unit() as unit:
+        return intents.get(unit.session, digest=digest)
