@@ -82,8 +82,11 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """Hex digest of the whole bundle, as logs and refusals name it."""
-        return digest("bundle", self.to_json())
+        """Hex digest of the bundle, as logs and refusals name it: of all but the status statement.
+
+        That one is renewed for as long as the bundle waits, and says nothing about what is to be signed.
+        """
+        return digest("bundle", {name: part for name, part in self.to_json().items() if name != "status"})
 
     def to_json(self) -> dict[str, Any]:
         """The file or HTTP body a cosigner reads."""
