@@ -24,13 +24,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from policies.conditions import CLOSED_SETS
 from policies.decision import Decision, Obligations, Outcome, explain, obligation_words
 from policies.document import Document, load_document
 from policies.engine import evaluate
 from policies.facts import Facts
 from policies.quantities import read_duration, read_threshold
 from policies.strict_yaml import Item, listed, read_yaml
+from policies.vocabulary import CLOSED_SETS
 from policies.windows import PastRequest, measure
 
 CASE_TIME: Final = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)

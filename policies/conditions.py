@@ -1,31 +1,19 @@
-"""What a rule's ``match`` may say: one condition per field, each true, false or unknown of a request.
+"""What a rule's ``match`` may say of one field: each condition is true, false or unknown of a request.
 
 A rule matches when all its conditions hold. One that is known to be false decides; otherwise one that is unknown
-leaves the match unknown, and ``permit`` then does not match while ``forbid`` and ``require`` do.
+leaves the match unknown, and ``permit`` then does not match while ``forbid`` and ``require`` do. Times of the week
+are in ``conditions_time``, totals over windows in ``conditions_total``, reading them in ``matches``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
-from policies.decision import duration_words
 from policies.facts import Facts
-from policies.quantities import Threshold, read_duration, read_threshold
-from policies.strict_yaml import Item, listed
-from policies.vocabulary import (
-    BREAKS,
-    DESTINATIONS,
-    FIELDS,
-    FIELDS_OF_KIND,
-    KINDS,
-    SEGREGATIONS,
-    STATUSES,
-    UNKNOWN_DESTINATION,
-)
-
-MAX_DECIMALS: Final = 77
+from policies.quantities import Threshold
+from policies.readings import known_age, known_amount, known_decimals, known_usd, value_of
 
 
 class Condition(Protocol):
@@ -45,7 +33,7 @@ class Condition(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """The field's value is one of a set."""
+    """The field's value is one of a set. A field of groups holds the ids of their members."""
 
     field: str
     values: frozenset[str]
@@ -53,7 +41,7 @@ class Among:
 
     def holds(self, facts: Facts) -> bool | None:
         """Set membership; unknown where the fact is missing or outside its vocabulary."""
-        value = _VALUE_OF[self.field](facts)
+        value = value_of(facts, self.field)
         return None if value is None else value in self.values
 
 
@@ -68,9 +56,13 @@ class AmountWithin:
 
     def holds(self, facts: Facts) -> bool | None:
         """False for another asset; unknown where asset, decimals or amount are missing or not positive."""
+        return self.holds_of(facts, known_amount(facts))
+
+    def holds_of(self, facts: Facts, units: int | None) -> bool | None:
+        """The same of another number of units than the request's own."""
         if facts.asset is not None and facts.asset != self.asset:
             return False
-        units, decimals = known_amount(facts), known_decimals(facts)
+        decimals = known_decimals(facts)
         if facts.asset is None or units is None or decimals is None:
             return None
         if self.above is not None and not self.above.below(units, decimals):
@@ -90,8 +82,37 @@ class AmountWithin:
 
 
 @dataclass(frozen=True, slots=True)
+class UsdWithin:
+    """The value is strictly more than ``above`` and not more than ``at_most``, in millionths of a US dollar.
+
+    Where the price moved since the request there are two values. With a different answer for each, the condition is
+    unknown: so a ``permit`` needs it of both, and for a ``forbid`` or ``require`` either is enough.
+    """
+
+    above: int | None
+    at_most: int | None
+    words: str
+    field: str = "usd"
+
+    def holds(self, facts: Facts) -> bool | None:
+        """Unknown without a value to trust, and where the price moved across a bound."""
+        return self.holds_of(known_usd(facts))
+
+    def holds_of(self, values: tuple[int, int] | None) -> bool | None:
+        """The same of a lower and a higher value."""
+        if values is None:
+            return None
+        lower, higher = (within(value, self.above, self.at_most) for value in values)
+        return lower if lower == higher else None
+
+    def bounds(self) -> Iterable[int]:
+        """The values at which the answer changes."""
+        return [bound for bound in (self.above, self.at_most) if bound is not None]
+
+
+@dataclass(frozen=True, slots=True)
 class AgeWithin:
-    """The last reconciliation is strictly older than ``above`` seconds and not older than ``at_most``."""
+    """``books.age`` or ``price.age`` is strictly more than ``above`` seconds and not more than ``at_most``."""
 
     above: int | None
     at_most: int | None
@@ -99,173 +120,11 @@ class AgeWithin:
     field: str = "books.age"
 
     def holds(self, facts: Facts) -> bool | None:
-        """Unknown where the vault was never reconciled or the age is negative."""
-        age = facts.books_age_seconds
-        if age is None or age < 0:
-            return None
-        return (self.above is None or age > self.above) and (self.at_most is None or age <= self.at_most)
+        """Unknown where there is no such age, or it is negative."""
+        age = known_age(facts, self.field)
+        return None if age is None else within(age, self.above, self.at_most)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """All conditions of one rule."""
-
-    conditions: tuple[Condition, ...]
-    kinds: frozenset[str]
-    """Kinds of request the rule can be about: those named, or all that have every field it reads."""
-
-    def holds(self, facts: Facts) -> bool | None:
-        """True, false or unknown of ``facts``."""
-        if facts.kind not in self.kinds:
-            return False if facts.kind in KINDS else None
-        unknown = False
-        for condition in self.conditions:
-            truth = condition.holds(facts)
-            if truth is False:
-                return False
-            unknown = unknown or truth is None
-        return None if unknown else True
-
-    def failing(self, facts: Facts) -> list[Condition]:
-        """The conditions that are not known to be true."""
-        return [condition for condition in self.conditions if condition.holds(facts) is not True]
-
-    def apart_from_amount(self) -> Match:
-        """The same match for a request of any amount."""
-        return Match(tuple(item for item in self.conditions if item.field != "amount"), self.kinds)
-
-
-def read_match(item: Item, *, also: Iterable[str] = (), permits: bool = False) -> Match:
-    """Read a rule's ``match``. ``also`` are fields the rest of the rule reads. Raises ``PolicyError``.
-
-    Every kind that is named must have every field; where none is named, some kind must. A ``permit`` may not ask
-    for an unknown destination, because what is unknown never helps.
-    """
-    entries = item.mapping()
-    if not entries:
-        item.refuse("an empty match", accepted=f"at least one of {listed(FIELDS)}")
-    conditions = tuple(_read_condition(name, entry) for name, entry in entries.items())
-    if permits and "destination" in entries:
-        _refuse_unknown_destination(entries["destination"])
-    kinds = _kinds(item, entries, {*entries, *also})
-    return Match(tuple(sorted(conditions, key=lambda condition: _ORDER[condition.field])), kinds)
-
-
-def known_amount(facts: Facts) -> int | None:
-    """The amount in base units, ``None`` where it is missing or not positive."""
-    return facts.amount_units if facts.amount_units is not None and facts.amount_units > 0 else None
-
-
-def known_decimals(facts: Facts) -> int | None:
-    """The asset's decimals, ``None`` where they are missing or no asset could have them."""
-    return facts.decimals if facts.decimals is not None and 0 <= facts.decimals <= MAX_DECIMALS else None
-
-
-def value_known(facts: Facts, field: str) -> bool:
-    """Whether a rule that reads ``field`` would find something to read."""
-    if field == "amount":
-        return known_amount(facts) is not None and known_decimals(facts) is not None
-    return _VALUE_OF[field](facts) is not None
-
-
-def _within(value: str | None, vocabulary: frozenset[str]) -> str | None:
-    return value if value in vocabulary else None
-
-
-def _destination(facts: Facts) -> str | None:
-    return None if facts.destination == UNKNOWN_DESTINATION else _within(facts.destination, DESTINATIONS)
-
-
-_VALUE_OF: Final[dict[str, Callable[[Facts], str | None]]] = {
-    "kind": lambda facts: _within(facts.kind, KINDS),
-    "requester": lambda facts: facts.requester or None,
-    "client": lambda facts: facts.client or None,
-    "client.status": lambda facts: _within(facts.client_status, STATUSES),
-    "segregation": lambda facts: _within(facts.segregation, SEGREGATIONS),
-    "asset": lambda facts: facts.asset or None,
-    "chain": lambda facts: facts.chain or None,
-    "destination": _destination,
-    "vault.break": lambda facts: _within(facts.vault_break, BREAKS),
-}
-CLOSED_SETS: Final[dict[str, frozenset[str]]] = {
-    "kind": KINDS,
-    "client.status": STATUSES,
-    "segregation": SEGREGATIONS,
-    "destination": DESTINATIONS,
-    "vault.break": BREAKS,
-}
-_ORDER: Final = {name: place for place, name in enumerate([*_VALUE_OF, "amount", "books.age"])}
-
-
-def _read_condition(name: str, item: Item) -> Condition:
-    if name == "usd":
-        item.refuse(
-            "limits in US dollars need price marks, which this version does not read",
-            accepted='amount: {above: "0.5 BTC", at_most: "1 BTC"}',
-        )
-    if name not in FIELDS:
-        item.refuse(f'unknown field "{name[:40]}"', accepted=listed(FIELDS))
-    if name == "amount":
-        return _read_amount(item)
-    return _read_age(item) if name == "books.age" else _read_set(name, item)
-
-
-def _read_set(name: str, item: Item) -> Among:
-    vocabulary = CLOSED_SETS.get(name)
-    entries = item.one_or_more()
-    values = [entry.text() if vocabulary is None else entry.one_of(vocabulary) for entry in entries]
-    if len(set(values)) != len(values):
-        item.refuse("the same value twice", accepted="each value once")
-    return Among(name, frozenset(values), f"{name} is {' or '.join(sorted(values))}")
-
-
-def _read_amount(item: Item) -> AmountWithin:
-    bounds = item.mapping(_BOUNDS)
-    above, at_most = (read_threshold(bounds[name]) if name in bounds else None for name in ("above", "at_most"))
-    if above is None and at_most is None:
-        item.refuse("no bound", accepted="above, at_most or both")
-    if above and at_most and (above.asset != at_most.asset or not above.below(at_most.digits, at_most.places)):
-        item.refuse("bounds that leave nothing between them", accepted="above less than at_most, in one asset")
-    words = _bound_words("amount", *(bound.written if bound else None for bound in (above, at_most)))
-    return AmountWithin(above, at_most, words)
-
-
-def _read_age(item: Item) -> AgeWithin:
-    bounds = item.mapping(_BOUNDS)
-    above, at_most = (read_duration(bounds[name]) if name in bounds else None for name in ("above", "at_most"))
-    if above is None and at_most is None:
-        item.refuse("no bound", accepted="above, at_most or both")
-    if above and at_most and above >= at_most:
-        item.refuse("bounds that leave nothing between them", accepted="above less than at_most")
-    return AgeWithin(
-        above, at_most, _bound_words("books.age", *(duration_words(n) if n else None for n in (above, at_most)))
-    )
-
-
-_BOUNDS = frozenset({"above", "at_most"})
-
-
-def _bound_words(name: str, above: str | None, at_most: str | None) -> str:
-    parts = [f"above {above}" if above else "", f"at most {at_most}" if at_most else ""]
-    return f"{name} is {' and '.join(part for part in parts if part)}"
-
-
-def _refuse_unknown_destination(item: Item) -> None:
-    for entry in item.one_or_more():
-        if entry.value == UNKNOWN_DESTINATION:
-            entry.refuse("a permit for an unknown destination", accepted=listed(DESTINATIONS - {UNKNOWN_DESTINATION}))
-
-
-def _kinds(item: Item, entries: dict[str, Item], fields: set[str]) -> frozenset[str]:
-    able = frozenset(kind for kind, has in FIELDS_OF_KIND.items() if fields <= has)
-    if "kind" not in entries:
-        if not able:
-            item.refuse("no kind of request has all these fields", accepted="fields that one kind has together")
-        return able
-    named = frozenset(str(entry.value) for entry in entries["kind"].one_or_more())
-    for kind in sorted(named - able):
-        missing = listed(fields - FIELDS_OF_KIND[kind])
-        entries["kind"].refuse(
-            f"{kind} has no {missing}", accepted=f"kinds with these fields: {listed(able) or 'none'}"
-        )
-    return named
+def within(number: int, above: int | None, at_most: int | None) -> bool:
+    """Whether ``number`` is strictly more than ``above`` and not more than ``at_most``, where they are given."""
+    return (above is None or number > above) and (at_most is None or number <= at_most)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from custody.kernel.errors import InvalidInput
+from policies.obligations import Obligations, obligation_words
+from policies.quantities import duration_words, usd_words
 
 OTHER_KIND: Final = "not about"
 """How the trace begins of a rule that speaks of other kinds of request."""
@@ -19,24 +21,6 @@ class Outcome(StrEnum):
     ALLOW = "allow"
     REQUIRE = "require"
     DENY = "deny"
-
-
-@dataclass(frozen=True, slots=True)
-class Obligations:
-    """Who must agree and how long it waits. Several rules join: highest count per group, longest delay."""
-
-    approvals: Mapping[str, int] = field(default_factory=dict)
-    """Group name to how many of its members; one human counts once over all groups."""
-    delay_seconds: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.approvals) or self.delay_seconds > 0
-
-    def join(self, other: Obligations) -> Obligations:
-        """Both at once: never less than either."""
-        groups = sorted({*self.approvals, *other.approvals})
-        highest = {group: max(self.approvals.get(group, 0), other.approvals.get(group, 0)) for group in groups}
-        return Obligations(highest, max(self.delay_seconds, other.delay_seconds))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,14 +44,17 @@ class TraceLine:
 
 @dataclass(frozen=True, slots=True)
 class UsageRead:
-    """What one limit had seen when the rule was judged. Amounts in base units; ``None`` means nobody knew."""
+    """What a rule's limit or totals had seen when it was judged. ``None`` means nobody knew."""
 
     rule: str
     per: str
     key: str
     window_seconds: int
     amount_units: int | None
+    """Base units of the request's asset."""
     count: int | None
+    usd_micros: int | None = None
+    """Millionths of a US dollar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +74,14 @@ class Decision:
     """In plain words: what would have been answered otherwise."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values of strings and integers, ready for canonical JSON."""
+        """Plain values without a fraction, ready for canonical JSON."""
         return {
             "outcome": self.outcome.value,
             "approvals": dict(self.obligations.approvals),
             "delay_seconds": self.obligations.delay_seconds,
+            "roles": list(self.obligations.roles),
+            "screening": self.obligations.screening,
+            "reconciled_seconds": self.obligations.reconciled_seconds,
             "rules": [{"kind": rule.kind, "title": rule.title} for rule in self.rules],
             "trace": [_fields(line) for line in self.trace],
             "usage": [_fields(read) for read in self.usage],
@@ -139,21 +129,6 @@ def explain(decision: Decision) -> list[str]:
     return [*lines, f"policy document {decision.document_hash}"]
 
 
-def duration_words(seconds: int) -> str:
-    """``86400`` is ``24h``; ``5400`` is ``1h 30m``."""
-    hours, rest = divmod(seconds, 3600)
-    minutes, left = divmod(rest, 60)
-    parts = [f"{number}{unit}" for number, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if number]
-    return " ".join(parts) or "0s"
-
-
-def obligation_words(obligations: Obligations) -> str:
-    """``2 of operators and 1 of risk agree, after 24h``."""
-    people = " and ".join(f"{count} of {group}" for group, count in sorted(obligations.approvals.items()))
-    wait = f"{duration_words(obligations.delay_seconds)} have passed" if obligations.delay_seconds else ""
-    return ", and ".join(part for part in (f"{people} agree" if people else "", wait) if part)
-
-
 _STRICTNESS = (Outcome.ALLOW, Outcome.REQUIRE, Outcome.DENY)
 _MATCHED = {"yes": "matches", "no": "does not match", "unknown": "a fact it reads is unknown"}
 
@@ -179,23 +154,22 @@ def _answer(decision: Decision) -> str:
 def _usage_words(read: UsageRead) -> str:
     where = f"used under “{read.rule}” per {read.per} in {duration_words(read.window_seconds)}"
     amount = "unknown" if read.amount_units is None else str(read.amount_units)
-    return f"{where}: {amount} base units in {'unknown' if read.count is None else read.count} requests"
+    worth = "" if read.usd_micros is None else f", {usd_words(read.usd_micros)} USD,"
+    return f"{where}: {amount} base units{worth} in {'unknown' if read.count is None else read.count} requests"
 
 
 def _fields(item: TraceLine | UsageRead) -> dict[str, Any]:
     written = {name: getattr(item, name) for name in item.__dataclass_fields__}
-    if written.get("amount_units") is not None:
-        written["amount_units"] = str(written["amount_units"])  # base units outgrow the integers RFC 8785 allows
+    for name in ("amount_units", "usd_micros"):
+        if written.get(name) is not None:
+            written[name] = str(written[name])  # sums outgrow the integers RFC 8785 allows
     return written
 
 
 def _read(value: Any) -> Decision:
-    obligations = Obligations(
-        {_word(group): _number(n) for group, n in value["approvals"].items()}, _number(value["delay_seconds"])
-    )
     return Decision(
         outcome=Outcome(value["outcome"]),
-        obligations=obligations,
+        obligations=_read_obligations(value),
         rules=tuple(MatchedRule(_word(rule["kind"]), _word(rule["title"])) for rule in value["rules"]),
         trace=tuple(TraceLine(**{name: _word(text) for name, text in line.items()}) for line in value["trace"]),
         usage=tuple(_read_usage(read) for read in value["usage"]),
@@ -205,8 +179,22 @@ def _read(value: Any) -> Decision:
     )
 
 
+def _read_obligations(value: dict[str, Any]) -> Obligations:
+    # What was stored before roles, screening and fresh books could be asked for says nothing of them.
+    age, screening = value.get("reconciled_seconds"), value.get("screening", False)
+    if type(screening) is not bool:
+        raise TypeError("not yes or no")
+    return Obligations(
+        {_word(group): _number(n) for group, n in value["approvals"].items()},
+        _number(value["delay_seconds"]),
+        tuple(sorted({_word(role) for role in value.get("roles", [])})),
+        screening,
+        None if age is None else _number(age),
+    )
+
+
 def _read_usage(read: dict[str, Any]) -> UsageRead:
-    amount, count = read["amount_units"], read["count"]
+    amount, count, usd = read["amount_units"], read["count"], read.get("usd_micros")
     return UsageRead(
         rule=_word(read["rule"]),
         per=_word(read["per"]),
@@ -214,6 +202,7 @@ def _read_usage(read: dict[str, Any]) -> UsageRead:
         window_seconds=_number(read["window_seconds"]),
         amount_units=None if amount is None else int(_word(amount)),
         count=None if count is None else _number(count),
+        usd_micros=None if usd is None else int(_word(usd)),
     )
 
 
@@ -227,3 +216,16 @@ def _number(value: object) -> int:
     if type(value) is not int or value < 0:
         raise TypeError("not a whole number")
     return value
+
+
+__all__ = [
+    "Decision",
+    "MatchedRule",
+    "Obligations",
+    "Outcome",
+    "TraceLine",
+    "UsageRead",
+    "explain",
+    "obligation_words",
+    "stricter",
+]

@@ -36,11 +36,26 @@ class Facts:
     chain: str | None = None
     """CAIP-2 id."""
     destination: str | None = None
-    """``listed``, ``new`` or ``own``; ``unknown`` says the same as ``None``."""
+    """``listed``, ``new``, ``cooling`` (listed, but its cooling-off has not passed) or ``own``; ``unknown`` says the
+    same as ``None``."""
+    destination_code: str | None = None
+    """``contract`` where code lives at the address, ``plain`` everywhere else."""
     destination_text: str | None = None
     """Canonical text of the address: what a limit per destination counts under."""
     amount_units: int | None = None
     """Base units that leave, without the network fee."""
+    usd_micros: int | None = None
+    """What that is worth now, in millionths of a US dollar, rounded up; ``None`` without a price to trust."""
+    usd_micros_asked: int | None = None
+    """The same as it was when it was requested; ``None`` leaves the present value alone to count."""
+    price_state: str | None = None
+    """``fresh``, ``stale``, ``disputed`` or ``missing``. Anything but fresh makes the value unknown."""
+    price_age_seconds: int | None = None
+    """Seconds since the price behind ``usd_micros`` was made."""
+    screening: str | None = None
+    """``clear``, ``review`` or ``hit``."""
+    collateral: str | None = None
+    """``none`` (nothing is pledged), ``met`` or ``short``, after this request."""
     vault_break: str | None = None
     """``open`` or ``none``."""
     books_age_seconds: int | None = None
@@ -49,9 +64,10 @@ class Facts:
     def __post_init__(self) -> None:
         if self.now.tzinfo is None:
             raise TypeError("Facts.now has a zone")
-        for value in (self.amount_units, self.decimals, self.books_age_seconds):
+        for name in _INTEGERS:
+            value = getattr(self, name)
             if value is not None and type(value) is not int:
-                raise TypeError("amounts, decimals and ages are ints")
+                raise TypeError("amounts, decimals, values and ages are ints")
 
     def to_json(self) -> dict[str, str]:
         """Known facts as strings, for storing beside the request."""
@@ -69,20 +85,26 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class UsageTotals:
-    """What was already asked for under one limit. ``amount_units`` is ``None`` where one amount is unknown."""
+    """What was already asked for under one key in one window. A sum is ``None`` where one number in it is unknown."""
 
     amount_units: int | None
+    """Of the asset of the request that is being decided, in base units."""
     count: int
+    """Requests in any asset."""
+    usd_micros: int | None = None
+    """Of all assets, each at the higher of its values when it was asked for, in millionths of a US dollar."""
 
     def larger(self, other: UsageTotals) -> UsageTotals:
         """The larger of two counts, each number apart: a cosigner's own and the daemon's word. Unknown is larger."""
-        known = self.amount_units is not None and other.amount_units is not None
-        amount = max(self.amount_units or 0, other.amount_units or 0) if known else None
-        return UsageTotals(amount, max(self.count, other.count))
+        return UsageTotals(
+            _larger(self.amount_units, other.amount_units),
+            max(self.count, other.count),
+            _larger(self.usd_micros, other.usd_micros),
+        )
 
 
 class Usage(Protocol):
-    """How the engine asks what a rule's limit has already seen."""
+    """How the engine asks what was already asked for under one rule: its limit and its totals alike."""
 
     def __call__(self, rule_id: str, per: str, window_seconds: int, /) -> UsageTotals | None:
         """Totals for the rule with this title, this request excluded; ``None`` where nobody knows."""
@@ -90,12 +112,19 @@ class Usage(Protocol):
 
 def nothing_used(_rule_id: str, _per: str, _window_seconds: int, /) -> UsageTotals:
     """A ``Usage`` for a world in which nothing was asked for before."""
-    return UsageTotals(0, 0)
+    return UsageTotals(0, 0, 0)
 
 
 _NAMES = tuple(Facts.__dataclass_fields__)
 _REQUIRED = {"kind", "requester", "now"}
-_INTEGERS = {"amount_units", "decimals", "books_age_seconds"}
+_INTEGERS = (
+    *("amount_units", "decimals", "books_age_seconds", "price_age_seconds"),
+    *("usd_micros", "usd_micros_asked"),
+)
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else max(one, other)
 
 
 def _text(value: object) -> str:

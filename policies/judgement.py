@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from policies.conditions import value_known
-from policies.decision import Obligations, Outcome
+from policies.decision import Outcome
 from policies.document import Document
 from policies.facts import Facts, Usage, UsageTotals
+from policies.obligations import Obligations
+from policies.readings import key_under, value_known
 from policies.rules import Rule
 from policies.rules.permit import Permit
 from policies.rules.require import Require
@@ -65,12 +66,8 @@ def judge(document: Document, facts: Facts, usage: Usage) -> list[Finding]:
     """Each rule against the request. Unknown keeps a ``permit`` from applying and makes the others apply."""
     findings = []
     for rule in document.rules:
-        truth = rule.match.holds(facts)
-        if isinstance(rule, Permit):
-            truth = _within_limit(rule, facts, usage) if truth else truth
-            findings.append(Finding(rule, truth, truth is True))
-        else:
-            findings.append(Finding(rule, truth, truth is not False))
+        truth = _truth(rule, facts, usage)
+        findings.append(Finding(rule, truth, truth is True if isinstance(rule, Permit) else truth is not False))
     return findings
 
 
@@ -90,9 +87,21 @@ def verdict_of(gaps: list[str], findings: Iterable[Finding]) -> Verdict:
 _STRICTNESS: Final = {Outcome.ALLOW: 0, Outcome.REQUIRE: 1, Outcome.DENY: 2}
 
 
-def _within_limit(rule: Permit, facts: Facts, usage: Usage) -> bool | None:
-    if rule.limit is None:
-        return True
-    if rule.limit.key_of(facts) is None:
-        return None
-    return rule.limit.admits(facts, usage(rule.title, rule.limit.per, rule.limit.window_seconds))
+def _truth(rule: Rule, facts: Facts, usage: Usage) -> bool | None:
+    """What is known to be false decides; only then is what came before asked for, and only where it can matter."""
+    truth = rule.match.holds(facts)
+    if truth is False or (truth is None and isinstance(rule, Permit)):
+        return truth
+    for total in rule.match.totals:
+        part = total.holds(facts, seen_by(rule, total.per, total.window_seconds, facts, usage))
+        if part is False:
+            return False
+        truth = truth if part else None
+    if truth and isinstance(rule, Permit) and rule.limit:
+        return rule.limit.admits(facts, seen_by(rule, rule.limit.per, rule.limit.window_seconds, facts, usage))
+    return truth
+
+
+def seen_by(rule: Rule, per: str, window_seconds: int, facts: Facts, usage: Usage) -> UsageTotals | None:
+    """What was asked before under the rule's match and the request's key; ``None`` where either is unknown."""
+    return None if key_under(per, facts) is None else usage(rule.title, per, window_seconds)

@@ -1,4 +1,7 @@
-"""Counting people against obligations: one human counts once, in whichever group needs that human most."""
+"""Counting people against obligations: one human counts once, in whichever group needs that human most.
+
+Roles are asked of those who count: each required role is held by one of them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from policies.decision import Obligations
+from policies.obligations import Obligations
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +17,12 @@ class Tally:
     """How far a request has got: who counts, how many of which group are still missing, and whether it is met."""
 
     approved: tuple[str, ...]
-    """People whose approval counts (members of a required group, the initiator never), sorted."""
+    """People whose approval counts (in a required group or role, the initiator never), sorted."""
     missing: Mapping[str, int]
     """Group to how many of its places nobody fills yet; empty when met."""
     met: bool
+    missing_roles: tuple[str, ...] = ()
+    """Required roles that none of them holds, sorted."""
 
 
 def satisfied(
@@ -26,22 +31,27 @@ def satisfied(
     approvers: Iterable[str],
     *,
     initiator: str | None = None,
+    roles: Mapping[str, Collection[str]] | None = None,
 ) -> Tally:
     """Match ``approvers`` (ids of humans, repeats ignored) to the places ``obligations`` ask for.
 
-    ``operators: 2, risk: 1`` takes three people even where one of them is in both groups. The ``initiator``
-    never counts. A group nobody defined has no members. The delay is not the tally's. What it costs grows with the
+    ``operators: 2, risk: 1`` takes three people even where one of them is in both groups. A role is no place: who
+    holds it may fill one as well, and one who holds two has both. The ``initiator`` never counts. A group nobody
+    defined has no members, a role in no ``roles`` no holder. The delay is not the tally's. What it costs grows with the
     approvers, never with the number asked for, which somebody else may have written.
     """
     people = {person: _groups_of(person, obligations, groups) for person in set(approvers) - {initiator}}
-    approved = tuple(sorted(person for person, theirs in people.items() if theirs))
+    holders = {role: people.keys() & set((roles or {}).get(role, ())) for role in obligations.roles}
+    counted = {person for person, theirs in people.items() if theirs}.union(*holders.values())
+    approved = tuple(sorted(counted))
     required = obligations.approvals
     fillable = {group: min(required[group], sum(group in theirs for theirs in people.values())) for group in required}
     places = [(group, place) for group in sorted(fillable) for place in range(fillable[group])]
     filled = _matching(places, {person: people[person] for person in approved})
     taken = Counter(group for group, _ in filled)
     missing = {group: count - taken[group] for group, count in sorted(required.items()) if count > taken[group]}
-    return Tally(approved, missing, not missing)
+    missing_roles = tuple(role for role in sorted(holders) if not holders[role])
+    return Tally(approved, missing, not missing and not missing_roles, missing_roles)
 
 
 _Place = tuple[str, int]

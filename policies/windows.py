@@ -1,8 +1,8 @@
-"""Which past requests a limit has to see, and counting them.
+"""Which past requests a limit or a total has to see, and counting them.
 
-A limit sees all requests under its key that fall under its own rule's match, whichever rule let them out, from
-``window_seconds`` ago (not included) until now. The caller fetches them under one lock with the hold, leaves out
-the request that is being decided, and on a second evaluation whatever was admitted after it.
+Both see all requests under their key that fall under their own rule's match (totals left aside), whichever rule let
+them out, from ``window_seconds`` ago (not included) until now. The caller fetches them under one lock with the hold,
+leaves out the request that is being decided, and on a second evaluation whatever was admitted after it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from policies.conditions import Match, known_amount
 from policies.document import Document
 from policies.facts import Facts, Usage, UsageTotals
-from policies.rules.permit import Limit, Permit
+from policies.matches import Match
+from policies.readings import key_under, known_amount, known_usd
+from policies.rules import Rule
+from policies.rules.permit import Permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,10 @@ class PastRequest:
 
 @dataclass(frozen=True, slots=True)
 class WindowQuery:
-    """One limit that has to be counted before a request can be decided."""
+    """One window of one rule that has to be counted before a request can be decided: its limit's, its totals', both's.
+
+    ``(rule, per, window_seconds)`` names it, as ``Usage`` asks for it.
+    """
 
     rule: str
     """Title of the rule."""
@@ -42,38 +47,46 @@ class WindowQuery:
     since: datetime
     """Requests at or before this moment no longer count."""
     asset: str | None
-    """Short code of the asset the sum is in; every asset counts for the number of requests."""
+    """Short code of the asset the sum is in, the request's own; every asset counts for the number and the worth."""
     decimals: int | None
     match: Match
-    limit: Limit
 
     def covers(self, past: PastRequest) -> bool:
-        """Whether this limit sees ``past``. What is unknown about it counts against the limit."""
+        """Whether this window sees ``past``. What is unknown about it counts against the request."""
         if past.released or past.at <= self.since:
             return False
-        if self.limit.key_of(past.facts) not in (self.key, None):
+        if key_under(self.per, past.facts) not in (self.key, None):
             return False
         return self.match.holds(past.facts) is not False
 
 
 def windows_needed(document: Document, facts: Facts) -> list[WindowQuery]:
-    """Every count ``engine.evaluate`` may ask for: limits of permits that could match at this or another amount."""
+    """Every count ``engine.evaluate`` may ask for: of rules that could matter at this or another amount."""
     queries = []
     for rule in document.rules:
-        if not isinstance(rule, Permit) or rule.limit is None:
+        windows = windows_of(rule)
+        if not windows:
             continue
-        key = rule.limit.key_of(facts)
-        if key is not None and rule.match.apart_from_amount().holds(facts):
-            queries.append(_query(rule, rule.limit, key, facts))
+        truth = rule.match.apart_from_amount().holds(facts)
+        if truth or (truth is None and not isinstance(rule, Permit)):
+            keyed = ((per, key_under(per, facts), seconds) for per, seconds in windows)
+            queries += [_query(rule, per, key, seconds, facts) for per, key, seconds in keyed if key is not None]
     return queries
 
 
+def windows_of(rule: Rule) -> list[tuple[str, int]]:
+    """``per`` and seconds of each window the rule reads, each once."""
+    windows = [(total.per, total.window_seconds) for total in rule.match.totals]
+    if isinstance(rule, Permit) and rule.limit:
+        windows.append((rule.limit.per, rule.limit.window_seconds))
+    return sorted(set(windows))
+
+
 def usage_from(requests: Iterable[PastRequest], query: WindowQuery) -> UsageTotals:
-    """Count ``requests`` for one query. The sum is unknown where one amount that belongs in it is."""
+    """Count ``requests`` for one query. A sum is unknown where one number that belongs in it is."""
     seen = [past.facts for past in requests if query.covers(past)]
-    amounts = [_units(facts, query) for facts in seen if facts.asset in (query.asset, None)]
-    known = [amount for amount in amounts if amount is not None]
-    return UsageTotals(sum(known) if len(known) == len(amounts) else None, len(seen))
+    units = _sum(_units(facts, query) for facts in seen if facts.asset in (query.asset, None))
+    return UsageTotals(units, len(seen), _sum(_worth(facts) for facts in seen))
 
 
 def measure(document: Document, facts: Facts, requests: Collection[PastRequest]) -> Usage:
@@ -89,19 +102,32 @@ def measure(document: Document, facts: Facts, requests: Collection[PastRequest])
     return usage
 
 
-def _query(rule: Permit, limit: Limit, key: str, facts: Facts) -> WindowQuery:
+def _query(rule: Rule, per: str, key: str, window_seconds: int, facts: Facts) -> WindowQuery:
     return WindowQuery(
         rule=rule.title,
-        per=limit.per,
+        per=per,
         key=key,
-        window_seconds=limit.window_seconds,
-        since=facts.now - timedelta(seconds=limit.window_seconds),
-        asset=limit.amount.asset if limit.amount else facts.asset,
+        window_seconds=window_seconds,
+        since=facts.now - timedelta(seconds=window_seconds),
+        asset=facts.asset,
         decimals=facts.decimals,
         match=rule.match,
-        limit=limit,
     )
 
 
 def _units(facts: Facts, query: WindowQuery) -> int | None:
     return known_amount(facts) if facts.decimals == query.decimals and facts.asset is not None else None
+
+
+def _worth(facts: Facts) -> int | None:
+    known = known_usd(facts)
+    return None if known is None else known[1]
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    total = 0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total

@@ -63,8 +63,10 @@ def admit(*roles: Role) -> Callable[[Request], Awaitable[Call]]:
     return enter
 
 
-AsReader = Annotated[Call, Depends(admit(*Role))]
+AsReader = Annotated[Call, Depends(admit(Role.REQUESTER, Role.OPERATOR, Role.COSIGNER, Role.READER))]
+"""A service only states things: it sees nobody's money."""
 AsRequester = Annotated[Call, Depends(admit(Role.REQUESTER))]
 AsOperator = Annotated[Call, Depends(admit(Role.OPERATOR))]
 AsCosigner = Annotated[Call, Depends(admit(Role.COSIGNER))]
+AsService = Annotated[Call, Depends(admit(Role.SERVICE))]
 AsRequesterOrOperator = Annotated[Call, Depends(admit(Role.REQUESTER, Role.OPERATOR))]

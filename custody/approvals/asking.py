@@ -16,9 +16,9 @@ from custody.evidence.requests import Request, client_of
 from custody.evidence.signatures import Signature
 from custody.kernel.errors import Refused
 from custody.trust.operations import InForce
+from custody.windows import operations as windows
 from policies.decision import Decision, stricter
-from policies.engine import evaluate
-from policies.facts import Facts, nothing_used
+from policies.facts import Facts
 
 HOUSE: str = "house"
 """Whose an intent is that is about no client."""
@@ -67,7 +67,7 @@ def ask(
     """
     intent = in_the_house(request) if intent is None else intent
     known = Facts(kind=request.kind, requester=request.requester, now=now) if facts is None else facts
-    decision = evaluate(trust.policy, known, nothing_used)
+    decision = windows.decide(session, policy=trust.policy, facts=known)
     client = client_of(request) or HOUSE
     state = operations.file_intent(
         session, intent=intent, signature=signature, decision=decision, client=client, now=now
@@ -94,7 +94,7 @@ def agreed(
         operations.close(session, digest=digest, state="expired", actor="clock", now=now)
         return None
     known = Facts(kind=request.kind, requester=request.requester, now=now) if facts is None else facts
-    decision = stricter(filed.decision, evaluate(trust.policy, known, nothing_used))
+    decision = stricter(filed.decision, windows.decide(session, policy=trust.policy, facts=known, digest=digest))
     if operations.redecide(session, digest=digest, decision=decision, root=trust.root, now=now) != "approved":
         return None
     due = filed.created_at + timedelta(seconds=decision.obligations.delay_seconds)

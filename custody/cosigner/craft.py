@@ -88,6 +88,10 @@ class Craft(Protocol):
         """Whether this program can prove that a spend gives a withdrawal up and pays nobody."""
 
     @property
+    def has_contracts(self) -> bool:
+        """Whether a contract may live at an address."""
+
+    @property
     def home(self) -> str:
         """CAIP-2 id of the chain its vaults are of: ``chain`` itself, unless this is what ``elsewhere`` gave."""
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from custody.cosigner.craft import Effect
 from custody.cosigner.payments import JudgedPayment
 from custody.evidence.words import say
-from policies.decision import Outcome, obligation_words
+from policies.decision import Outcome
+from policies.obligations import obligation_words
 
 
 def describe(effect: Effect, payments: Sequence[JudgedPayment]) -> list[str]:

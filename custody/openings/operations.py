@@ -20,9 +20,9 @@ from custody.evidence.signatures import Signature
 from custody.kernel.errors import InvalidInput, Refused
 from custody.trust.operations import InForce
 from custody.vaults import operations as vaults
+from custody.windows import operations as windows
 from policies.decision import Decision
-from policies.engine import evaluate
-from policies.facts import Facts, nothing_used
+from policies.facts import Facts
 
 POOL: Final = {"segregated": "segregated", "omnibus": "pool"}
 
@@ -63,7 +63,7 @@ def request_opening(
     if keyset is None:
         raise InvalidInput("not a keyset of the trust root", field="request.keyset")
     intent = Intent(request=request, chain=keyset.chain, vault=VaultName(request.keyset, request.branch))
-    decision = evaluate(trust.policy, opening_facts(request, keyset.chain, now), nothing_used)
+    decision = windows.decide(session, policy=trust.policy, facts=opening_facts(request, keyset.chain, now))
     state = approvals.file_intent(
         session, intent=intent, signature=signature, decision=decision, client=request.client, now=now
     )

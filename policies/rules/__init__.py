@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from policies.names import Names
 from policies.rules import forbid, permit, require
 from policies.rules.forbid import Forbid
 from policies.rules.permit import Permit
 from policies.rules.require import Require
-from policies.rules.shape import Groups
 from policies.strict_yaml import Item
 
 Rule = Permit | Forbid | Require
 
-READERS: Final[dict[str, Callable[[str, dict[str, Item], Groups], Rule]]] = {
+READERS: Final[dict[str, Callable[[str, dict[str, Item], Names], Rule]]] = {
     "permit": permit.read,
     "forbid": forbid.read,
     "require": require.read,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from policies.conditions import Match, read_match
-from policies.rules.shape import Groups
+from policies.matches import Match, read_match
+from policies.names import Names
 from policies.strict_yaml import Item
 
 NAMES: Final = frozenset({"forbid", "match"})
@@ -21,6 +21,6 @@ class Forbid:
     kind: ClassVar[str] = "forbid"
 
 
-def read(title: str, entries: dict[str, Item], _groups: Groups) -> Forbid:
+def read(title: str, entries: dict[str, Item], names: Names) -> Forbid:
     """Read one ``forbid`` rule. Raises ``PolicyError``."""
-    return Forbid(title, read_match(entries["match"]))
+    return Forbid(title, read_match(entries["match"], names))

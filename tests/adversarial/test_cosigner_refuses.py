@@ -29,8 +29,10 @@ WRITTEN_IN = (
 ELSEWHERE = {
     Reason.PERSON_DECLINED,
     *(Reason.RETURN_NOT_ALONE, Reason.RETURN_WITHOUT_PEOPLE, Reason.STRAY_NOT_THERE),
+    *(Reason.STATEMENT_INVALID, Reason.SCREENING_NOT_CLEAR, Reason.FACTS_TOO_OLD),
 }
-"""Reached in tests of answering, where there is a person, and of what came astray, which has a world of its own."""
+"""Reached in tests of answering, where there is a person, and of what came astray and what services state, which have
+worlds of their own."""
 
 
 @pytest.mark.parametrize("name", CASES)

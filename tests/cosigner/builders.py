@@ -39,7 +39,7 @@ from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import ClientOpeningRequest, Request, WithdrawalRequest, request_message
 from custody.evidence.signatures import Signature, public_half, sign_ed25519
 from custody.evidence.status import SignedStatus
-from custody.evidence.trust_root import Person, SignedTrustRoot, TrustRoot
+from custody.evidence.trust_root import Person, Service, SignedTrustRoot, TrustRoot
 from policies.document import document_hash, load_document
 from policies.engine import evaluate
 from policies.facts import Facts, nothing_used
@@ -139,6 +139,8 @@ class World:
     """Where it pays."""
     vaults: str = KEYSET
     """The keyset it pays out of."""
+    services: tuple[Service, ...] = ()
+    """What states prices and the like."""
 
     @property
     def key(self) -> CosignerKey:
@@ -181,7 +183,7 @@ class World:
             groups=dict(self.groups),
             keysets=(self.keyset,),
             policy_hash=document_hash(self.policy),
-            services=(STATUS_SERVICE,),
+            services=(STATUS_SERVICE, *self.services),
         )
 
     @cached_property

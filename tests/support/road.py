@@ -26,6 +26,7 @@ from custody.cosigner.memory import Memory
 from custody.cosigner.verify import Verdict
 from custody.deposits.watch import watch_mempool
 from custody.evidence.bundle import Bundle
+from custody.judging.bundles import give_out
 from custody.kernel.errors import CustodyError
 from custody.movements import scan as movements
 from custody.outbox import operations as outbox
@@ -37,6 +38,7 @@ from custody.restore.queries import Restoration
 from custody.signing import operations as signing
 from custody.spends import queries as attempts
 from custody.spends.model import Attempt
+from custody.trust.operations import in_force
 from custody.vaults import operations as vaults
 from custody.withdrawals import operations as withdrawals
 from custody.withdrawals import queries
@@ -215,7 +217,8 @@ class Road(House):
     def bundles_for(self, cosigner: str) -> list[Bundle]:
         """What this cosigner is given: from now on it may have signed."""
         with self.db.unit() as unit:
-            documents = signing.give_out(unit.session, cosigner=cosigner, keysets=[KEYSET], now=unit.now)
+            root = in_force(unit.session).root
+            documents = give_out(unit.session, cosigner=cosigner, keysets=[KEYSET], root=root, now=unit.now)
         return [Bundle.parse(document) for document in documents]
 
     def cosign(self, *names: str, confirm: Confirm = yes) -> list[Answer]:

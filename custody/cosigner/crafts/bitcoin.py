@@ -102,6 +102,11 @@ class BitcoinCraft:
         return self.network.chain
 
     @property
+    def has_contracts(self) -> bool:
+        """No address is a contract."""
+        return False
+
+    @property
     def gives_up(self) -> bool:
         """False: how coins are spent back to their own vault is not proved here yet."""
         return False

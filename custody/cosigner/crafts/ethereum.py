@@ -131,6 +131,11 @@ class EthereumCraft:
         return self.network.chain
 
     @property
+    def has_contracts(self) -> bool:
+        """Any address may be one."""
+        return True
+
+    @property
     def gives_up(self) -> bool:
         """True: an empty call of the Safe to itself uses its nonce up and pays nobody."""
         return True

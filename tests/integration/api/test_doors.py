@@ -42,6 +42,8 @@ ROUTES = [
     ("POST", f"/v1/bundles/{BND}/refusals", {"cosigner"}),
     ("GET", "/v1/status", EVERYBODY),
     ("GET", "/v1/assets", EVERYBODY),
+    ("GET", "/v1/prices", EVERYBODY),
+    ("POST", "/v1/statements", {"service"}),
 ]
 STRANGERS = [None, "", "Bearer", "Bearer ", "Bearer nobody's", "Basic abc", TOKENS["exchange"][1], "Bearer \xff\xfe"]
 
