@@ -26,7 +26,7 @@ from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.requests import StrayReturnRequest
 from custody.evidence.signatures import Signature
-from custody.judging.facts import facts_of, outside, statements_behind
+from custody.judging.facts import facts_of, listings_behind, outside, statements_behind
 from custody.judging.standing import waits_to_know
 from custody.kernel.errors import Broken, Conflict, InvalidInput, NotFound, Refused
 from custody.kernel.ids import new_id
@@ -242,7 +242,14 @@ def _judged(
     facts = facts_of(
         session,
         request=request,
-        place=outside(session, chain=chain, address=request.destination, locator=where.locator),
+        place=outside(
+            session,
+            client=request.client,
+            chain=chain,
+            address=request.destination,
+            locator=where.locator,
+            now=now,
+        ),
         chain=chain,
         client=clients.get(session, client=request.client, lock=True),
         vault=None,
@@ -362,6 +369,12 @@ def _bundle(
         policy=trust.policy_text,
         trust_root=trust.signed,
         statements=statements_behind(session, request=request, chain=row.chain, root=trust.root, now=now),
+        listings=listings_behind(
+            session,
+            client=row.client_id,
+            chain=row.chain,
+            locator=addressing(row.chain).read_destination(request.destination, field="request.destination").locator,
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from custody.db import Unit
 from custody.evidence.requests import (
     BreakResolutionRequest,
     ClientOpeningRequest,
+    DestinationListingRequest,
     FreezeRequest,
     RespendRequest,
     StrayReturnRequest,
@@ -19,6 +20,7 @@ from custody.evidence.requests import (
     WithdrawalRequest,
 )
 from custody.freezes import operations as freezes
+from custody.listings import operations as listings
 from custody.openings import operations as openings
 from custody.reconciliation import resolving
 from custody.returns import operations as returns
@@ -86,6 +88,10 @@ def _return(agreed: Agreed) -> None:
     returns.follow(agreed.unit.session, chain=chain, trust=trust, rules=rules, now=agreed.unit.now)
 
 
+def _listing(agreed: Agreed) -> None:
+    listings.complete(agreed.unit.session, **agreed.told)
+
+
 def _freeze(agreed: Agreed) -> None:
     freezes.freeze(agreed.unit.session, **agreed.told)
 
@@ -103,6 +109,7 @@ COMPLETIONS: Final[Mapping[str, Callable[[Agreed], object]]] = {
     RespendRequest.kind: _respend,
     StrayReturnRequest.kind: _return,
     ClientOpeningRequest.kind: _opening,
+    DestinationListingRequest.kind: _listing,
     FreezeRequest.kind: _freeze,
     UnfreezeRequest.kind: _unfreeze,
     BreakResolutionRequest.kind: _break_resolution,

@@ -63,6 +63,8 @@ _ACTED_ON: Final = text(
     UNION SELECT digest FROM stops WHERE digest IS NOT NULL
     UNION SELECT lifted_by FROM stops WHERE lifted_by IS NOT NULL
     UNION SELECT digest FROM break_resolutions
+    UNION SELECT digest FROM listings
+    UNION SELECT delisted_by FROM listings WHERE delisted_by IS NOT NULL
     ORDER BY 1
     """
 )

@@ -145,7 +145,14 @@ def _evaluated(
     facts = facts_of(
         session,
         request=request,
-        place=outside(session, chain=row.chain, address=request.destination, locator=row.locator),
+        place=outside(
+            session,
+            client=row.client_id,
+            chain=row.chain,
+            address=request.destination,
+            locator=row.locator,
+            now=now,
+        ),
         chain=row.chain,
         client=clients.get(session, client=row.client_id, lock=True),
         vault=vaults.get(session, vault=row.vault_id),

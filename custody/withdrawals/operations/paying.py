@@ -15,7 +15,7 @@ from custody.clients import queries as clients
 from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
 from custody.evidence.requests import RespendRequest, WithdrawalRequest
-from custody.judging.facts import statements_behind
+from custody.judging.facts import listings_behind, statements_behind
 from custody.kernel.errors import Conflict, Refused, Unavailable
 from custody.outbox import operations as outbox
 from custody.relaying import operations as relaying
@@ -283,6 +283,9 @@ def _attach(
         payment=Payment(proven, decision.to_json()),
         openings=tuple(intents.proven(session, digest=digest) for digest in openings),
         statements=statements_behind(session, request=asked, chain=row.chain, root=trust.root, now=now),
+        listings=()
+        if planned.order.pays_nobody
+        else listings_behind(session, client=row.client_id, chain=row.chain, locator=row.locator),
         trust=trust,
         rules=rules,
         seal_key=seal_key,

@@ -73,8 +73,42 @@ def upgrade() -> None:
           CONSTRAINT fk_break_resolutions_digest FOREIGN KEY (digest) REFERENCES intents,
           CONSTRAINT ck_break_resolutions_resolution CHECK (resolution IN ('explained', 'corrected'))
         );
+
+        CREATE TABLE listings (
+          digest text CONSTRAINT pk_listings PRIMARY KEY CONSTRAINT fk_listings_digest REFERENCES intents,
+          client_id text NOT NULL CONSTRAINT fk_listings_client_id REFERENCES clients,
+          chain text NOT NULL,
+          destination text NOT NULL,
+          locator bytea NOT NULL,
+          label text NOT NULL,
+          listed_at timestamptz NOT NULL,
+          counts_from timestamptz NOT NULL,
+          delisted_at timestamptz,
+          delisted_by text CONSTRAINT fk_listings_delisted_by REFERENCES intents,
+          CONSTRAINT ck_listings_delisted CHECK ((delisted_at IS NULL) = (delisted_by IS NULL))
+        );
+        CREATE UNIQUE INDEX uq_listings_standing ON listings (client_id, chain, locator) WHERE delisted_at IS NULL;
+        CREATE TABLE listing_checks (
+          digest text CONSTRAINT pk_listing_checks PRIMARY KEY CONSTRAINT fk_listing_checks_digest REFERENCES intents,
+          looks_like text NOT NULL,
+          noticed_at timestamptz NOT NULL,
+          confirmation jsonb,
+          confirmed_by text,
+          confirmed_at timestamptz
+        );
+        CREATE TABLE destination_codes (
+          chain text NOT NULL,
+          locator bytea NOT NULL,
+          code text NOT NULL,
+          seen_at timestamptz NOT NULL,
+          CONSTRAINT pk_destination_codes PRIMARY KEY (chain, locator),
+          CONSTRAINT ck_destination_codes_code CHECK (code IN ('contract', 'plain'))
+        );
         """
     )
     append_only("break_resolutions")
     grant("stops", "SELECT, INSERT, UPDATE (lifted_at, lifted_by)")
+    grant("listings", "SELECT, INSERT, UPDATE (delisted_at, delisted_by)")
+    grant("listing_checks", "SELECT, INSERT, UPDATE (confirmation, confirmed_by, confirmed_at)")
+    grant("destination_codes", "SELECT, INSERT, UPDATE (code, seen_at)")
     grant("suspended_assets", "DELETE")
