@@ -17,7 +17,9 @@ from custody.approvals import queries as intents
 from custody.approvals.asking import Asked
 from custody.bootstrap import Runtime
 from custody.chains.registry import has_coins
+from custody.changes import operations as changes
 from custody.evidence.requests import (
+    RULE_CHANGES,
     BreakResolutionRequest,
     ClientOpeningRequest,
     DestinationListingRequest,
@@ -141,6 +143,10 @@ def _opening(enquiry: Enquiry) -> Asked:
     return Asked(done.digest, done.state, done.replayed)
 
 
+def _change(enquiry: Enquiry) -> Asked:
+    return changes.request(enquiry.session, **enquiry.told, attachments=enquiry.attachments)
+
+
 def _pledge(enquiry: Enquiry) -> Asked:
     raise NotBuilt(f"a {enquiry.request.kind} can be read and judged; nothing carries it out yet", field="request.kind")
 
@@ -181,6 +187,7 @@ ROOMS: Final[Mapping[str, Room]] = {
     FreezeRequest.kind: _freeze,
     UnfreezeRequest.kind: _unfreeze,
     BreakResolutionRequest.kind: _break_resolution,
+    **dict.fromkeys((each.kind for each in RULE_CHANGES), _change),
     PledgeRequest.kind: _pledge,
     PledgeReleaseRequest.kind: _pledge,
 }

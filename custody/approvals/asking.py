@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -102,6 +103,30 @@ def agreed(
         operations.remind(session, filed, due=due, now=now)
         return None
     return filed
+
+
+def reconsider(session: Session, *, trust: InForce, correlation_id: str, now: datetime) -> list[str]:
+    """Judge again what waits, under rules that changed: the stricter counts (I9). Returns what is denied now.
+
+    Of what moves money its own room knows more facts, and judges it by itself.
+    """
+    denied = []
+    for filed in intents.under_way(session, now=now):
+        if filed.intent.kind in JUDGED_BY_THEIR_ROOMS:
+            continue
+        facts = replace(Facts.from_json(filed.decision.facts), now=now)
+        decision = stricter(
+            filed.decision, windows.decide(session, policy=trust.policy, facts=facts, digest=filed.digest)
+        )
+        state = operations.redecide(session, digest=filed.digest, decision=decision, root=trust.root, now=now)
+        if state == "approved" and filed.state == "pending":
+            operations.announce(session, digest=filed.digest, correlation_id=correlation_id, now=now)
+        if state == "denied":
+            denied.append(filed.digest)
+    return denied
+
+
+JUDGED_BY_THEIR_ROOMS: Final = frozenset({"withdrawal", "respend", "stray_return", "sweep"})
 
 
 def because(decision: Decision) -> str:

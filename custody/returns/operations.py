@@ -7,7 +7,7 @@ address was made for. A place has one turn open at a time, and a stray is signed
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, text
@@ -46,6 +46,7 @@ from policies.decision import Decision, Outcome, stricter
 from policies.facts import Facts
 from policies.obligations import outstanding
 
+WAITING = (State.ASKED, State.AWAITING_SIGNATURES)
 OPEN = (State.AWAITING_SIGNATURES, State.SIGNED)
 SIGNED_AWAY = (*OPEN, State.RETURNED, State.FAILED)
 ENDED = (State.RETURNED, State.FAILED, State.REFUSED)
@@ -174,6 +175,43 @@ def _may_go(session: Session, *, client: str, vault: str, asset: str) -> bool:
     is_stopped = stops.first(session, client=client, vault=vault, asset=asset) is not None
     is_frozen = is_stopped or vaults.get(session, vault=vault).is_frozen
     return not is_frozen and clients.get(session, client=client).status == "active"
+
+
+def reconsider(session: Session, *, trust: InForce, now: datetime) -> None:
+    """Rules changed: judge again what waits for people or for keys, the stricter counts, and renew its bundles.
+
+    Where people are missing now, the bundle is held back until ``follow`` finds that they agreed.
+    """
+    rows = session.execute(
+        select(ReturnRow).where(ReturnRow.state.in_(WAITING)).order_by(ReturnRow.id).with_for_update()
+    )
+    for row in rows.scalars().all():
+        _reconsider(session, row, trust, now)
+
+
+def _reconsider(session: Session, row: ReturnRow, trust: InForce, now: datetime) -> None:
+    filed = intents.get(session, digest=row.digest)
+    request = filed.intent.request
+    assert isinstance(request, StrayReturnRequest)
+    if filed.state not in ("pending", "approved") or trust.root.asset(request.asset) is None:
+        return
+    later, _ = _judged(session, request, row.chain, trust, now, digest=row.digest)
+    decision = stricter(filed.decision, later)
+    standing = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
+    if row.state != State.AWAITING_SIGNATURES or standing == "pending":
+        return
+    payment = Payment(intents.proven(session, digest=row.digest, root=trust.root), decision.to_json())
+
+    def change(bundle: Bundle) -> Bundle:
+        return replace(
+            bundle,
+            payments=(payment,),
+            policy=trust.policy_text,
+            trust_root=trust.signed,
+            succession=trust.links,
+        )
+
+    signing.renew(session, attempt=row.id, change=change, now=now)
 
 
 def mark_refused(session: Session, *, attempt: str, now: datetime) -> State:
@@ -364,7 +402,7 @@ def _bundle(
         created_at=now,
         not_after=now + lifetime,
         unsigned=unsigned,
-        payments=(Payment(intents.proven(session, digest=row.digest), filed.decision.to_json()),),
+        payments=(Payment(intents.proven(session, digest=row.digest, root=trust.root), filed.decision.to_json()),),
         openings=(opening,),
         policy=trust.policy_text,
         trust_root=trust.signed,
@@ -375,6 +413,7 @@ def _bundle(
             chain=row.chain,
             locator=addressing(row.chain).read_destination(request.destination, field="request.destination").locator,
         ),
+        succession=trust.links,
     )
 
 

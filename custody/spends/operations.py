@@ -281,6 +281,7 @@ def _bundle(
         trust_root=trust.signed,
         statements=statements,
         listings=listings,
+        succession=trust.links,
     )
 
 

@@ -8,9 +8,12 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from custody.db import Database
 from custody.evidence.signatures import public_half, sign_ed25519
 from custody.evidence.status import SignedStatus, Status
 from custody.evidence.trust_root import Service, TrustRoot
+from custody.trust import operations as trust
+from custody.trust import status as statuses
 
 STATUS_KEY: Final = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"status service").digest())
 STATUS_SERVICE: Final = Service("keeper", ("status",), (public_half(STATUS_KEY, "keeper-1"),))
@@ -27,10 +30,10 @@ def status_of(
 ) -> SignedStatus:
     """A statement made at ``now`` beside ``root``: nothing was taken back, unless ``changes`` say so.
 
-    Its number is the moment in milliseconds unless told, so it grows as the clock does.
+    Its number is the moment in microseconds unless told, so it grows as the clock does.
     """
     says: dict[str, Any] = {
-        "number": int(now.timestamp() * 1000) if number is None else number,
+        "number": int(now.timestamp() * 1_000_000) if number is None else number,
         "at": now,
         "not_after": now + lifetime,
         "version": root.version,
@@ -41,3 +44,12 @@ def status_of(
     }
     status = Status(**{**says, **changes})
     return SignedStatus(status, STATUS_SERVICE.id, sign_ed25519(key, "keeper-1", status.message))
+
+
+def state_status(database: Database, **changes: Any) -> SignedStatus:
+    """The status service makes a statement by the database's clock, and the daemon takes it."""
+    with database.unit() as unit:
+        root = trust.in_force(unit.session).root
+        signed = status_of(root, now=unit.now, **changes)
+        statuses.take(unit.session, signed=signed, root=root, actor="keeper", now=unit.now)
+    return signed

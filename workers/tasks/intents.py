@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from custody.approvals import queries as intents
 from custody.bootstrap import Runtime
+from custody.changes import operations as changes
 from custody.db import Unit
 from custody.evidence.requests import (
+    RULE_CHANGES,
     BreakResolutionRequest,
     ClientOpeningRequest,
     DestinationListingRequest,
@@ -75,16 +77,34 @@ def _withdrawal(agreed: Agreed) -> None:
             correlation_id=agreed.correlation_id,
             now=agreed.unit.now,
         )
+        _renew(agreed, found.id)
+
+
+def _renew(agreed: Agreed, withdrawal: str) -> None:
+    """Where the rules changed meanwhile, what was composed before goes on once people agreed to it again."""
+    withdrawals.renew(
+        agreed.unit.session, withdrawal=withdrawal, trust=in_force(agreed.unit.session), now=agreed.unit.now
+    )
 
 
 def _respend(agreed: Agreed) -> None:
     withdrawals.mark_respend_approved(agreed.unit.session, **agreed.told, correlation_id=agreed.correlation_id)
+    found = queries.by_respend(agreed.unit.session, digest=agreed.digest)
+    if found is not None:
+        _renew(agreed, found.id)
+
+
+def _change(agreed: Agreed) -> None:
+    changes.complete(
+        agreed.unit.session, digest=agreed.digest, correlation_id=agreed.correlation_id, now=agreed.unit.now
+    )
 
 
 def _return(agreed: Agreed) -> None:
     chain = intents.get(agreed.unit.session, digest=agreed.digest).intent.chain
     rules = agreed.runtime.of(chain).spend_rules
     trust = in_force(agreed.unit.session)
+    returns.reconsider(agreed.unit.session, trust=trust, now=agreed.unit.now)
     returns.follow(agreed.unit.session, chain=chain, trust=trust, rules=rules, now=agreed.unit.now)
 
 
@@ -113,5 +133,6 @@ COMPLETIONS: Final[Mapping[str, Callable[[Agreed], object]]] = {
     FreezeRequest.kind: _freeze,
     UnfreezeRequest.kind: _unfreeze,
     BreakResolutionRequest.kind: _break_resolution,
+    **dict.fromkeys((each.kind for each in RULE_CHANGES), _change),
 }
 """Kind to what carries it out. Each may run twice: what was done is not done again."""

@@ -54,6 +54,8 @@ Request = (
     | RootChangeRequest
 )
 _KINDS: Final[Mapping[str, type[Request]]] = {each.kind: each for each in Request.__args__}
+RULE_CHANGES: Final = tuple(each for each in Request.__args__ if issubclass(each, RuleChange))
+"""The kinds that ask for another version of the trust root."""
 KINDS: Final = tuple(_KINDS)
 """Every kind of intent that can be asked for."""
 
@@ -82,6 +84,7 @@ def client_of(request: Request) -> str | None:
 __all__ = [
     "FORMAT",
     "KINDS",
+    "RULE_CHANGES",
     "SEGREGATIONS",
     "BreakResolutionRequest",
     "ClientOpeningRequest",

@@ -270,7 +270,7 @@ def _attach(
     now: datetime,
 ) -> Attempt:
     digest = row.respend if planned.order.pays_nobody and row.respend else row.digest
-    proven = intents.proven(session, digest=digest)
+    proven = intents.proven(session, digest=digest, root=trust.root)
     decision = intents.get(session, digest=digest).decision
     asked = proven.intent.request
     assert isinstance(asked, WithdrawalRequest | RespendRequest)
