@@ -13,16 +13,20 @@ from custody.approvals import queries as intents
 from custody.approvals.asking import Asked
 from custody.approvals.queries import FiledIntent
 from custody.db import Database
+from custody.evidence.lookalikes import Confirmation
 from custody.evidence.requests import (
     BreakResolutionRequest,
+    DestinationListingRequest,
     FreezeRequest,
     Request,
     UnfreezeRequest,
     request_message,
 )
-from custody.evidence.signatures import sign_ed25519
+from custody.evidence.signatures import Signature, sign_ed25519
+from custody.listings import operations as listings
+from custody.listings import queries as lists
 from custody.trust.operations import in_force
-from tests.cosigner.builders import approval, key_id, person_key
+from tests.cosigner.builders import REGTEST, approval, key_id, person_key
 from workers.tasks.intents import COMPLETIONS, Agreed
 
 
@@ -42,6 +46,39 @@ def freeze(db: Database, scope: str, subject: str, *, requester: str = "alice", 
 def unfreeze(db: Database, scope: str, subject: str, *, requester: str = "alice", **changes: Any) -> UnfreezeRequest:
     """What lets it go."""
     return UnfreezeRequest(**{**closing(db, requester=requester), "scope": scope, "subject": subject, **changes})
+
+
+def listing(db: Database, client: str, destination: str, *, requester: str = "exchange", **changes: Any) -> Any:
+    """What puts a destination on the client's list, or takes it off."""
+    asked = {
+        **closing(db, requester=requester),
+        "client": client,
+        "chain": REGTEST.chain,
+        "destination": destination,
+        "label": "cold wallet",
+        "action": "list",
+    }
+    return DestinationListingRequest(**{**asked, **changes})
+
+
+def confirmation(db: Database, digest: str, person: str, **changes: str) -> tuple[Confirmation, Signature]:
+    """A person's word that a held destination was read out in full, signed."""
+    with db.unit() as unit:
+        request = intents.get(unit.session, digest=digest).intent.request
+        check = lists.check_of(unit.session, digest=digest)
+    assert isinstance(request, DestinationListingRequest)
+    assert check is not None
+    said = {"digest": digest, "destination": request.destination, "similar": check.similar, "person": person}
+    word = Confirmation(**{**said, **changes})
+    return word, sign_ed25519(person_key(person), key_id(person), word.message)
+
+
+def confirm(db: Database, digest: str, person: str, **changes: str) -> str:
+    """Hand it in, as the API does; where the listing stands after it."""
+    word, signature = confirmation(db, digest, person, **changes)
+    with db.unit() as unit:
+        trust = in_force(unit.session)
+        return listings.confirm(unit.session, confirmation=word, signature=signature, trust=trust, now=unit.now)
 
 
 def resolution(db: Database, subject: str, how: str, *, requester: str = "alice") -> BreakResolutionRequest:

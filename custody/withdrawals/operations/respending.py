@@ -127,7 +127,7 @@ def rejudge_respend(
     """Judge giving it up again; store and return where the stricter decision leaves it."""
     assert row.respend is not None
     before = intents.get(session, digest=row.respend).decision
-    decision = stricter(before, _judged(session, request, row, trust, now))
+    decision = stricter(before, _judged(session, request, row, trust, now, digest=row.respend))
     return approvals.redecide(session, digest=row.respend, decision=decision, root=trust.root, now=now)
 
 
