@@ -14,6 +14,7 @@ from custody.db import Unit
 from custody.evidence.announcement import Announcement, Waiting
 from custody.evidence.status import SignedStatus
 from custody.kernel.clock import rfc3339
+from custody.stops import queries as stops
 from custody.trust import status as statuses
 from custody.trust.operations import InForce
 
@@ -60,4 +61,5 @@ def _announced(unit: Unit, trust: InForce) -> Announcement:
 
 
 def _taken_back(unit: Unit) -> dict[str, Any]:
-    return {"withdrawn": intents.withdrawn(unit.session, now=unit.now), "at": rfc3339(unit.now)}
+    frozen = list(stops.names(unit.session))
+    return {"withdrawn": intents.withdrawn(unit.session, now=unit.now), "frozen": frozen, "at": rfc3339(unit.now)}
