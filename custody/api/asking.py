@@ -18,12 +18,14 @@ from custody.approvals.asking import Asked
 from custody.bootstrap import Runtime
 from custody.chains.registry import has_coins
 from custody.changes import operations as changes
+from custody.corrections import operations as corrections
 from custody.evidence.requests import (
     RULE_CHANGES,
     BreakResolutionRequest,
     ClientOpeningRequest,
     DestinationListingRequest,
     FreezeRequest,
+    ManualEntryRequest,
     PledgeReleaseRequest,
     PledgeRequest,
     Request,
@@ -174,6 +176,11 @@ def _listing(enquiry: Enquiry) -> Asked:
     return listings.request_listing(enquiry.session, **enquiry.told, paid=paid)
 
 
+def _manual_entry(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    return corrections.request_entry(enquiry.session, **enquiry.told)
+
+
 def _as_filed(session: Session, digest: str, replayed: bool) -> Asked:
     return Asked(digest, intents.get(session, digest=digest).state, replayed)
 
@@ -187,6 +194,7 @@ ROOMS: Final[Mapping[str, Room]] = {
     FreezeRequest.kind: _freeze,
     UnfreezeRequest.kind: _unfreeze,
     BreakResolutionRequest.kind: _break_resolution,
+    ManualEntryRequest.kind: _manual_entry,
     **dict.fromkeys((each.kind for each in RULE_CHANGES), _change),
     PledgeRequest.kind: _pledge,
     PledgeReleaseRequest.kind: _pledge,

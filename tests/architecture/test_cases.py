@@ -22,6 +22,7 @@ BUILT = frozenset(
         (57,),
         range(71, 75),
         range(76, 97),
+        (102,),
     )
     for number in numbers
 )

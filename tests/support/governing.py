@@ -18,6 +18,7 @@ from custody.evidence.requests import (
     BreakResolutionRequest,
     DestinationListingRequest,
     FreezeRequest,
+    ManualEntryRequest,
     Request,
     UnfreezeRequest,
     request_message,
@@ -79,6 +80,19 @@ def confirm(db: Database, digest: str, person: str, **changes: str) -> str:
     with db.unit() as unit:
         trust = in_force(unit.session)
         return listings.confirm(unit.session, confirmation=word, signature=signature, trust=trust, now=unit.now)
+
+
+def entry(db: Database, amount: int, debit: str, credit: str, *, client: str = "house", **changes: Any) -> Any:
+    """What posts an entry by hand."""
+    asked = {
+        **closing(db, requester="alice"),
+        "client": client,
+        "asset": REGTEST.asset.id,
+        "amount": amount,
+        "debit": debit,
+        "credit": credit,
+    }
+    return ManualEntryRequest(**{**asked, **changes})
 
 
 def resolution(db: Database, subject: str, how: str, *, requester: str = "alice") -> BreakResolutionRequest:

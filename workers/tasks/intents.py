@@ -9,6 +9,7 @@ from typing import Any, Final
 from custody.approvals import queries as intents
 from custody.bootstrap import Runtime
 from custody.changes import operations as changes
+from custody.corrections import operations as corrections
 from custody.db import Unit
 from custody.evidence.requests import (
     RULE_CHANGES,
@@ -16,6 +17,7 @@ from custody.evidence.requests import (
     ClientOpeningRequest,
     DestinationListingRequest,
     FreezeRequest,
+    ManualEntryRequest,
     RespendRequest,
     StrayReturnRequest,
     UnfreezeRequest,
@@ -108,6 +110,10 @@ def _return(agreed: Agreed) -> None:
     returns.follow(agreed.unit.session, chain=chain, trust=trust, rules=rules, now=agreed.unit.now)
 
 
+def _manual_entry(agreed: Agreed) -> None:
+    corrections.post(agreed.unit.session, **agreed.told)
+
+
 def _listing(agreed: Agreed) -> None:
     listings.complete(agreed.unit.session, **agreed.told)
 
@@ -133,6 +139,7 @@ COMPLETIONS: Final[Mapping[str, Callable[[Agreed], object]]] = {
     FreezeRequest.kind: _freeze,
     UnfreezeRequest.kind: _unfreeze,
     BreakResolutionRequest.kind: _break_resolution,
+    ManualEntryRequest.kind: _manual_entry,
     **dict.fromkeys((each.kind for each in RULE_CHANGES), _change),
 }
 """Kind to what carries it out. Each may run twice: what was done is not done again."""

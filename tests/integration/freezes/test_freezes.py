@@ -23,7 +23,7 @@ from custody.vaults import operations as vault_operations
 from custody.vaults import queries as vaults
 from custody.withdrawals.states import State
 from tests.support import governing
-from tests.support.governing import agree, carry_out, file, freeze, govern, unfreeze
+from tests.support.governing import agree, carry_out, entry, file, freeze, govern, unfreeze
 from tests.support.oracle import plays
 from tests.support.processes import wait_until
 from tests.support.servers import FreshDatabase
@@ -168,6 +168,11 @@ def test_a_client_that_owes_stays_frozen(house: House) -> None:
         file(house.db, unfreeze(house.db, "client", "acme"))
     assert house.row_counts() == before
     assert status(house, "acme") == "frozen"
+    house.credit("acme", BTC)
+    govern(house.db, entry(house.db, 2_020_000, "available", "receivable", client="acme"), "bob", "carol")
+    govern(house.db, unfreeze(house.db, "client", "acme"), "bob", "carol")
+    assert (status(house, "acme"), house.balance("acme")) == ("active", (BTC - 2_020_000, 2_020_000))
+    house.expect_ledger()
 
 
 def test_a_break_is_lifted_by_no_unfreeze_and_changed_rules_are(house: House) -> None:

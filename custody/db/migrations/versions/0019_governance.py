@@ -74,6 +74,11 @@ def upgrade() -> None:
           CONSTRAINT ck_break_resolutions_resolution CHECK (resolution IN ('explained', 'corrected'))
         );
 
+        INSERT INTO ledger_reasons (reason, falls, rises, one_client, authority) VALUES
+          ('suspense_restored', '{available}', '{suspense}', true, true),
+          ('found_on_chain', '{onchain}', '{suspense}', true, false),
+          ('lost_on_chain', '{suspense}', '{onchain}', true, true);
+
         CREATE TABLE listings (
           digest text CONSTRAINT pk_listings PRIMARY KEY CONSTRAINT fk_listings_digest REFERENCES intents,
           client_id text NOT NULL CONSTRAINT fk_listings_client_id REFERENCES clients,
