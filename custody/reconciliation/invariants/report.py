@@ -25,6 +25,7 @@ from custody.reconciliation.invariants.chain import (
     chains,
     credits_are_arrivals,
 )
+from custody.reconciliation.invariants.governing import entries_by_hand_are_asked_for, stops_are_kept
 from custody.reconciliation.invariants.payments import (
     fees_are_under_caps,
     keysets_share_a_cosigner,
@@ -33,7 +34,6 @@ from custody.reconciliation.invariants.payments import (
     payments_stay_in_their_vault,
 )
 from custody.reconciliation.invariants.people import approvals_hold
-from custody.reconciliation.invariants.stops import stops_are_kept
 from custody.reconciliation.invariants.vaults import changed_vaults_are_frozen, descriptors_are_registered
 from custody.reconciliation.stuck import ALARM, Deadlines, stuck
 
@@ -145,6 +145,11 @@ def _what_is_in_doubt_is_stopped(session: Session) -> Iterable[str]:
     yield from stops_are_kept(session)
 
 
+def _nobody_pays_for_another(session: Session) -> Iterable[str]:
+    yield from payments_stay_in_their_vault(session)
+    yield from entries_by_hand_are_asked_for(session)
+
+
 def _signed_is_approved(session: Session) -> Iterable[str]:
     yield from payments_are_intents(session)
     yield from only_attempts_are_carried(session)
@@ -158,7 +163,7 @@ def _vaults_are_registered(session: Session) -> Iterable[str]:
 _CHECKS: Final[Mapping[str, Callable[[Session], Iterable[str]]]] = {
     "I3": _totals_are_parts,
     "I4": _all_is_explained,
-    "I5": payments_stay_in_their_vault,
+    "I5": _nobody_pays_for_another,
     "I6": _one_payment,
     "I7": _signed_is_approved,
     "I8": approvals_hold,

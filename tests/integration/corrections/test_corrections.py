@@ -11,6 +11,7 @@ from custody.kernel.errors import InvalidInput, NotFound
 from custody.kernel.money import Amount
 from custody.ledger import operations as ledger
 from custody.ledger import queries as books
+from custody.ledger.model import AccountKind, AccountRef, Entry, Posting
 from custody.reconciliation import queries as breaks
 from custody.reconciliation.model import Break
 from custody.reconciliation.operations import record_run
@@ -190,6 +191,27 @@ def test_what_the_chain_holds_less_is_taken_out_of_what_is_nobodys(stage: Stage)
         file(stage.db, entry(stage.db, 601, *lost))
     govern(stage.db, entry(stage.db, 600, *lost), "bob", "carol")
     assert suspense(stage) == DUST - 600
+
+
+def test_the_check_is_red_for_an_entry_that_nobody_asked_for(stage: Stage) -> None:
+    stage.expect_whole()
+    with stage.db.unit() as unit:
+        ledger.post(
+            unit.session,
+            entry=Entry(
+                key="manual:none",
+                reason=books.Reason.SUSPENSE_RESOLVED,
+                subject="none",
+                actor="thief",
+                postings=(
+                    Posting(AccountRef(AccountKind.SUSPENSE, stage.vault("acme"), stage.asset), -1),
+                    Posting(AccountRef(AccountKind.AVAILABLE, "acme", stage.asset), 1),
+                ),
+                authorised_by={stage.vault("acme"): "none"},
+            ),
+            now=unit.now,
+        )
+    assert [name for name, holds in stage.check().results.items() if not holds] == ["I5"]
 
 
 def _named(account: str, places: dict[str, str]) -> str:

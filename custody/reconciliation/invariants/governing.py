@@ -1,4 +1,4 @@
-"""I20 and I8 of what is stopped: it says so wherever it is read, and only the intent for it lifted it."""
+"""What people stopped, let go and posted by hand: it is so wherever it is read, and an intent for it stands behind it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,23 @@ def stops_are_kept(session: Session) -> Iterator[str]:
     """Clients and vaults are frozen as long as a stop of them stands, and no stop was lifted for another reason."""
     yield from session.execute(_STOPS).scalars()
 
+
+def entries_by_hand_are_asked_for(session: Session) -> Iterator[str]:
+    """I5: every entry of a kind that only people post is the one that a carried out intent asks for."""
+    yield from session.execute(_BY_HAND).scalars()
+
+
+_BY_HAND: Final = text(
+    """
+    SELECT 'entry ' || e.id || ' is ' || e.reason || ' and no intent for it was carried out' FROM journal_entries e
+    WHERE e.reason IN ('suspense_resolved', 'suspense_restored', 'receivable_repaid', 'found_on_chain', 'lost_on_chain')
+      AND NOT EXISTS (
+        SELECT FROM intents i JOIN postings p ON p.entry_id = e.id JOIN ledger_accounts a ON a.id = p.account_id
+        WHERE e.key = 'manual:' || i.digest AND i.kind = 'manual_entry' AND i.carried_out_at IS NOT NULL
+          AND (p.units::text, a.asset)
+            = (i.document -> 'request' ->> 'amount', i.document -> 'request' ->> 'asset'))
+    """
+)
 
 _STOPS: Final = text(
     """
