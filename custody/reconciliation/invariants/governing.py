@@ -1,4 +1,4 @@
-"""What people stopped, let go and posted by hand: it is so wherever it is read, and an intent for it stands behind it."""
+"""What people stopped, let go and posted by hand: an intent stands behind each, and it is so wherever it is read."""
 
 from __future__ import annotations
 
