@@ -52,7 +52,7 @@ INSERT INTO clients SELECT 'cli_' || lpad(n::text, 26, '0'), 'Client ' || n, 'se
   now() FROM generate_series({first}, {last}) n;
 INSERT INTO vaults (id, keyset_id, branch, chain, kind, opened_at)
 SELECT '{keyset}/' || n, '{keyset}', n, '{chain}', 'segregated', now() FROM generate_series({first}, {last}) n;
-INSERT INTO vault_members SELECT 'cli_' || lpad(n::text, 26, '0'), '{keyset}', '{keyset}/' || n, now()
+INSERT INTO vault_members SELECT 'cli_' || lpad(n::text, 26, '0'), '{keyset}', '{keyset}/' || n, now(), 'opening'
 FROM generate_series({first}, {last}) n;
 INSERT INTO addresses (vault_id, change, index, locator, address, state, client_id, seal, derived_at, issued_at)
 SELECT '{keyset}/' || n, false, i, '\\x0020'::bytea || sha256((n || '/' || i)::bytea), n || '/' || i, 'issued',

@@ -11,10 +11,11 @@
         past: [{amount: "0.2 BTC", ago: 3h}, {amount: "1 BTC", ago: 1h, ended: released}]
         expect: allow                  # allow, require or deny
         approvals: {operators: 2}      # of a require: exactly these
-        delay: 24h
+        delay: 24h                     # so are roles: [compliance], screening: clear and reconciled: 1h
         rules: [small withdrawals]     # titles that must be among those that matched
 
-A fact that is written ``unknown`` is unknown. A past request has the case's own facts but for what it says.
+A fact that is written ``unknown`` is unknown. A past request has the case's own facts but for what it says. What
+facts are called here is in ``case_facts``.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from policies.decision import Decision, Obligations, Outcome, explain, obligation_words
+from policies.case_facts import FACTS, fact_values
+from policies.decision import Decision, Outcome, explain
 from policies.document import Document, load_document
 from policies.engine import evaluate
 from policies.facts import Facts
-from policies.quantities import read_duration, read_threshold
+from policies.names import one_defined
+from policies.obligations import Obligations, obligation_words
+from policies.quantities import read_duration
 from policies.strict_yaml import Item, listed, read_yaml
-from policies.vocabulary import CLOSED_SETS
+from policies.vocabulary import CLEAR
 from policies.windows import PastRequest, measure
 
 CASE_TIME: Final = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -89,31 +93,18 @@ def read_cases(text: str, *, document: Document) -> list[Case]:
         top["policy"].refuse("cases of another document", accepted=document.name)
     assets = top["assets"].mapping() if "assets" in top else {}
     decimals = {code: item.number(most=36) for code, item in assets.items()}
-    given = top["given"].mapping(_FACTS) if "given" in top else {}
+    given = top["given"].mapping(FACTS) if "given" in top else {}
     return [_read_case(item, given, decimals, document) for item in top["cases"].items()]
 
 
 _TOP = frozenset({"policy", "assets", "given", "cases"})
-_CASE = frozenset({"case", "facts", "past", "expect", "approvals", "delay", "rules"})
-_TEXT_FACTS: Final = {
-    "kind": "kind",
-    "requester": "requester",
-    "client": "client",
-    "client.status": "client_status",
-    "segregation": "segregation",
-    "asset": "asset",
-    "chain": "chain",
-    "destination": "destination",
-    "address": "destination_text",
-    "vault.break": "vault_break",
-}
-_FACTS: Final = frozenset({*_TEXT_FACTS, "amount", "books.age"})
-_UNKNOWN: Final = "unknown"
+_OWED = ("approvals", "delay", "roles", "screening", "reconciled")
+_CASE = frozenset({"case", "facts", "past", "expect", "rules", *_OWED})
 
 
 def _read_case(item: Item, given: Mapping[str, Item], decimals: Mapping[str, int], document: Document) -> Case:
     entries = item.mapping(_CASE, required=("case", "expect"))
-    own = entries["facts"].mapping(_FACTS) if "facts" in entries else {}
+    own = entries["facts"].mapping(FACTS) if "facts" in entries else {}
     facts = _read_facts(item, {**given, **own}, decimals)
     outcome = Outcome(entries["expect"].one_of({outcome.value for outcome in Outcome}))
     return Case(
@@ -132,43 +123,7 @@ def _read_facts(item: Item, entries: Mapping[str, Item], decimals: Mapping[str, 
         if name not in entries:
             item.refuse(f"no {name}", accepted="a kind and a requester, in the case or under given")
     kind, requester = entries["kind"].text(), entries["requester"].text()
-    return replace(Facts(kind=kind, requester=requester, now=CASE_TIME), **_values(entries, decimals))
-
-
-def _values(entries: Mapping[str, Item], decimals: Mapping[str, int]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, item in entries.items():
-        if item.value == _UNKNOWN:
-            values |= dict.fromkeys(_names(name))
-        elif name == "amount":
-            values |= _amount(item, decimals)
-        elif name == "books.age":
-            values["books_age_seconds"] = read_duration(item)
-        else:
-            values[_TEXT_FACTS[name]] = _fact_text(name, item)
-    return values
-
-
-def _names(name: str) -> list[str]:
-    if name == "amount":
-        return ["amount_units"]
-    return ["books_age_seconds"] if name == "books.age" else [_TEXT_FACTS[name]]
-
-
-def _fact_text(name: str, item: Item) -> str:
-    closed = CLOSED_SETS.get(name)
-    return item.text() if closed is None or name == "kind" else item.one_of(closed)
-
-
-def _amount(item: Item, decimals: Mapping[str, int]) -> dict[str, Any]:
-    amount = read_threshold(item)
-    if amount.asset not in decimals:
-        item.refuse(f"{amount.asset} has no decimals here", accepted=f"an asset of this table: {listed(decimals)}")
-    places = decimals[amount.asset]
-    units = amount.floor_units(places)
-    if amount.below(units + 1, places) is False or amount.places > places:
-        item.refuse(f"more decimals than {amount.asset} has", accepted=f"at most {places} decimals")
-    return {"asset": amount.asset, "decimals": places, "amount_units": units}
+    return replace(Facts(kind=kind, requester=requester, now=CASE_TIME), **fact_values(entries, decimals))
 
 
 def _read_past(entries: Mapping[str, Item], facts: Facts, decimals: Mapping[str, int]) -> tuple[PastRequest, ...]:
@@ -177,20 +132,29 @@ def _read_past(entries: Mapping[str, Item], facts: Facts, decimals: Mapping[str,
 
 
 def _read_past_request(item: Item, facts: Facts, decimals: Mapping[str, int]) -> PastRequest:
-    entries = dict(item.mapping(_FACTS | {"ago", "ended"}, required=("ago",)))
+    entries = dict(item.mapping(FACTS - {"time"} | {"ago", "ended"}, required=("ago",)))
     ago, ended = read_duration(entries.pop("ago")), entries.pop("ended", None)
     released = ended is not None and ended.one_of({"paid", "released"}) == "released"
     at = facts.now - timedelta(seconds=ago)
-    return PastRequest(replace(facts, now=at, **_values(entries, decimals)), at, released)
+    return PastRequest(replace(facts, now=at, **fact_values(entries, decimals)), at, released)
 
 
 def _read_obligations(entries: Mapping[str, Item], outcome: Outcome, document: Document) -> Obligations:
-    named = [entries[name] for name in ("approvals", "delay") if name in entries]
+    named = [entries[name] for name in _OWED if name in entries]
     if (outcome is Outcome.REQUIRE) != bool(named):
-        entries["expect"].refuse("approvals and delay do not fit it", accepted="approvals or delay with require only")
+        accepted = f"{listed(_OWED)} with require only, and at least one of them"
+        entries["expect"].refuse("the obligations do not fit it", accepted=accepted)
     groups = entries["approvals"].mapping(document.groups) if "approvals" in entries else {}
-    approvals = {group: item.number(most=100) for group, item in sorted(groups.items())}
-    return Obligations(approvals, read_duration(entries["delay"]) if "delay" in entries else 0)
+    roles = entries["roles"].one_or_more() if "roles" in entries else []
+    if "screening" in entries:
+        entries["screening"].one_of({CLEAR})
+    return Obligations(
+        {group: item.number(most=100) for group, item in sorted(groups.items())},
+        read_duration(entries["delay"]) if "delay" in entries else 0,
+        tuple(sorted({one_defined(item, document.roles, "role") for item in roles})),
+        "screening" in entries,
+        read_duration(entries["reconciled"]) if "reconciled" in entries else None,
+    )
 
 
 def _read_titles(entries: Mapping[str, Item], document: Document) -> frozenset[str]:

@@ -14,6 +14,8 @@ from importlib import resources
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import tzdata
+
 from policies.facts import Facts
 from policies.strict_yaml import Item, quoted
 
@@ -49,14 +51,14 @@ def minute_of_week(facts: Facts, zone: str) -> int:
 @lru_cache(maxsize=64)
 def zone_of(name: str) -> ZoneInfo:
     """The rules of a zone that ``zone_names`` lists."""
-    with resources.files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
+    with resources.files(tzdata).joinpath("zoneinfo", *name.split("/")).open("rb") as rules:
         return ZoneInfo.from_file(rules, key=name)
 
 
 @lru_cache(maxsize=1)
 def zone_names() -> frozenset[str]:
     """Every zone that can be named."""
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text(encoding="ascii").split())
+    return frozenset(resources.files(tzdata).joinpath("zones").read_text(encoding="ascii").split())
 
 
 def read_times(item: Item) -> TimesOfWeek:

@@ -1,7 +1,8 @@
 """Totals over rolling windows: ``total: {per: client, window: 24h, usd: {above: 100_000}}``.
 
 What was asked in the window under the same key, by requests that fall under the rule's other conditions, plus this
-request, lies within bounds. So fifty small requests are seen as the large one that they are together.
+request, lies within bounds. So fifty small requests are seen as the large one that they are together. A ``permit``
+reads ``at_most`` only, a ``forbid`` or ``require`` ``above`` only: more requests never loosen.
 """
 
 from __future__ import annotations

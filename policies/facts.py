@@ -49,7 +49,7 @@ class Facts:
     usd_micros_asked: int | None = None
     """The same as it was when it was requested; ``None`` leaves the present value alone to count."""
     price_state: str | None = None
-    """``fresh``, ``stale``, ``disputed`` or ``missing``. Anything but fresh makes the value unknown."""
+    """``fresh``, ``stale``, ``disputed`` or ``missing``. A value counts only while its price is known to be fresh."""
     price_age_seconds: int | None = None
     """Seconds since the price behind ``usd_micros`` was made."""
     screening: str | None = None
@@ -104,7 +104,11 @@ class UsageTotals:
 
 
 class Usage(Protocol):
-    """How the engine asks what was already asked for under one rule: its limit and its totals alike."""
+    """How the engine asks what was already asked for under one rule: its limit and its totals alike.
+
+    A snapshot, taken for one decision: it answers the same however often and whenever it is asked, for a decision
+    asks again when its reasons are read.
+    """
 
     def __call__(self, rule_id: str, per: str, window_seconds: int, /) -> UsageTotals | None:
         """Totals for the rule with this title, this request excluded; ``None`` where nobody knows."""

@@ -63,7 +63,7 @@ def read_match(item: Item, names: Names, *, also: Iterable[str] = (), permits: b
         item.refuse("an empty match", accepted=f"at least one of {listed(_ORDER)}")
     single = {name: entry for name, entry in entries.items() if name != TOTAL}
     conditions = [_read_condition(name, entry, names) for name, entry in single.items()]
-    totals = _read_totals(entries[TOTAL]) if TOTAL in entries else ()
+    totals = _read_totals(entries[TOTAL], permits) if TOTAL in entries else ()
     if permits:
         _refuse_what_never_helps(entries)
     fields = {*single, *also}.union(*(total.reads for total in totals))
@@ -145,17 +145,21 @@ _OF_A_TOTAL: Final[dict[str, Callable[[Item, str], Bounds]]] = {
 }
 
 
-def _read_totals(item: Item) -> tuple[TotalWithin, ...]:
+def _read_totals(item: Item, permits: bool) -> tuple[TotalWithin, ...]:
     items = item.items() if isinstance(item.value, list) else [item]
     if len(items) > MAX_TOTALS:
         item.refuse("too many totals", accepted=f"at most {MAX_TOTALS}")
-    totals = [_read_total(entry) for entry in items]
+    totals = [_read_total(entry, permits) for entry in items]
     if len(set(totals)) != len(totals):
         item.refuse("the same total twice", accepted="each total once")
     return tuple(sorted(totals, key=lambda total: total.words))
 
 
-def _read_total(item: Item) -> TotalWithin:
+def _read_total(item: Item, permits: bool) -> TotalWithin:
+    """One total. More requests may only tighten, so a permit bounds it from above and others from below.
+
+    What is unknown of the past counts, and of two counts the larger is taken: neither may ever help.
+    """
     entries = item.mapping({"per", "window", *_OF_A_TOTAL}, required=("per", "window"))
     per, window_seconds = entries["per"].one_of(SCOPES), read_duration(entries["window"])
     counted = [name for name in _OF_A_TOTAL if name in entries]
@@ -164,6 +168,10 @@ def _read_total(item: Item) -> TotalWithin:
     name = counted[0]
     title = f"total {'number of requests' if name == 'count' else name} per {per} in {duration_words(window_seconds)}"
     bounds = _OF_A_TOTAL[name](entries[name], title)
+    helps, tightens = ("above", "at_most") if permits else ("at_most", "above")
+    if getattr(bounds, helps) is not None:
+        problem = f"a {'permit' if permits else 'forbid or require'} that more requests would loosen"
+        entries[name].mapping()[helps].refuse(problem, accepted=tightens)
     return TotalWithin(per, window_seconds, bounds, bounds.words)
 
 

@@ -24,6 +24,12 @@ class Tally:
     missing_roles: tuple[str, ...] = ()
     """Required roles that none of them holds, sorted."""
 
+    @property
+    def missing_words(self) -> str:
+        """``2 of operators, somebody who is compliance``; empty when met."""
+        places = [f"{count} of {group}" for group, count in sorted(self.missing.items())]
+        return ", ".join([*places, *(f"somebody who is {role}" for role in self.missing_roles)])
+
 
 def satisfied(
     obligations: Obligations,
@@ -40,18 +46,26 @@ def satisfied(
     defined has no members, a role in no ``roles`` no holder. The delay is not the tally's. What it costs grows with the
     approvers, never with the number asked for, which somebody else may have written.
     """
-    people = {person: _groups_of(person, obligations, groups) for person in set(approvers) - {initiator}}
-    holders = {role: people.keys() & set((roles or {}).get(role, ())) for role in obligations.roles}
-    counted = {person for person, theirs in people.items() if theirs}.union(*holders.values())
-    approved = tuple(sorted(counted))
+    present = set(approvers) - {initiator}
+    approved = tuple(sorted(present & whose_word_counts(obligations, groups, roles)))
+    people = {person: _groups_of(person, obligations, groups) for person in approved}
+    holders = {role: present & set((roles or {}).get(role, ())) for role in obligations.roles}
     required = obligations.approvals
     fillable = {group: min(required[group], sum(group in theirs for theirs in people.values())) for group in required}
     places = [(group, place) for group in sorted(fillable) for place in range(fillable[group])]
-    filled = _matching(places, {person: people[person] for person in approved})
+    filled = _matching(places, people)
     taken = Counter(group for group, _ in filled)
     missing = {group: count - taken[group] for group, count in sorted(required.items()) if count > taken[group]}
     missing_roles = tuple(role for role in sorted(holders) if not holders[role])
     return Tally(approved, missing, not missing and not missing_roles, missing_roles)
+
+
+def whose_word_counts(
+    obligations: Obligations, groups: Mapping[str, Collection[str]], roles: Mapping[str, Collection[str]] | None = None
+) -> frozenset[str]:
+    """Everybody who is in a required group or holds a required role: who may agree, and whose no ends it."""
+    asked = [groups.get(group, ()) for group in obligations.approvals]
+    return frozenset[str]().union(*asked, *((roles or {}).get(role, ()) for role in obligations.roles))
 
 
 _Place = tuple[str, int]

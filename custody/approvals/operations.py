@@ -67,7 +67,10 @@ def earlier(session: Session, *, request: Request) -> queries.FiledIntent | None
 def file_intent(
     session: Session, *, intent: Intent, signature: Signature, decision: Decision, client: str, now: datetime
 ) -> str:
-    """Store an intent with the policy's decision; returns its state: ``denied``, ``pending`` or ``approved``."""
+    """Store an intent with the policy's decision; returns its state: ``denied``, ``pending`` or ``approved``.
+
+    What asks for nobody, but for a delay or for facts, waits as well: when its time has come the outbox says so.
+    """
     state = {Outcome.DENY: "denied", Outcome.REQUIRE: "pending", Outcome.ALLOW: "approved"}[decision.outcome]
     request = intent.request
     row = IntentRow(
@@ -99,6 +102,9 @@ def file_intent(
     if state != "denied":
         windows.admit(session, digest=row.digest, facts=Facts.from_json(decision.facts))
         _count(session, row.digest, intent.kind, state, now)
+    if state == "pending" and not decision.obligations.asks_people:
+        filed = queries.get(session, digest=row.digest)
+        _decide(session, filed, "approved", APPROVED, f"asked:{row.digest}", now)
     return state
 
 

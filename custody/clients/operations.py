@@ -81,7 +81,6 @@ def note_lifted(session: Session, *, client: str, actor: str, now: datetime) -> 
     return changed is not None
 
 
-def exists(session: Session, *, client: str, opening: str) -> bool:
-    """Whether this very opening has been carried out."""
-    query = select(ClientRow.id).where(ClientRow.id == client, ClientRow.opening == opening)
-    return session.execute(query).scalar_one_or_none() is not None
+def is_open(session: Session, *, client: str) -> bool:
+    """Whether there is a client of that id."""
+    return session.execute(select(ClientRow.id).where(ClientRow.id == client)).scalar_one_or_none() is not None

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from custody.cosigner.crafts import craft_of
 from custody.cosigner.enrolment import myself
-from custody.cosigner.keys import CosignerKey
+from custody.cosigner.keeping import CosignerKey
 from custody.cosigner.limits import Limits
 from custody.cosigner.lineage import Carried
 from custody.cosigner.memory import Memory

@@ -13,14 +13,16 @@ from typing import Any
 
 from custody.cosigner import enrolment
 from custody.cosigner.answering import Answer, Desk, NothingPinned, Signed, SignedRefusal, read_bundle
+from custody.cosigner.carrying import bring, take
 from custody.cosigner.craft import Myself
 from custody.cosigner.home import Home, read_json, read_text, write_json, write_private
-from custody.cosigner.keys import CosignerKey, create_key, open_key, read_header
+from custody.cosigner.journal import JournalBroken
+from custody.cosigner.keeping import CosignerKey
+from custody.cosigner.key_commands import address, init, init_device, init_token
+from custody.cosigner.keyring import open_key, read_header
 from custody.cosigner.limits import parse_settings
 from custody.cosigner.memory import Memory
-from custody.cosigner.networks import network_named
 from custody.cosigner.prompting import ask_yes, is_person_there, read_passphrase
-from custody.cosigner.sealing import DEFAULT_LOG2N
 from custody.cosigner.transport import Api, ApiRefused, ApiUnreachable
 from custody.cosigner.verify import Verdict, verify
 from custody.evidence.bundle import Bundle
@@ -30,30 +32,13 @@ from custody.kernel.canonical import canonical_json, parse_json
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import InvalidInput
 
+__all__ = [
+    "address", "bring", "consent", "fetch", "init", "init_device", "init_token", "limits", "log", "pin", "record",
+    "show", "sign", "take",
+]  # fmt: skip
+
 DONE, REFUSED, WAITING = 0, 1, 8
 _BUNDLE_BYTES = 16_000_000
-
-
-def init(arguments: argparse.Namespace) -> int:
-    """Make a key and an empty memory."""
-    keep = _backup(arguments)
-    words = None if arguments.mnemonic_file is None else read_text(arguments.mnemonic_file, field="mnemonic")
-    on = network_named(arguments.network)
-    home = Home.create(arguments.home)
-    stored = create_key(
-        name=arguments.name,
-        network=on,
-        passphrase=read_passphrase(arguments.passphrase_file, twice=True),
-        mnemonic=words,
-        log2n=DEFAULT_LOG2N if arguments.scrypt_log2n is None else arguments.scrypt_log2n,
-        keep_backup=keep,
-    )
-    Memory.create(home.memory_file).close()
-    write_json(home.key_file, stored)
-    header = read_header(stored)
-    print(f"fingerprint {header.account_key.fingerprint}")
-    print(f"account key {header.account_key.text}")
-    return DONE
 
 
 def record(arguments: argparse.Namespace) -> int:
@@ -152,7 +137,13 @@ def limits(arguments: argparse.Namespace) -> int:
 def log(arguments: argparse.Namespace) -> int:
     """Print the log, one JSON object a line, after checking its chain."""
     memory = Memory.open(Home.open(arguments.home).memory_file)
-    for entry in memory.log():
+    entries = memory.log()
+    if arguments.head is not None and arguments.head not in {entry.hash for entry in entries}:
+        raise JournalBroken("the entry that was noted down is not in it any more", field="head")
+    if arguments.verify:
+        print(f"{len(entries)} entries, head {entries[-1].hash if entries else 'none'}")
+        return DONE
+    for entry in entries:
         _print_json(
             {"place": entry.place, "at": rfc3339(entry.at), "kind": entry.kind, **entry.body, "hash": entry.hash}
         )
@@ -198,7 +189,7 @@ def _desk(arguments: argparse.Namespace) -> Desk:
 
 def _open_key(arguments: argparse.Namespace) -> CosignerKey:
     stored = read_json(Home.open(arguments.home).key_file, field="key")
-    return open_key(stored, passphrase=read_passphrase(arguments.passphrase_file))
+    return open_key(stored, secret=lambda what: read_passphrase(arguments.passphrase_file, what=what))
 
 
 def _confirm(arguments: argparse.Namespace) -> Callable[[Verdict], bool | None]:
@@ -209,16 +200,6 @@ def _confirm(arguments: argparse.Namespace) -> Callable[[Verdict], bool | None]:
         return ask_yes("Sign this? Type yes or no: ") if is_person_there() else None
 
     return confirm
-
-
-def _backup(arguments: argparse.Namespace) -> Callable[[str], None]:
-    if arguments.mnemonic_file is not None:
-        return lambda _words: None
-    if arguments.backup_file is not None:
-        return lambda words: write_private(arguments.backup_file, words + "\n", replace=False)
-    if arguments.show_mnemonic and sys.stdout.isatty():
-        return lambda words: print(f"Write these words down; they are shown once:\n{words}")
-    raise InvalidInput("the words need a place: --backup-file FILE, or --show-mnemonic at a terminal", field="mnemonic")
 
 
 def _read_bundle(source: str) -> Bundle:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from custody.cosigner.keys import CosignerKey
+from custody.cosigner.keeping import CosignerKey
 from custody.cosigner.limits import Limits
 from custody.cosigner.networks import Account, Network
 from custody.cosigner.ownership import Owners

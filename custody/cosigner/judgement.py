@@ -10,7 +10,7 @@ from typing import Final
 from custody.cosigner.craft import Craft
 from custody.cosigner.freshness import expect_not_frozen, expect_not_revoked, expect_not_withdrawn
 from custody.cosigner.listings import Listings
-from custody.cosigner.ownership import Owners, verdict_of_people
+from custody.cosigner.ownership import Owners, expect_way_forward, verdict_of_people
 from custody.cosigner.payments import Destination, JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import KnownOpening, MemoryView, PaidIntent, SignedTransaction
@@ -18,7 +18,13 @@ from custody.cosigner.statements import Stated, expect_proved, stated_of
 from custody.evidence.approvals import ApprovalRefused, check_approval
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.check import RequestRefused, check_request
-from custody.evidence.requests import RespendRequest, StrayReturnRequest, WithdrawalRequest, request_message
+from custody.evidence.requests import (
+    RespendRequest,
+    StrayReturnRequest,
+    SweepRequest,
+    WithdrawalRequest,
+    request_message,
+)
 from custody.evidence.status import Status
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
@@ -30,7 +36,7 @@ from policies.facts import Facts, Usage, UsageTotals
 from policies.obligations import outstanding
 from policies.windows import PastRequest, measure
 
-Asked = WithdrawalRequest | RespendRequest | StrayReturnRequest
+Asked = WithdrawalRequest | RespendRequest | StrayReturnRequest | SweepRequest
 """What a bundle's payments may ask for."""
 
 _MAY_AGE: Final = frozenset({Reason.POLICY_DENIES, Reason.APPROVALS_MISSING, Reason.SCREENING_NOT_CLEAR})
@@ -69,6 +75,8 @@ def check_authors(bundle: Bundle, *, root: TrustRoot, status: Status, craft: Cra
         raise CosignerRefusal(Reason.RESPEND_NOT_ALONE, "a respend stands beside other payments")
     if len(requests) > 1 and any(isinstance(request, StrayReturnRequest) for request in requests):
         raise CosignerRefusal(Reason.RETURN_NOT_ALONE, "what came astray is sent on beside other payments")
+    if len(requests) > 1 and any(isinstance(request, SweepRequest) for request in requests):
+        raise CosignerRefusal(Reason.SWEEP_NOT_ALONE, "a vault is swept beside other payments")
     expect_not_withdrawn(status, intents)
     for proven in (payment.proven for payment in bundle.payments):
         expect_not_revoked(status, proven)
@@ -113,6 +121,8 @@ def _check_author(payment: Payment, root: TrustRoot, craft: Craft, now: datetime
 def _judge(court: Court, payment: Payment, request: Asked, before: Iterable[JudgedPayment]) -> JudgedPayment:
     intent = payment.proven.intent
     opening = court.owners.of_client(intent)
+    if isinstance(request, SweepRequest):
+        expect_way_forward(request, intent.vault, court.owners, court.root)
     asset = court.craft.asset(request.asset, court.root)
     assert asset is not None
     destination = None if isinstance(request, RespendRequest) else _destination(request, court.craft)
@@ -140,7 +150,7 @@ def _judge(court: Court, payment: Payment, request: Asked, before: Iterable[Judg
     return JudgedPayment(intent, request, opening, destination, decision, facts, asset, nonces)
 
 
-def _destination(request: WithdrawalRequest | StrayReturnRequest, craft: Craft) -> Destination:
+def _destination(request: WithdrawalRequest | StrayReturnRequest | SweepRequest, craft: Craft) -> Destination:
     try:
         return craft.read_destination(request.destination, field="request.destination")
     except InvalidInput as error:
@@ -178,7 +188,9 @@ def _facts(
         asset=asset.code,
         decimals=asset.decimals,
         chain=court.bundle.chain,
-        destination="own" if destination is None else _standing(court, request.client, destination),
+        destination="own"
+        if destination is None or isinstance(request, SweepRequest)
+        else _standing(court, request.client, destination),
         destination_code=_code(court, destination, told.get("destination_code")),
         destination_text=str(opening.vault) if destination is None else destination.address,
         amount_units=request.amount,

@@ -15,9 +15,9 @@ from custody.evidence.agreement import Heard, hear, shortfall
 from custody.evidence.approvals import ApprovalRefused
 from custody.evidence.bundle import Bundle
 from custody.evidence.check import RequestRefused, check_author
-from custody.evidence.intents import Intent
+from custody.evidence.intents import Intent, VaultName
 from custody.evidence.proven import ProvenIntent
-from custody.evidence.requests import ClientOpeningRequest, client_of
+from custody.evidence.requests import ClientOpeningRequest, SweepRequest, client_of
 from custody.evidence.status import Status
 from custody.evidence.trust_root import TrustRoot
 from policies.decision import Decision
@@ -45,6 +45,20 @@ class Owners:
     def segregation_of(self, client: str) -> str | None:
         """How the client was opened; ``None`` of one that is not known."""
         return next((opening.segregation for opening in self.openings if opening.client == client), None)
+
+
+def expect_way_forward(request: SweepRequest, vault: VaultName, owners: Owners, root: TrustRoot) -> None:
+    """A sweep goes to a vault of the same client, of a later keyset of the same chain. Raises ``CosignerRefusal``."""
+    if request.out_of != vault:
+        raise CosignerRefusal(Reason.SWEEP_NOT_OWN, f"the money is to leave vault {request.out_of}, not {vault}")
+    order = [keyset.id for keyset in root.keysets]
+    if not any(opening.client == request.client and opening.vault == request.to for opening in owners.openings):
+        raise CosignerRefusal(Reason.SWEEP_NOT_OWN, f"no opening gives vault {request.to} to client {request.client}")
+    before, after = root.keyset(vault.keyset), root.keyset(request.to.keyset)
+    if before is None or after is None or before.chain != after.chain:
+        raise CosignerRefusal(Reason.SWEEP_NOT_OWN, f"vault {request.to} is of no keyset of this chain")
+    if order.index(after.id) <= order.index(before.id):
+        raise CosignerRefusal(Reason.SWEEP_NOT_OWN, f"vault {request.to} is of no later keyset than vault {vault}")
 
 
 def check_openings(

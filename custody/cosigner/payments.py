@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import KnownOpening, PaidIntent
 from custody.evidence.intents import Intent, VaultName
-from custody.evidence.requests import RespendRequest, StrayReturnRequest, WithdrawalRequest, request_message
+from custody.evidence.requests import (
+    RespendRequest,
+    StrayReturnRequest,
+    SweepRequest,
+    WithdrawalRequest,
+    request_message,
+)
 from custody.kernel.money import Asset
 from policies.decision import Decision
 from policies.facts import Facts
@@ -27,7 +33,7 @@ class JudgedPayment:
     """A payment that may be made, and where it goes; or a payment that is given up, and nobody is paid."""
 
     intent: Intent
-    request: WithdrawalRequest | RespendRequest | StrayReturnRequest
+    request: WithdrawalRequest | RespendRequest | StrayReturnRequest | SweepRequest
     opening: KnownOpening
     destination: Destination | None
     """``None`` where nobody is paid."""
@@ -53,12 +59,12 @@ class JudgedPayment:
     @property
     def paid(self) -> PaidIntent:
         """As the memory keeps it."""
-        gives_up = isinstance(self.request, RespendRequest)
+        pays_nobody = isinstance(self.request, RespendRequest | SweepRequest)
         return PaidIntent(
             digest=self.intent.digest,
             request_digest=request_message(self.request).hex(),
             asset=self.asset.id,
-            units=0 if gives_up else self.request.amount,
+            units=0 if pays_nobody else self.request.amount,
             facts=self.facts.to_json(),
             of=self.request.of if isinstance(self.request, RespendRequest) else None,
             stray=self.request.stray(self.intent.chain) if isinstance(self.request, StrayReturnRequest) else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +10,7 @@ from custody.evidence.proven import ProvenIntent
 from custody.evidence.trust_root import TrustRoot
 from policies.decision import Decision, Outcome
 from policies.document import Document
-from policies.tally import satisfied
+from policies.tally import satisfied, whose_word_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +61,8 @@ def shortfall(
         titles = ", ".join(rule.title for rule in decision.rules if rule.kind != "permit") or "nothing permits it"
         return "denied", f"policy denies it ({titles})"
     groups = {group: members_of(group, document, root) for group in decision.obligations.approvals}
-    no = _rejecting(heard.rejecters, groups.values())
-    if no is not None:
-        return "rejected", f"{no} rejected it"
-    tally = satisfied(decision.obligations, groups, heard.approvers, initiator=requester)
-    if not tally.met:
-        missing = ", ".join(f"{count} of {group}" for group, count in sorted(tally.missing.items()))
-        return "missing", f"approvals are missing: {missing}"
-    return None
-
-
-def _rejecting(rejecters: Collection[str], groups: Collection[frozenset[str]]) -> str | None:
-    return next((person for person in sorted(rejecters) if any(person in members for members in groups)), None)
+    no = sorted(heard.rejecters & whose_word_counts(decision.obligations, groups, document.roles))
+    if no:
+        return "rejected", f"{no[0]} rejected it"
+    tally = satisfied(decision.obligations, groups, heard.approvers, initiator=requester, roles=document.roles)
+    return None if tally.met else ("missing", f"approvals are missing: {tally.missing_words}")

@@ -13,7 +13,7 @@ from custody.approvals import queries as intents
 from custody.clients.queries import Client
 from custody.evidence import marks
 from custody.evidence.proven import ProvenIntent
-from custody.evidence.requests import RespendRequest, StrayReturnRequest, WithdrawalRequest
+from custody.evidence.requests import RespendRequest, StrayReturnRequest, SweepRequest, WithdrawalRequest
 from custody.evidence.statements import SignedStatement
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
@@ -24,7 +24,7 @@ from custody.screenings import queries as screenings
 from custody.vaults.model import Vault
 from policies.facts import Facts
 
-Moving = WithdrawalRequest | RespendRequest | StrayReturnRequest
+Moving = WithdrawalRequest | RespendRequest | StrayReturnRequest | SweepRequest
 """What moves money, or keeps it from moving."""
 
 NO_PLEDGES: Final = "none"
@@ -45,10 +45,12 @@ class Place:
 
 
 def outside(session: Session, *, client: str, chain: str, address: str, locator: bytes, now: datetime) -> Place:
-    """A destination as its request names it: an address of ours, or as it stands on the client's list at ``now``."""
+    """A destination as its request names it: an address of ours, which nobody has screened, or as it stands on the
+    client's list at ``now``.
+    """
     code = listings.code_of(session, chain=chain, locator=locator)
     if addresses.by_locators(session, [locator]):
-        return Place("own", address, code)
+        return Place("own", address, code, is_outside=False)
     listed = listings.standing(session, client=client, chain=chain, locator=locator)
     return Place("new" if listed is None else listed.standing(now), address, code)
 
@@ -113,7 +115,7 @@ def statements_behind(
 ) -> tuple[SignedStatement, ...]:
     """The prices and screenings that the facts of ``request`` rest on: what proves them to a cosigner."""
     found = prices.newest(session, asset=request.asset, root=root, now=now)
-    if not isinstance(request, RespendRequest):
+    if not isinstance(request, RespendRequest | SweepRequest):
         found += screenings.standing(session, chain=chain, destination=request.destination, root=root, now=now)
     return tuple(found)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from policies.decision import Decision, Outcome
-
-_UNKNOWN = "unknown"
+from policies.decision import Decision, Outcome, TraceLine
 
 
 def waits_to_know(earlier: Decision, later: Decision) -> str | None:
@@ -17,8 +15,13 @@ def waits_to_know(earlier: Decision, later: Decision) -> str | None:
         return None
     known = [line for line in later.trace if line.kind in ("forbid", "default") and line.matched == "yes"]
     permitted = any(line.kind == "permit" and line.matched != "no" for line in later.trace)
-    open_ones = [line for line in later.trace if line.kind in ("permit", "forbid") and line.matched == _UNKNOWN]
+    open_ones = [line for line in later.trace if line.kind in ("permit", "forbid") and _wants_to_know(line)]
     if known or not permitted or not open_ones:
         return None
     line = open_ones[0]
     return f"what “{line.title}” needs to know: {line.because}"
+
+
+def _wants_to_know(line: TraceLine) -> bool:
+    """A price that moved leaves a condition open as well, but of that nothing is missing: both values are known."""
+    return line.matched == "unknown" and "unknown: " in line.because

@@ -13,6 +13,7 @@ from custody.addresses.model import keeper
 from custody.approvals import operations as approvals
 from custody.approvals import queries as intents
 from custody.clients import operations as clients
+from custody.clients import queries as parties
 from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.requests import ClientOpeningRequest
@@ -20,6 +21,7 @@ from custody.evidence.signatures import Signature
 from custody.kernel.errors import InvalidInput, Refused
 from custody.trust.operations import InForce
 from custody.vaults import operations as vaults
+from custody.vaults import queries as held
 from custody.windows import operations as windows
 from policies.decision import Decision
 from policies.facts import Facts
@@ -62,6 +64,7 @@ def request_opening(
     keyset = trust.root.keyset(request.keyset)
     if keyset is None:
         raise InvalidInput("not a keyset of the trust root", field="request.keyset")
+    _expect_same_client(session, request)
     intent = Intent(request=request, chain=keyset.chain, vault=VaultName(request.keyset, request.branch))
     decision = windows.decide(session, policy=trust.policy, facts=opening_facts(request, keyset.chain, now))
     state = approvals.file_intent(
@@ -75,22 +78,26 @@ def request_opening(
 
 
 def complete(session: Session, *, digest: str, now: datetime) -> None:
-    """Open the client and its vault, and ask for a stock of addresses. Doing it again changes nothing."""
+    """Open the client and its vault, and ask for a stock of addresses. Doing it again changes nothing.
+
+    A client that is open already gets a further vault, of another keyset: on another chain, or a later one.
+    """
     filed = intents.get(session, digest=digest, lock=True)
     request = filed.intent.request
     if filed.state != "approved" or not isinstance(request, ClientOpeningRequest):
         return
-    if clients.exists(session, client=request.client, opening=digest):
+    if held.was_opened_by(session, client=request.client, opening=digest):
         return
-    clients.open_client(
-        session,
-        client=request.client,
-        name=request.name,
-        segregation=request.segregation,
-        opening=digest,
-        actor=request.requester,
-        now=now,
-    )
+    if not clients.is_open(session, client=request.client):
+        clients.open_client(
+            session,
+            client=request.client,
+            name=request.name,
+            segregation=request.segregation,
+            opening=digest,
+            actor=request.requester,
+            now=now,
+        )
     vault = vaults.open_vault(
         session,
         keyset_id=request.keyset,
@@ -99,8 +106,25 @@ def complete(session: Session, *, digest: str, now: datetime) -> None:
         client=request.client,
         actor=request.requester,
         now=now,
+        opening=digest,
     )
     addresses.request_restock(session, vault=vault.id, kept_for=keeper(vault.chain, request.client), now=now)
+
+
+def _expect_same_client(session: Session, request: ClientOpeningRequest) -> None:
+    """A further vault is for the client as it was opened."""
+    if not clients.is_open(session, client=request.client):
+        return
+    known = parties.get(session, client=request.client)
+    for field, said, is_so in (
+        ("name", request.name, known.name),
+        ("segregation", request.segregation, known.segregation),
+    ):
+        if said != is_so:
+            raise InvalidInput(f"the client is open already, as {is_so}", field=f"request.{field}")
+    there = [vault.id for vault in held.of_client(session, client=request.client) if vault.keyset == request.keyset]
+    if there:
+        raise InvalidInput(f"the client has vault {there[0]} of this keyset already", field="request.keyset")
 
 
 def opening_facts(request: ClientOpeningRequest, chain: str, now: datetime) -> Facts:

@@ -394,7 +394,7 @@ def _bundle(
 ) -> Bundle:
     request = filed.intent.request
     assert isinstance(request, StrayReturnRequest)
-    opening = intents.proven(session, digest=clients.get(session, client=row.client_id).opening)
+    opening = intents.proven(session, digest=vaults.opening_of(session, vault=row.vault_id, client=row.client_id))
     return Bundle(
         id=new_id("bnd", now),
         chain=row.chain,

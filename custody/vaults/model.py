@@ -54,6 +54,8 @@ class Member:
 
     client: str
     vault: str
+    opening: str
+    """Digest of the intent that put the client here."""
     since: datetime
 
 

@@ -78,20 +78,29 @@ def register_keyset(
 
 
 def open_vault(
-    session: Session, *, keyset_id: str, branch: int, kind: str, client: str, actor: str, now: datetime
+    session: Session,
+    *,
+    keyset_id: str,
+    branch: int,
+    kind: str,
+    client: str,
+    actor: str,
+    now: datetime,
+    opening: str | None = None,
 ) -> Vault:
     """Give ``client`` its vault: a new branch for a segregated client, a shared one for omnibus clients.
 
-    Opening the same again returns the same vault. Raises ``UnknownClient``, ``UnknownKeyset``,
-    ``KeysetTampered``, ``SegregationMismatch``, ``BranchTaken`` or ``VaultOpen``; ``InvalidInput`` for a branch
-    that is none.
+    ``opening`` is the digest of the intent that asked for it, by default the client's own. Opening the same again
+    returns the same vault. Raises ``UnknownClient``, ``UnknownKeyset``, ``KeysetTampered``, ``SegregationMismatch``,
+    ``BranchTaken`` or ``VaultOpen``; ``InvalidInput`` for a branch that is none.
     """
-    if (clients.get(session, client=client).segregation == "segregated") != (kind == SEGREGATED):
+    owner = clients.get(session, client=client)
+    if (owner.segregation == "segregated") != (kind == SEGREGATED):
         raise SegregationMismatch(f"a {kind} vault is not for this client", field="request.segregation")
     keyset = queries.keyset(session, keyset_id=keyset_id)
     vault = VaultName.parse(f"{keyset_id}/{branch}", field="request.branch")
     row, is_new = _branch(session, vault, keyset.chain, kind, now)
-    if _join(session, row, client, is_new, now):
+    if _join(session, row, client, opening or owner.opening, is_new, now):
         facts = {"client": client, "kind": kind}
         audit.record(session, event="vault.opened", subject=row.id, actor=actor, now=now, facts=facts)
     return queries.view(row)
@@ -191,7 +200,7 @@ def _branch(session: Session, vault: VaultName, chain: str, kind: str, now: date
     return row, written is not None
 
 
-def _join(session: Session, row: VaultRow, client: str, is_new: bool, now: datetime) -> bool:
+def _join(session: Session, row: VaultRow, client: str, opening: str, is_new: bool, now: datetime) -> bool:
     assert row.keyset_id is not None
     present = session.execute(
         select(VaultMemberRow.vault_id).where(
@@ -204,6 +213,6 @@ def _join(session: Session, row: VaultRow, client: str, is_new: bool, now: datet
         raise VaultOpen("the client has another vault of this keyset", field="request.branch")
     if row.kind != POOL and not is_new:
         raise BranchTaken("the branch is another client's", field="request.branch")
-    session.add(VaultMemberRow(client_id=client, keyset_id=row.keyset_id, vault_id=row.id, since=now))
+    session.add(VaultMemberRow(client_id=client, keyset_id=row.keyset_id, vault_id=row.id, opening=opening, since=now))
     session.flush()
     return True

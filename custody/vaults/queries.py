@@ -77,7 +77,23 @@ def members(session: Session, *, vault: str) -> list[Member]:
         .where(VaultMemberRow.vault_id == vault)
         .order_by(VaultMemberRow.since, VaultMemberRow.client_id)
     ).scalars()
-    return [Member(row.client_id, row.vault_id, row.since) for row in rows]
+    return [Member(row.client_id, row.vault_id, row.opening, row.since) for row in rows]
+
+
+def opening_of(session: Session, *, vault: str, client: str) -> str:
+    """Digest of the intent that put the client into the vault. Raises ``UnknownVault``."""
+    found = session.execute(
+        select(VaultMemberRow.opening).where(VaultMemberRow.vault_id == vault, VaultMemberRow.client_id == client)
+    ).scalar_one_or_none()
+    if found is None:
+        raise UnknownVault("the client is not in that vault", field="vault")
+    return found
+
+
+def was_opened_by(session: Session, *, client: str, opening: str) -> bool:
+    """Whether this very opening has been carried out."""
+    query = select(VaultMemberRow.vault_id).where(VaultMemberRow.client_id == client, VaultMemberRow.opening == opening)
+    return session.execute(query).first() is not None
 
 
 def is_member(session: Session, *, vault: str, client: str) -> bool:

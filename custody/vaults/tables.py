@@ -58,4 +58,6 @@ class VaultMemberRow(Base):
     client_id: Mapped[str] = mapped_column(primary_key=True)
     keyset_id: Mapped[str] = mapped_column(ForeignKey("keysets.id"), primary_key=True)
     vault_id: Mapped[str] = mapped_column(ForeignKey("vaults.id"))
+    opening: Mapped[str]
+    """Digest of the intent that put the client here."""
     since: Mapped[datetime]

@@ -22,7 +22,7 @@ from policies.facts import Facts
 from policies.readings import known_amount, known_usd
 from policies.windows import WindowQuery, windows_needed
 
-CARRIED: Final = frozenset({"withdrawal", "stray_return"})
+CARRIED: Final = frozenset({"withdrawal", "sweep", "stray_return"})
 """Kinds that count as on their way until their room says how they ended; all others until people have decided."""
 
 

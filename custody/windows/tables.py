@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import TIMESTAMP, BigInteger, CheckConstraint, ForeignKey, Identity, Index, literal_column, text
+from sqlalchemy import TIMESTAMP, BigInteger, CheckConstraint, Identity, Index, literal_column, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base, MoneyColumn
@@ -35,7 +35,8 @@ class AdmissionRow(Base):
     )
 
     sequence: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    digest: Mapped[str] = mapped_column(ForeignKey("intents.digest"), unique=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    """An intent's; the database holds it to that."""
     client: Mapped[str | None]
     destination: Mapped[str | None]
     asset: Mapped[str | None]

@@ -17,6 +17,8 @@ class Withdrawal:
     digest: str
     client: str
     vault: str
+    kind: str
+    """``withdrawal`` or ``sweep``."""
     chain: str
     asset: str
     units: int

@@ -21,6 +21,7 @@ class WithdrawalRow(Base):
     __table_args__ = (
         UniqueConstraint("digest"),
         CheckConstraint("units > 0 AND max_fee_units > 0", name="units"),
+        CheckConstraint("kind IN ('withdrawal', 'sweep')", name="kind"),
         CheckConstraint(
             "state IN ('requested', 'pending_approval', 'approved', 'awaiting_signatures', 'signed', 'broadcast', "
             "'confirmed', 'cancelling', 'completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')",
@@ -39,6 +40,8 @@ class WithdrawalRow(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     digest: Mapped[str] = mapped_column(ForeignKey("intents.digest"))
+    kind: Mapped[str] = mapped_column(server_default="withdrawal")
+    """Of its intent: ``withdrawal``, or ``sweep``, which goes the same road to another vault of the same client."""
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
     vault_id: Mapped[str] = mapped_column(ForeignKey("vaults.id"))
     chain: Mapped[str]

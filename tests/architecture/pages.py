@@ -17,6 +17,7 @@ from custody.deposits import states as deposits
 from custody.kernel.crash import points_in
 from custody.ledger.reasons import RULES
 from custody.withdrawals import states as withdrawals
+from policies.vocabulary import CLOSED_SETS, FIELDS_OF_KIND, MEANINGS, NEVER_PERMITTED
 from workers import routes
 
 REPOSITORY = Path(__file__).parents[2]
@@ -106,6 +107,43 @@ def ledger_reasons() -> str:
     return _table(("reason", "may fall", "may rise", "names who authorised it"), rows)
 
 
+def policy_fields() -> str:
+    """Every field a rule may read, what it is, what may be written of it, and the kinds of request that have it."""
+    rows = []
+    for field, meaning in MEANINGS.items():
+        having = [kind for kind, fields in FIELDS_OF_KIND.items() if field in fields]
+        lacking = [f"`{kind}`" for kind in FIELDS_OF_KIND if kind not in having]
+        kinds = ", ".join(f"`{kind}`" for kind in having)
+        if len(having) > len(lacking):
+            kinds = f"all but {', '.join(lacking)}" if lacking else "all"
+        rows.append((f"`{field}`", meaning, _what_may_be_written(field), kinds))
+    return _table(("field", "what it is", "what a match says of it", "kinds that have it"), rows)
+
+
+def policy_kinds() -> str:
+    """Every kind of request that a rule may be about."""
+    return ", ".join(f"`{kind}`" for kind in FIELDS_OF_KIND)
+
+
+def _what_may_be_written(field: str) -> str:
+    if field == "kind":
+        return "one or several of the kinds above"
+    if field not in CLOSED_SETS:
+        return SYNTAX.get(field, "one or several names")
+    never = NEVER_PERMITTED.get(field, frozenset())
+    words = ", ".join(f"`{word}`" for word in sorted(CLOSED_SETS[field] - never))
+    last = f"; {', '.join(f'`{word}`' for word in sorted(never))} in a `forbid` or `require` only" if never else ""
+    return f"{'one or several of ' if ',' in words else ''}{words}{last}"
+
+
+SYNTAX: Mapping[str, str] = {
+    "amount": '`{above: "0.5 BTC", at_most: "1 BTC"}`, one or both',
+    "usd": '`{above: 10_000, at_most: "250_000.50"}`, one or both',
+    "price.age": "`{above: 10m, at_most: 1h}`, one or both",
+    "books.age": "`{above: 2h, at_most: 1d}`, one or both",
+    "time": '`{within: ["Mon-Fri 09:00-17:00"], zone: Europe/Berlin}`, or `outside` for `within`',
+}
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "rooms": rooms,
     "import-order": import_order,
@@ -115,6 +153,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "refusal-reasons": refusal_reasons,
     "error-codes": error_codes,
     "ledger-reasons": ledger_reasons,
+    "policy-fields": policy_fields,
+    "policy-kinds": policy_kinds,
 }
 
 

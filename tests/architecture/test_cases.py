@@ -20,6 +20,7 @@ BUILT = frozenset(
         range(37, 43),
         range(53, 56),
         (57,),
+        range(60, 70),
         range(71, 75),
         range(76, 97),
         (102,),

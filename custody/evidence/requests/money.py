@@ -103,21 +103,24 @@ class StrayReturnRequest(Spelled):
 
 @dataclass(frozen=True, slots=True)
 class SweepRequest(Spelled):
-    """Move ``amount`` of ``client``'s money to ``destination``, an address of its other vault ``to``.
+    """Move ``amount`` of ``client``'s money out of its vault ``out_of``, to ``destination`` of its vault ``to``.
 
+    ``index`` is the place of that address in the vault, so that whoever signs derives it again.
     Nobody is paid: both vaults are the same client's, by openings of its own.
     """
 
     kind: ClassVar[str] = "sweep"
     spelling: ClassVar[Mapping[str, Spelling]] = reasoned(
-        client=NAME, asset=NAME, amount=UNITS, to=VAULT, destination=TEXT, max_fee=UNITS
+        client=NAME, asset=NAME, amount=UNITS, out_of=VAULT, to=VAULT, index=whole(), destination=TEXT, max_fee=UNITS
     )
 
     requester: str
     client: str
     asset: str
     amount: int
+    out_of: VaultName
     to: VaultName
+    index: int
     destination: str
     max_fee: int
     purpose: str

@@ -30,7 +30,7 @@ from custody.withdrawals.operations.paying import (
     wanted,
 )
 from custody.withdrawals.operations.reconsidering import reconsider, renew
-from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request
+from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request, request_sweep
 from custody.withdrawals.operations.respending import (
     CannotRespend,
     RespendRequested,
@@ -67,6 +67,7 @@ __all__ = [
     "replace",
     "replaceable",
     "request",
+    "request_sweep",
     "request_rebroadcast",
     "request_replacement",
     "request_respend",

@@ -13,7 +13,7 @@ from custody.approvals import queries as intents
 from custody.approvals.asking import because
 from custody.approvals.queries import FiledIntent
 from custody.clients import queries as clients
-from custody.evidence.requests import WithdrawalRequest
+from custody.evidence.requests import SweepRequest, WithdrawalRequest
 from custody.judging.facts import facts_of, outside
 from custody.judging.standing import waits_to_know
 from custody.kernel.errors import Conflict
@@ -141,7 +141,7 @@ def _evaluated(
     session: Session, row: WithdrawalRow, filed: FiledIntent, trust: InForce, now: datetime
 ) -> tuple[Decision, Facts]:
     request = filed.intent.request
-    assert isinstance(request, WithdrawalRequest)
+    assert isinstance(request, WithdrawalRequest | SweepRequest)
     facts = facts_of(
         session,
         request=request,

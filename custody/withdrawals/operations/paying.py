@@ -14,8 +14,8 @@ from custody.chains.spending import Candidates, Plan, SpendRules, Turn
 from custody.clients import queries as clients
 from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
-from custody.evidence.requests import RespendRequest, WithdrawalRequest
-from custody.judging.facts import listings_behind, statements_behind
+from custody.evidence.requests import SweepRequest
+from custody.judging.facts import Moving, listings_behind, statements_behind
 from custody.kernel.errors import Conflict, Refused, Unavailable
 from custody.outbox import operations as outbox
 from custody.relaying import operations as relaying
@@ -273,10 +273,12 @@ def _attach(
     proven = intents.proven(session, digest=digest, root=trust.root)
     decision = intents.get(session, digest=digest).decision
     asked = proven.intent.request
-    assert isinstance(asked, WithdrawalRequest | RespendRequest)
+    assert isinstance(asked, Moving)
     # An account of a pool may have been made for another client: whoever signs has to know whose it is.
     owners = {row.client_id} | {item.client for item in planned.inputs if isinstance(item, Turn) and item.client}
-    openings = [clients.get(session, client=client).opening for client in sorted(owners)]
+    openings = [vaults.opening_of(session, vault=row.vault_id, client=client) for client in sorted(owners)]
+    if isinstance(proven.intent.request, SweepRequest):
+        openings.append(vaults.opening_of(session, vault=str(proven.intent.request.to), client=row.client_id))
     return spends.attach(
         session,
         planned=planned,

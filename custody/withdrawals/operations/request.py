@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from custody.addresses import queries as addresses
 from custody.approvals import operations as approvals
 from custody.chains.addressing import Destination
 from custody.chains.registry import addressing, spending
@@ -15,13 +16,15 @@ from custody.chains.spending import leaving
 from custody.clients import queries as clients
 from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
-from custody.evidence.requests import WithdrawalRequest
+from custody.evidence.requests import SweepRequest, WithdrawalRequest, client_of
 from custody.evidence.signatures import Signature
 from custody.judging.facts import facts_of, outside, registered
 from custody.kernel.errors import InvalidInput
 from custody.kernel.ids import new_id
 from custody.kernel.money import Amount, Asset
 from custody.ledger import operations as ledger
+from custody.ledger import queries as books
+from custody.ledger.model import AccountKind, AccountRef
 from custody.outbox import operations as outbox
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
@@ -33,6 +36,7 @@ from custody.withdrawals.operations.moving import move
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import WithdrawalRow
 from policies.decision import Decision, Outcome
+from policies.facts import Facts
 
 COMPOSE: Final = "withdrawals.compose"
 BROADCAST: Final = "withdrawals.broadcast"
@@ -67,7 +71,7 @@ def request(
         return Requested(_of_intent(session, before.digest), replayed=True)
     client = clients.get(session, client=request.client, lock=True)
     asset = _asset(request, trust)
-    vault = vaults.vault_of(session, client=client.id, chain=asset.chain)
+    vault = _paying_vault(session, request, asset)
     destination = _destination(request, asset, trust)
     facts = facts_of(
         session,
@@ -86,9 +90,85 @@ def request(
         root=trust.root,
         now=now,
     )
-    decision = windows.decide(session, policy=trust.policy, facts=facts)
     intent = Intent(request=request, chain=asset.chain, vault=VaultName(vault.keyset, vault.branch))
-    approvals.file_intent(session, intent=intent, signature=signature, decision=decision, client=client.id, now=now)
+    return _take(session, intent, signature, vault, destination, facts, trust, correlation_id, now)
+
+
+def request_sweep(
+    session: Session,
+    *,
+    request: SweepRequest,
+    signature: Signature,
+    trust: InForce,
+    correlation_id: str,
+    now: datetime,
+) -> Requested:
+    """Take a signed request to move a client's money to its vault of a later keyset, by the road of a withdrawal.
+
+    The client's money is held and settled like a payment's, and credited again where it arrives, as a deposit: at
+    every moment the books say what the chain does. Raises as ``request``, and ``UnknownVault``.
+    """
+    check_request(request, signature, root=trust.root, now=now)
+    before = approvals.earlier(session, request=request)
+    if before is not None:
+        return Requested(_of_intent(session, before.digest), replayed=True)
+    client = clients.get(session, client=request.client, lock=True)
+    asset = _asset(request, trust)
+    vault = vaults.get(session, vault=str(request.out_of))
+    destination = _destination(request, asset, trust)
+    _expect_way_forward(session, request, vault, destination, trust)
+    facts = facts_of(
+        session,
+        request=request,
+        place=outside(
+            session,
+            client=client.id,
+            chain=asset.chain,
+            address=request.destination,
+            locator=destination.locator,
+            now=now,
+        ),
+        chain=asset.chain,
+        client=client,
+        vault=vault,
+        root=trust.root,
+        now=now,
+    )
+    intent = Intent(request=request, chain=asset.chain, vault=request.out_of)
+    return _take(session, intent, signature, vault, destination, facts, trust, correlation_id, now)
+
+
+def _expect_way_forward(
+    session: Session, request: SweepRequest, vault: Vault, destination: Destination, trust: InForce
+) -> None:
+    """As cosigners will see it: between two vaults of the client, from an older keyset to an address of a later one."""
+    for field, name in (("out_of", request.out_of), ("to", request.to)):
+        if not vaults.is_member(session, vault=str(name), client=request.client):
+            raise InvalidInput("not a vault of this client", field=f"request.{field}")
+    order = [keyset.id for keyset in trust.root.keysets if keyset.chain == vault.chain]
+    if request.to.keyset not in order or order.index(request.to.keyset) <= order.index(vault.keyset):
+        raise InvalidInput(f"not of a later keyset of {vault.chain}", field="request.to")
+    found = addresses.by_locators(session, [destination.locator]).get(destination.locator)
+    if found is None or (found.vault, found.index, found.change) != (str(request.to), request.index, False):
+        raise InvalidInput(f"not address {request.index} of vault {request.to}", field="request.destination")
+    if found.client != request.client:
+        raise InvalidInput("not handed out to this client", field="request.destination")
+
+
+def _take(
+    session: Session,
+    intent: Intent,
+    signature: Signature,
+    vault: Vault,
+    destination: Destination,
+    facts: Facts,
+    trust: InForce,
+    correlation_id: str,
+    now: datetime,
+) -> Requested:
+    decision = windows.decide(session, policy=trust.policy, facts=facts)
+    client = client_of(intent.request) or ""
+    approvals.file_intent(session, intent=intent, signature=signature, decision=decision, client=client, now=now)
     row = _row(intent, vault, destination, decision, now)
     session.add(row)
     session.flush()
@@ -115,10 +195,11 @@ def _proceed(session: Session, row: WithdrawalRow, decision: Decision, correlati
 
 def _row(intent: Intent, vault: Vault, destination: Destination, decision: Decision, now: datetime) -> WithdrawalRow:
     request = intent.request
-    assert isinstance(request, WithdrawalRequest)
+    assert isinstance(request, WithdrawalRequest | SweepRequest)
     return WithdrawalRow(
-        id=new_id("wdr", now),
+        id=new_id("wdr" if intent.kind == WithdrawalRequest.kind else "swp", now),
         digest=intent.digest,
+        kind=intent.kind,
         client_id=request.client,
         vault_id=vault.id,
         chain=intent.chain,
@@ -134,7 +215,22 @@ def _row(intent: Intent, vault: Vault, destination: Destination, decision: Decis
     )
 
 
-def _asset(request: WithdrawalRequest, trust: InForce) -> Asset:
+def _paying_vault(session: Session, request: WithdrawalRequest, asset: Asset) -> Vault:
+    """The client's newest vault that holds enough for it, or its newest: an older one may not have been swept yet."""
+    newest = vaults.vault_of(session, client=request.client, chain=asset.chain)
+    older = [each for each in vaults.of_client(session, client=request.client) if each.chain == asset.chain]
+    if len(older) < 2:
+        return newest
+    needed = leaving(spending(asset.chain), units=request.amount, fee_units=request.max_fee)
+    return next((each for each in reversed(older) if _held(session, each, asset) >= needed), newest)
+
+
+def _held(session: Session, vault: Vault, asset: Asset) -> int:
+    there = AccountRef(AccountKind.ONCHAIN, vault.id, asset.id)
+    return books.account_balance(session, account=there)
+
+
+def _asset(request: WithdrawalRequest | SweepRequest, trust: InForce) -> Asset:
     asset = registered(trust.root, request.asset)
     where = addressing(asset.chain)
     if request.amount > where.most_units(asset.id):
@@ -144,7 +240,7 @@ def _asset(request: WithdrawalRequest, trust: InForce) -> Asset:
     return asset
 
 
-def _destination(request: WithdrawalRequest, asset: Asset, trust: InForce) -> Destination:
+def _destination(request: WithdrawalRequest | SweepRequest, asset: Asset, trust: InForce) -> Destination:
     where = addressing(asset.chain)
     destination = where.read_destination(request.destination, field="request.destination")
     if destination.address != request.destination:

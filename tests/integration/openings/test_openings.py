@@ -9,10 +9,10 @@ import pytest
 
 from custody.approvals.operations import IdempotencyMismatch
 from custody.evidence.check import RequestRefused
-from custody.kernel.errors import CustodyError, InvalidInput
+from custody.kernel.errors import InvalidInput
 from custody.openings import operations as openings
 from custody.trust import operations as trust
-from custody.vaults.operations import BranchTaken
+from custody.vaults.operations import BranchTaken, VaultOpen
 from tests.cosigner.builders import KEYSET
 from tests.support.servers import FreshDatabase
 from tests.support.world import House
@@ -96,12 +96,30 @@ def test_gives_nobody_the_branch_of_a_segregated_client(house: House, segregatio
 
 def test_gives_no_client_two_branches_of_one_keyset(house: House) -> None:
     house.open_client("acme", branch=4)
-    again = house.request_opening(house.opening_request("acme", branch=5, idempotency_key="again"))
-    house.approve(again.digest, "alice")
-    with pytest.raises(CustodyError):
-        complete(house, again.digest)
+    with pytest.raises(InvalidInput, match=r"request\.keyset: .* has vault"):
+        house.request_opening(house.opening_request("acme", branch=5, idempotency_key="again"))
     assert house.vaults == {"acme": f"{KEYSET}/4"}
     assert house.row_counts()["vaults"] == 1
+
+
+def test_gives_no_client_two_branches_asked_for_at_once(house: House) -> None:
+    asked = [
+        house.request_opening(house.opening_request("acme", branch=branch, idempotency_key=f"open-{branch}"))
+        for branch in (4, 5)
+    ]
+    for opening in asked:
+        house.approve(opening.digest, "alice")
+    complete(house, asked[0].digest)
+    with pytest.raises(VaultOpen):
+        complete(house, asked[1].digest)
+    assert opened(house) == house.row_counts()["vaults"] == 1
+
+
+def test_opens_no_second_vault_under_another_name_or_kind(house: House) -> None:
+    house.open_client("acme", branch=4)
+    for changes in ({"name": "Somebody"}, {"segregation": "omnibus"}):
+        with pytest.raises(InvalidInput, match="the client is open already"):
+            house.request_opening(house.opening_request("acme", branch=5, idempotency_key="again", **changes))
 
 
 def _same(house: House) -> object:

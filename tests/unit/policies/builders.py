@@ -13,15 +13,18 @@ from policies.windows import PastRequest, measure
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BTC = 100_000_000
+USD = 1_000_000
+GROUPS = "{operators: [alice, bob, carol], risk: [carol, dan]}"
 CHAIN = "bip122:0f9188f13cb7b2c71f2a335e3a4fc328"
 
 
-def a_document(rules: str, groups: str = "{operators: [alice, bob, carol], risk: [carol, dan]}") -> Document:
-    return load_document(document_text(rules, groups))
+def a_document(rules: str, groups: str = GROUPS, more: str = "") -> Document:
+    return load_document(document_text(rules, groups, more))
 
 
-def document_text(rules: str, groups: str = "{operators: [alice, bob, carol], risk: [carol, dan]}") -> str:
-    return f"policy: test\nversion: 1\ngroups: {groups}\nrules:\n{rules}\n"
+def document_text(rules: str, groups: str = GROUPS, more: str = "") -> str:
+    """``more`` stands after the rules, where it moves no line."""
+    return f"policy: test\nversion: 1\ngroups: {groups}\nrules:\n{rules}\n{more}"
 
 
 def a_withdrawal(**changes: Any) -> Facts:
@@ -38,6 +41,12 @@ def a_withdrawal(**changes: Any) -> Facts:
         "destination": "listed",
         "destination_text": "bcrt1qone",
         "amount_units": BTC,
+        "usd_micros": 1_000 * USD,
+        "price_state": "fresh",
+        "price_age_seconds": 60,
+        "screening": "clear",
+        "collateral": "none",
+        "destination_code": "plain",
         "vault_break": "none",
         "books_age_seconds": 60,
     }

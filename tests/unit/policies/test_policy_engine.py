@@ -14,7 +14,7 @@ from policies.decision import Decision, MatchedRule, Obligations, Outcome, expla
 from policies.engine import DEFAULT_RULE, evaluate
 from policies.facts import Facts, UsageTotals, nothing_used
 from policies.windows import measure, usage_from, windows_needed
-from tests.unit.policies.builders import BTC, NOW, a_document, a_withdrawal, decide, past
+from tests.unit.policies.builders import BTC, NOW, USD, a_document, a_withdrawal, decide, past
 
 PERMIT_ALL = "  - permit: anything\n    match: {kind: withdrawal}"
 TWO_ABOVE = '  - require: two above one\n    match: {amount: {above: "1 BTC"}}\n    approvals: {operators: 2}'
@@ -204,14 +204,14 @@ def test_a_limit_sees_what_falls_under_its_match_whichever_rule_let_it_out() -> 
     facts = a_withdrawal(destination="new")
     queries = windows_needed(document, facts)
     seen = [past(destination="new"), past(destination="listed"), past(kind="sweep", destination="new")]
-    assert [usage_from(seen, query) for query in queries] == [UsageTotals(BTC, 1)]
+    assert [usage_from(seen, query) for query in queries] == [UsageTotals(BTC, 1, 1_000 * USD)]
 
 
 def test_what_is_unknown_about_the_past_counts_against_the_limit() -> None:
     document = a_document(limited('amount: "5 BTC"', match=", destination: new"))
     (query,) = windows_needed(document, a_withdrawal(destination="new"))
-    assert usage_from([past(destination=None)], query) == UsageTotals(BTC, 1)
-    assert usage_from([past(destination="new", client=None)], query) == UsageTotals(BTC, 1)
+    assert usage_from([past(destination=None)], query) == UsageTotals(BTC, 1, 1_000 * USD)
+    assert usage_from([past(destination="new", client=None)], query) == UsageTotals(BTC, 1, 1_000 * USD)
     for unknown in ({"amount_units": None}, {"asset": None}, {"decimals": 6}):
         assert usage_from([past(destination="new", **unknown)], query).amount_units is None
         assert decide(document, a_withdrawal(destination="new"), past(destination="new", **unknown)).outcome == "deny"
@@ -239,6 +239,8 @@ def test_amounts_of_other_assets_are_counted_but_not_summed() -> None:
 def test_the_larger_of_two_counts_is_taken_number_by_number() -> None:
     assert UsageTotals(5, 1).larger(UsageTotals(2, 3)) == UsageTotals(5, 3)
     assert UsageTotals(5, 1).larger(UsageTotals(None, 0)) == UsageTotals(None, 1)
+    assert UsageTotals(0, 0, 7).larger(UsageTotals(0, 0, 9)) == UsageTotals(0, 0, 9)
+    assert UsageTotals(0, 0, 7).larger(UsageTotals(0, 0)).usd_micros is None
 
 
 def test_one_decision_counts_each_limit_once() -> None:
@@ -317,7 +319,7 @@ def test_p069_the_stricter_of_two_evaluations_counts_both_ways_round() -> None:
 
 def test_two_requirements_join_into_more_than_either() -> None:
     base = decide(a_document(f"{PERMIT_ALL}\n{TWO_ABOVE}"), a_withdrawal(amount_units=2 * BTC))
-    other = replace(base, obligations=Obligations({"risk": 1}, 60))
+    other = Decision(replace(base.verdict, obligations=Obligations({"risk": 1}, 60)), base.document_hash, base.reasons)
     assert stricter(base, other).obligations == Obligations({"operators": 2, "risk": 1}, 60)
 
 

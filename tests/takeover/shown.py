@@ -1,0 +1,92 @@
+"""What the attacker starts from: a good bundle on each chain, and who judges what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from custody.cosigner.memory import Memory
+from custody.cosigner.reasons import CosignerRefusal
+from custody.cosigner.verify import Verdict
+from custody.evidence.bundle import Bundle
+from custody.kernel.errors import InvalidInput
+from tests.cosigner.builders import World
+from tests.cosigner.safe_builders import ETHER, SafeWorld
+from tests.takeover.mutations import Mutation, mutations
+from tests.takeover.spends import closed, opened
+
+MALFORMED = "malformed"
+"""For what is no bundle at all: the reading names the field."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One chain's good bundle, its judge and what the judge said of it unharmed."""
+
+    world: World
+    bundle: Bundle
+    memory: Memory
+    verdict: Verdict
+
+    @classmethod
+    def of(cls, world: World, bundle: Bundle, memory: Memory) -> Stage:
+        """The bundle is good, or nothing after it would mean anything."""
+        return cls(world, bundle, memory, world.judge(bundle, memory))
+
+    def answer(self, document: Any) -> str | Verdict:
+        """The reason of a refusal, or the verdict that would be signed."""
+        try:
+            return self.world.judge(Bundle.parse(document), self.memory)
+        except CosignerRefusal as refusal:
+            assert refusal.explanation
+            return refusal.reason.value
+        except InvalidInput as error:
+            assert error.field, "what is malformed is named"
+            return MALFORMED
+
+    def does_no_more(self, verdict: Verdict) -> bool:
+        """Whether a yes to a changed bundle pays whom the good one pays and nobody else, out of the same vault.
+
+        The daemon may choose coins, a turn, the order of outputs and a fee under the ceiling; that is its work.
+        """
+        good, found = self.verdict, verdict
+        ceiling = sum(payment.max_fee for payment in good.payments)
+        back = self._back
+        paid = {(to, units) for to, units in good.effect.outputs if to not in back}
+        return (
+            [payment.intent for payment in found.payments] == [payment.intent for payment in good.payments]
+            and sorted(to for to, _ in found.effect.outputs) == sorted(to for to, _ in good.effect.outputs)
+            and paid <= set(found.effect.outputs)
+            and found.effect.fee_units <= ceiling
+        )
+
+    @property
+    def _back(self) -> set[str]:
+        """Where the good spend brings coins back to their own vault: what no intent pays."""
+        asked = {payment.request.amount for payment in self.verdict.payments if payment.destination is not None}
+        return {to for to, units in self.verdict.effect.outputs if units not in asked}
+
+    def evidence(self) -> Iterator[Mutation]:
+        """Every change of the bundle as it is sent."""
+        yield from mutations(self.bundle.to_json())
+
+    def spends(self) -> Iterator[Mutation]:
+        """Every change of what is to be signed, under evidence that is left alone."""
+        for found in mutations(opened(self.bundle.unsigned, self.bundle.chain)):
+            text = closed(found.document, self.bundle.chain)
+            if text is not None and text != self.bundle.unsigned:
+                document = replace(self.bundle, unsigned=text).to_json()
+                yield Mutation(f"unsigned: {found.kind}", found.path, document)
+
+
+def bitcoin(memory: Memory) -> Stage:
+    """Half a bitcoin, which two operators approved."""
+    world = World()
+    return Stage.of(world, world.large(), memory)
+
+
+def ether(memory: Memory) -> Stage:
+    """Six ether by a Safe, which two operators approved."""
+    world = SafeWorld()
+    return Stage.of(world, world.ether(6 * ETHER, approvers=("alice", "bob")), memory)
