@@ -108,7 +108,7 @@ def look_at_destination(runtime: Runtime, request: WithdrawalRequest | Destinati
         return {}
     try:
         place = served.addressing.read_destination(request.destination, field="request.destination")
-        is_contract = served.node.is_contract(place.locator)
+        is_contract = served.has_code(place.locator)
     except (InvalidInput, Unavailable):
         return {}
     return {"chain": chain, "locator": place.locator, "code": "contract" if is_contract else "plain"}

@@ -260,9 +260,6 @@ class ChainReader(Protocol):
         such a need.
         """
 
-    def is_contract(self, locator: bytes) -> bool:
-        """Whether code lives at the place now; never where a place is no more than who may spend from it."""
-
     def block_hash(self, height: int) -> str | None:
         """The best chain's block at ``height``, ``None`` above the tip."""
 

@@ -109,11 +109,6 @@ class BitcoinAdapter:
     def check_serves_addresses(self) -> None:
         """Nothing: an output script needs nobody's contract."""
 
-    def is_contract(self, locator: bytes) -> bool:
-        """Never."""
-        del locator
-        return False
-
     def block_hash(self, height: int) -> str | None:
         """The best chain's block at ``height``, ``None`` above the tip."""
         try:

@@ -144,12 +144,6 @@ class EthereumAdapter:
             raise NodeNotReady("the node is syncing", chain=self.chain)
         return status
 
-    def is_contract(self, locator: bytes) -> bool:
-        """Whether code lives at the address, at the newest block."""
-        code = self._node.rpc.call("eth_getCode", checksum_address(locator), "latest")
-        with expecting("eth_getCode"):
-            return bool(read_bytes(code))
-
     def block_hash(self, height: int) -> str | None:
         """The best chain's block at ``height``, ``None`` above the tip. Raises ``NodeNotReady`` where two differ."""
         found = self._node.block_hash(height)
