@@ -209,6 +209,20 @@ def expire_overdue(session: Session, *, now: datetime) -> list[str]:
     return digests
 
 
+def carried_out(session: Session, *, digest: str, actor: str, now: datetime) -> None:
+    """The intent took effect, in this unit: it is not carried out again."""
+    session.execute(update(IntentRow).where(IntentRow.digest == digest).values(carried_out_at=now))
+    audit.record(session, event="intent.carried_out", subject=digest, actor=actor, now=now)
+
+
+def remind(session: Session, filed: queries.FiledIntent, *, due: datetime, now: datetime) -> None:
+    """Say again, at ``due``, that the intent is approved: its delay is longer than it was when people agreed."""
+    payload = {"digest": filed.digest, "kind": filed.intent.kind}
+    outbox.emit(
+        session, topic=APPROVED, payload=payload, correlation_id=f"due:{filed.digest}", now=now, delay=due - now
+    )
+
+
 def request_hash(request: Request) -> str:
     """What an idempotency key is bound to: the digest of the request part."""
     return digest_of("request-body", request.to_json())

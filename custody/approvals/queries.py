@@ -54,6 +54,8 @@ class FiledIntent:
     not_after: datetime
     not_before: datetime | None
     created_at: datetime
+    carried_out_at: datetime | None = None
+    """When it took effect, of the kinds that say so."""
 
 
 def get(session: Session, *, digest: str, lock: bool = False) -> FiledIntent:
@@ -231,4 +233,5 @@ def _view(row: IntentRow) -> FiledIntent:
         not_after=row.not_after,
         not_before=row.not_before,
         created_at=row.created_at,
+        carried_out_at=row.carried_out_at,
     )

@@ -45,6 +45,7 @@ class IntentRow(Base):
     not_before: Mapped[datetime | None]
     created_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
+    carried_out_at: Mapped[datetime | None]
 
 
 class ApprovalRow(Base):
