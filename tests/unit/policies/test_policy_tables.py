@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from policies import judgement, kept, tables
+from policies import answering, judgement, kept
+from policies.answering import Tables
 from policies.conditions import Among, AmountWithin
 from policies.decision import Decision, Outcome
 from policies.document import Document, load_document
@@ -16,7 +17,6 @@ from policies.engine import evaluate
 from policies.facts import Facts, UsageTotals, nothing_used
 from policies.matches import Match
 from policies.rules.forbid import Forbid
-from policies.answering import Tables
 from policies.windows import measure
 from tests.properties.policies import whole
 from tests.unit.policies.builders import BTC, a_document, a_withdrawal
@@ -74,14 +74,14 @@ def test_little_room_changes_no_decision(seed: int, monkeypatch: pytest.MonkeyPa
     random = Random(seed)
     text, requests = whole.text_of(whole.a_document(random)), [whole.a_request(random) for _ in range(300)]
     expected = decided(text, requests, anew=False)
-    for module in (kept, tables, judgement):
+    for module in (kept, answering, judgement):
         monkeypatch.setattr(module, "MOST_KEPT", 2)
     assert decided(text, requests, anew=False) == expected
 
 
 def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "MOST_KEPT", 50)
-    monkeypatch.setattr(tables, "MOST_KEPT", 50)
+    monkeypatch.setattr(answering, "MOST_KEPT", 50)
     document = a_document(PERMIT)
     for number in range(500):
         decision = evaluate(document, a_withdrawal(client=f"cl_{number}", chain=f"chain {number}"), nothing_used)
