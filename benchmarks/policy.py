@@ -1,10 +1,11 @@
 """Deciding a request: ``python -m benchmarks.policy [--quick]``.
 
-A document of 50 rules with 7 conditions each, of all three kinds, and random requests at and around their bounds:
-ours beside cedarpy (policies and entities parsed before) and one CEL program that answers for every rule (common-
-expression-language), interleaved in one run after all gave the same verdicts: outcome, people, delay, and by CEL each
-rule that applied. Each is given its request as it takes it, made before: ours ``Facts``, the peers maps. What turns a
-peer's answer into a verdict is not timed. Time is the processor's: all three work on one core and wait for nothing.
+A document of 50 rules with 7 conditions each, of all three kinds, and random requests at and around their bounds: ours
+beside cedarpy (policies and entities parsed before) and one CEL program that answers for every rule
+(common-expression-language), interleaved in one run after all gave the same verdicts: outcome, people, delay, and
+beside CEL each rule that applied. Each is given its request as it takes it, made before: ours ``Facts``, the peers a
+map. What turns a peer's answer into a verdict is not timed. Time is the processor's: all three work on one core and
+wait for nothing.
 
 Ours is a decision that holds how every rule stood and all that its trace is written from. Writing it, every rule with
 its words and what would have changed the answer, is timed apart, and so is loading a document.
