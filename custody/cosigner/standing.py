@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from custody.cosigner.craft import Craft
 from custody.cosigner.delays import expect_delays_over
-from custody.cosigner.freshness import expect_fresh, expect_not_withdrawn
+from custody.cosigner.freshness import expect_fresh, expect_not_revoked, expect_not_withdrawn
 from custody.cosigner.limits import Limits
 from custody.cosigner.lineage import Carried, Lineage, PinnedRoot, Version, walk_from
 from custody.cosigner.reasons import CosignerRefusal, Reason
@@ -78,8 +78,25 @@ def check_rules(
     status = expect_fresh(carried.status, root=root, memory=memory, limits=limits, now=now)
     assert carried.status is not None
     expect_not_withdrawn(status, [step.digest for step in lineage.steps])
-    expect_delays_over(memory, {step.digest: step.delay_seconds for step in lineage.steps}, now)
+    _expect_agreed_with_keys_that_count(lineage, status)
+    waits = {step.digest: step.waits(seen=memory.first_seen(step.digest) or now) for step in lineage.steps}
+    expect_delays_over(memory, waits, now)
     return Standing(lineage, document, carried.status)
+
+
+def _expect_agreed_with_keys_that_count(lineage: Lineage, status: Status) -> None:
+    """No later version was agreed to with a key that counts no more. Raises ``CosignerRefusal``.
+
+    What its service knew when it made the statement it had taken over before the key was revoked, or not at all; so a
+    program that was away while both happened can still follow. The statement must be of our line of versions for that.
+    """
+    known = {version.root.version: version.root.hash for version in lineage.versions}
+    if known.get(status.version) != status.root:
+        raise CosignerRefusal(
+            Reason.ROOT_OLDER, f"the status statement is of another version {status.version} of the trust root"
+        )
+    for step in (step for step in lineage.steps if step.root.version > status.version):
+        expect_not_revoked(status, step.proven)
 
 
 def _check_times(bundle: Bundle, limits: Limits, now: datetime) -> None:

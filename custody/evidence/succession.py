@@ -80,10 +80,28 @@ class Step:
     """One proved step."""
 
     root: TrustRoot
-    digest: str
-    """Of the intent that asked for it."""
+    proven: ProvenIntent
+    """The intent that asked for it, and who agreed."""
     delay_seconds: int
     """How long policy makes it wait; the caller knows since when it has."""
+    cooling_seconds: int = 0
+    """For how long a key of an operator that is new in it must not count, by the version before it."""
+    counts_from: datetime | None = None
+    """When the first of the new keys counts by its own word; ``None`` where no key is new, or none has to cool."""
+
+    @property
+    def digest(self) -> str:
+        """Of the intent that asked for it."""
+        return self.proven.intent.digest
+
+    def waits(self, *, seen: datetime) -> int:
+        """How many seconds after ``seen``, when the caller first saw it, it may be gone by at the earliest.
+
+        The times in a version are its requester's to choose. So where a new key would count before its cooling period,
+        counted from ``seen``, is over, the whole version waits for as long.
+        """
+        is_early = self.counts_from is not None and self.counts_from < seen + timedelta(seconds=self.cooling_seconds)
+        return max(self.delay_seconds, self.cooling_seconds) if is_early else self.delay_seconds
 
 
 def walk(start: TrustRoot, links: Iterable[RootLink], *, newest_policy: str, now: datetime) -> Iterator[Step]:
@@ -110,7 +128,8 @@ def check_link(old: TrustRoot, link: RootLink, *, policy_after: str, now: dateti
     before = check_proposal(
         old, request, new, policy_before=link.policy, policy_after=policy_after, signatures=link.signatures
     )
-    return Step(new, proven.intent.digest, _check_agreed(request, link, old, before, now))
+    delay = _check_agreed(request, link, old, before, now)
+    return Step(new, proven, delay, old.cooling_seconds, _first_to_count(old, new))
 
 
 def check_proposal(
@@ -187,10 +206,11 @@ def _check_differences(kind: str, old: TrustRoot, new: TrustRoot, before: Docume
         raise SuccessionRefused("edits or takes away a keyset", field="succession.root.keysets")
     if new.assets[: len(old.assets)] != old.assets:
         raise SuccessionRefused("edits or takes away an asset", field="succession.root.assets")
-    if kind in (OperatorChangeRequest.kind, GroupChangeRequest.kind) and before.rules != after.rules:
-        raise SuccessionRefused(f"a {kind} changes rules of the policy as well", field="succession.policy")
     if kind == OperatorChangeRequest.kind:
         _check_groups_lose_leavers(old, new)
+        _check_roles_lose_leavers(old, new, before, after)
+    if kind in (OperatorChangeRequest.kind, GroupChangeRequest.kind):
+        _check_same_rules(kind, before, after)
 
 
 def _check_groups_lose_leavers(old: TrustRoot, new: TrustRoot) -> None:
@@ -198,6 +218,20 @@ def _check_groups_lose_leavers(old: TrustRoot, new: TrustRoot) -> None:
     expected = {group: set(members) - leavers for group, members in old.groups.items()}
     if {group: set(members) for group, members in new.groups.items()} != expected:
         raise SuccessionRefused("changes a group by more than who leaves", field="succession.root.groups")
+
+
+def _check_roles_lose_leavers(old: TrustRoot, new: TrustRoot, before: Document, after: Document) -> None:
+    leavers = {person.id for person in old.operators} - {person.id for person in new.operators}
+    if after.roles not in (before.roles, {role: members - leavers for role, members in before.roles.items()}):
+        raise SuccessionRefused("changes a role by more than who leaves", field="succession.policy")
+
+
+def _check_same_rules(kind: str, before: Document, after: Document) -> None:
+    """Who the people are may change with this kind; what is asked of them, and which clients are which, may not."""
+    if before.rules != after.rules:
+        raise SuccessionRefused(f"a {kind} changes rules of the policy as well", field="succession.policy")
+    if before.client_groups != after.client_groups:
+        raise SuccessionRefused(f"a {kind} changes groups of clients as well", field="succession.policy")
 
 
 def _check_cooling(request: RuleChange, old: TrustRoot, new: TrustRoot) -> None:
@@ -213,6 +247,11 @@ def _check_cooling(request: RuleChange, old: TrustRoot, new: TrustRoot) -> None:
     reused = _keys(old).keys() & _keys(new).keys()
     if any(_keys(old)[key] != _keys(new)[key] for key in reused):
         raise SuccessionRefused("one name stands for another key than before", field="succession.root.operators")
+
+
+def _first_to_count(old: TrustRoot, new: TrustRoot) -> datetime | None:
+    added = _key_ids(new) - _key_ids(old)
+    return min((new.cooling[key] for key in added if key in new.cooling), default=None)
 
 
 def _check_newcomers(old: TrustRoot, new: TrustRoot, signatures: Iterable[Signature]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -59,7 +59,7 @@ class Keeper:
     def tell(self, value: object, *, now: datetime) -> list[str]:
         """Prove a signed document and keep it; what is new of it, in words. Raises ``Refused`` or ``InvalidInput``."""
         root, document = self._newest()
-        entries = list(_entries(value, root, document, now))
+        entries = list(_entries(value, root, document, self._revoked(), now))
         with self.keeping.exclusive():
             return [f"{entry.kind} {_subject(entry)}" for entry in entries if self.keeping.add(entry)]
 
@@ -76,7 +76,9 @@ class Keeper:
             for step, text in zip(walk(root, told.succession, newest_policy=told.policy, now=now), texts, strict=True):
                 self.keeping.note_seen(step.digest, now=now)
                 since = self.keeping.first_seen(step.digest) or now
-                if step.digest in self._withdrawn() or now < since + timedelta(seconds=step.delay_seconds):
+                if step.digest in self._withdrawn() or now < since + timedelta(seconds=step.waits(seen=since)):
+                    break
+                if self._revoked() & _keys_behind(step.proven):
                     break
                 self.keeping.add_version(step.root, text, now=now)
                 taken.append(step.root.version)
@@ -108,17 +110,22 @@ class Keeper:
         root, text = versions[-1]
         return root, load_document(text)
 
+    def _revoked(self) -> set[str]:
+        return {entry.body["key"] for entry in self.keeping.entries() if entry.kind == REVOKED}
+
     def _withdrawn(self) -> set[str]:
         return {entry.body["digest"] for entry in self.keeping.entries() if entry.kind == WITHDRAWN}
 
 
-def _entries(value: object, root: TrustRoot, document: Document, now: datetime) -> Iterable[Entry]:
+def _entries(
+    value: object, root: TrustRoot, document: Document, revoked: Collection[str], now: datetime
+) -> Iterable[Entry]:
     if isinstance(value, Mapping) and "retraction" in value:
         yield _retracted(SignedRetraction.parse(value, field="told"), root, now)
     elif isinstance(value, Mapping) and "approval" in value:
         yield _rejected(value, root, now)
     else:
-        yield _stopped(ProvenIntent.parse(value, field="told"), root, document, now)
+        yield _stopped(ProvenIntent.parse(value, field="told"), root, document, revoked, now)
 
 
 def _retracted(signed: SignedRetraction, root: TrustRoot, now: datetime) -> Entry:
@@ -151,7 +158,9 @@ def _rejected(value: Mapping[str, Any], root: TrustRoot, now: datetime) -> Entry
     return _withdrawal_of(intent, person, now)
 
 
-def _stopped(proven: ProvenIntent, root: TrustRoot, document: Document, now: datetime) -> Entry:
+def _stopped(
+    proven: ProvenIntent, root: TrustRoot, document: Document, revoked: Collection[str], now: datetime
+) -> Entry:
     request = proven.intent.request
     if not isinstance(request, FreezeRequest | UnfreezeRequest) or proven.intent != in_the_house(request):
         raise NotTaken("neither stops anything nor takes anything back", field="told.intent.kind")
@@ -162,6 +171,10 @@ def _stopped(proven: ProvenIntent, root: TrustRoot, document: Document, now: dat
     if isinstance(request, FreezeRequest):
         # One operator stops; whoever policy asks to agree agrees afterwards, or lifts it.
         return Entry(proven.intent.digest, FREEZE, body, now)
+    if _keys_behind(proven).intersection(revoked):
+        raise NotTaken("is asked for or agreed to with a key that counts no more", field="told.approvals")
+    if now > request.not_after:
+        raise NotTaken("has expired", field="told.intent.request.not_after")
     heard = hear(proven, root=root, now=now)
     decision = _decision(request, document, heard.last_at or now)
     short = shortfall(decision, document, root, heard, requester=request.requester)
@@ -178,9 +191,14 @@ def _decision(request: UnfreezeRequest, document: Document, at: datetime) -> Dec
     return evaluate(document, Facts(kind=request.kind, requester=request.requester, now=at), nothing_used)
 
 
-def _frozen(entries: Iterable[Entry], now: datetime) -> list[str]:
-    """Every stop that no later agreement has lifted: people who agreed before it was told agreed to something else."""
+def _frozen(entries: Collection[Entry], now: datetime) -> list[str]:
+    """Every stop that no later agreement has lifted: people who agreed before it was told agreed to something else.
+
+    One that was vetoed before its delay was over lifts nothing. A stop stands whoever says no to it: that would be
+    letting go by one.
+    """
     stopped: dict[str, datetime] = {}
+    vetoed = {entry.body["digest"]: entry.at for entry in entries if entry.kind == WITHDRAWN}
     for entry in entries:
         name = entry.body.get("name", "")
         if entry.kind == FREEZE:
@@ -188,7 +206,8 @@ def _frozen(entries: Iterable[Entry], now: datetime) -> list[str]:
         elif entry.kind == UNFREEZE and name in stopped:
             since = parse_rfc3339(entry.body["since"], field="told.since")
             over = parse_rfc3339(entry.body["over"], field="told.over")
-            if since > stopped[name] and now >= over:
+            is_vetoed = entry.name in vetoed and vetoed[entry.name] < over
+            if since > stopped[name] and now >= over and not is_vetoed:
                 del stopped[name]
     return sorted(stopped)
 
@@ -219,6 +238,10 @@ def _name_of(request: FreezeRequest | UnfreezeRequest) -> str:
     if request.subject != EVERYTHING:
         raise InvalidInput(f"accepted is {EVERYTHING}", field="told.intent.request.subject")
     return EVERYTHING
+
+
+def _keys_behind(proven: ProvenIntent) -> set[str]:
+    return {proven.request_signature.key, *(approval.signature.key for approval in proven.approvals)}
 
 
 def _is_asked_for(waiting: Waiting, root: TrustRoot) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 
 from custody.cosigner.limits import Limits
 from custody.cosigner.lineage import PinnedRoot
@@ -33,6 +34,16 @@ class Walked(World):
         """The later version."""
         assert self.at is not None
         return PinnedRoot(self.at.hash, NOW, self.at.version)
+
+
+@dataclass(frozen=True)
+class Cooled(World):
+    """A world where a new key waits a day before it counts."""
+
+    @cached_property
+    def root(self) -> TrustRoot:
+        """Version 1."""
+        return replace(World().root, created_at=NOW - timedelta(days=30), cooling_seconds=86_400)
 
 
 def _with_status(world: World, **changes: object) -> Bundle:
@@ -143,6 +154,52 @@ def p053_removal_that_the_bundle_hides(world: World, memory: Memory) -> Bundle:
     groups = {"operators": ("alice", "bob")}
     newer = Versions.of(world).then(policy=LEFT, kind=OperatorChangeRequest, operators=people, groups=groups)
     return replace(world.large(approvers=("alice", "carol")), status=status_of(newer.root, now=NOW))
+
+
+@refused(Reason.KEY_REVOKED)
+def version_agreed_to_with_a_revoked_key(world: World, memory: Memory) -> Bundle:
+    first = Versions.of(world)
+    newer = first.then(policy=relaxed(world.policy))
+    return replace(newer.small(), status=status_of(first.root, now=NOW, revoked=("bob-1",)))
+
+
+@refused(Reason.ROOT_OLDER)
+def version_after_a_fork_of_the_one_that_the_status_statement_names(world: World, memory: Memory) -> Bundle:
+    ours = Versions.of(world).then(policy=LEFT, kind=GroupChangeRequest, groups={"operators": ("alice", "bob")})
+    other = Versions.of(world).then(policy=relaxed(world.policy)).then(policy=world.policy)
+    return replace(other.small(), status=status_of(ours.root, now=NOW))
+
+
+@refused(Reason.DELAY_NOT_OVER)
+def enrolment_whose_requester_chose_times_long_gone(world: World, memory: Memory) -> Case:
+    """People who agree with each other put a key's cooling period into the past."""
+    cooled = Cooled()
+    then = NOW - timedelta(days=9)
+    people = (*cooled.root.operators, MALLORY)
+    newer = Versions.of(cooled).then(
+        kind=OperatorChangeRequest,
+        operators=people,
+        cooling={key_id("mallory"): NOW - timedelta(days=6)},
+        now=then,
+    )
+    return Case(newer.small(), judge=cooled)
+
+
+@refused(Reason.SUCCESSION_NOT_PROVEN)
+def enrolment_that_gives_a_role_as_well(world: World, memory: Memory) -> Case:
+    judge = World(policy=DEMO_POLICY + "roles:\n  officer: [alice]\n")
+    text = judge.policy.replace("officer: [alice]", "officer: [alice, mallory]")
+    people = (*judge.root.operators, MALLORY)
+    return Case(Versions.of(judge).then(policy=text, kind=OperatorChangeRequest, operators=people).small(), judge=judge)
+
+
+@refused(Reason.SUCCESSION_NOT_PROVEN)
+def group_change_that_moves_a_client_to_other_rules_as_well(world: World, memory: Memory) -> Case:
+    judge = World(policy=DEMO_POLICY + "client_groups:\n  vip: [birch]\n")
+    text = judge.policy.replace("vip: [birch]", "vip: [acme, birch]")
+    text = text.replace("operators: [alice, bob, carol]", "operators: [alice, bob]")
+    groups = {"operators": ("alice", "bob")}
+    return Case(Versions.of(judge).then(policy=text, kind=GroupChangeRequest, groups=groups).small(), judge=judge)
 
 
 @refused(Reason.STATUS_MISSING)

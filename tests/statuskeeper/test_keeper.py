@@ -31,6 +31,8 @@ from tests.support.versions import Versions, relaxed, slow
 
 LIFETIME = timedelta(minutes=5)
 MINUTE = timedelta(minutes=1)
+LIFTS = "match: {kind: [unfreeze, break_resolution, manual_entry]}\n    approvals: {operators: 2}"
+SLOW_TO_LIFT = DEMO_POLICY.replace(LIFTS, f"{LIFTS}\n    delay: 1h")
 
 
 def keeper_of(world: World, folder: Path) -> Keeper:
@@ -107,12 +109,54 @@ def test_a_freeze_told_again_after_it_was_lifted_stops_nothing(keeper: Keeper) -
 
 
 def test_a_delay_of_letting_go_counts_from_when_it_was_told(tmp_path: Path) -> None:
-    keeper = keeper_of(World(policy=slow(DEMO_POLICY)), tmp_path)
+    keeper = keeper_of(World(policy=SLOW_TO_LIFT), tmp_path)
     keeper.tell(proven(stop()), now=NOW)
     later = NOW + MINUTE
     keeper.tell(proven(stop(UnfreezeRequest), "bob", "carol", at=later), now=later)
     assert stated(keeper, now=later + timedelta(minutes=59)).status.frozen == ("client:acme",)
     assert stated(keeper, now=later + timedelta(minutes=61)).status.frozen == ()
+
+
+def test_a_veto_within_the_delay_keeps_it_stopped_and_one_afterwards_does_not(tmp_path: Path) -> None:
+    keeper = keeper_of(World(policy=SLOW_TO_LIFT), tmp_path)
+    keeper.tell(proven(stop()), now=NOW)
+    lift, later = stop(UnfreezeRequest), NOW + MINUTE
+    keeper.tell(proven(lift, "bob", "carol", at=later), now=later)
+    intent = in_the_house(lift)
+    no = approval("carol", intent.digest, verdict="reject", given_at=later, not_after=lift.not_after)
+    keeper.tell({"intent": intent.to_json(), "approval": no.to_json()}, now=later + MINUTE)
+    assert stated(keeper, now=later + timedelta(minutes=61)).status.frozen == ("client:acme",)
+    again = replace(lift, idempotency_key="once more")
+    keeper.tell(proven(again, "bob", "carol", at=later), now=later)
+    intent = in_the_house(again)
+    no = approval("carol", intent.digest, verdict="reject", given_at=later, not_after=lift.not_after)
+    keeper.tell({"intent": intent.to_json(), "approval": no.to_json()}, now=later + timedelta(minutes=61))
+    assert stated(keeper, now=later + timedelta(minutes=62)).status.frozen == ()
+
+
+def test_one_who_says_no_to_a_stop_does_not_let_go(keeper: Keeper) -> None:
+    freeze = stop()
+    keeper.tell(proven(freeze), now=NOW)
+    intent = in_the_house(freeze)
+    no = approval("bob", intent.digest, verdict="reject", not_after=freeze.not_after)
+    keeper.tell({"intent": intent.to_json(), "approval": no.to_json()}, now=NOW)
+    assert stated(keeper).status.frozen == ("client:acme",)
+
+
+def test_a_revoked_key_lets_nothing_go_and_changes_no_rules(keeper: Keeper) -> None:
+    keeper.tell(proven(stop()), now=NOW)
+    keeper.tell(retraction(REVOCATION, "bob", "bob-1"), now=NOW)
+    later = NOW + MINUTE
+    with pytest.raises(NotTaken, match="counts no more"):
+        keeper.tell(proven(stop(UnfreezeRequest), "bob", "carol", at=later), now=later)
+    assert keeper.follow(announced(Versions.of(World()).then(policy=relaxed(DEMO_POLICY))), now=later) == []
+
+
+def test_an_agreement_to_let_go_ends_with_its_request(keeper: Keeper) -> None:
+    keeper.tell(proven(stop()), now=NOW)
+    lift = proven(stop(UnfreezeRequest), "bob", "carol", at=NOW + MINUTE)
+    with pytest.raises(NotTaken, match="expired"):
+        keeper.tell(lift, now=NOW + timedelta(days=2))
 
 
 @pytest.mark.parametrize(
