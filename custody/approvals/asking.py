@@ -18,7 +18,7 @@ from custody.evidence.signatures import Signature
 from custody.kernel.errors import Refused
 from custody.trust.operations import InForce
 from custody.windows import operations as windows
-from policies.decision import Decision, stricter
+from policies.decision import Decision, Outcome, stricter
 from policies.facts import Facts
 
 HOUSE: str = "house"
@@ -29,6 +29,10 @@ class Denied(Refused):
     """The policy does not permit what was asked for."""
 
     code = "denied-by-policy"
+
+
+NEVER_ALONE: Final = frozenset({"unfreeze", "break_resolution", "manual_entry"})
+"""Kinds that somebody besides the requester agrees to, whatever a policy says: they undo what protects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ def ask(
     intent = in_the_house(request) if intent is None else intent
     known = Facts(kind=request.kind, requester=request.requester, now=now) if facts is None else facts
     decision = windows.decide(session, policy=trust.policy, facts=known)
+    if request.kind in NEVER_ALONE and decision.outcome is not Outcome.DENY and not decision.obligations.asks_people:
+        raise Denied(f"the policy asks nobody, and nobody alone carries out a {request.kind}", field="request")
     client = client_of(request) or HOUSE
     state = operations.file_intent(
         session, intent=intent, signature=signature, decision=decision, client=client, now=now

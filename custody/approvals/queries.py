@@ -119,6 +119,21 @@ def withdrawn(session: Session, *, now: datetime) -> list[str]:
     return list(session.execute(query).scalars())
 
 
+def rejections(session: Session, *, now: datetime, limit: int = 1_000) -> list[tuple[Intent, Approval]]:
+    """The signed no to each of the newest ``limit`` rejected intents that could still be presented to a cosigner.
+
+    Whoever keeps it needs no daemon's word for it.
+    """
+    still = or_(IntentRow.not_after > now - A_WHILE, IntentRow.kind.not_in(PAYMENTS))
+    query = select(IntentRow, ApprovalRow.document).join(ApprovalRow, ApprovalRow.digest == IntentRow.digest)
+    rows = session.execute(
+        query.where(TAKEN_BACK, IntentRow.state == "rejected", ApprovalRow.verdict == "reject", still)
+        .order_by(IntentRow.decided_at.desc())
+        .limit(limit)
+    )
+    return [(_view(row).intent, Approval.parse(document)) for row, document in rows]
+
+
 def given(session: Session, *, digest: str) -> list[Approval]:
     """Every verdict given on ``digest``, oldest first."""
     rows = session.execute(

@@ -147,7 +147,7 @@ class Desk:
         given = self._given(bundle)
         if given is not None:
             return given
-        self.learn(bundle, now=clock())
+        self._meet(bundle, now=clock())
         try:
             agreed = confirm(self.check(bundle, now=clock()))
             if agreed is None:
@@ -157,6 +157,16 @@ class Desk:
             return self._sign(bundle, clock())
         except CosignerRefusal as refusal:
             return self._refuse(bundle, refusal, clock())
+
+    def _meet(self, bundle: Bundle, *, now: datetime) -> None:
+        """Learn its rules, and note when its listings were first seen: what nobody had to agree to counts from then."""
+        standing = self.learn(bundle, now=now)
+        if standing is None or not bundle.listings:
+            return
+        asked = [Announced(each.intent, each.request_signature) for each in bundle.listings]
+        self._memory.note_seen(
+            [each.intent.digest for each in asked if _is_asked_for(each, standing.versions)], now=now
+        )
 
     def _given(self, bundle: Bundle) -> Answer | None:
         refused = self._memory.refusal_of(bundle.digest)

@@ -181,7 +181,8 @@ def _question(session: Session, challenge: bytes, purpose: str, operator: str) -
 
 def _known(session: Session, credential: str, operator: str) -> CredentialRow:
     """The passkey's row, locked; made on its first use, from what its registration showed."""
-    start = session.execute(select(CandidateRow.sign_count).where(CandidateRow.id == credential)).scalar_one_or_none()
+    registered = select(CandidateRow.sign_count).where(CandidateRow.id == credential, CandidateRow.operator == operator)
+    start = session.execute(registered).scalar_one_or_none()
     session.execute(
         insert(CredentialRow)
         .values(id=credential, operator=operator, sign_count=start or 0)

@@ -59,7 +59,7 @@ class Keeper:
     def tell(self, value: object, *, now: datetime) -> list[str]:
         """Prove a signed document and keep it; what is new of it, in words. Raises ``Refused`` or ``InvalidInput``."""
         root, document = self._newest()
-        entries = list(_entries(value, root, document, self._revoked(), now))
+        entries = list(_entries(value, root, document, self.keeping.entries(), now))
         with self.keeping.exclusive():
             return [f"{entry.kind} {_subject(entry)}" for entry in entries if self.keeping.add(entry)]
 
@@ -78,7 +78,7 @@ class Keeper:
                 since = self.keeping.first_seen(step.digest) or now
                 if step.digest in self._withdrawn() or now < since + timedelta(seconds=step.waits(seen=since)):
                     break
-                if self._revoked() & _keys_behind(step.proven):
+                if _revoked(self.keeping.entries()) & _keys_behind(step.proven):
                     break
                 self.keeping.add_version(step.root, text, now=now)
                 taken.append(step.root.version)
@@ -96,7 +96,7 @@ class Keeper:
                 not_after=now + lifetime,
                 version=root.version,
                 root=root.hash,
-                revoked=tuple(sorted({entry.body["key"] for entry in entries if entry.kind == REVOKED})),
+                revoked=tuple(sorted(_revoked(entries))),
                 frozen=tuple(_frozen(entries, now)),
                 withdrawn=tuple(sorted({*_withdrawn(entries, now), *words})),
             )
@@ -110,22 +110,21 @@ class Keeper:
         root, text = versions[-1]
         return root, load_document(text)
 
-    def _revoked(self) -> set[str]:
-        return {entry.body["key"] for entry in self.keeping.entries() if entry.kind == REVOKED}
-
     def _withdrawn(self) -> set[str]:
         return {entry.body["digest"] for entry in self.keeping.entries() if entry.kind == WITHDRAWN}
 
 
 def _entries(
-    value: object, root: TrustRoot, document: Document, revoked: Collection[str], now: datetime
+    value: object, root: TrustRoot, document: Document, told: Collection[Entry], now: datetime
 ) -> Iterable[Entry]:
     if isinstance(value, Mapping) and "retraction" in value:
         yield _retracted(SignedRetraction.parse(value, field="told"), root, now)
     elif isinstance(value, Mapping) and "approval" in value:
         yield _rejected(value, root, now)
     else:
-        yield _stopped(ProvenIntent.parse(value, field="told"), root, document, revoked, now)
+        proven = ProvenIntent.parse(value, field="told")
+        if all(entry.name != proven.intent.digest for entry in told):
+            yield _stopped(proven, root, document, told, now)
 
 
 def _retracted(signed: SignedRetraction, root: TrustRoot, now: datetime) -> Entry:
@@ -159,7 +158,7 @@ def _rejected(value: Mapping[str, Any], root: TrustRoot, now: datetime) -> Entry
 
 
 def _stopped(
-    proven: ProvenIntent, root: TrustRoot, document: Document, revoked: Collection[str], now: datetime
+    proven: ProvenIntent, root: TrustRoot, document: Document, told: Collection[Entry], now: datetime
 ) -> Entry:
     request = proven.intent.request
     if not isinstance(request, FreezeRequest | UnfreezeRequest) or proven.intent != in_the_house(request):
@@ -171,7 +170,7 @@ def _stopped(
     if isinstance(request, FreezeRequest):
         # One operator stops; whoever policy asks to agree agrees afterwards, or lifts it.
         return Entry(proven.intent.digest, FREEZE, body, now)
-    if _keys_behind(proven).intersection(revoked):
+    if _keys_behind(proven) & _revoked(told):
         raise NotTaken("is asked for or agreed to with a key that counts no more", field="told.approvals")
     if now > request.not_after:
         raise NotTaken("has expired", field="told.intent.request.not_after")
@@ -238,6 +237,10 @@ def _name_of(request: FreezeRequest | UnfreezeRequest) -> str:
     if request.subject != EVERYTHING:
         raise InvalidInput(f"accepted is {EVERYTHING}", field="told.intent.request.subject")
     return EVERYTHING
+
+
+def _revoked(entries: Iterable[Entry]) -> set[str]:
+    return {entry.body["key"] for entry in entries if entry.kind == REVOKED}
 
 
 def _keys_behind(proven: ProvenIntent) -> set[str]:

@@ -14,6 +14,7 @@ from custody.api.app import application
 from custody.api.auth import Callers
 from custody.approvals import queries
 from custody.evidence.passkeys import base64url
+from custody.operators import operations as operators
 from custody.trust import operations as trust
 from tests.cosigner.builders import DEMO_POLICY
 from tests.integration.api.callers import expect_problem
@@ -28,7 +29,13 @@ from tests.support.world import write_tokens
 PEOPLE = {name: ("operator", f"token-of-{name}-at-the-console-00000") for name in ("alice", "bob", "carol")}
 COPIED = ("alice-0", "alice-4", "alice-5")
 """Each is copied, and locked, in a case of its own."""
-PASSKEYS = (*((name, name) for name in PEOPLE), *(("alice", name) for name in ("alice-phone", *COPIED)))
+SPARE = "carol-spare"
+"""Never used before the case in which somebody else registers it."""
+PASSKEYS = (
+    *((name, name) for name in PEOPLE),
+    *(("alice", name) for name in ("alice-phone", *COPIED)),
+    ("carol", SPARE),
+)
 POLICY = DEMO_POLICY.replace("0.05 BTC", "0.0005 BTC")
 """Two people for little money: many cases fit under a day's limit."""
 
@@ -224,6 +231,14 @@ def test_p049_a_counter_that_does_not_rise_locks_the_passkey(stage: Stage, count
     phone = stage.visitor("alice", "alice-phone")
     assert phone.give(second).status_code == 201
     stage.house.expect_whole()
+
+
+def test_nobody_locks_somebody_elses_passkey_by_registering_it(stage: Stage) -> None:
+    """A registration is its sender's word, and says nothing of another person's counter."""
+    with stage.house.db.unit() as unit:
+        credential = Passkey(SPARE).credential
+        operators.register(unit.session, credential=credential, operator="bob", sign_count=2**32 - 1, now=unit.now)
+    assert stage.visitor("carol", SPARE).give(stage.digest(), verdict="reject").status_code == 201
 
 
 @plays("P-050")

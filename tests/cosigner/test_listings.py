@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from custody.cosigner.answering import Desk
+from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.lookalikes import similar_to
@@ -46,6 +50,29 @@ def test_waits_out_the_delay_of_a_listing_from_when_it_saw_it(memory: Memory) ->
         world.judge(world.paying(agreed), memory)
     assert refusal.value.reason is Reason.DELAY_NOT_OVER
     assert refusal.value.waiting == (agreed.intent.digest,)
+
+
+def test_a_listing_that_nobody_has_to_agree_to_counts_from_when_it_was_first_met(
+    memory: Memory, tmp_path: Path
+) -> None:
+    alone = LISTED_ONLY.replace(
+        "  - require: an operator agrees to a list\n"
+        "    match: {kind: destination_listing}\n    approvals: {operators: 1}\n",
+        "",
+    )
+    assert alone != LISTED_ONLY
+    world = ListedWorld(policy=alone)
+    memory.pin(world.root.hash, now=NOW)
+    desk, agreed = Desk(world.key, memory, Limits()), proved(listing(), approvers=())
+    forged = replace(agreed, request_signature=world.prove(world.withdrawal("acme", 5), branch=7).request_signature)
+    digest = agreed.intent.digest
+    for name, told, seen in (("bnd_1", forged, None), ("bnd_2", agreed, NOW)):
+        bundle = replace(world.paying(told), id=name, attempt=f"att_{name}")
+        desk.answer(bundle, confirm=lambda _verdict: True, clock=lambda: NOW)
+        assert memory.first_seen(digest) == seen
+    other = Memory.create(tmp_path / "other.sqlite")
+    other.note_seen([digest], now=NOW - COOLING)
+    assert world.judge(world.paying(agreed), other).payments[0].facts.destination == "listed"
 
 
 @pytest.mark.parametrize(

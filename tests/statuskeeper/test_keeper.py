@@ -126,7 +126,7 @@ def test_a_veto_within_the_delay_keeps_it_stopped_and_one_afterwards_does_not(tm
     no = approval("carol", intent.digest, verdict="reject", given_at=later, not_after=lift.not_after)
     keeper.tell({"intent": intent.to_json(), "approval": no.to_json()}, now=later + MINUTE)
     assert stated(keeper, now=later + timedelta(minutes=61)).status.frozen == ("client:acme",)
-    again = replace(lift, idempotency_key="once more")
+    again = replace(lift, idempotency_key="once-more")
     keeper.tell(proven(again, "bob", "carol", at=later), now=later)
     intent = in_the_house(again)
     no = approval("carol", intent.digest, verdict="reject", given_at=later, not_after=lift.not_after)

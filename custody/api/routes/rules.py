@@ -60,8 +60,13 @@ def _announced(unit: Unit, trust: InForce) -> Announcement:
 
 
 def _taken_back(unit: Unit) -> dict[str, Any]:
+    # With a veto comes who signed it: a daemon that is taken over later cannot make anybody forget it.
+    vetoes = intents.rejections(unit.session, now=unit.now)
     stops = intents.agreed(unit.session, kinds=(FreezeRequest.kind, UnfreezeRequest.kind))
     return {
         "withdrawn": intents.withdrawn(unit.session, now=unit.now),
-        "documents": [intents.proven(unit.session, digest=digest).to_json() for digest in stops],
+        "documents": [
+            *({"intent": intent.to_json(), "approval": no.to_json()} for intent, no in vetoes),
+            *(intents.proven(unit.session, digest=digest).to_json() for digest in stops),
+        ],
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from custody.approvals import queries as approvals
 from custody.approvals.asking import Denied
 from custody.clients import operations as clients
 from custody.clients import queries as client_queries
@@ -22,6 +24,7 @@ from custody.stops import queries as stops
 from custody.vaults import operations as vault_operations
 from custody.vaults import queries as vaults
 from custody.withdrawals.states import State
+from tests.statuskeeper.test_keeper import keeper_of
 from tests.support import governing
 from tests.support.governing import agree, carry_out, entry, file, freeze, govern, unfreeze
 from tests.support.oracle import plays
@@ -296,6 +299,41 @@ def test_denies_it_where_the_policy_does_not_permit_it(database: FreshDatabase) 
         file(house.db, governing.freeze(house.db, "everything", "everything"))
     assert house.row_counts() == before
     house.close()
+
+
+def test_nobody_undoes_alone_what_protects_whatever_the_policy_says(database: FreshDatabase) -> None:
+    from tests.cosigner.builders import DEMO_POLICY, World
+
+    lax = DEMO_POLICY.replace(
+        "  - require: two operators start again\n"
+        "    match: {kind: [unfreeze, break_resolution, manual_entry]}\n    approvals: {operators: 2}\n",
+        "",
+    )
+    assert lax != DEMO_POLICY
+    house = House.found(database, ceremony=World(policy=lax))
+    file(house.db, freeze(house.db, "everything", "everything"))
+    before = house.row_counts()
+    with pytest.raises(Denied, match="nobody alone"):
+        file(house.db, unfreeze(house.db, "everything", "everything"))
+    assert house.row_counts() == before
+    assert names(house) == ("everything",)
+    house.close()
+
+
+def test_a_veto_is_passed_on_with_who_signed_it(house: House, tmp_path: Path) -> None:
+    let_go = file(house.db, unfreeze(house.db, *_frozen(house)))
+    agree(house.db, let_go.digest, "bob", verdict="reject")
+    with house.db.unit() as unit:
+        ((intent, no),) = approvals.rejections(unit.session, now=unit.now)
+        now = unit.now
+    keeper = keeper_of(house.ceremony, tmp_path)
+    assert keeper.tell({"intent": intent.to_json(), "approval": no.to_json()}, now=now)
+    assert keeper.state(lifetime=timedelta(minutes=1), now=now).status.withdrawn == (let_go.digest,)
+
+
+def _frozen(house: House) -> tuple[str, str]:
+    file(house.db, freeze(house.db, "client", "acme"))
+    return "client", "acme"
 
 
 def _waiting_for_a_lock(house: House) -> bool:
