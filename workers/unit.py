@@ -58,7 +58,7 @@ def unit_task(topic: str) -> Callable[[UnitBody], Any]:
     def register(body: UnitBody) -> Any:
         def deliver(here: Runtime, message_id: int) -> None:
             with here.database.unit() as unit:
-                message = outbox.claim(unit.session, message_id=message_id, topic=topic)
+                message = outbox.claim(unit.session, message_id=message_id, topic=topic, now=unit.now)
                 if message is None:
                     return
                 body(unit, here, correlation_id=message.correlation_id, **message.payload)
@@ -77,7 +77,7 @@ def effect_task(topic: str) -> Callable[[EffectBody], Any]:
     def register(body: EffectBody) -> Any:
         def deliver(here: Runtime, message_id: int) -> None:
             with here.database.unit() as unit:
-                message = outbox.claim(unit.session, message_id=message_id, topic=topic)
+                message = outbox.claim(unit.session, message_id=message_id, topic=topic, now=unit.now)
                 if message is not None and topic in GATED_TOPICS:
                     require_normal(unit.session)
             if message is None:

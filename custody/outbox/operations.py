@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from custody.outbox.tables import OutboxRow
@@ -72,14 +72,16 @@ def lease(session: Session, *, now: datetime, length: timedelta, limit: int) -> 
     return sorted(messages, key=lambda message: message.id)
 
 
-def claim(session: Session, *, message_id: int, topic: str) -> Message | None:
-    """The row as it was written, locked, if it still needs handling and is of ``topic``; else None.
+def claim(session: Session, *, message_id: int, topic: str, now: datetime) -> Message | None:
+    """The row as it was written, locked, if it still needs handling, is of ``topic``, and its time has come; else None.
 
-    What a task does follows from this row and never from what came over the broker, where anybody may ring.
+    What a task does follows from this row and never from what came over the broker, where anybody may ring: who rings
+    early ends no delay. What is leased was due.
     """
+    may_be_handled = or_(OutboxRow.due_at <= now, OutboxRow.leased_until.is_not(None))
     row = session.execute(
         select(OutboxRow)
-        .where(OutboxRow.id == message_id, OutboxRow.topic == topic, OutboxRow.done_at.is_(None))
+        .where(OutboxRow.id == message_id, OutboxRow.topic == topic, OutboxRow.done_at.is_(None), may_be_handled)
         .with_for_update()
     ).scalar_one_or_none()
     return None if row is None else Message(row.id, row.topic, row.payload, row.correlation_id, row.attempts)

@@ -6,7 +6,7 @@ giving one up both lock the bundle, and a bundle that was given out is never giv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -32,6 +32,8 @@ from custody.vaults import queries as vaults
 
 COMPLETE: Final = "signing.complete"
 REFUSED: Final = "signing.refused"
+AT_ONCE: Final = 50
+"""How many bundles a cosigner is given in one answer."""
 INNOCENT: Final = frozenset({"missing-signature"})
 """Reasons for which an answer is not counted but its sender is not suspected."""
 
@@ -138,17 +140,8 @@ def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: da
     Each with the newest status statement; none that waits to be renewed under a later trust root.
     """
     version, status = newest_version(session), statuses.newest_document(session)
-    # Asked of each open bundle: a list of all it ever answered would grow for ever.
-    answered = select(AnswerRow).where(AnswerRow.bundle_id == BundleRow.id, AnswerRow.cosigner == cosigner).exists()
-    rows = session.execute(
-        select(BundleRow)
-        .where(OPEN, BundleRow.keyset_id.in_(keysets), BundleRow.root_version == version, ~answered)
-        .order_by(BundleRow.opened_at)
-        .limit(50)
-        .with_for_update()
-    ).scalars()
-    documents = []
-    for row in rows:
+    documents: list[dict[str, Any]] = []
+    for row in _unanswered(session, cosigner, keysets, version):
         if _stopped(session, row) is not None:
             continue
         given = insert(DeliveryRow).values(bundle_id=row.id, cosigner=cosigner, given_at=now)
@@ -156,7 +149,26 @@ def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: da
         if new is not None:
             audit.record(session, event="bundle.given", subject=row.id, actor=cosigner, now=now)
         documents.append({**row.document, "status": status})
+        if len(documents) == AT_ONCE:
+            break
     return documents
+
+
+def _unanswered(session: Session, cosigner: str, keysets: Sequence[str], version: int) -> Iterator[BundleRow]:
+    """Open bundles this cosigner has not answered, locked, oldest first: page by page, past all that is stopped."""
+    # Asked of each open bundle: a list of all it ever answered would grow for ever.
+    answered = select(AnswerRow).where(AnswerRow.bundle_id == BundleRow.id, AnswerRow.cosigner == cosigner).exists()
+    query = (
+        select(BundleRow)
+        .where(OPEN, BundleRow.keyset_id.in_(keysets), BundleRow.root_version == version, ~answered)
+        .order_by(BundleRow.opened_at, BundleRow.id)
+        .limit(AT_ONCE)
+        .with_for_update()
+    )
+    seen = 0
+    while page := session.execute(query.offset(seen)).scalars().all():
+        yield from page
+        seen += len(page)
 
 
 def abandon(session: Session, *, attempt: str, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 import pytest
+from sqlalchemy import text
 
 from custody.db import Database
 from custody.outbox import operations as outbox
@@ -50,6 +51,18 @@ def test_the_oldest_is_leased_first_and_by_one_holder_at_a_time(db: Database) ->
     assert names(lease(db, now, limit=2)) == ["a", "b"]
     assert names(lease(db, now)) == ["c"]
     assert lease(db, now) == []
+
+
+def test_who_rings_early_ends_no_delay(db: Database) -> None:
+    """A broker in other hands names a row that waits: nothing comes of it, and the row is there when it is due."""
+    now = emit(db, "a", delay=MINUTE)
+    with db.unit() as unit:
+        row = unit.session.execute(text("SELECT id FROM outbox")).scalar_one()
+        assert outbox.claim(unit.session, message_id=row, topic="t", now=unit.now) is None
+        assert outbox.claim(unit.session, message_id=row, topic="t", now=now + MINUTE) is not None
+    assert names(lease(db, now + MINUTE)) == ["a"]
+    with db.unit() as unit:
+        assert outbox.claim(unit.session, message_id=row, topic="t", now=unit.now) is not None
 
 
 def test_a_lease_that_ran_out_is_leased_again_and_counted(db: Database) -> None:

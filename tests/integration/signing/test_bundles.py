@@ -89,3 +89,19 @@ def test_nothing_is_given_out_or_signed_for_a_frozen_vault(road: Road, composed:
         )
     found = bundle(road, composed)
     assert (found.state, found.signed_by) == ("open", ())
+
+
+def test_what_is_stopped_keeps_nothing_else_from_being_given_out(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signing, "AT_ONCE", 1)
+    asked = []
+    for client in ("acme", "birch"):
+        road.open(client)
+        road.deposit(client, btc("0.5"))
+    for client in ("acme", "birch"):
+        asked.append(road.ask(client, btc("0.02")))
+        road.settle(cosigners=())
+    first, other = asked
+    assert [each.id for each in road.bundles_for("north")] == [bundle(road, first).id]
+    with road.db.unit() as unit:
+        vaults.freeze_vault(unit.session, vault=first.vault, reason="rules changed", actor="test", now=unit.now)
+    assert [each.id for each in road.bundles_for("north")] == [bundle(road, other).id]
