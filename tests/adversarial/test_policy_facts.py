@@ -35,6 +35,7 @@ from tests.support import sources
 from tests.support.oracle import plays
 from tests.support.road import Road, btc, yes
 from tests.support.servers import Servers
+from tests.support.status import state_status
 from tests.support.world import REGTEST
 
 ASSET: Final = REGTEST.asset.id
@@ -425,6 +426,7 @@ def test_p069_a_cosigner_sees_the_tier_rise_after_the_bundle_was_made(house: Roa
     house.settle(cosigners=())
     assert house.state(asked) == "awaiting_signatures"
     state_price(house, 2 * USUAL)
+    state_status(house.db)
     for name in ("north", "south"):
         (bundle,) = house.given_to(name)
         answer = house.desks[name].answer(bundle, confirm=yes, clock=house.now)

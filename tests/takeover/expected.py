@@ -37,6 +37,7 @@ REASONS: dict[str, set[Reason]] = {
     "openings[].approvals": {R.OPENING_NOT_APPROVED},
     # A price that is not proved, or is no longer known: the rule that reads it asks for people.
     "statements": {R.STATEMENT_INVALID, R.APPROVALS_MISSING},
+    "status": {R.STATUS_MISSING, R.STATUS_NOT_PROVEN},
     "trust_root.document": {R.ROOT_NOT_PINNED},
     "trust_root.signatures": {R.ROOT_NOT_IN_FORCE},
     "unsigned: inputs": COIN,

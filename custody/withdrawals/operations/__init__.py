@@ -30,6 +30,7 @@ from custody.withdrawals.operations.paying import (
     wait,
     wanted,
 )
+from custody.withdrawals.operations.reconsidering import reconsider, renew
 from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request, request_sweep
 from custody.withdrawals.operations.respending import (
     CannotRespend,
@@ -63,6 +64,8 @@ __all__ = [
     "mark_respend_approved",
     "observe",
     "recall",
+    "reconsider",
+    "renew",
     "replace",
     "replaceable",
     "request",
