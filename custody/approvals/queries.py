@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from custody.approvals.tables import PENDING, ApprovalRow, IntentRow
+from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow
 from custody.evidence.approvals import Approval
 from custody.evidence.intents import Intent
 from custody.evidence.proven import ProvenIntent
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import Broken, NotFound
+from custody.operators import queries as operators
+from custody.trust.history import root_at
+from custody.trust.operations import in_force
 from policies.decision import Decision, Outcome
 from policies.tally import Tally, satisfied
+
+PAYMENTS: Final = ("withdrawal", "respend", "stray_return", "sweep")
+A_WHILE: Final = timedelta(days=1)
+"""Clocks differ, and programs outside are not always on."""
 
 
 class UnknownIntent(NotFound):
@@ -46,6 +54,8 @@ class FiledIntent:
     not_after: datetime
     not_before: datetime | None
     created_at: datetime
+    carried_out_at: datetime | None = None
+    """When it took effect, of the kinds that say so."""
 
 
 def get(session: Session, *, digest: str, lock: bool = False) -> FiledIntent:
@@ -71,6 +81,44 @@ def waiting(session: Session, *, limit: int = 200) -> list[FiledIntent]:
     return [_view(row) for row in rows]
 
 
+def vetoable(session: Session, *, now: datetime, limit: int = 200) -> list[FiledIntent]:
+    """Intents people agreed to whose delay still runs, so that they can be vetoed: the soonest first."""
+    found = select(IntentRow).where(DELAYED, IntentRow.not_before > now).order_by(IntentRow.not_before).limit(limit)
+    return [_view(row) for row in session.execute(found).scalars()]
+
+
+def under_way(session: Session, *, now: datetime) -> list[FiledIntent]:
+    """Intents that wait for people, or for the end of their delay, oldest first."""
+    waits = and_(IntentRow.state == "approved", IntentRow.not_before > now)
+    rows = session.execute(select(IntentRow).where(or_(PENDING, waits)).order_by(IntentRow.created_at)).scalars()
+    return [_view(row) for row in rows]
+
+
+def delayed(session: Session, *, now: datetime, limit: int = 1_000) -> list[FiledIntent]:
+    """Intents whose decision has a delay, from when they were asked for until it is over, oldest first."""
+    waits = and_(IntentRow.state.in_(("pending", "approved")), IntentRow.not_before > IntentRow.created_at)
+    there = and_(waits, IntentRow.not_before > now - A_WHILE)
+    rows = session.execute(select(IntentRow).where(there).order_by(IntentRow.created_at).limit(limit)).scalars()
+    return [_view(row) for row in rows]
+
+
+def agreed(session: Session, *, kinds: Sequence[str], limit: int = 1_000) -> list[str]:
+    """Digests of intents of these kinds that were agreed to, the newest ``limit`` of them, oldest first."""
+    query = select(IntentRow.digest).where(IntentRow.kind.in_(kinds), IntentRow.state == "approved")
+    rows = session.execute(query.order_by(IntentRow.decided_at.desc()).limit(limit)).scalars().all()
+    return list(reversed(rows))
+
+
+def withdrawn(session: Session, *, now: datetime) -> list[str]:
+    """Digests of intents that were rejected or cancelled and could still be presented to a cosigner.
+
+    A payment cannot, once its time is over; an opening and a change of the rules outlive their request.
+    """
+    still = or_(IntentRow.not_after > now - A_WHILE, IntentRow.kind.not_in(PAYMENTS))
+    query = select(IntentRow.digest).where(TAKEN_BACK, still).order_by(IntentRow.digest)
+    return list(session.execute(query).scalars())
+
+
 def given(session: Session, *, digest: str) -> list[Approval]:
     """Every verdict given on ``digest``, oldest first."""
     rows = session.execute(
@@ -79,27 +127,95 @@ def given(session: Session, *, digest: str) -> list[Approval]:
     return [Approval.parse(document) for document in rows]
 
 
-def proven(session: Session, *, digest: str) -> ProvenIntent:
-    """The intent with everything that proves it: what goes into a bundle."""
+def proven(session: Session, *, digest: str, root: TrustRoot | None = None) -> ProvenIntent:
+    """The intent with everything that proves it: what goes into a bundle.
+
+    With ``root``, without what was said with keys that it does not know (any more): that counts for nothing.
+    """
     filed = get(session, digest=digest)
-    return ProvenIntent(filed.intent, filed.request_signature, tuple(given(session, digest=digest)))
+    said = given(session, digest=digest)
+    if root is not None:
+        said = [approval for approval in said if _is_known(approval, root)]
+    return ProvenIntent(filed.intent, filed.request_signature, tuple(said))
+
+
+def _is_known(approval: Approval, root: TrustRoot) -> bool:
+    person, key = approval.statement.approver, approval.signature.key
+    return root.operator_key(person, key) is not None or root.operator_credential(person, key) is not None
 
 
 def tally(
-    decision: Decision, approvals: Sequence[Approval], *, root: TrustRoot, requester: str, at: datetime | None = None
+    decision: Decision,
+    approvals: Sequence[Approval],
+    *,
+    root: TrustRoot,
+    requester: str,
+    at: datetime | None = None,
+    groups: Mapping[str, Collection[str]] | None = None,
+    roles: Mapping[str, Collection[str]] | None = None,
+    locked: Collection[str] = (),
 ) -> Tally:
     """Who counts, who is missing, whether it is met: each human once, never the requester (I8).
 
-    ``at`` leaves out what has expired by then, as a cosigner will; None shows whoever has spoken.
+    ``at`` leaves out what has expired by then and keys that ``root`` holds no more, as a cosigner will; None shows
+    whoever has spoken. ``groups`` are the members that count (``members``), ``root``'s without it; by ``locked``
+    passkeys nothing counts. Who holds which of ``roles`` is the policy's to say.
     """
     who = [
         item.statement.approver
         for item in approvals
-        if item.statement.verdict == "approve" and (at is None or at <= item.statement.not_after)
+        if item.statement.verdict == "approve"
+        and item.signature.key not in locked
+        and (at is None or (at <= item.statement.not_after and _is_held(item, root)))
     ]
     if decision.outcome is Outcome.DENY:
         return Tally(approved=(), missing={}, met=False)
-    return satisfied(decision.obligations, root.groups, who, initiator=requester)
+    counts = root.groups if groups is None else groups
+    return satisfied(decision.obligations, counts, who, initiator=requester, roles=roles)
+
+
+def members(session: Session, filed: FiledIntent, *, root: TrustRoot) -> dict[str, frozenset[str]]:
+    """Of each group: who is in it under ``root`` and was already when the intent was asked for."""
+    before = root_at(session, at=filed.created_at, newest=root).groups
+    return {group: frozenset(now) & frozenset(before.get(group, ())) for group, now in root.groups.items()}
+
+
+def standing(
+    session: Session, filed: FiledIntent, *, root: TrustRoot, now: datetime, decision: Decision | None = None
+) -> Tally:
+    """How far ``filed`` has got under ``decision`` (its own without one), counting what a sign gate counts now."""
+    chosen = decision or filed.decision
+    return tally(
+        chosen,
+        given(session, digest=filed.digest),
+        root=root,
+        requester=filed.intent.request.requester,
+        at=now,
+        groups=members(session, filed, root=root),
+        roles=roles_of(session, chosen),
+        locked=operators.locked(session),
+    )
+
+
+def missing_people(
+    session: Session, filed: FiledIntent, tally: Tally, *, root: TrustRoot
+) -> dict[str, tuple[str, ...]]:
+    """Of each group or role that misses somebody: whose approval would count, by name."""
+    counts, roles = members(session, filed, root=root), roles_of(session, filed.decision)
+    out = {filed.intent.request.requester, *tally.approved}
+    missing = {group: counts.get(group, frozenset()) for group in tally.missing}
+    missing |= {role: frozenset(roles.get(role, ())) for role in tally.missing_roles}
+    return {name: tuple(sorted(people - out)) for name, people in missing.items()}
+
+
+def roles_of(session: Session, decision: Decision) -> Mapping[str, Collection[str]]:
+    """Who holds which role, by the policy in force; empty where ``decision`` asks for none."""
+    return in_force(session).policy.roles if decision.obligations.roles else {}
+
+
+def _is_held(approval: Approval, root: TrustRoot) -> bool:
+    person, key = approval.statement.approver, approval.signature.key
+    return root.operator_key(person, key) is not None or root.operator_credential(person, key) is not None
 
 
 def _view(row: IntentRow) -> FiledIntent:
@@ -117,4 +233,5 @@ def _view(row: IntentRow) -> FiledIntent:
         not_after=row.not_after,
         not_before=row.not_before,
         created_at=row.created_at,
+        carried_out_at=row.carried_out_at,
     )

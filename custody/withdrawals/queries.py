@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from custody.kernel.errors import NotFound
 from custody.withdrawals.model import Step, Withdrawal
-from custody.withdrawals.states import FINAL, State
+from custody.withdrawals.states import FINAL, RELEASED, State
 from custody.withdrawals.tables import OPEN, TransitionRow, WithdrawalRow
 
 
@@ -50,6 +50,14 @@ def every(session: Session, *, client: str | None = None, states: Sequence[State
     return [view(row) for row in session.execute(query).scalars()]
 
 
+def given_up_since(session: Session, *, since: datetime) -> frozenset[str]:
+    """Digests of the intents asked for since then whose withdrawal ended without paying."""
+    query = select(WithdrawalRow.digest).where(
+        WithdrawalRow.requested_at >= since, WithdrawalRow.state.in_(sorted(RELEASED))
+    )
+    return frozenset(session.execute(query).scalars())
+
+
 def over_among(session: Session, *, withdrawals: Sequence[str]) -> set[str]:
     """Those of ``withdrawals`` that have come to an end."""
     if not withdrawals:
@@ -58,6 +66,21 @@ def over_among(session: Session, *, withdrawals: Sequence[str]) -> set[str]:
         select(WithdrawalRow.id).where(WithdrawalRow.id.in_(withdrawals), WithdrawalRow.state.in_(FINAL))
     )
     return set(rows.scalars())
+
+
+def destinations(session: Session, *, client: str, chain: str) -> list[str]:
+    """Where the client's money ever went on the chain, or is on its way to, each once."""
+    rows = session.execute(
+        select(WithdrawalRow.destination)
+        .distinct()
+        .where(
+            WithdrawalRow.client_id == client,
+            WithdrawalRow.chain == chain,
+            WithdrawalRow.state.in_(("signed", "broadcast", "confirmed", "completed")),
+        )
+        .order_by(WithdrawalRow.destination)
+    )
+    return list(rows.scalars())
 
 
 def unfinished(session: Session, *, chain: str | None = None) -> list[Withdrawal]:

@@ -26,6 +26,7 @@ from custody.cosigner.memory import Memory
 from custody.cosigner.verify import Verdict
 from custody.deposits.watch import watch_mempool
 from custody.evidence.bundle import Bundle
+from custody.judging.bundles import give_out
 from custody.kernel.errors import CustodyError
 from custody.movements import scan as movements
 from custody.outbox import operations as outbox
@@ -46,6 +47,7 @@ from demo.bitcoind import sat
 from demo.servers import Bitcoind
 from tests.cosigner.builders import BTC, address, cosigner_key
 from tests.support.servers import FreshDatabase
+from tests.support.status import state_status
 from tests.support.world import House, environment
 from workers import unit as delivering
 
@@ -218,11 +220,12 @@ class Road(House):
         with self.db.unit() as unit:
             root = trust.in_force(unit.session).root
             theirs = [keyset.id for keyset in root.keysets if keyset.cosigner(cosigner) is not None]
-            documents = signing.give_out(unit.session, cosigner=cosigner, keysets=theirs, now=unit.now)
+            documents = give_out(unit.session, cosigner=cosigner, keysets=theirs, root=root, now=unit.now)
         return [Bundle.parse(document) for document in documents]
 
     def cosign(self, *names: str, confirm: Confirm = yes) -> list[Answer]:
         """Every named cosigner (else all) fetches, decides and answers."""
+        state_status(self.db)
         answers = []
         for name in names or tuple(self.desks):
             for bundle in self.bundles_for(name):

@@ -11,7 +11,7 @@ from custody.cosigner.reasons import Reason
 R = Reason
 AUTHOR = {R.REQUEST_NOT_PROVEN}
 TIMES = {R.BUNDLE_EXPIRED, R.CLOCKS_DIFFER}
-WORD = {R.DECISION_UNREADABLE, R.POLICY_DENIES, R.APPROVALS_MISSING, R.DELAY_NOT_OVER}
+WORD = {R.DECISION_UNREADABLE, R.POLICY_DENIES, R.APPROVALS_MISSING, R.DELAY_NOT_OVER, R.SCREENING_NOT_CLEAR}
 OPENING = {R.OPENING_NOT_PROVEN, R.OPENING_NOT_APPROVED}
 COIN = {R.PSBT_MALFORMED, R.INPUT_AMOUNT_UNPROVEN, R.INPUT_NOT_OURS}
 PAID = {R.PSBT_MALFORMED, R.PAYMENT_MISSING, R.CHANGE_NOT_OURS, R.CHANGE_TWICE, R.FEE_OVER_CAP, R.FEE_OVER_CEILING}
@@ -35,6 +35,9 @@ REASONS: dict[str, set[Reason]] = {
     "openings[].intent": {R.OPENING_NOT_PROVEN},
     "openings[].request_signature": {R.OPENING_NOT_PROVEN},
     "openings[].approvals": {R.OPENING_NOT_APPROVED},
+    # A price that is not proved, or is no longer known: the rule that reads it asks for people.
+    "statements": {R.STATEMENT_INVALID, R.APPROVALS_MISSING},
+    "status": {R.STATUS_MISSING, R.STATUS_NOT_PROVEN},
     "trust_root.document": {R.ROOT_NOT_PINNED},
     "trust_root.signatures": {R.ROOT_NOT_IN_FORCE},
     "unsigned: inputs": COIN,
@@ -66,6 +69,7 @@ FREE = (
     # Order, and the same word said twice, change nothing that was signed.
     *("openings: first twice", "openings[].approvals: first twice", "payments[].approvals: turned round"),
     *("payments[].approvals[]: exchanged", "trust_root.signatures: first twice"),
+    *("statements: first twice", "statements: turned round", "statements[]: exchanged"),
     *("trust_root.signatures: turned round", "trust_root.signatures[]: exchanged"),
     # Which coins and turn, in which order, with what change and fee under the ceiling: composing is its work.
     *("unsigned: inputs[].fields", "unsigned: inputs[].sequence", "unsigned: outputs: turned round"),

@@ -2,32 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
 
-from custody.api.body import Body, json_object
-from custody.api.call import AsOperator, AsReader, Call
+from custody.api.asking import Enquiry, ask, look
+from custody.api.body import AskingBody, Body, any_json, json_object
+from custody.api.call import AsOperator, AsReader, AsRequesterOrOperator, Call
 from custody.api.standing import whole_intent
 from custody.approvals import operations, queries
+from custody.approvals.asking import Asked
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.approvals import Approval
+from custody.evidence.requests import parse_request
+from custody.evidence.signatures import Signature
 from custody.kernel.crash import crash_point
 from custody.trust.operations import InForce
+
+REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 router = APIRouter(prefix="/v1/intents")
 
 
+@router.post("")
+def create(call: AsRequesterOrOperator, body: AskingBody) -> Response:
+    """Ask for anything: a signed request of any kind, with what its kind reads beside it.
+
+    201 and the whole intent, whatever the policy said of it where the kind keeps what was denied; 200 with
+    ``Idempotency-Replayed`` if asked before.
+    """
+    found = _asking(body)
+    request = parse_request(found["request"])
+    signature = Signature.parse(found["signature"], field="signature")
+    attachments, seen = _attachments(found), look(call.runtime, request)
+
+    def work(unit: Unit, trust: InForce) -> tuple[Asked, dict[str, Any]]:
+        enquiry = Enquiry(unit.session, request, signature, trust, attachments, seen, call.request_id, unit.now)
+        asked = ask(enquiry)
+        filed = queries.get(unit.session, digest=asked.digest)
+        return asked, whole_intent(unit.session, filed, root=trust.root, now=unit.now)
+
+    asked, view = call.trusting(work)
+    headers = {"Location": f"/v1/intents/{asked.digest}", **(REPLAYED if asked.replayed else {})}
+    return JSONResponse(view, status_code=200 if asked.replayed else 201, headers=headers)
+
+
 @router.get("")
 def waiting(call: AsReader, state: str = "pending") -> Response:
-    """Intents that wait for people, oldest first."""
+    """Intents that wait for people, oldest first; then those agreed to whose delay runs, the soonest first."""
     fields.one_of(state, ("pending",), field="state")
 
     def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
         found = queries.waiting(unit.session)
-        return [whole_intent(unit.session, filed, root=trust.root) for filed in found]
+        found += queries.vetoable(unit.session, now=unit.now)
+        return [whole_intent(unit.session, filed, root=trust.root, now=unit.now) for filed in found]
 
     return JSONResponse({"intents": call.trusting(work)})
 
@@ -39,7 +70,7 @@ def one(call: AsReader, digest: str) -> Response:
 
     def work(unit: Unit, trust: InForce) -> dict[str, Any]:
         filed = queries.get(unit.session, digest=name)
-        return whole_intent(unit.session, filed, root=trust.root)
+        return whole_intent(unit.session, filed, root=trust.root, now=unit.now)
 
     return JSONResponse(call.trusting(work))
 
@@ -63,6 +94,17 @@ def _give(unit: Unit, trust: InForce, call: Call, digest: str, approval: Approva
         correlation_id=call.request_id,
         now=unit.now,
     )
-    view = whole_intent(unit.session, filed, root=trust.root)
+    view = whole_intent(unit.session, filed, root=trust.root, now=unit.now)
     crash_point("api.approval.before_commit")
     return view
+
+
+def _asking(body: bytes) -> Mapping[str, Any]:
+    sent = any_json(body)
+    more = ("attachments",) if isinstance(sent, dict) and "attachments" in sent else ()
+    return fields.exact_object(sent, ("request", "signature", *more), field="body")
+
+
+def _attachments(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    attachments = found.get("attachments", {})
+    return attachments if isinstance(attachments, dict) else fields.exact_object(attachments, (), field="attachments")

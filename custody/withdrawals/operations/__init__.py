@@ -11,9 +11,11 @@ from custody.withdrawals.operations.observing import observe
 from custody.withdrawals.operations.paying import (
     REPLACE,
     NothingToReplace,
+    PolicyWaits,
     VaultStopped,
     composable,
     compose,
+    held_back,
     mark_refused,
     mark_sent,
     mark_signed,
@@ -27,6 +29,7 @@ from custody.withdrawals.operations.paying import (
     wait,
     wanted,
 )
+from custody.withdrawals.operations.reconsidering import reconsider, renew
 from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request, request_sweep
 from custody.withdrawals.operations.respending import (
     CannotRespend,
@@ -42,6 +45,7 @@ __all__ = [
     "CannotRespend",
     "MayBeSigned",
     "NothingToReplace",
+    "PolicyWaits",
     "Requested",
     "RespendRequested",
     "VaultStopped",
@@ -49,6 +53,7 @@ __all__ = [
     "composable",
     "compose",
     "expire_overdue",
+    "held_back",
     "mark_approved",
     "mark_refused",
     "mark_rejected",
@@ -57,6 +62,8 @@ __all__ = [
     "mark_unpayable",
     "mark_respend_approved",
     "observe",
+    "reconsider",
+    "renew",
     "replace",
     "replaceable",
     "request",

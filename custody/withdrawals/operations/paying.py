@@ -15,17 +15,19 @@ from custody.clients import queries as clients
 from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
 from custody.evidence.requests import SweepRequest
-from custody.kernel.errors import Conflict, Refused
+from custody.judging.facts import Moving, listings_behind, statements_behind
+from custody.kernel.errors import Conflict, Refused, Unavailable
 from custody.outbox import operations as outbox
 from custody.relaying import operations as relaying
 from custody.signing import queries as signing
 from custody.spends import operations as spends
 from custody.spends import queries as attempts
 from custody.spends.model import Attempt
+from custody.stops import queries as stops
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.withdrawals import queries
-from custody.withdrawals.operations.deciding import rejudge
+from custody.withdrawals.operations.deciding import look_again, rejudge
 from custody.withdrawals.operations.moving import locked, move
 from custody.withdrawals.operations.request import BROADCAST
 from custody.withdrawals.operations.respending import waits_to_be_used_up
@@ -41,6 +43,12 @@ class VaultStopped(Refused):
     """The client or its vault is frozen: nothing is sent until an approved intent lifts it (I20)."""
 
     code = "vault-stopped"
+
+
+class PolicyWaits(Unavailable):
+    """The policy asks for something that is not so yet: a price, a clear screening, fresh books, more people."""
+
+    code = "policy-waits"
 
 
 class NothingToReplace(Conflict):
@@ -62,19 +70,27 @@ def compose(
 ) -> State:
     """Attach the planned attempt, after one more look at the policy (I9). Idempotent.
 
-    Raises ``ClaimTaken`` (plan again) and ``VaultStopped``.
+    Raises ``ClaimTaken`` (plan again), ``VaultStopped`` and ``PolicyWaits``.
     """
     row = locked(session, withdrawal=planned.order.withdrawal)
     if planned.order.pays_nobody and waits_to_be_used_up(session, queries.view(row)):
-        _refuse_frozen_vault(session, row.vault_id)
+        _refuse_stopped_vault(session, row.vault_id)
         _attach(session, row, planned, trust, rules, seal_key, now)
     if row.state != State.APPROVED or planned.order.pays_nobody:
         return State(row.state)
+    # First, for what is stopped waits: the policy would deny it for good.
+    clients.get(session, client=row.client_id, lock=True)
+    _refuse_frozen_vault(session, row.vault_id)
+    _refuse_stop(session, row.client_id, row.vault_id, row.asset)
     standing = rejudge(session, row, trust=trust, now=now)
-    if standing == "denied":
+    if standing.state == "denied":
         return _refuse_by_policy(session, row, now)
-    if standing == "pending":
-        return move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+    if standing.state != "approved":
+        state = move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+        is_over = standing.state == "rejected"
+        return move(session, row, event=Event.REJECT, actor="operators", now=now) if is_over else state
+    if standing.waits_for is not None:
+        raise PolicyWaits(standing.waits_for, withdrawal=row.id)
     _refuse_stopped(session, row)
     _attach(session, row, planned, trust, rules, seal_key, now)
     return move(session, row, event=Event.COMPOSE, actor="daemon", now=now)
@@ -147,7 +163,9 @@ def sendable(session: Session, *, attempt: str) -> Attempt | None:
     if withdrawal.state not in wanted:
         return None
     if withdrawal.state == State.SIGNED:
-        _refuse_frozen(session, withdrawal.client, withdrawal.vault)
+        _refuse_frozen(session, withdrawal.client, withdrawal.vault, withdrawal.asset)
+    elif withdrawal.state == State.CANCELLING:
+        _refuse_stopped_vault(session, withdrawal.vault)
     return found
 
 
@@ -158,6 +176,19 @@ def wanted(session: Session, *, chain: str, spends: Sequence[str]) -> frozenset[
     """
     found = attempts.by_spends(session, chain=chain, spends=spends)
     return frozenset(item.spend for item in found if _is_wanted(session, item))
+
+
+def held_back(session: Session, *, attempt: str, trust: InForce, now: datetime) -> str | None:
+    """Why a payment that is signed is not sent for the first time yet; None where nothing holds it back (I9).
+
+    The policy is asked once more: where more people are needed now, they are asked. Nothing ends here, for what was
+    signed may be carried out by whoever has it.
+    """
+    found = attempts.get(session, attempt=attempt)
+    row = locked(session, withdrawal=found.withdrawal)
+    if row.state != State.SIGNED or not found.pays:
+        return None
+    return look_again(session, row, trust=trust, now=now)
 
 
 def _is_wanted(session: Session, attempt: Attempt) -> bool:
@@ -241,8 +272,10 @@ def _attach(
     now: datetime,
 ) -> Attempt:
     digest = row.respend if planned.order.pays_nobody and row.respend else row.digest
-    proven = intents.proven(session, digest=digest)
+    proven = intents.proven(session, digest=digest, root=trust.root)
     decision = intents.get(session, digest=digest).decision
+    asked = proven.intent.request
+    assert isinstance(asked, Moving)
     # An account of a pool may have been made for another client: whoever signs has to know whose it is.
     owners = {row.client_id} | {item.client for item in planned.inputs if isinstance(item, Turn) and item.client}
     openings = [vaults.opening_of(session, vault=row.vault_id, client=client) for client in sorted(owners)]
@@ -253,6 +286,10 @@ def _attach(
         planned=planned,
         payment=Payment(proven, decision.to_json()),
         openings=tuple(intents.proven(session, digest=digest) for digest in openings),
+        statements=statements_behind(session, request=asked, chain=row.chain, root=trust.root, now=now),
+        listings=()
+        if planned.order.pays_nobody
+        else listings_behind(session, client=row.client_id, chain=row.chain, locator=row.locator),
         trust=trust,
         rules=rules,
         seal_key=seal_key,
@@ -272,16 +309,29 @@ def _refuse_by_policy(session: Session, row: WithdrawalRow, now: datetime) -> St
 
 
 def _refuse_stopped(session: Session, row: WithdrawalRow) -> None:
-    _refuse_frozen(session, row.client_id, row.vault_id)
+    _refuse_frozen(session, row.client_id, row.vault_id, row.asset)
     if row.asset in deposits.suspended(session, chain=row.chain):
         raise VaultStopped("the asset is suspended: it told something else than arrived", field="asset")
 
 
-def _refuse_frozen(session: Session, client: str, vault: str) -> None:
+def _refuse_frozen(session: Session, client: str, vault: str, asset: str) -> None:
     whose = clients.get(session, client=client)
     if whose.status != "active":
         raise VaultStopped(f"the client is {whose.status}", field="client.status")
     _refuse_frozen_vault(session, vault)
+    _refuse_stop(session, client, vault, asset)
+
+
+def _refuse_stopped_vault(session: Session, vault: str) -> None:
+    """What pays nobody stops with its vault, or with everything."""
+    _refuse_frozen_vault(session, vault)
+    _refuse_stop(session, None, vault, None)
+
+
+def _refuse_stop(session: Session, client: str | None, vault: str, asset: str | None) -> None:
+    stop = stops.first(session, client=client, vault=vault, asset=asset)
+    if stop is not None:
+        raise VaultStopped(stop.words, field=stop.scope)
 
 
 def _refuse_frozen_vault(session: Session, vault: str) -> None:
