@@ -74,7 +74,7 @@ def waiting(session: Session, *, limit: int = 200) -> list[FiledIntent]:
     return [_view(row) for row in rows]
 
 
-def delayed(session: Session, *, now: datetime, limit: int = 200) -> list[FiledIntent]:
+def vetoable(session: Session, *, now: datetime, limit: int = 200) -> list[FiledIntent]:
     """Intents people agreed to whose delay still runs, so that they can be vetoed: the soonest first."""
     found = select(IntentRow).where(DELAYED, IntentRow.not_before > now).order_by(IntentRow.not_before).limit(limit)
     return [_view(row) for row in session.execute(found).scalars()]

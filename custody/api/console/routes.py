@@ -88,7 +88,7 @@ def show_queue(visit: AsGuest) -> Response:
         return _to_sign_in()
 
     def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
-        found = [*queries.waiting(unit.session), *queries.delayed(unit.session, now=unit.now)]
+        found = [*queries.waiting(unit.session), *queries.vetoable(unit.session, now=unit.now)]
         return [whole_intent(unit.session, filed, root=trust.root, now=unit.now) for filed in found]
 
     return _html(pages.queue(visit.operator, visit.call.trusting(work)))

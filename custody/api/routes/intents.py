@@ -27,7 +27,7 @@ def waiting(call: AsReader, state: str = "pending") -> Response:
 
     def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
         found = queries.waiting(unit.session)
-        found += queries.delayed(unit.session, now=unit.now)
+        found += queries.vetoable(unit.session, now=unit.now)
         return [whole_intent(unit.session, filed, root=trust.root, now=unit.now) for filed in found]
 
     return JSONResponse({"intents": call.trusting(work)})

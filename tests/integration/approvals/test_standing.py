@@ -216,7 +216,7 @@ def test_a_decision_that_asks_for_more_time_is_waited_for(house: House) -> None:
     assert found == "delayed"
     assert told(house, asked)[1] == pytest.approx(86_400, abs=60)
     with house.db.unit() as unit:
-        (waits,) = queries.delayed(unit.session, now=unit.now)
+        (waits,) = queries.vetoable(unit.session, now=unit.now)
     assert waits.digest == asked
 
 
