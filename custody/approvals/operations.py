@@ -183,6 +183,11 @@ def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRo
     return state
 
 
+def announce(session: Session, *, digest: str, correlation_id: str, now: datetime) -> None:
+    """Say that an approved intent is to be carried out, once its delay is over."""
+    _say(session, queries.get(session, digest=digest), "approved", APPROVED, correlation_id, now)
+
+
 def close(session: Session, *, digest: str, state: str, actor: str, now: datetime) -> None:
     """The intent is over: ``expired`` or ``withdrawn``."""
     session.execute(update(IntentRow).where(IntentRow.digest == digest).values(state=state, decided_at=now))
@@ -204,6 +209,20 @@ def expire_overdue(session: Session, *, now: datetime) -> list[str]:
     return digests
 
 
+def carried_out(session: Session, *, digest: str, actor: str, now: datetime) -> None:
+    """The intent took effect, in this unit: it is not carried out again."""
+    session.execute(update(IntentRow).where(IntentRow.digest == digest).values(carried_out_at=now))
+    audit.record(session, event="intent.carried_out", subject=digest, actor=actor, now=now)
+
+
+def remind(session: Session, filed: queries.FiledIntent, *, due: datetime, now: datetime) -> None:
+    """Say again, at ``due``, that the intent is approved: its delay is longer than it was when people agreed."""
+    payload = {"digest": filed.digest, "kind": filed.intent.kind}
+    outbox.emit(
+        session, topic=APPROVED, payload=payload, correlation_id=f"due:{filed.digest}", now=now, delay=due - now
+    )
+
+
 def request_hash(request: Request) -> str:
     """What an idempotency key is bound to: the digest of the request part."""
     return digest_of("request-body", request.to_json())
@@ -218,6 +237,12 @@ def _decide(
 ) -> None:
     session.execute(update(IntentRow).where(IntentRow.digest == filed.digest).values(state=state, decided_at=now))
     _count(session, filed.digest, filed.intent.kind, state, now)
+    _say(session, filed, state, topic, correlation_id, now)
+
+
+def _say(
+    session: Session, filed: queries.FiledIntent, state: str, topic: str, correlation_id: str, now: datetime
+) -> None:
     wait = max(filed.not_before - now, timedelta(0)) if filed.not_before and state == "approved" else timedelta(0)
     _tell(session, filed.digest, filed.intent.kind, topic, correlation_id, now, wait)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from custody.approvals.tables import DELAYED, PENDING, ApprovalRow, IntentRow
+from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow
 from custody.evidence.approvals import Approval
 from custody.evidence.intents import Intent
 from custody.evidence.proven import ProvenIntent
@@ -21,6 +22,10 @@ from custody.trust.history import root_at
 from custody.trust.operations import in_force
 from policies.decision import Decision, Outcome
 from policies.tally import Tally, satisfied
+
+PAYMENTS: Final = ("withdrawal", "respend", "stray_return", "sweep")
+A_WHILE: Final = timedelta(days=1)
+"""Clocks differ, and programs outside are not always on."""
 
 
 class UnknownIntent(NotFound):
@@ -49,6 +54,8 @@ class FiledIntent:
     not_after: datetime
     not_before: datetime | None
     created_at: datetime
+    carried_out_at: datetime | None = None
+    """When it took effect, of the kinds that say so."""
 
 
 def get(session: Session, *, digest: str, lock: bool = False) -> FiledIntent:
@@ -80,6 +87,38 @@ def vetoable(session: Session, *, now: datetime, limit: int = 200) -> list[Filed
     return [_view(row) for row in session.execute(found).scalars()]
 
 
+def under_way(session: Session, *, now: datetime) -> list[FiledIntent]:
+    """Intents that wait for people, or for the end of their delay, oldest first."""
+    waits = and_(IntentRow.state == "approved", IntentRow.not_before > now)
+    rows = session.execute(select(IntentRow).where(or_(PENDING, waits)).order_by(IntentRow.created_at)).scalars()
+    return [_view(row) for row in rows]
+
+
+def delayed(session: Session, *, now: datetime, limit: int = 1_000) -> list[FiledIntent]:
+    """Intents whose decision has a delay, from when they were asked for until it is over, oldest first."""
+    waits = and_(IntentRow.state.in_(("pending", "approved")), IntentRow.not_before > IntentRow.created_at)
+    there = and_(waits, IntentRow.not_before > now - A_WHILE)
+    rows = session.execute(select(IntentRow).where(there).order_by(IntentRow.created_at).limit(limit)).scalars()
+    return [_view(row) for row in rows]
+
+
+def agreed(session: Session, *, kinds: Sequence[str], limit: int = 1_000) -> list[str]:
+    """Digests of intents of these kinds that were agreed to, the newest ``limit`` of them, oldest first."""
+    query = select(IntentRow.digest).where(IntentRow.kind.in_(kinds), IntentRow.state == "approved")
+    rows = session.execute(query.order_by(IntentRow.decided_at.desc()).limit(limit)).scalars().all()
+    return list(reversed(rows))
+
+
+def withdrawn(session: Session, *, now: datetime) -> list[str]:
+    """Digests of intents that were rejected or cancelled and could still be presented to a cosigner.
+
+    A payment cannot, once its time is over; an opening and a change of the rules outlive their request.
+    """
+    still = or_(IntentRow.not_after > now - A_WHILE, IntentRow.kind.not_in(PAYMENTS))
+    query = select(IntentRow.digest).where(TAKEN_BACK, still).order_by(IntentRow.digest)
+    return list(session.execute(query).scalars())
+
+
 def given(session: Session, *, digest: str) -> list[Approval]:
     """Every verdict given on ``digest``, oldest first."""
     rows = session.execute(
@@ -88,10 +127,21 @@ def given(session: Session, *, digest: str) -> list[Approval]:
     return [Approval.parse(document) for document in rows]
 
 
-def proven(session: Session, *, digest: str) -> ProvenIntent:
-    """The intent with everything that proves it: what goes into a bundle."""
+def proven(session: Session, *, digest: str, root: TrustRoot | None = None) -> ProvenIntent:
+    """The intent with everything that proves it: what goes into a bundle.
+
+    With ``root``, without what was said with keys that it does not know (any more): that counts for nothing.
+    """
     filed = get(session, digest=digest)
-    return ProvenIntent(filed.intent, filed.request_signature, tuple(given(session, digest=digest)))
+    said = given(session, digest=digest)
+    if root is not None:
+        said = [approval for approval in said if _is_known(approval, root)]
+    return ProvenIntent(filed.intent, filed.request_signature, tuple(said))
+
+
+def _is_known(approval: Approval, root: TrustRoot) -> bool:
+    person, key = approval.statement.approver, approval.signature.key
+    return root.operator_key(person, key) is not None or root.operator_credential(person, key) is not None
 
 
 def tally(
@@ -183,4 +233,5 @@ def _view(row: IntentRow) -> FiledIntent:
         not_after=row.not_after,
         not_before=row.not_before,
         created_at=row.created_at,
+        carried_out_at=row.carried_out_at,
     )

@@ -15,6 +15,8 @@ PENDING: Final = text("state = 'pending'")
 DELAYED: Final = text("state = 'approved' AND not_before > decided_at")
 """Agreed to before its delay was over: few are, whatever history there is."""
 
+TAKEN_BACK: Final = text("state IN ('rejected', 'withdrawn')")
+
 
 class IntentRow(Base):
     """One intent. Only ``decision``, ``state`` and its times ever change (a trigger says so)."""
@@ -25,6 +27,8 @@ class IntentRow(Base):
         CheckConstraint("state IN ('pending', 'approved', 'rejected', 'denied', 'expired', 'withdrawn')", name="state"),
         Index("ix_intents_pending", "not_after", postgresql_where=PENDING),
         Index("ix_intents_delayed", "not_before", postgresql_where=DELAYED),
+        Index("ix_intents_taken_back", "not_after", postgresql_where=TAKEN_BACK),
+        Index("ix_intents_not_before", "not_before"),
     )
 
     digest: Mapped[str] = mapped_column(primary_key=True)
@@ -41,6 +45,7 @@ class IntentRow(Base):
     not_before: Mapped[datetime | None]
     created_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
+    carried_out_at: Mapped[datetime | None]
 
 
 class ApprovalRow(Base):

@@ -11,16 +11,20 @@ from typing import Annotated
 import typer
 
 from custody.cli import (
+    asking,
     assets,
     books,
     chain_of_events,
     database,
     deposits,
     environment,
+    freezes,
+    listings,
     parties,
     passkeys,
     payer,
     policy,
+    prices,
     respends,
     strays,
     trust,
@@ -53,18 +57,23 @@ def settings(
 
 
 books.add_to(app)
+freezes.add_to(app)
 verdicts.add_to(app)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),
     ("audit", chain_of_events.app),
+    ("break", freezes.breaks),
     ("client", parties.clients),
     ("address", parties.addresses),
     ("db", database.app),
     ("deposit", deposits.app),
     ("passkey", passkeys.app),
+    ("intent", asking.app),
+    ("listing", listings.app),
     ("payer", payer.app),
     ("policy", policy.app),
+    ("price", prices.app),
     ("strays", strays.app),
     ("trust", trust.app),
     ("vault", vaults.app),

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from custody.cosigner.craft import Craft
+from custody.cosigner.freshness import expect_not_frozen, expect_not_revoked, expect_not_withdrawn
+from custody.cosigner.listings import Listings
 from custody.cosigner.ownership import Owners, expect_way_forward, verdict_of_people
 from custody.cosigner.payments import Destination, JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
@@ -23,6 +25,7 @@ from custody.evidence.requests import (
     WithdrawalRequest,
     request_message,
 )
+from custody.evidence.status import Status
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
@@ -41,8 +44,6 @@ _MAY_AGE: Final = frozenset({Reason.POLICY_DENIES, Reason.APPROVALS_MISSING, Rea
 
 LONGEST_WINDOW: Final = timedelta(days=366)
 """How far back this program's own memory is counted for a policy's limits."""
-LONGEST_DELAY_SECONDS: Final = 100 * 366 * 86_400
-"""A stored decision may ask for more than a calendar holds; a century is as good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,16 @@ class Court:
     root: TrustRoot
     document: Document
     owners: Owners
+    listings: Listings
     memory: MemoryView
     craft: Craft
     now: datetime
 
 
-def check_authors(bundle: Bundle, *, root: TrustRoot, craft: Craft, now: datetime) -> tuple[Asked, ...]:
+def check_authors(bundle: Bundle, *, root: TrustRoot, status: Status, craft: Craft, now: datetime) -> tuple[Asked, ...]:
     """Each payment is a withdrawal of an asset of this chain's, signed by its requester; or it is the only one, and
-    gives a withdrawal up, or sends on what came astray to another chain than our vaults'. Raises ``CosignerRefusal``.
+    gives a withdrawal up, or sends on what came astray to another chain than our vaults'. None of it was taken back
+    since, by ``status``. Raises ``CosignerRefusal``.
     """
     if not bundle.payments:
         raise CosignerRefusal(Reason.NOTHING_TO_PAY, "the bundle pays nobody")
@@ -74,6 +77,10 @@ def check_authors(bundle: Bundle, *, root: TrustRoot, craft: Craft, now: datetim
         raise CosignerRefusal(Reason.RETURN_NOT_ALONE, "what came astray is sent on beside other payments")
     if len(requests) > 1 and any(isinstance(request, SweepRequest) for request in requests):
         raise CosignerRefusal(Reason.SWEEP_NOT_ALONE, "a vault is swept beside other payments")
+    expect_not_withdrawn(status, intents)
+    for proven in (payment.proven for payment in bundle.payments):
+        expect_not_revoked(status, proven)
+        expect_not_frozen(status, proven)
     return requests
 
 
@@ -89,24 +96,6 @@ def judge_payments(court: Court, requests: Sequence[Asked]) -> tuple[JudgedPayme
             raise CosignerRefusal(Reason.APPROVAL_INVALID, f"{approver} used one nonce twice")
         used.add((approver, nonce))
     return tuple(judged)
-
-
-def expect_delays_over(memory: MemoryView, delays: Mapping[str, int], now: datetime) -> None:
-    """Every intent in ``delays`` (digest to seconds) was first seen here so long ago. Raises ``CosignerRefusal``.
-
-    The refusal names the intents that wait, so that the program can note when it first saw them.
-    """
-    left = {digest: _left(memory, digest, seconds, now) for digest, seconds in delays.items() if seconds}
-    waiting = {digest: rest for digest, rest in left.items() if rest > timedelta(0)}
-    if waiting:
-        longest = int(max(waiting.values()).total_seconds())
-        why = f"the delay that policy requires has {longest} s left"
-        raise CosignerRefusal(Reason.DELAY_NOT_OVER, why, waiting=tuple(waiting))
-
-
-def _left(memory: MemoryView, digest: str, seconds: int, now: datetime) -> timedelta:
-    delay = timedelta(seconds=min(seconds, LONGEST_DELAY_SECONDS))
-    return (memory.first_seen(digest) or now) + delay - now
 
 
 def _check_author(payment: Payment, root: TrustRoot, craft: Craft, now: datetime) -> Asked:
@@ -199,8 +188,10 @@ def _facts(
         asset=asset.code,
         decimals=asset.decimals,
         chain=court.bundle.chain,
-        destination="own" if destination is None or isinstance(request, SweepRequest) else "new",
-        destination_code=None if court.craft.has_contracts or destination is None else "plain",
+        destination="own"
+        if destination is None or isinstance(request, SweepRequest)
+        else _standing(court, request.client, destination),
+        destination_code=_code(court, destination, told.get("destination_code")),
         destination_text=str(opening.vault) if destination is None else destination.address,
         amount_units=request.amount,
         usd_micros=stated.price.worth(request.amount, decimals=asset.decimals),
@@ -214,15 +205,35 @@ def _facts(
     )
 
 
+def _standing(court: Court, client: str, destination: Destination) -> str:
+    return court.listings.standing(
+        client=client, chain=court.bundle.chain, destination=destination.address, now=court.now
+    )
+
+
+def _code(court: Court, destination: Destination | None, told: str | None) -> str | None:
+    """What lives at the destination: where contracts may, only somebody with a node can look."""
+    if destination is None:
+        return None
+    return told if court.craft.has_contracts else "plain"
+
+
 def _decide(court: Court, digest: str, facts: Facts, stored: Decision, before: Iterable[JudgedPayment]) -> Decision:
     """The strictest of: the daemon's answer, ours with its word on what only it knows, ours with the best such word.
 
-    So what the daemon says of a client's status, of collateral, a break or the books, and of what it was worth when it
-    was asked for, can tighten the answer and never loosen it.
+    So what the daemon says of what lives at the destination, of a client's status, of collateral, a break or the books,
+    and of what it was worth when it was asked for, can tighten the answer and never loosen it.
     """
     past = [*_past(court, digest), *(PastRequest(each.facts, court.now, released=False) for each in before)]
     told = evaluate(court.document, facts, _usage(court.document, facts, past, stored))
-    best = replace(facts, client_status="active", vault_break="none", books_age_seconds=0, collateral="none")
+    best = replace(
+        facts,
+        client_status="active",
+        vault_break="none",
+        books_age_seconds=0,
+        collateral="none",
+        destination_code=None if facts.destination_code is None else "plain",
+    )
     untold = evaluate(court.document, best, _usage(court.document, best, past, stored))
     return stricter(stricter(stored, told), untold)
 

@@ -1,6 +1,7 @@
 """Whether this program signs a bundle, and why not: every rule in order, values in, verdict out.
 
-Nothing here reads a file, a clock or a socket. The order: standing (time, trust root, policy), openings, authors,
+Nothing here reads a file, a clock or a socket. The order: standing (time, trust root, policy, status), authors,
+openings, lists of destinations,
 judgement (policy, people, delays), the spend's effect, the memory of what was signed.
 """
 
@@ -12,8 +13,10 @@ from datetime import datetime
 from custody.cosigner.consistency import check_consistency
 from custody.cosigner.craft import Bounds, Effect, Myself
 from custody.cosigner.crafts import craft_of
-from custody.cosigner.judgement import Court, check_authors, expect_delays_over, judge_payments
+from custody.cosigner.delays import expect_delays_over
+from custody.cosigner.judgement import Court, check_authors, judge_payments
 from custody.cosigner.limits import Limits
+from custody.cosigner.listings import check_listings
 from custody.cosigner.ownership import check_openings
 from custody.cosigner.payments import JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
@@ -75,13 +78,19 @@ def verify(
     """
     home = craft_of(me.network)
     craft = home if bundle.chain == home.chain else home.elsewhere(bundle.chain) or home
-    root, document = check_standing(bundle, pinned=pinned, limits=limits, craft=craft, now=now)
-    requests = check_authors(bundle, root=root, craft=craft, now=now)
-    owners = check_openings(bundle, chain=home.chain, root=root, document=document, memory=memory, now=now)
-    court = Court(bundle, root, document, owners, memory, craft, now)
+    standing = check_standing(bundle, pinned=pinned, memory=memory, limits=limits, craft=craft, now=now)
+    root, document = standing.root, standing.document
+    requests = check_authors(bundle, root=root, status=standing.status, craft=craft, now=now)
+    owners = check_openings(
+        bundle, chain=home.chain, versions=standing.versions, status=standing.status, memory=memory, now=now
+    )
+    listings = check_listings(
+        bundle, versions=standing.versions, status=standing.status, owners=owners, memory=memory, now=now
+    )
+    court = Court(bundle, root, document, owners, listings, memory, craft, now)
     payments = judge_payments(court, requests)
     delays = {payment.intent.digest: payment.decision.obligations.delay_seconds for payment in payments}
-    expect_delays_over(memory, {**owners.delays, **delays}, now)
+    expect_delays_over(memory, {**owners.delays, **listings.delays, **delays}, now)
     effect = craft.prove(bundle.unsigned, payments, Bounds(root, owners, limits, me))
     _expect_unaltered(bundle, effect, memory)
     intents = [payment.paid for payment in payments]

@@ -7,12 +7,14 @@ import pytest
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from tests.adversarial import (
+    hostile_listings,
     hostile_memory,
     hostile_people,
     hostile_requests,
     hostile_safes,
     hostile_standing,
     hostile_transactions,
+    hostile_versions,
 )
 from tests.adversarial.hostile import CASES, Case
 from tests.cosigner.builders import World
@@ -20,7 +22,11 @@ from tests.cosigner.conftest import memory, world
 
 __all__ = ["memory", "world"]
 
-WRITTEN_IN = (hostile_standing, hostile_requests, hostile_people, hostile_transactions, hostile_memory, hostile_safes)
+WRITTEN_IN = (
+    *(hostile_standing, hostile_versions, hostile_requests, hostile_people, hostile_transactions, hostile_memory),
+    hostile_listings,
+    hostile_safes,
+)
 
 ELSEWHERE = {
     Reason.PERSON_DECLINED,
