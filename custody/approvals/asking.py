@@ -115,9 +115,8 @@ def reconsider(session: Session, *, trust: InForce, correlation_id: str, now: da
         if filed.intent.kind in JUDGED_BY_THEIR_ROOMS:
             continue
         facts = replace(Facts.from_json(filed.decision.facts), now=now)
-        decision = stricter(
-            filed.decision, windows.decide(session, policy=trust.policy, facts=facts, digest=filed.digest)
-        )
+        later = windows.decide(session, policy=trust.policy, facts=facts, digest=filed.digest)
+        decision = stricter(filed.decision, later)
         state = operations.redecide(session, digest=filed.digest, decision=decision, root=trust.root, now=now)
         if state == "approved" and filed.state == "pending":
             operations.announce(session, digest=filed.digest, correlation_id=correlation_id, now=now)

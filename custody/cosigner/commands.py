@@ -15,16 +15,20 @@ from custody.cosigner import enrolment
 from custody.cosigner.answering import Answer, Desk, NothingPinned, Signed, SignedRefusal, read_bundle
 from custody.cosigner.carrying import bring, take
 from custody.cosigner.craft import Myself
+from custody.cosigner.crafts import craft_of
 from custody.cosigner.home import Home, read_json, read_text, write_json, write_private
 from custody.cosigner.journal import JournalBroken
 from custody.cosigner.keeping import CosignerKey
-from custody.cosigner.key_commands import address, init, init_device, init_token
+from custody.cosigner.key_commands import address, init, init_card, init_device, init_token
 from custody.cosigner.keyring import open_key, read_header
 from custody.cosigner.limits import parse_settings
+from custody.cosigner.lineage import Carried
 from custody.cosigner.memory import Memory
 from custody.cosigner.prompting import ask_yes, is_person_there, read_passphrase
+from custody.cosigner.standing import check_rules
 from custody.cosigner.transport import Api, ApiRefused, ApiUnreachable
 from custody.cosigner.verify import Verdict, verify
+from custody.evidence.announcement import Announcement
 from custody.evidence.bundle import Bundle
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot
 from custody.evidence.words import digest_code
@@ -33,8 +37,8 @@ from custody.kernel.clock import rfc3339
 from custody.kernel.errors import InvalidInput
 
 __all__ = [
-    "address", "bring", "consent", "fetch", "init", "init_device", "init_token", "limits", "log", "pin", "record",
-    "show", "sign", "take",
+    "address", "bring", "consent", "fetch", "init", "init_card", "init_device", "init_token", "limits", "log", "pin",
+    "record", "show", "sign", "take",
 ]  # fmt: skip
 
 DONE, REFUSED, WAITING = 0, 1, 8
@@ -119,6 +123,27 @@ def fetch(arguments: argparse.Namespace) -> int:
         return DONE
 
 
+def advance(arguments: argparse.Namespace) -> int:
+    """Show what later versions of the trust root change, and pin them after a yes."""
+    home = Home.open(arguments.home)
+    header, memory = read_header(read_json(home.key_file, field="key")), Memory.open(home.memory_file)
+    pinned, carried = memory.pinned(), _read_rules(arguments.rules)
+    if pinned is None:
+        raise NothingPinned("pin one first", field="trust_root")
+    craft = craft_of(header.network)
+    standing = check_rules(carried, pinned=pinned, memory=memory, limits=home.limits(), craft=craft, now=_now())
+    if not standing.lineage.steps:
+        print(f"version {standing.root.version} is pinned already")
+        return DONE
+    print("\n".join(standing.lineage.words(carried)))
+    if not arguments.yes and not (is_person_there() and ask_yes("Go by this from now on? Type yes or no: ")):
+        return WAITING
+    with memory.exclusive():
+        memory.note_status(standing.signed_status, now=_now())
+        memory.advance([(step.root.version, step.root.hash) for step in standing.lineage.steps], now=_now())
+    return DONE
+
+
 def limits(arguments: argparse.Namespace) -> int:
     """Show the limits; set some first if asked."""
     home = Home.open(arguments.home)
@@ -158,6 +183,11 @@ def _answer_or_say(api: Api, desk: Desk, confirm: Callable[[Verdict], bool | Non
 
 
 def _answer_all(api: Api, desk: Desk, confirm: Callable[[Verdict], bool | None]) -> int:
+    try:
+        desk.see(api.announcement(), now=_now())
+    except InvalidInput as error:
+        # Bundles are judged by themselves; what waits is seen later, and its delay counts from then.
+        _say(f"nothing is announced: {error}")
     codes = [_answer_one(api, desk, confirm, found) for found in api.bundles(desk.name)]
     return next((code for code in (REFUSED, DONE) if code in codes), WAITING)
 
@@ -188,8 +218,13 @@ def _desk(arguments: argparse.Namespace) -> Desk:
 
 
 def _open_key(arguments: argparse.Namespace) -> CosignerKey:
-    stored = read_json(Home.open(arguments.home).key_file, field="key")
-    return open_key(stored, secret=lambda what: read_passphrase(arguments.passphrase_file, what=what))
+    home = Home.open(arguments.home)
+    stored = read_json(home.key_file, field="key")
+    return open_key(
+        stored,
+        secret=lambda what: read_passphrase(arguments.passphrase_file, what=what),
+        cards=home.card_folder,
+    )
 
 
 def _confirm(arguments: argparse.Namespace) -> Callable[[Verdict], bool | None]:
@@ -207,6 +242,13 @@ def _read_bundle(source: str) -> Bundle:
         text = sys.stdin.read(_BUNDLE_BYTES + 1)
         return read_bundle(parse_json(text, field="bundle", limit_bytes=_BUNDLE_BYTES))
     return read_bundle(read_json(Path(source), field="bundle", limit_bytes=_BUNDLE_BYTES))
+
+
+def _read_rules(path: Path) -> Carried:
+    found = read_json(path, field="rules", limit_bytes=_BUNDLE_BYTES)
+    if isinstance(found, dict) and "payments" in found:
+        return read_bundle(found)
+    return Announcement.parse(found)
 
 
 def _read_root(path: Path) -> TrustRoot:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from custody.kernel.errors import CustodyError, InvalidInput, NotFound, Unavailable
 
-REFUSED, INVALID, UNREACHABLE = 1, 2, 5
+REFUSED, INVALID, UNREACHABLE, WAITING = 1, 2, 5, 8
+AT_THE_DEVICE = "at-the-device"
 HOMELESS = ("take", "bring")
 """Commands for a machine that has no key."""
 
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _exit_code(error: CustodyError) -> int:
+    if error.code == AT_THE_DEVICE:
+        return WAITING
     if isinstance(error, Unavailable):
         return UNREACHABLE
     if isinstance(error, (InvalidInput, NotFound)):
@@ -61,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_init(commands)
     _add_enrolment(commands)
+    _add_advance(commands)
     _add_signing(commands)
     limits = commands.add_parser("limits", help="show or set the keyholder's own limits")
     limits.add_argument("--set", metavar="NAME=NUMBER,…", help="per_tx_sat, max_fee_sat, per_day_units.ETH, …")
@@ -115,7 +119,11 @@ def _add_other_keepers(commands: argparse._SubParsersAction[argparse.ArgumentPar
     device = commands.add_parser("init-device", help="use a hardware wallet through the command hwi")
     device.add_argument("--hwi", type=Path, required=True, metavar="FILE", help="the command (make hwi prints it)")
     device.add_argument("--fingerprint", required=True, help="master fingerprint, as hwi enumerate prints it")
-    for command in (token, device):
+    card = commands.add_parser("init-card", help="use a device reached by files alone")
+    card.add_argument(
+        "--account-key-file", type=Path, required=True, metavar="FILE", help="[fingerprint/48h/…]xpub as it wrote it"
+    )
+    for command in (token, device, card):
         command.add_argument("--name", required=True, help="this cosigner's name in keysets")
         command.add_argument("--network", required=True, help="as of init")
 
@@ -129,6 +137,12 @@ def _add_enrolment(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     pin = commands.add_parser("pin", help="pin a trust root after comparing its code with the others")
     pin.add_argument("--root", type=Path, required=True, help="signed trust root")
     pin.add_argument("--fingerprint", required=True, metavar="CODE", help="the code that was read aloud")
+
+
+def _add_advance(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    advance = commands.add_parser("advance", help="read what later versions of the trust root change, and pin them")
+    advance.add_argument("rules", type=Path, help="a bundle, or what the API announces, as a file")
+    advance.add_argument("--yes", action="store_true", help="do not ask a person")
 
 
 def _add_signing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

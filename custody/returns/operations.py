@@ -196,7 +196,7 @@ def _reconsider(session: Session, row: ReturnRow, trust: InForce, now: datetime)
     if filed.state not in ("pending", "approved") or trust.root.asset(request.asset) is None:
         return
     later, _ = _judged(session, request, row.chain, trust, now, digest=row.digest)
-    decision = stricter(filed.decision, later)
+    decision = filed.decision if waits_to_know(filed.decision, later) else stricter(filed.decision, later)
     standing = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
     if row.state != State.AWAITING_SIGNATURES or standing == "pending":
         return

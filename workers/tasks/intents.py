@@ -20,6 +20,7 @@ from custody.evidence.requests import (
     ManualEntryRequest,
     RespendRequest,
     StrayReturnRequest,
+    SweepRequest,
     UnfreezeRequest,
     WithdrawalRequest,
 )
@@ -132,6 +133,7 @@ def _break_resolution(agreed: Agreed) -> None:
 
 COMPLETIONS: Final[Mapping[str, Callable[[Agreed], object]]] = {
     WithdrawalRequest.kind: _withdrawal,
+    SweepRequest.kind: _withdrawal,
     RespendRequest.kind: _respend,
     StrayReturnRequest.kind: _return,
     ClientOpeningRequest.kind: _opening,

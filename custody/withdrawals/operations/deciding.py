@@ -132,8 +132,9 @@ def look_again(session: Session, row: WithdrawalRow, *, trust: InForce, now: dat
     if later.outcome is Outcome.DENY:
         return waits_to_know(filed.decision, later) or f"the policy: {because(later)}"
     decision = stricter(filed.decision, later)
-    if approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now) == "pending":
-        return "more people's approval"
+    state = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
+    if state != "approved":
+        return "more people's approval" if state == "pending" else f"its intent, which is {state}"
     return "; ".join(outstanding(decision.obligations, facts)) or None
 
 

@@ -85,8 +85,10 @@ def compose(
     standing = rejudge(session, row, trust=trust, now=now)
     if standing.state == "denied":
         return _refuse_by_policy(session, row, now)
-    if standing.state == "pending":
-        return move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+    if standing.state != "approved":
+        state = move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+        is_over = standing.state == "rejected"
+        return move(session, row, event=Event.REJECT, actor="operators", now=now) if is_over else state
     if standing.waits_for is not None:
         raise PolicyWaits(standing.waits_for, withdrawal=row.id)
     _refuse_stopped(session, row)

@@ -127,7 +127,8 @@ def rejudge_respend(
     """Judge giving it up again; store and return where the stricter decision leaves it."""
     assert row.respend is not None
     before = intents.get(session, digest=row.respend).decision
-    decision = stricter(before, _judged(session, request, row, trust, now, digest=row.respend))
+    later = _judged(session, request, row, trust, now, digest=row.respend)
+    decision = stricter(before, later)
     return approvals.redecide(session, digest=row.respend, decision=decision, root=trust.root, now=now)
 
 
