@@ -9,6 +9,7 @@ from custody.cosigner.limits import Limits
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import MemoryView
 from custody.evidence.proven import ProvenIntent
+from custody.evidence.requests import RespendRequest
 from custody.evidence.status import SignedStatus, Status, StatusRefused, StatusStale, check_status
 from custody.evidence.trust_root import TrustRoot
 
@@ -53,9 +54,13 @@ def expect_not_revoked(status: Status, proven: ProvenIntent) -> None:
 
 
 def expect_not_frozen(status: Status, proven: ProvenIntent) -> None:
-    """Nothing the payment touches is frozen. Raises ``CosignerRefusal``."""
+    """Nothing the payment touches is frozen. Raises ``CosignerRefusal``.
+
+    Giving a payment up pays nobody, and who is frozen may have to: it is about its vault alone.
+    """
     request = proven.intent.request
-    client, asset = getattr(request, "client", ""), getattr(request, "asset", "")
+    pays = not isinstance(request, RespendRequest)
+    client, asset = (getattr(request, name, "") if pays else "" for name in ("client", "asset"))
     frozen = status.stops(client=client, vault=str(proven.intent.vault), asset=asset)
     if frozen is not None:
         raise CosignerRefusal(Reason.FROZEN, f"{frozen} is frozen")

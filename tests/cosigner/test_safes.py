@@ -199,6 +199,20 @@ def test_giving_up_counts_as_nothing_paid(safes: SafeWorld, memory: Memory) -> N
     assert safes.judge(safes.safe_bundle([respend], safes.composed([respend])), memory, limits=limits)
 
 
+def test_a_frozen_clients_payment_can_be_given_up_and_a_frozen_vault_signs_nothing(
+    safes: SafeWorld, memory: Memory
+) -> None:
+    paid = safes.ether()
+    respend = safes.give_up(paid.payments[0].proven)
+    bundle = safes.safe_bundle([respend], safes.composed([respend]))
+    stopped = safes.status(frozen=("client:acme", f"asset:{NATIVE.id}"))
+    assert reason_of(safes, replace(paid, status=stopped), memory) is Reason.FROZEN
+    assert safes.judge(replace(bundle, status=stopped), memory)
+    vault = bundle.payments[0].proven.intent.vault
+    for name in ("everything", f"vault:{vault}"):
+        assert reason_of(safes, replace(bundle, status=safes.status(frozen=(name,))), memory) is Reason.FROZEN
+
+
 def test_limits_on_bitcoin_bind_no_other_asset(safes: SafeWorld, memory: Memory) -> None:
     assert safes.judge(safes.ether(), memory, limits=Limits(per_tx_sat=1, per_day_sat=1))
 
