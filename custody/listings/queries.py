@@ -78,6 +78,17 @@ def every(session: Session, *, client: str | None = None) -> list[Listing]:
     return _listings(session, *([] if client is None else [ListingRow.client_id == client]))
 
 
+def taken_off(session: Session, *, limit: int = 1_000) -> list[tuple[str, str]]:
+    """Digests of the newest ``limit`` listings that were taken off, and of the intents that did it."""
+    rows = session.execute(
+        select(ListingRow.digest, ListingRow.delisted_by)
+        .where(ListingRow.delisted_by.is_not(None))
+        .order_by(ListingRow.delisted_at.desc(), ListingRow.digest)
+        .limit(limit)
+    )
+    return [(row.digest, str(row.delisted_by)) for row in rows]
+
+
 def check_of(session: Session, *, digest: str) -> Check | None:
     """What holds this listing up, or held it up."""
     row = session.get(ListingCheckRow, digest, populate_existing=True)

@@ -16,7 +16,7 @@ from custody.evidence.approvals import Approval, check_approval
 from custody.evidence.check import RequestRefused, check_author
 from custody.evidence.intents import Intent, in_the_house
 from custody.evidence.proven import ProvenIntent
-from custody.evidence.requests import FreezeRequest, UnfreezeRequest
+from custody.evidence.requests import DestinationListingRequest, FreezeRequest, UnfreezeRequest
 from custody.evidence.retractions import REVOCATION, SignedRetraction, check_retraction
 from custody.evidence.signatures import sign_ed25519
 from custody.evidence.status import EVERYTHING, SignedStatus, Status
@@ -121,6 +121,8 @@ def _entries(
         yield _retracted(SignedRetraction.parse(value, field="told"), root, now)
     elif isinstance(value, Mapping) and "approval" in value:
         yield _rejected(value, root, now)
+    elif isinstance(value, Mapping) and "delisting" in value:
+        yield _delisted(value, root, document, now)
     else:
         proven = ProvenIntent.parse(value, field="told")
         if all(entry.name != proven.intent.digest for entry in told):
@@ -155,6 +157,29 @@ def _rejected(value: Mapping[str, Any], root: TrustRoot, now: datetime) -> Entry
     if not any(person in members for members in root.groups.values()):
         raise NotTaken(f"{person} is in no group", field="told.approval.statement.approver")
     return _withdrawal_of(intent, person, now)
+
+
+def _delisted(value: Mapping[str, Any], root: TrustRoot, document: Document, now: datetime) -> Entry:
+    """A destination taken off a list by who may ask for it and whoever has to agree: its listing counts no more."""
+    found = fields.exact_object(value, ("listing", "delisting"), field="told")
+    listing = Intent.parse(found["listing"], field="told.listing")
+    proven = ProvenIntent.parse(found["delisting"], field="told.delisting")
+    put, taken = listing.request, proven.intent.request
+    if not isinstance(put, DestinationListingRequest) or not isinstance(taken, DestinationListingRequest):
+        raise NotTaken("is about no list of destinations", field="told.listing.kind")
+    places = [(each.client, each.chain, each.destination) for each in (put, taken)]
+    if (put.action, taken.action) != ("list", "delist") or places[0] != places[1] or listing != in_the_house(put):
+        raise NotTaken("does not take this listing back", field="told.delisting")
+    check_author(taken, proven.request_signature, root=root)
+    heard = hear(proven, root=root, now=now)
+    facts = Facts(
+        kind=taken.kind, requester=taken.requester, now=heard.last_at or now, client=taken.client, chain=taken.chain
+    )
+    short = shortfall(evaluate(document, facts, nothing_used), document, root, heard, requester=taken.requester)
+    # What this program does not know of a client only keeps the policy from permitting it.
+    if short is not None and short[0] != "denied":
+        raise NotTaken(short[1], field="told.delisting.approvals")
+    return _withdrawal_of(listing, taken.requester, now)
 
 
 def _stopped(

@@ -26,6 +26,7 @@ from custody.statuskeeper.keeper import Keeper, NotTaken
 from custody.statuskeeper.keeping import Keeping
 from custody.statuskeeper.main import main
 from tests.cosigner.builders import DEMO_POLICY, NOW, World, approval, key_id, person_key, sign_root
+from tests.support.lists import listing
 from tests.support.status import STATUS_KEY
 from tests.support.versions import Versions, relaxed, slow
 
@@ -196,6 +197,21 @@ def test_a_rejection_a_cancellation_and_a_revocation_stay(keeper: Keeper) -> Non
     # A payment whose time is over can be presented no more; a key stays revoked.
     much_later = stated(keeper, now=NOW + timedelta(days=40)).status
     assert (much_later.withdrawn, much_later.revoked) == ((), ("bob-1",))
+
+
+def test_what_was_taken_off_a_list_stays_off_whatever_a_daemon_says_later(keeper: Keeper) -> None:
+    put = listing(not_after=NOW + timedelta(days=1))
+    taken = replace(put, action="delist", idempotency_key="off")
+
+    def told(request: Request, *people: str) -> dict[str, Any]:
+        return {"listing": in_the_house(put).to_json(), "delisting": proven(request, *people)}
+
+    for hostile in (told(taken), told(put, "bob"), told(replace(taken, client="birch"), "bob")):
+        with pytest.raises(NotTaken):
+            keeper.tell(hostile, now=NOW)
+    assert stated(keeper).status.withdrawn == ()
+    keeper.tell(told(taken, "bob"), now=NOW)
+    assert stated(keeper, now=NOW + timedelta(days=400)).status.withdrawn == (in_the_house(put).digest,)
 
 
 def test_a_no_by_somebody_in_no_group_ends_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Response
+from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse
 
 from custody.api.body import AskingBody, any_json
@@ -14,6 +15,7 @@ from custody.db import Unit
 from custody.evidence.announcement import Announcement, Waiting
 from custody.evidence.requests import FreezeRequest, UnfreezeRequest
 from custody.evidence.status import SignedStatus
+from custody.listings import queries as listings
 from custody.trust import status as statuses
 from custody.trust.operations import InForce
 
@@ -60,13 +62,22 @@ def _announced(unit: Unit, trust: InForce) -> Announcement:
 
 
 def _taken_back(unit: Unit) -> dict[str, Any]:
-    # With a veto comes who signed it: a daemon that is taken over later cannot make anybody forget it.
+    # With a veto, and with what was taken off a list, comes who signed it: a daemon that is taken over later cannot
+    # make anybody forget it.
     vetoes = intents.rejections(unit.session, now=unit.now)
     stops = intents.agreed(unit.session, kinds=(FreezeRequest.kind, UnfreezeRequest.kind))
     return {
         "withdrawn": intents.withdrawn(unit.session, now=unit.now),
         "documents": [
             *({"intent": intent.to_json(), "approval": no.to_json()} for intent, no in vetoes),
+            *(_delisting(unit.session, *found) for found in listings.taken_off(unit.session)),
             *(intents.proven(unit.session, digest=digest).to_json() for digest in stops),
         ],
+    }
+
+
+def _delisting(session: Session, listing: str, by: str) -> dict[str, Any]:
+    return {
+        "listing": intents.get(session, digest=listing).intent.to_json(),
+        "delisting": intents.proven(session, digest=by).to_json(),
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from custody.api.routes.rules import _taken_back
 from custody.chains.registry import addressing
 from custody.evidence.lookalikes import ConfirmationRefused
 from custody.evidence.trust_root import TrustRoot
@@ -18,6 +20,7 @@ from custody.listings import queries
 from custody.listings.operations import AlreadyListed, NotListed, note_code
 from tests.cosigner.builders import World
 from tests.integration.vaults.safe_keysets import ANVIL
+from tests.statuskeeper.test_keeper import keeper_of
 from tests.support.governing import agree, carry_out, confirm, file, govern, listing
 from tests.support.oracle import plays
 from tests.support.servers import FreshDatabase
@@ -82,7 +85,7 @@ def test_a_listing_cools_off_before_it_counts(database: FreshDatabase) -> None:
     house.close()
 
 
-def test_what_is_taken_off_the_list_is_new_and_its_agreement_withdrawn(house: House) -> None:
+def test_what_is_taken_off_the_list_is_new_and_its_agreement_withdrawn(house: House, tmp_path: Path) -> None:
     first = govern(house.db, listing(house.db, "acme", KNOWN), "alice")
     govern(house.db, listing(house.db, "acme", KNOWN, action="delist"), "alice")
     assert standing(house, "acme", KNOWN) == "new"
@@ -96,6 +99,12 @@ def test_what_is_taken_off_the_list_is_new_and_its_agreement_withdrawn(house: Ho
     govern(house.db, listing(house.db, "acme", KNOWN), "alice")
     assert standing(house, "acme", KNOWN) == "listed"
     house.expect_whole()
+    with house.db.unit() as unit:
+        told, now = _taken_back(unit), unit.now
+    keeper = keeper_of(house.ceremony, tmp_path)
+    for document in told["documents"]:
+        keeper.tell(document, now=now)
+    assert set(keeper.state(lifetime=timedelta(minutes=1), now=now).status.withdrawn) == set(told["withdrawn"]) != set()
 
 
 @plays("P-009")
