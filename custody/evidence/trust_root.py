@@ -305,10 +305,11 @@ def _list(found: Mapping[str, Any], key: str, field: str) -> list[Any]:
 
 
 def _parse_people(found: Mapping[str, Any], key: str, field: str) -> tuple[Person, ...]:
-    return tuple(_parse_person(item, f"{field}.{key}") for item in _list(found, key, field))
+    return tuple(parse_person(item, f"{field}.{key}") for item in _list(found, key, field))
 
 
-def _parse_person(value: object, field: str) -> Person:
+def parse_person(value: object, field: str) -> Person:
+    """Read a person as the root holds it. Raises ``InvalidInput``."""
     found = fields.exact_object(value, ("id", "keys", "credentials"), field=field)
     credentials = fields.array(found["credentials"], field=f"{field}.credentials", limit=20)
     return Person(
