@@ -11,6 +11,7 @@ UNIT_TOPICS: Final = (
     "movements.reorganised",
     "signing.complete",
     "signing.refused",
+    "trust.in_force",
 )
 EFFECT_TOPICS: Final = (
     "addresses.restock",

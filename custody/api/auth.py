@@ -17,11 +17,15 @@ SETTING = "CUSTODY_API_TOKENS_FILE"
 
 
 class Role(StrEnum):
-    """What a caller may do besides reading: ask for things, decide and replace, hand in signatures, or nothing."""
+    """What a caller may do besides reading: ask for things, decide and replace, hand in signatures, or nothing.
+
+    A service states prices and the like, and does not read.
+    """
 
     REQUESTER = "requester"
     OPERATOR = "operator"
     COSIGNER = "cosigner"
+    SERVICE = "service"
     READER = "reader"
 
 

@@ -12,6 +12,8 @@ from custody.evidence import fields
 from custody.kernel.canonical import parse_json
 
 ORDINARY_BYTES: Final = 64_000
+ASKING_BYTES: Final = 1_000_000
+"""What is asked for may bring documents with it: a trust root, a policy."""
 BUNDLE_BYTES: Final = 3_000_000
 """What a cosigner signed may carry whole previous transactions."""
 
@@ -34,6 +36,7 @@ def reader(limit_bytes: int) -> Callable[[Request], Awaitable[bytes]]:
 
 
 Body = Annotated[bytes, Depends(reader(ORDINARY_BYTES))]
+AskingBody = Annotated[bytes, Depends(reader(ASKING_BYTES))]
 BundleBody = Annotated[bytes, Depends(reader(BUNDLE_BYTES))]
 
 

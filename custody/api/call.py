@@ -63,8 +63,12 @@ def admit(*roles: Role) -> Callable[[Request], Awaitable[Call]]:
     return enter
 
 
-AsReader = Annotated[Call, Depends(admit(*Role))]
+AsReader = Annotated[Call, Depends(admit(Role.REQUESTER, Role.OPERATOR, Role.COSIGNER, Role.READER))]
+"""A service only states things: it sees nobody's money."""
 AsRequester = Annotated[Call, Depends(admit(Role.REQUESTER))]
 AsOperator = Annotated[Call, Depends(admit(Role.OPERATOR))]
 AsCosigner = Annotated[Call, Depends(admit(Role.COSIGNER))]
+AsService = Annotated[Call, Depends(admit(Role.SERVICE))]
+AsServiceOrOperator = Annotated[Call, Depends(admit(Role.SERVICE, Role.OPERATOR))]
+AsServiceOrCosigner = Annotated[Call, Depends(admit(Role.SERVICE, Role.COSIGNER))]
 AsRequesterOrOperator = Annotated[Call, Depends(admit(Role.REQUESTER, Role.OPERATOR))]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.orm import Session
 
-from custody.approvals import operations
+from custody.approvals import operations, queries
 from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, in_the_house
 from custody.evidence.requests import Request, client_of
 from custody.evidence.signatures import Signature
 from custody.kernel.errors import Refused
 from custody.trust.operations import InForce
-from policies.decision import Decision
+from policies.decision import Decision, stricter
 from policies.engine import evaluate
 from policies.facts import Facts, nothing_used
 
@@ -73,6 +74,28 @@ def ask(
     if state == "denied":
         raise Denied(because(decision), field="request")
     return Asked(intent.digest, state, replayed=False)
+
+
+def reconsider(session: Session, *, trust: InForce, correlation_id: str, now: datetime) -> list[str]:
+    """Judge again what waits, under rules that changed: the stricter counts (I9). Returns what is denied now.
+
+    Of what moves money its own room knows more facts, and judges it by itself.
+    """
+    denied = []
+    for filed in queries.under_way(session, now=now):
+        if filed.intent.kind in JUDGED_BY_THEIR_ROOMS:
+            continue
+        facts = replace(Facts.from_json(filed.decision.facts), now=now)
+        decision = stricter(filed.decision, evaluate(trust.policy, facts, nothing_used))
+        state = operations.redecide(session, digest=filed.digest, decision=decision, root=trust.root, now=now)
+        if state == "approved" and filed.state == "pending":
+            operations.announce(session, digest=filed.digest, correlation_id=correlation_id, now=now)
+        if state == "denied":
+            denied.append(filed.digest)
+    return denied
+
+
+JUDGED_BY_THEIR_ROOMS: Final = frozenset({"withdrawal", "respend", "stray_return", "sweep"})
 
 
 def because(decision: Decision) -> str:

@@ -14,7 +14,7 @@ from custody.approvals.tables import PENDING, ApprovalRow, IntentRow
 from custody.audit import operations as audit
 from custody.evidence.approvals import Approval, ApprovalRefused, check_approval
 from custody.evidence.intents import Intent
-from custody.evidence.requests import Request
+from custody.evidence.requests import Request, RuleChange
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.canonical import digest as digest_of
@@ -113,7 +113,14 @@ def give(
     filed = queries.get(session, digest=digest, lock=True)
     request = filed.intent.request
     person = check_approval(
-        approval, digest=digest, requester=request.requester, request_not_after=request.not_after, root=root, now=now
+        approval,
+        digest=digest,
+        requester=request.requester,
+        request_not_after=request.not_after,
+        root=root,
+        now=now,
+        # A passkey shows no text: the rules change by what was read, and by digests computed, where the key is.
+        passkeys=not isinstance(request, RuleChange),
     )
     if filed.state != "pending":
         raise NotWaiting(f"the intent is {filed.state}", field="digest")
@@ -157,6 +164,11 @@ def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRo
     return state
 
 
+def announce(session: Session, *, digest: str, correlation_id: str, now: datetime) -> None:
+    """Say that an approved intent is to be carried out, once its delay is over."""
+    _say(session, queries.get(session, digest=digest), "approved", APPROVED, correlation_id, now)
+
+
 def close(session: Session, *, digest: str, state: str, actor: str, now: datetime) -> None:
     """The intent is over: ``expired`` or ``withdrawn``."""
     session.execute(update(IntentRow).where(IntentRow.digest == digest).values(state=state, decided_at=now))
@@ -178,6 +190,12 @@ def _decide(
     session: Session, filed: queries.FiledIntent, state: str, topic: str, correlation_id: str, now: datetime
 ) -> None:
     session.execute(update(IntentRow).where(IntentRow.digest == filed.digest).values(state=state, decided_at=now))
+    _say(session, filed, state, topic, correlation_id, now)
+
+
+def _say(
+    session: Session, filed: queries.FiledIntent, state: str, topic: str, correlation_id: str, now: datetime
+) -> None:
     wait = max(filed.not_before - now, timedelta(0)) if filed.not_before and state == "approved" else timedelta(0)
     payload = {"digest": filed.digest, "kind": filed.intent.kind}
     outbox.emit(session, topic=topic, payload=payload, correlation_id=correlation_id, now=now, delay=wait)

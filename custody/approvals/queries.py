@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from custody.approvals.tables import PENDING, ApprovalRow, IntentRow
+from custody.approvals.tables import PENDING, TAKEN_BACK, ApprovalRow, IntentRow
 from custody.evidence.approvals import Approval
 from custody.evidence.intents import Intent
 from custody.evidence.proven import ProvenIntent
@@ -18,6 +19,10 @@ from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import Broken, NotFound
 from policies.decision import Decision, Outcome
 from policies.tally import Tally, satisfied
+
+PAYMENTS: Final = ("withdrawal", "respend", "stray_return", "sweep")
+A_WHILE: Final = timedelta(days=1)
+"""Clocks differ, and programs outside are not always on."""
 
 
 class UnknownIntent(NotFound):
@@ -69,6 +74,31 @@ def waiting(session: Session, *, limit: int = 200) -> list[FiledIntent]:
     """Intents that wait for people, oldest first."""
     rows = session.execute(select(IntentRow).where(PENDING).order_by(IntentRow.created_at).limit(limit)).scalars()
     return [_view(row) for row in rows]
+
+
+def under_way(session: Session, *, now: datetime) -> list[FiledIntent]:
+    """Intents that wait for people, or for the end of their delay, oldest first."""
+    waits = and_(IntentRow.state == "approved", IntentRow.not_before > now)
+    rows = session.execute(select(IntentRow).where(or_(PENDING, waits)).order_by(IntentRow.created_at)).scalars()
+    return [_view(row) for row in rows]
+
+
+def delayed(session: Session, *, now: datetime, limit: int = 1_000) -> list[FiledIntent]:
+    """Intents whose decision has a delay, from when they were asked for until it is over, oldest first."""
+    waits = and_(IntentRow.state.in_(("pending", "approved")), IntentRow.not_before > IntentRow.created_at)
+    there = and_(waits, IntentRow.not_before > now - A_WHILE)
+    rows = session.execute(select(IntentRow).where(there).order_by(IntentRow.created_at).limit(limit)).scalars()
+    return [_view(row) for row in rows]
+
+
+def withdrawn(session: Session, *, now: datetime) -> list[str]:
+    """Digests of intents that were rejected or cancelled and could still be presented to a cosigner.
+
+    A payment cannot, once its time is over; an opening and a change of the rules outlive their request.
+    """
+    still = or_(IntentRow.not_after > now - A_WHILE, IntentRow.kind.not_in(PAYMENTS))
+    query = select(IntentRow.digest).where(TAKEN_BACK, still).order_by(IntentRow.digest)
+    return list(session.execute(query).scalars())
 
 
 def given(session: Session, *, digest: str) -> list[Approval]:

@@ -13,6 +13,8 @@ from custody.db.base import Base
 PENDING: Final = text("state = 'pending'")
 """A partial index serves only a query whose words the planner can see: never parameters."""
 
+TAKEN_BACK: Final = text("state IN ('rejected', 'withdrawn')")
+
 
 class IntentRow(Base):
     """One intent. Only ``decision``, ``state`` and its times ever change (a trigger says so)."""
@@ -22,6 +24,8 @@ class IntentRow(Base):
         UniqueConstraint("requester", "idempotency_key"),
         CheckConstraint("state IN ('pending', 'approved', 'rejected', 'denied', 'expired', 'withdrawn')", name="state"),
         Index("ix_intents_pending", "not_after", postgresql_where=PENDING),
+        Index("ix_intents_taken_back", "not_after", postgresql_where=TAKEN_BACK),
+        Index("ix_intents_not_before", "not_before"),
     )
 
     digest: Mapped[str] = mapped_column(primary_key=True)

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from custody.cli import (
+    asking,
     assets,
     books,
     chain_of_events,
@@ -61,6 +62,7 @@ for name, group in (
     ("address", parties.addresses),
     ("db", database.app),
     ("deposit", deposits.app),
+    ("intent", asking.app),
     ("payer", payer.app),
     ("policy", policy.app),
     ("strays", strays.app),

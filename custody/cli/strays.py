@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from custody.cli import house
-from custody.cli.exits import say
-from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
+from custody.cli.asking import Closing, HoursOption, KeyedOption, Pen, RequesterOption, ask
+from custody.cli.keys import KeyIdOption, KeyOption, YesOption
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show, show_fields
 
@@ -51,11 +51,11 @@ def send_on(
     key: KeyOption,
     purpose: Annotated[str, typer.Option("--purpose", help="Why, and to whom.")],
     position: Annotated[int, typer.Option("--position", help="Which of that transaction's.")] = 0,
-    requester: Annotated[str, typer.Option("--as", help="The requester's name in the trust root.")] = "exchange",
+    requester: RequesterOption = "exchange",
     key_id: KeyIdOption = "",
     api: ApiOption = "",
-    idempotency_key: Annotated[str, typer.Option("--idempotency-key", help="The same key asks only once.")] = "",
-    hours: Annotated[int, typer.Option("--hours", min=1, max=720, help="How long the request is good.")] = 24,
+    idempotency_key: KeyedOption = "",
+    hours: HoursOption = 24,
     yes: YesOption = False,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
@@ -63,20 +63,15 @@ def send_on(
 
     custody strays return 0x… 0x… --token-file token --key exchange.pem --purpose "back to the sender" --yes
     """
-    from datetime import UTC, datetime, timedelta
-
-    from custody.evidence.requests import StrayReturnRequest, request_message
-    from custody.evidence.signatures import sign_ed25519
+    from custody.evidence.requests import StrayReturnRequest
     from custody.kernel.errors import InvalidInput
-    from custody.kernel.ids import new_id
 
     service = Service(api, token_file)
     named = [each for each in service.get("status")["strays"] if (each["txid"], each["position"]) == (txid, position)]
     if len(named) != 1:
         raise InvalidInput(f"names {len(named)} strays; accepted is one that `custody strays` lists", field="txid")
-    found, now = named[0], datetime.now(UTC)
+    found = named[0]
     request = StrayReturnRequest(
-        requester=requester,
         client=found["client"],
         txid=txid,
         position=position,
@@ -85,12 +80,7 @@ def send_on(
         amount=int(found["units"]),
         destination=destination,
         purpose=purpose,
-        not_after=now + timedelta(hours=hours),
-        idempotency_key=idempotency_key or new_id("idm", now),
+        **Closing.of(requester, hours, idempotency_key).fields,
     )
-    checked = StrayReturnRequest.parse(request.to_json())
-    confirm(f"Send {found['units']} base units of {found['asset']} on to {destination}?", is_agreed=yes)
-    signature = sign_ed25519(load_key(key), key_id or f"{requester}-1", request_message(checked))
-    say(f"idempotency key {checked.idempotency_key}")
-    answer = service.post("returns", body={"request": checked.to_json(), "signature": signature.to_json()})
-    show_fields(answer, chosen)
+    question = f"Send {found['units']} base units of {found['asset']} on to {destination}?"
+    show_fields(ask(service, request, Pen(key, key_id, yes), question=question, path="returns"), chosen)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from custody.cli import house
+from custody.cli.asking import Closing, HoursOption, KeyedOption, Pen, RequesterOption, ask
 from custody.cli.exits import say
-from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
+from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show, show_fields, show_json, table
 
@@ -79,11 +80,11 @@ def create(
     purpose: Annotated[str, typer.Option("--purpose", help="Purpose or beneficiary reference.")],
     asset: Annotated[str, typer.Option("--asset", help="Short code or CAIP-19 id; the chain's own without it.")] = "",
     network: Annotated[str, typer.Option("--network", help="Which chain; without it, those of the settings.")] = "",
-    requester: Annotated[str, typer.Option("--as", help="The requester's name in the trust root.")] = "exchange",
+    requester: RequesterOption = "exchange",
     key_id: KeyIdOption = "",
     api: ApiOption = "",
-    idempotency_key: Annotated[str, typer.Option("--idempotency-key", help="The same key asks only once.")] = "",
-    hours: Annotated[int, typer.Option("--hours", min=1, max=720, help="How long it is good.")] = 24,
+    idempotency_key: KeyedOption = "",
+    hours: HoursOption = 24,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
     """Ask for a withdrawal, signed with the requester's own key. The fee is in the chain's own asset.
@@ -91,18 +92,12 @@ def create(
     custody withdrawal create --token-file token --key exchange.pem --client cli_…
     --amount 0.25 --to bcrt1… --max-fee 0.0001 --purpose "order 17"
     """
-    from datetime import UTC, datetime, timedelta
-
     from custody.cli.chains import asset_named, at_most
-    from custody.evidence.requests import WithdrawalRequest, request_message
-    from custody.evidence.signatures import sign_ed25519
-    from custody.kernel.ids import new_id
+    from custody.evidence.requests import WithdrawalRequest
     from custody.kernel.money import parse_decimal
 
     where, paid = asset_named(asset, network)
-    now = datetime.now(UTC)
     request = WithdrawalRequest(
-        requester=requester,
         client=client,
         asset=paid.id,
         amount=at_most(parse_decimal(amount, paid, field="amount").units, where, paid, field="amount"),
@@ -111,14 +106,10 @@ def create(
             parse_decimal(max_fee, where.native, field="max-fee").units, where, where.native, field="max-fee"
         ),
         purpose=purpose,
-        not_after=now + timedelta(hours=hours),
-        idempotency_key=idempotency_key or new_id("idm", now),
+        **Closing.of(requester, hours, idempotency_key).fields,
     )
-    checked = WithdrawalRequest.parse(request.to_json())
-    signature = sign_ed25519(load_key(key), key_id or f"{requester}-1", request_message(checked))
-    say(f"{where.name} · {paid.id} · idempotency key {checked.idempotency_key}")
-    service = Service(api, token_file)
-    found = service.post("withdrawals", body={"request": checked.to_json(), "signature": signature.to_json()})
+    say(f"{where.name} · {paid.id}")
+    found = ask(Service(api, token_file), request, Pen(key, key_id, is_agreed=True), path="withdrawals")
     _show_answer(found, chosen)
 
 

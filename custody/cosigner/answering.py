@@ -10,8 +10,10 @@ from custody.cosigner.crafts import craft_of
 from custody.cosigner.enrolment import myself
 from custody.cosigner.keys import CosignerKey
 from custody.cosigner.limits import Limits
+from custody.cosigner.lineage import Carried
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import UNSIGNED, CosignerRefusal, Reason
+from custody.cosigner.standing import Standing, check_rules
 from custody.cosigner.verify import PinnedRoot, Verdict, verify
 from custody.evidence.bundle import Bundle, Refusal, answer_field
 from custody.evidence.requests import RespendRequest
@@ -74,13 +76,11 @@ class Desk:
     """Where bundles are answered, with one opened key."""
 
     def __init__(self, key: CosignerKey, memory: Memory, limits: Limits) -> None:
-        pinned = memory.pinned()
-        if pinned is None:
+        if memory.pinned() is None:
             raise NothingPinned("pin one first", field="trust_root")
         self._key = key
         self._memory = memory
         self._limits = limits
-        self._pinned: PinnedRoot = pinned
         self._me = myself(key)
         self._craft = craft_of(self._me.network)
 
@@ -93,11 +93,41 @@ class Desk:
         """Verify only. Raises ``CosignerRefusal``."""
         return verify(bundle, pinned=self._pinned, memory=self._memory, limits=self._limits, me=self._me, now=now)
 
+    @property
+    def _pinned(self) -> PinnedRoot:
+        # Asked anew each time: another process of this keyholder may have walked on.
+        pinned = self._memory.pinned()
+        assert pinned is not None
+        return pinned
+
+    def learn(self, carried: Carried, *, now: datetime) -> Standing | None:
+        """Take over what is proved of the rules, whatever becomes of the rest: the newest version and statement.
+
+        Neither ever goes back. ``None`` where the rules carried cannot be gone by (yet).
+        """
+        try:
+            with self._memory.exclusive():
+                standing = check_rules(
+                    carried, pinned=self._pinned, memory=self._memory, limits=self._limits, craft=self._craft, now=now
+                )
+                self._memory.note_status(standing.signed_status, now=now)
+                if not self._limits.confirm_versions:
+                    self.advance(standing, now=now)
+                return standing
+        except CosignerRefusal as refusal:
+            self._memory.note_seen(refusal.waiting, now=now)
+            return None
+
+    def advance(self, standing: Standing, *, now: datetime) -> None:
+        """Pin every version that was walked to. Inside the memory's ``exclusive``."""
+        self._memory.advance([(step.root.version, step.root.hash) for step in standing.lineage.steps], now=now)
+
     def answer(self, bundle: Bundle, *, confirm: Confirm, clock: Callable[[], datetime]) -> Answer:
         """Answer ``bundle``; the same bundle always gets the same answer. Recorded before it is returned."""
         given = self._given(bundle)
         if given is not None:
             return given
+        self.learn(bundle, now=clock())
         try:
             agreed = confirm(self.check(bundle, now=clock()))
             if agreed is None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from custody.cosigner.craft import Craft
+from custody.cosigner.freshness import expect_not_frozen, expect_not_revoked, expect_not_withdrawn
 from custody.cosigner.ownership import Owners, expect_way_forward, verdict_of_people
 from custody.cosigner.payments import Destination, JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
@@ -22,6 +23,7 @@ from custody.evidence.requests import (
     WithdrawalRequest,
     request_message,
 )
+from custody.evidence.status import Status
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
@@ -36,8 +38,6 @@ Asked = WithdrawalRequest | RespendRequest | StrayReturnRequest | SweepRequest
 
 LONGEST_WINDOW: Final = timedelta(days=366)
 """How far back this program's own memory is counted for a policy's limits."""
-LONGEST_DELAY_SECONDS: Final = 100 * 366 * 86_400
-"""A stored decision may ask for more than a calendar holds; a century is as good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,10 @@ class Court:
     now: datetime
 
 
-def check_authors(bundle: Bundle, *, root: TrustRoot, craft: Craft, now: datetime) -> tuple[Asked, ...]:
+def check_authors(bundle: Bundle, *, root: TrustRoot, status: Status, craft: Craft, now: datetime) -> tuple[Asked, ...]:
     """Each payment is a withdrawal of an asset of this chain's, signed by its requester; or it is the only one, and
-    gives a withdrawal up, or sends on what came astray to another chain than our vaults'. Raises ``CosignerRefusal``.
+    gives a withdrawal up, or sends on what came astray to another chain than our vaults'. None of it was taken back
+    since, by ``status``. Raises ``CosignerRefusal``.
     """
     if not bundle.payments:
         raise CosignerRefusal(Reason.NOTHING_TO_PAY, "the bundle pays nobody")
@@ -69,6 +70,10 @@ def check_authors(bundle: Bundle, *, root: TrustRoot, craft: Craft, now: datetim
         raise CosignerRefusal(Reason.RETURN_NOT_ALONE, "what came astray is sent on beside other payments")
     if len(requests) > 1 and any(isinstance(request, SweepRequest) for request in requests):
         raise CosignerRefusal(Reason.SWEEP_NOT_ALONE, "a vault is swept beside other payments")
+    expect_not_withdrawn(status, intents)
+    for proven in (payment.proven for payment in bundle.payments):
+        expect_not_revoked(status, proven)
+        expect_not_frozen(status, proven)
     return requests
 
 
@@ -83,24 +88,6 @@ def judge_payments(court: Court, requests: Sequence[Asked]) -> tuple[JudgedPayme
             raise CosignerRefusal(Reason.APPROVAL_INVALID, f"{approver} used one nonce twice")
         used.add((approver, nonce))
     return tuple(judged)
-
-
-def expect_delays_over(memory: MemoryView, delays: Mapping[str, int], now: datetime) -> None:
-    """Every intent in ``delays`` (digest to seconds) was first seen here so long ago. Raises ``CosignerRefusal``.
-
-    The refusal names the intents that wait, so that the program can note when it first saw them.
-    """
-    left = {digest: _left(memory, digest, seconds, now) for digest, seconds in delays.items() if seconds}
-    waiting = {digest: rest for digest, rest in left.items() if rest > timedelta(0)}
-    if waiting:
-        longest = int(max(waiting.values()).total_seconds())
-        why = f"the delay that policy requires has {longest} s left"
-        raise CosignerRefusal(Reason.DELAY_NOT_OVER, why, waiting=tuple(waiting))
-
-
-def _left(memory: MemoryView, digest: str, seconds: int, now: datetime) -> timedelta:
-    delay = timedelta(seconds=min(seconds, LONGEST_DELAY_SECONDS))
-    return (memory.first_seen(digest) or now) + delay - now
 
 
 def _check_author(payment: Payment, root: TrustRoot, craft: Craft, now: datetime) -> Asked:

@@ -38,6 +38,10 @@ class Limits:
     """How far the daemon's clock may be ahead of ours."""
     bundle_age_seconds: int = 7 * 86_400
     """How old a bundle may be."""
+    status_age_seconds: int = 600
+    """How old a status statement may be: for so long a daemon in other hands can hide what was taken back."""
+    confirm_versions: int = 0
+    """1: a new version of the trust root counts here only once a person has read what it changes (``advance``)."""
     per_tx_units: Mapping[str, int] = field(default_factory=dict)
     """Paid to others in one transaction, by the asset's code or CAIP-19 id."""
     per_day_units: Mapping[str, int] = field(default_factory=dict)

@@ -16,10 +16,11 @@ from typing import Any, Final
 
 from custody.cosigner import journal
 from custody.cosigner.journal import JournalEntry
+from custody.cosigner.lineage import PinnedRoot
 from custody.cosigner.remembered import Claim, KnownOpening, PaidIntent, SignedTransaction
-from custody.cosigner.standing import PinnedRoot
 from custody.evidence.bundle import Refusal
 from custody.evidence.intents import VaultName
+from custody.evidence.status import SignedStatus
 from custody.kernel.canonical import canonical_json
 from custody.kernel.clock import parse_rfc3339, rfc3339
 from custody.kernel.errors import Conflict, InvalidInput, Refused
@@ -29,6 +30,9 @@ _TABLES: Final = {
     "journal": "place INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,"
     " hash TEXT NOT NULL",
     "pinned": "one INTEGER PRIMARY KEY CHECK (one = 1), hash TEXT NOT NULL, at TEXT NOT NULL",
+    "versions": "version INTEGER PRIMARY KEY, hash TEXT NOT NULL, at TEXT NOT NULL",
+    "statuses": "service TEXT NOT NULL, number INTEGER NOT NULL, message TEXT NOT NULL, at TEXT NOT NULL,"
+    " PRIMARY KEY (service, number)",
     "signed": "txid TEXT PRIMARY KEY, bundle TEXT NOT NULL, attempt TEXT NOT NULL, at TEXT NOT NULL,"
     " body TEXT NOT NULL, answer TEXT NOT NULL",
     "signed_intents": "digest TEXT NOT NULL, txid TEXT NOT NULL REFERENCES signed, PRIMARY KEY (digest, txid)",
@@ -107,9 +111,37 @@ class Memory:
                 raise OtherRootPinned("another trust root is pinned already", field="trust_root")
 
     def pinned(self) -> PinnedRoot | None:
-        """The pinned trust root, or ``None`` before the ceremony."""
-        row = self._row("SELECT hash, at FROM pinned")
-        return PinnedRoot(row[0], parse_rfc3339(row[1], field="pinned.at")) if row else None
+        """The newest version of the trust root that was walked to, or the first; ``None`` before the ceremony."""
+        row = self._row("SELECT hash, at, version FROM versions ORDER BY version DESC LIMIT 1")
+        row = row or self._row("SELECT hash, at, 1 FROM pinned")
+        return PinnedRoot(row[0], parse_rfc3339(row[1], field="pinned.at"), row[2]) if row else None
+
+    def advance(self, steps: Iterable[tuple[int, str]], *, now: datetime) -> None:
+        """Pin later versions of the trust root (number and hash), each for good. Inside ``exclusive``.
+
+        Raises ``OtherRootPinned`` where another root of that version is pinned.
+        """
+        for version, root_hash in steps:
+            present = self._row("SELECT hash FROM versions WHERE version = ?", version)
+            if present is None:
+                self._insert("versions", version=version, hash=root_hash, at=rfc3339(now))
+                self.note(kind="advanced", body={"version": version, "trust_root": root_hash}, now=now)
+            elif present[0] != root_hash:
+                raise OtherRootPinned(f"another version {version} is pinned already", field="trust_root")
+
+    def newest_status(self, service: str) -> tuple[int, str] | None:
+        """Number and message (hex) of the newest status statement of this service that was seen here."""
+        row = self._row("SELECT number, message FROM statuses WHERE service = ? ORDER BY number DESC LIMIT 1", service)
+        return (row[0], row[1]) if row else None
+
+    def note_status(self, signed: SignedStatus, *, now: datetime) -> None:
+        """Remember a statement that was proved, where it is newer than any seen. Inside ``exclusive``."""
+        newest = self.newest_status(signed.service)
+        if newest is None or newest[0] < signed.status.number:
+            message = signed.status.message.hex()
+            self._insert(
+                "statuses", service=signed.service, number=signed.status.number, message=message, at=rfc3339(now)
+            )
 
     def note(self, *, kind: str, body: dict[str, Any], now: datetime) -> None:
         """Append to the log."""
@@ -233,11 +265,18 @@ class Memory:
         return any(told is None or not set(json.loads(told)).isdisjoint(intents) for (told,) in rows)
 
     def _grow(self) -> None:
-        if all(self._has(*place) for place in _LATER):
+        lacking = [name for name in _TABLES if not self._has_table(name)]
+        if not lacking and all(self._has(*place) for place in _LATER):
             return
         with self.exclusive():
+            for name in lacking:
+                for statement in _create(name):
+                    self._connection.execute(statement)
             for table, column in (place for place in _LATER if not self._has(*place)):
                 self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {_LATER[table, column]}")
+
+    def _has_table(self, table: str) -> bool:
+        return self._row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table) is not None
 
     def _has(self, table: str, column: str) -> bool:
         return self._row("SELECT 1 FROM pragma_table_info(?) WHERE name = ?", table, column) is not None
@@ -269,12 +308,16 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _schema() -> Iterator[str]:
     yield "BEGIN IMMEDIATE"
-    for name, columns in _TABLES.items():
-        yield f"CREATE TABLE {name} ({columns})"
-        for verb in ("UPDATE", "DELETE"):
-            refuse = "BEGIN SELECT RAISE(ABORT, 'the memory is append-only'); END"
-            yield f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} {refuse}"
+    for name in _TABLES:
+        yield from _create(name)
     yield "COMMIT"
+
+
+def _create(name: str) -> Iterator[str]:
+    yield f"CREATE TABLE {name} ({_TABLES[name]})"
+    for verb in ("UPDATE", "DELETE"):
+        refuse = "BEGIN SELECT RAISE(ABORT, 'the memory is append-only'); END"
+        yield f"CREATE TRIGGER {name}_no_{verb.lower()} BEFORE {verb} ON {name} {refuse}"
 
 
 def _write_signed(signed: SignedTransaction) -> dict[str, Any]:

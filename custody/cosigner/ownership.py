@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from custody.cosigner.freshness import expect_not_revoked, expect_not_withdrawn
+from custody.cosigner.lineage import Version
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import KnownOpening, MemoryView
-from custody.evidence.approvals import CLOCK_SKEW, Approval, ApprovalRefused, check_approval
+from custody.evidence.agreement import Heard, hear, shortfall
+from custody.evidence.approvals import ApprovalRefused
 from custody.evidence.bundle import Bundle
 from custody.evidence.check import RequestRefused, check_author
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import ClientOpeningRequest, SweepRequest, client_of
+from custody.evidence.status import Status
 from custody.evidence.trust_root import TrustRoot
-from policies.decision import Decision, Outcome
+from policies.decision import Decision
 from policies.document import Document
 from policies.engine import evaluate
 from policies.facts import Facts, nothing_used
-from policies.tally import satisfied
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,58 +58,25 @@ def expect_way_forward(request: SweepRequest, vault: VaultName, owners: Owners, 
 
 
 def check_openings(
-    bundle: Bundle, *, chain: str, root: TrustRoot, document: Document, memory: MemoryView, now: datetime
+    bundle: Bundle, *, chain: str, versions: Sequence[Version], status: Status, memory: MemoryView, now: datetime
 ) -> Owners:
     """Check each opening in the bundle, of a vault of ``chain``, and that none changes what is known.
 
-    Openings outlive their request and approvals, so those are judged at the time they were given. Raises
-    ``CosignerRefusal``.
+    One that is known here needs no proof again. Another is judged under whichever proved version of the trust root
+    accepts it, the newest first: it may have been agreed to before operators changed, and outlives its request and its
+    approvals, so those are judged at the time they were given. Raises ``CosignerRefusal``.
     """
     known, delays = list(memory.openings()), dict[str, int]()
-    for proven in bundle.openings:
-        opening, delay = _check_opening(proven, chain, root, document, now)
+    before = {opening.digest for opening in known}
+    for proven in (each for each in bundle.openings if each.intent.digest not in before):
+        request = _read(proven, chain, versions[-1].root)
+        expect_not_withdrawn(status, [proven.intent.digest])
+        expect_not_revoked(status, proven)
+        opening = KnownOpening(request.client, request.segregation, proven.intent.vault, proven.intent.digest)
+        delays[opening.digest] = _expect_agreed(proven, request, chain, versions, now)
         _expect_no_change(opening, known)
         known.append(opening)
-        delays[opening.digest] = delay
     return Owners(tuple(known), delays)
-
-
-def _check_opening(
-    proven: ProvenIntent, chain: str, root: TrustRoot, document: Document, now: datetime
-) -> tuple[KnownOpening, int]:
-    request, vault = proven.intent.request, proven.intent.vault
-    if not isinstance(request, ClientOpeningRequest):
-        raise CosignerRefusal(Reason.OPENING_NOT_PROVEN, f"a {request.kind} stands among the openings")
-    if (vault.keyset, vault.branch) != (request.keyset, request.branch):
-        raise CosignerRefusal(Reason.OPENING_NOT_PROVEN, f"client {request.client} asked for another vault")
-    keyset = root.keyset(vault.keyset)
-    if keyset is None or keyset.chain != chain or proven.intent.chain != chain:
-        raise CosignerRefusal(Reason.OPENING_NOT_PROVEN, f"vault {vault} is of no keyset of this chain")
-    try:
-        check_author(request, proven.request_signature, root=root)
-    except RequestRefused as error:
-        raise CosignerRefusal(Reason.OPENING_NOT_PROVEN, f"the opening of {request.client}: {error}") from error
-    delay = _expect_approved(proven, request, chain, root, document, now)
-    return KnownOpening(request.client, request.segregation, vault, proven.intent.digest), delay
-
-
-def _expect_approved(
-    proven: ProvenIntent, request: ClientOpeningRequest, chain: str, root: TrustRoot, document: Document, now: datetime
-) -> int:
-    facts = Facts(
-        kind=request.kind,
-        requester=request.requester,
-        client=request.client,
-        segregation=request.segregation,
-        chain=chain,
-        now=now,
-    )
-    decision = evaluate(document, facts, nothing_used)
-    approvers, rejecters = _people(proven, request, root, now)
-    refusal = verdict_of_people(decision, document, root, approvers, rejecters, request.requester)
-    if refusal is not None:
-        raise CosignerRefusal(Reason.OPENING_NOT_APPROVED, f"the opening of {request.client}: {refusal[1]}")
-    return decision.obligations.delay_seconds
 
 
 def verdict_of_people(
@@ -117,54 +88,69 @@ def verdict_of_people(
     requester: str,
 ) -> tuple[Reason, str] | None:
     """Why this decision and these people are not enough; ``None`` when they are."""
-    if decision.outcome is Outcome.DENY:
-        titles = ", ".join(rule.title for rule in decision.rules if rule.kind != "permit") or "nothing permits it"
-        return Reason.POLICY_DENIES, f"policy denies it ({titles})"
-    required = decision.obligations.approvals
-    groups = {group: members_of(group, document, root) for group in required}
-    no = sorted(person for person in rejecters if any(person in members for members in groups.values()))
-    if no:
-        return Reason.REJECTED, f"{no[0]} rejected it"
-    tally = satisfied(decision.obligations, groups, approvers, initiator=requester)
-    if not tally.met:
-        missing = ", ".join(f"{count} of {group}" for group, count in sorted(tally.missing.items()))
-        return Reason.APPROVALS_MISSING, f"approvals are missing: {missing}"
-    return None
+    heard = Heard(frozenset(approvers), frozenset(rejecters), None)
+    short = shortfall(decision, document, root, heard, requester=requester)
+    return None if short is None else (_REASONS[short[0]], short[1])
 
 
-def members_of(group: str, document: Document, root: TrustRoot) -> frozenset[str]:
-    """Who is in ``group``: by the policy, and by the trust root as well where that defines the group."""
-    members = frozenset(document.groups.get(group, ()))
-    return members & frozenset(root.groups[group]) if group in root.groups else members
+_REASONS: Final = {
+    "denied": Reason.POLICY_DENIES,
+    "rejected": Reason.REJECTED,
+    "missing": Reason.APPROVALS_MISSING,
+}
 
 
-def _people(
-    proven: ProvenIntent, request: ClientOpeningRequest, root: TrustRoot, now: datetime
-) -> tuple[set[str], set[str]]:
-    said: dict[str, set[str]] = {"approve": set(), "reject": set()}
-    for approval in proven.approvals:
+def _read(proven: ProvenIntent, chain: str, root: TrustRoot) -> ClientOpeningRequest:
+    request, vault = proven.intent.request, proven.intent.vault
+    if not isinstance(request, ClientOpeningRequest):
+        raise CosignerRefusal(Reason.OPENING_NOT_PROVEN, f"a {request.kind} stands among the openings")
+    if (vault.keyset, vault.branch) != (request.keyset, request.branch):
+        raise CosignerRefusal(Reason.OPENING_NOT_PROVEN, f"client {request.client} asked for another vault")
+    keyset = root.keyset(vault.keyset)
+    if keyset is None or keyset.chain != chain or proven.intent.chain != chain:
+        raise CosignerRefusal(Reason.OPENING_NOT_PROVEN, f"vault {vault} is of no keyset of this chain")
+    return request
+
+
+def _expect_agreed(
+    proven: ProvenIntent, request: ClientOpeningRequest, chain: str, versions: Sequence[Version], now: datetime
+) -> int:
+    refusals: list[CosignerRefusal] = []
+    for version in reversed(versions):
+        document = version.document
+        if document is None:
+            continue
         try:
-            person = _check_when_given(approval, proven, request, root, now)
-        except ApprovalRefused as error:
-            raise CosignerRefusal(Reason.OPENING_NOT_APPROVED, f"the opening of {request.client}: {error}") from error
-        said[approval.statement.verdict].add(person)
-    return said["approve"], said["reject"]
+            return _judge(proven, request, chain, version.root, document, now)
+        except CosignerRefusal as refusal:
+            refusals.append(refusal)
+    raise refusals[0]
 
 
-def _check_when_given(
-    approval: Approval, proven: ProvenIntent, request: ClientOpeningRequest, root: TrustRoot, now: datetime
-) -> str:
-    given_at = approval.statement.given_at
-    if given_at > now + CLOCK_SKEW:
-        raise ApprovalRefused("is not given yet", field="approval.statement.given_at")
-    return check_approval(
-        approval,
-        digest=proven.intent.digest,
+def _judge(
+    proven: ProvenIntent, request: ClientOpeningRequest, chain: str, root: TrustRoot, document: Document, now: datetime
+) -> int:
+    try:
+        check_author(request, proven.request_signature, root=root)
+    except RequestRefused as error:
+        raise CosignerRefusal(Reason.OPENING_NOT_PROVEN, f"the opening of {request.client}: {error}") from error
+    facts = Facts(
+        kind=request.kind,
         requester=request.requester,
-        request_not_after=request.not_after,
-        root=root,
-        now=given_at,
+        client=request.client,
+        segregation=request.segregation,
+        chain=chain,
+        now=now,
     )
+    decision = evaluate(document, facts, nothing_used)
+    try:
+        heard = hear(proven, root=root, now=now)
+    except ApprovalRefused as error:
+        raise CosignerRefusal(Reason.OPENING_NOT_APPROVED, f"the opening of {request.client}: {error}") from error
+    short = shortfall(decision, document, root, heard, requester=request.requester)
+    if short is not None:
+        raise CosignerRefusal(Reason.OPENING_NOT_APPROVED, f"the opening of {request.client}: {short[1]}")
+    return decision.obligations.delay_seconds
 
 
 def _expect_no_change(opening: KnownOpening, known: Iterable[KnownOpening]) -> None:

@@ -20,11 +20,25 @@ class Reason(StrEnum):
     ROOT_NOT_PINNED = "root-not-pinned"
     """The trust root is not the one a person compared and pinned."""
     ROOT_NOT_IN_FORCE = "root-not-in-force"
-    """The trust root expired, or a signature of its ceremony is missing or wrong."""
+    """The newest trust root expired, or a signature of the ceremony is missing or wrong."""
+    ROOT_OLDER = "root-older"
+    """The bundle's newest trust root is older than the one pinned here, or than the one its status statement names."""
+    SUCCESSION_NOT_PROVEN = "succession-not-proven"
+    """A version of the trust root does not follow from the one before it by the agreement of that one's people."""
+    VERSION_NOT_CONFIRMED = "version-not-confirmed"
+    """A new version of the trust root waits until the keyholder has read what it changes."""
     KEYSET_NOT_OURS = "keyset-not-ours"
     """The vault's keyset is unknown, does not hold our key, or its keys and descriptor contradict each other."""
     POLICY_NOT_PINNED = "policy-not-pinned"
     """The policy text is not the one whose hash stands in the trust root."""
+    STATUS_MISSING = "status-missing"
+    """No status statement says what was taken back."""
+    STATUS_NOT_PROVEN = "status-not-proven"
+    """The status statement is not signed by a status service of the trust root, or is of a time to come."""
+    STATUS_TOO_OLD = "status-too-old"
+    """The status statement is past its time, or older than this program's own limit."""
+    STATUS_TURNED_BACK = "status-turned-back"
+    """This program has seen a later status statement of the same service, or another one of the same number."""
     NOTHING_TO_PAY = "nothing-to-pay"
     """No payment, or an intent of a kind that pays nobody."""
     RESPEND_NOT_PROVABLE = "respend-not-provable"
@@ -43,6 +57,12 @@ class Reason(StrEnum):
     """The asset is not one of this chain's that the trust root registers."""
     REQUEST_NOT_PROVEN = "request-not-proven"
     """The requester's signature is by an unpinned key, wrong, or past its time."""
+    INTENT_WITHDRAWN = "intent-withdrawn"
+    """The status statement says that the intent was cancelled, rejected or vetoed."""
+    KEY_REVOKED = "key-revoked"
+    """The status statement says that a key that asked or agreed counts no more."""
+    FROZEN = "frozen"
+    """The status statement says that the client, the vault, the asset or everything is frozen."""
     OPENING_NOT_PROVEN = "opening-not-proven"
     """A client opening is malformed, not signed by a pinned key, or contradicts its own vault."""
     OPENING_NOT_APPROVED = "opening-not-approved"
@@ -127,8 +147,23 @@ class Reason(StrEnum):
     """The keyholder read what will happen and said no."""
 
 
-UNSIGNED: Final = frozenset({Reason.CLOCKS_DIFFER, Reason.DELAY_NOT_OVER, Reason.BUNDLE_ALTERED})
-"""Reasons that are not a lasting no: waiting may help, or an earlier yes stands. No refusal is signed for them."""
+UNSIGNED: Final = frozenset(
+    {
+        Reason.CLOCKS_DIFFER,
+        Reason.ROOT_OLDER,
+        Reason.VERSION_NOT_CONFIRMED,
+        Reason.STATUS_MISSING,
+        Reason.STATUS_NOT_PROVEN,
+        Reason.STATUS_TOO_OLD,
+        Reason.STATUS_TURNED_BACK,
+        Reason.FROZEN,
+        Reason.DELAY_NOT_OVER,
+        Reason.BUNDLE_ALTERED,
+    }
+)
+"""Reasons that are not a lasting no: time, a fresher statement or a newer version may help, or an earlier yes stands.
+No refusal is signed for them.
+"""
 
 
 class CosignerRefusal(Refused):

@@ -125,6 +125,9 @@ class MemoryView(Protocol):
     def first_seen(self, digest: str) -> datetime | None:
         """When this program first saw the intent's proof."""
 
+    def newest_status(self, service: str) -> tuple[int, str] | None:
+        """Number and message (hex) of the newest status statement of this service that was seen here."""
+
     def nonce_use(self, approver: str, nonce: str) -> str | None:
         """The statement (hex) that used this approver's nonce before."""
 

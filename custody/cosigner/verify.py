@@ -1,7 +1,7 @@
 """Whether this program signs a bundle, and why not: every rule in order, values in, verdict out.
 
-Nothing here reads a file, a clock or a socket. The order: standing (time, trust root, policy), openings, authors,
-judgement (policy, people, delays), the spend's effect, the memory of what was signed.
+Nothing here reads a file, a clock or a socket. The order: standing (time, trust root, policy, status), authors,
+openings, judgement (policy, people, delays), the spend's effect, the memory of what was signed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from datetime import datetime
 from custody.cosigner.consistency import check_consistency
 from custody.cosigner.craft import Bounds, Effect, Myself
 from custody.cosigner.crafts import craft_of
-from custody.cosigner.judgement import Court, check_authors, expect_delays_over, judge_payments
+from custody.cosigner.delays import expect_delays_over
+from custody.cosigner.judgement import Court, check_authors, judge_payments
 from custody.cosigner.limits import Limits
 from custody.cosigner.ownership import check_openings
 from custody.cosigner.payments import JudgedPayment
@@ -75,9 +76,12 @@ def verify(
     """
     home = craft_of(me.network)
     craft = home if bundle.chain == home.chain else home.elsewhere(bundle.chain) or home
-    root, document = check_standing(bundle, pinned=pinned, limits=limits, craft=craft, now=now)
-    requests = check_authors(bundle, root=root, craft=craft, now=now)
-    owners = check_openings(bundle, chain=home.chain, root=root, document=document, memory=memory, now=now)
+    standing = check_standing(bundle, pinned=pinned, memory=memory, limits=limits, craft=craft, now=now)
+    root, document = standing.root, standing.document
+    requests = check_authors(bundle, root=root, status=standing.status, craft=craft, now=now)
+    owners = check_openings(
+        bundle, chain=home.chain, versions=standing.versions, status=standing.status, memory=memory, now=now
+    )
     court = Court(bundle, root, document, owners, memory, craft, now)
     payments = judge_payments(court, requests)
     delays = {payment.intent.digest: payment.decision.obligations.delay_seconds for payment in payments}

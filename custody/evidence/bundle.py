@@ -41,6 +41,10 @@ WORDING: Final[Mapping[str, Wording]] = {
 _BY_KIND: Final = {wording.kind: wording for wording in WORDING.values()}
 
 
+OF_THE_MOMENT: Final = frozenset({"status", "statements"})
+"""Fields that age while a bundle waits, so that they are replaced by the newest each time a cosigner asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Payment:
     """A withdrawal to be paid and what only the daemon can say of it, which may tighten a verdict only."""
@@ -82,8 +86,8 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """Hex digest of the whole bundle, as logs and refusals name it."""
-        return digest("bundle", self.to_json())
+        """Hex digest of the bundle, as logs and refusals name it: of all but what is new each time it is given out."""
+        return digest("bundle", {name: value for name, value in self.to_json().items() if name not in OF_THE_MOMENT})
 
     def to_json(self) -> dict[str, Any]:
         """The file or HTTP body a cosigner reads."""

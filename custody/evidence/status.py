@@ -29,6 +29,12 @@ class StatusRefused(Refused):
     code = "status-refused"
 
 
+class StatusStale(StatusRefused):
+    """A status statement is too old to say anything about now; a fresher one may."""
+
+    code = "status-stale"
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What stands at ``at``. ``number`` grows with every statement of a service."""
@@ -117,7 +123,7 @@ def check_status(
 ) -> Status:
     """The statement, if a status service of ``root`` signed it and it is at most ``longest`` old.
 
-    Raises ``StatusRefused``.
+    Raises ``StatusRefused``; ``StatusStale`` where only its age is against it.
     """
     key = root.service_key(signed.service, signed.signature.key, role=ROLE)
     if key is None:
@@ -127,7 +133,7 @@ def check_status(
     if signed.status.at > now + skew:
         raise StatusRefused("is of a time to come", field="status.at")
     if now > signed.status.not_after or now - signed.status.at > longest:
-        raise StatusRefused("is too old", field="status.at")
+        raise StatusStale("is too old", field="status.at")
     return signed.status
 
 

@@ -107,17 +107,36 @@ def check_link(old: TrustRoot, link: RootLink, *, policy_after: str, now: dateti
     request = proven.intent.request
     if not isinstance(request, RuleChange) or proven.intent != in_the_house(request):
         raise SuccessionRefused("is not asked for by a change of the rules", field="succession.proven.intent")
+    before = check_proposal(
+        old, request, new, policy_before=link.policy, policy_after=policy_after, signatures=link.signatures
+    )
+    return Step(new, proven.intent.digest, _check_agreed(request, link, old, before, now))
+
+
+def check_proposal(
+    old: TrustRoot,
+    request: RuleChange,
+    new: TrustRoot,
+    *,
+    policy_before: str,
+    policy_after: str,
+    signatures: Iterable[Signature],
+) -> Document:
+    """Everything about ``new`` but who agreed to it: it may follow ``old`` once people do. The policy that decides it.
+
+    ``signatures`` are of the cosigners that it adds. Raises ``SuccessionRefused`` naming what is wrong.
+    """
     if new.version != old.version + 1 or new.previous != old.hash:
         raise SuccessionRefused("does not name the version before it", field="succession.root.previous")
     if (request.version, request.root) != (new.version, new.hash):
         raise SuccessionRefused("is not the version that was asked for", field="succession.root")
     if all(person.id != request.requester for person in old.operators):
         raise SuccessionRefused("is not asked for by an operator", field="succession.proven.intent.request.requester")
-    before, after = _policy(link.policy, old), _policy(policy_after, new)
+    before, after = _policy(policy_before, old), _policy(policy_after, new)
     _check_differences(request.kind, old, new, before, after)
     _check_cooling(request, old, new)
-    _check_newcomers(link, old)
-    return Step(new, proven.intent.digest, _check_agreed(request, link, old, before, now))
+    _check_newcomers(old, new, signatures)
+    return before
 
 
 def differing(old: TrustRoot, new: TrustRoot) -> set[str]:
@@ -191,10 +210,10 @@ def _check_cooling(request: RuleChange, old: TrustRoot, new: TrustRoot) -> None:
         raise SuccessionRefused("one name stands for another key than before", field="succession.root.operators")
 
 
-def _check_newcomers(link: RootLink, old: TrustRoot) -> None:
-    given = {signature.key: signature.signature for signature in link.signatures}
-    message = bytes.fromhex(link.root.hash)
-    for keyset in link.root.keysets[len(old.keysets) :]:
+def _check_newcomers(old: TrustRoot, new: TrustRoot, signatures: Iterable[Signature]) -> None:
+    given = {signature.key: signature.signature for signature in signatures}
+    message = bytes.fromhex(new.hash)
+    for keyset in new.keysets[len(old.keysets) :]:
         for cosigner in keyset.cosigners:
             if cosigner.id not in given or not cosigner.verifies(message, given[cosigner.id]):
                 raise SuccessionRefused(f"cosigner {cosigner.id} has not signed", field="succession.signatures")

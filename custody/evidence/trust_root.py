@@ -255,9 +255,22 @@ class SignedTrustRoot:
 
 def check_ceremony(signed: SignedTrustRoot, *, now: datetime) -> TrustRoot:
     """Version 1 in force: signed by every operator and every cosigner, not expired. Raises ``TrustRootRefused``."""
-    root, message = signed.root, bytes.fromhex(signed.root.hash)
+    check_unexpired(signed.root, now=now)
+    return check_first(signed)
+
+
+def check_unexpired(root: TrustRoot, *, now: datetime) -> None:
+    """Whichever version is the newest must not have expired. Raises ``TrustRootRefused``."""
     if now > root.expires_at:
         raise TrustRootRefused("has expired", field="trust_root.expires_at")
+
+
+def check_first(signed: SignedTrustRoot) -> TrustRoot:
+    """Version 1, signed by every operator and every cosigner, whether or not its time is over by now.
+
+    What follows it may be in force for long after. Raises ``TrustRootRefused``.
+    """
+    root, message = signed.root, bytes.fromhex(signed.root.hash)
     if root.version != 1 or root.previous is not None:
         raise TrustRootRefused("is not a first version", field="trust_root.version")
     given = {item.key: item.signature for item in signed.signatures}

@@ -7,7 +7,7 @@ address was made for. A place has one turn open at a time, and a stray is signed
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, text
@@ -38,10 +38,11 @@ from custody.signing import operations as signing
 from custody.signing import queries as bundles
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
-from policies.decision import Decision, Outcome
+from policies.decision import Decision, Outcome, stricter
 from policies.engine import evaluate
 from policies.facts import Facts
 
+WAITING = (State.ASKED, State.AWAITING_SIGNATURES)
 OPEN = (State.AWAITING_SIGNATURES, State.SIGNED)
 SIGNED_AWAY = (*OPEN, State.RETURNED, State.FAILED)
 
@@ -94,7 +95,7 @@ def request(
     stray = _named(session, request, trust)
     _expect_free(session, stray, now)
     vault = vaults.get(session, vault=stray.vault)
-    decision = _judged(session, request, stray, trust, now)
+    decision = _judged(session, request, stray.chain, trust, now)
     if decision.outcome is not Outcome.DENY and not decision.obligations.approvals:
         raise NobodyAgrees("policy asks for nobody's approval; accepted is a policy that does", field="request.kind")
     intent = Intent(request=request, chain=stray.chain, vault=VaultName(vault.keyset, vault.branch))
@@ -170,6 +171,42 @@ def _may_go(session: Session, *, client: str, vault: str) -> bool:
     return not is_frozen and clients.get(session, client=client).status == "active"
 
 
+def reconsider(session: Session, *, trust: InForce, now: datetime) -> None:
+    """Rules changed: judge again what waits for people or for keys, the stricter counts, and renew its bundles.
+
+    Where people are missing now, the bundle is held back until ``follow`` finds that they agreed.
+    """
+    rows = session.execute(
+        select(ReturnRow).where(ReturnRow.state.in_(WAITING)).order_by(ReturnRow.id).with_for_update()
+    )
+    for row in rows.scalars().all():
+        _reconsider(session, row, trust, now)
+
+
+def _reconsider(session: Session, row: ReturnRow, trust: InForce, now: datetime) -> None:
+    filed = intents.get(session, digest=row.digest)
+    request = filed.intent.request
+    assert isinstance(request, StrayReturnRequest)
+    if filed.state not in ("pending", "approved") or trust.root.asset(request.asset) is None:
+        return
+    decision = stricter(filed.decision, _judged(session, request, row.chain, trust, now))
+    standing = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
+    if row.state != State.AWAITING_SIGNATURES or standing == "pending":
+        return
+    payment = Payment(intents.proven(session, digest=row.digest), decision.to_json())
+
+    def change(bundle: Bundle) -> Bundle:
+        return replace(
+            bundle,
+            payments=(payment,),
+            policy=trust.policy_text,
+            trust_root=trust.signed,
+            succession=trust.links,
+        )
+
+    signing.renew(session, attempt=row.id, change=change, now=now)
+
+
 def mark_refused(session: Session, *, attempt: str, now: datetime) -> State:
     """No quorum is left: the stray may be asked for anew."""
     row = session.get_one(ReturnRow, attempt, with_for_update=True)
@@ -223,7 +260,7 @@ def _expect_free(session: Session, stray: Stray, now: datetime) -> None:
             raise ReturnedAlready(f"return {row.id} of it is {row.state}", field="request.txid")
 
 
-def _judged(session: Session, request: StrayReturnRequest, stray: Stray, trust: InForce, now: datetime) -> Decision:
+def _judged(session: Session, request: StrayReturnRequest, chain: str, trust: InForce, now: datetime) -> Decision:
     asset = trust.root.asset(request.asset)
     client = clients.get(session, client=request.client)
     assert asset is not None
@@ -236,7 +273,7 @@ def _judged(session: Session, request: StrayReturnRequest, stray: Stray, trust: 
         segregation=client.segregation,
         asset=asset.code,
         decimals=asset.decimals,
-        chain=stray.chain,
+        chain=chain,
         destination="new",
         destination_text=request.destination,
         amount_units=request.amount,
@@ -340,6 +377,7 @@ def _bundle(
         openings=(opening,),
         policy=trust.policy_text,
         trust_root=trust.signed,
+        succession=trust.links,
     )
 
 

@@ -6,7 +6,7 @@ giving one up both lock the bundle, and a bundle that was given out is never giv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +24,8 @@ from custody.evidence.keysets import Keyset
 from custody.kernel.errors import Conflict, NotFound, Refused
 from custody.outbox import operations as outbox
 from custody.signing.tables import OPEN, AnswerRow, BundleRow, DeliveryRow, QuarantineRow
+from custody.trust import status as statuses
+from custody.trust.operations import newest_version
 from custody.vaults import queries as vaults
 
 COMPLETE: Final = "signing.complete"
@@ -92,6 +94,7 @@ def open_bundle(
         document=bundle.to_json(),
         digest=bundle.digest,
         inputs=[item.to_json() for item in inputs],
+        root_version=_root_version(bundle),
         state="open",
         opened_at=now,
     )
@@ -101,13 +104,43 @@ def open_bundle(
     audit.record(session, event="bundle.opened", subject=bundle.id, actor="daemon", now=now, facts=facts)
 
 
+def renew(session: Session, *, attempt: str, change: Callable[[Bundle], Bundle], now: datetime) -> None:
+    """Give an open bundle of an attempt new evidence: under a later trust root, what is to be signed stays the same.
+
+    A bundle that is not open is left as it is.
+    """
+    row = session.execute(select(BundleRow).where(BundleRow.attempt_id == attempt).with_for_update()).scalar_one()
+    if row.state != "open":
+        return
+    old = Bundle.parse(row.document)
+    new = change(old)
+    if (new.id, new.attempt, new.chain, new.unsigned) != (old.id, old.attempt, old.chain, old.unsigned):
+        raise ValueError("a bundle is renewed in its evidence only")
+    row.document, row.digest, row.root_version = new.to_json(), new.digest, _root_version(new)
+    session.flush()
+    facts = {"attempt": attempt, "digest": row.digest, "version": row.root_version}
+    audit.record(session, event="bundle.renewed", subject=row.id, actor="daemon", now=now, facts=facts)
+
+
+def outdated(session: Session, *, version: int) -> list[str]:
+    """Attempts whose open bundles are of another version of the trust root than ``version``."""
+    rows = session.execute(
+        select(BundleRow.attempt_id).where(OPEN, BundleRow.root_version != version).order_by(BundleRow.opened_at)
+    )
+    return list(rows.scalars())
+
+
 def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: datetime) -> list[dict[str, Any]]:
-    """Every open bundle this cosigner has not answered, of vaults not frozen; from now on each may have been signed."""
+    """Every open bundle this cosigner has not answered, of vaults not frozen; from now on each may have been signed.
+
+    Each with the newest status statement; none that waits to be renewed under a later trust root.
+    """
+    version, status = newest_version(session), statuses.newest_document(session)
     # Asked of each open bundle: a list of all it ever answered would grow for ever.
     answered = select(AnswerRow).where(AnswerRow.bundle_id == BundleRow.id, AnswerRow.cosigner == cosigner).exists()
     rows = session.execute(
         select(BundleRow)
-        .where(OPEN, BundleRow.keyset_id.in_(keysets), ~answered)
+        .where(OPEN, BundleRow.keyset_id.in_(keysets), BundleRow.root_version == version, ~answered)
         .order_by(BundleRow.opened_at)
         .limit(50)
         .with_for_update()
@@ -120,7 +153,7 @@ def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: da
         new = session.execute(given.on_conflict_do_nothing().returning(DeliveryRow.bundle_id)).scalar_one_or_none()
         if new is not None:
             audit.record(session, event="bundle.given", subject=row.id, actor=cosigner, now=now)
-        documents.append(row.document)
+        documents.append({**row.document, "status": status})
     return documents
 
 
@@ -296,6 +329,10 @@ def _refuse_quarantined(session: Session, cosigner: str) -> None:
     found = session.execute(select(QuarantineRow.reason).where(QuarantineRow.cosigner == cosigner)).scalar_one_or_none()
     if found is not None:
         raise CosignerQuarantined(f"quarantined: {found}", field="cosigner")
+
+
+def _root_version(bundle: Bundle) -> int:
+    return bundle.succession[-1].root.version if bundle.succession else bundle.trust_root.root.version
 
 
 def _locked(session: Session, bundle: str, cosigner: str) -> tuple[BundleRow, Keyset]:

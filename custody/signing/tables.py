@@ -33,6 +33,8 @@ class BundleRow(Base):
     document: Mapped[dict[str, Any]]
     digest: Mapped[str]
     inputs: Mapped[list[Any]]
+    root_version: Mapped[int]
+    """Of the trust root it is given out under."""
     state: Mapped[str]
     final: Mapped[bytes | None]
     txid: Mapped[str | None]

@@ -274,6 +274,7 @@ def _bundle(
         openings=openings,
         policy=trust.policy_text,
         trust_root=trust.signed,
+        succession=trust.links,
     )
 
 

@@ -175,6 +175,12 @@ def get(session: Session, *, attempt: str, lock: bool = False) -> Attempt:
     return view(row)
 
 
+def find(session: Session, *, attempt: str) -> Attempt | None:
+    """The attempt of that id; ``None`` for what is not a withdrawal's."""
+    row = session.get(AttemptRow, attempt)
+    return None if row is None else view(row)
+
+
 def attempts(session: Session, *, withdrawal: str) -> list[Attempt]:
     """Every attempt of a withdrawal, in order."""
     rows = session.execute(

@@ -1,22 +1,30 @@
-"""Putting a trust root in force, and reading the one that is."""
+"""Putting a version of the trust root in force, and reading the one that is."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from itertools import pairwise
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
+from custody.evidence.proven import ProvenIntent
+from custody.evidence.succession import RootLink, check_link
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot, TrustRootRefused, check_ceremony
-from custody.kernel.canonical import canonical_json
+from custody.kernel.canonical import canonical_json, parse_json
 from custody.kernel.errors import Conflict, Refused
+from custody.outbox import operations as outbox
 from custody.trust.tables import TrustRootRow
 from policies.document import Document, load_document
+
+IN_FORCE: Final = "trust.in_force"
+"""Another version counts from now on: whatever waits is judged again."""
+_LARGEST_ROW: Final = 16_000_000
 
 
 class NoTrustRoot(Refused):
@@ -33,16 +41,24 @@ class TrustRootExists(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The trust root and policy that count now."""
+    """The trust root and policy that count now, and every version before."""
 
     signed: SignedTrustRoot
+    """Version 1 with its ceremony."""
     policy_text: str
     policy: Document
+    links: tuple[RootLink, ...] = ()
+    """Every version after the first, in order."""
 
     @property
     def root(self) -> TrustRoot:
-        """The document without its signatures."""
-        return self.signed.root
+        """The newest version."""
+        return self.links[-1].root if self.links else self.signed.root
+
+    @property
+    def roots(self) -> tuple[TrustRoot, ...]:
+        """Every version, the newest first."""
+        return (*(link.root for link in reversed(self.links)), self.signed.root)
 
 
 def install(session: Session, *, signed: SignedTrustRoot, policy_text: str, actor: str, now: datetime) -> None:
@@ -74,15 +90,84 @@ def install(session: Session, *, signed: SignedTrustRoot, policy_text: str, acto
     audit.record(session, event="trust.root_in_force", subject=root.hash, actor=actor, now=now)
 
 
+def succeed(
+    session: Session, *, link: RootLink, policy_text: str, actor: str, correlation_id: str, now: datetime
+) -> None:
+    """Put the next version in force: it follows the newest by that one's own people. Its delay is the caller's to keep.
+
+    Raises ``SuccessionRefused``; then nothing is written. The same version again changes nothing.
+    """
+    hold(session)
+    link = RootLink.parse(link.to_json(), field="succession")
+    current = in_force(session)
+    if current.root.hash == link.root.hash:
+        return
+    step = check_link(current.root, link, policy_after=policy_text, now=now)
+    row = TrustRootRow(
+        version=step.root.version,
+        hash=step.root.hash,
+        document=SignedTrustRoot(step.root, link.signatures).to_json(),
+        policy=policy_text,
+        proven=link.proven.to_json(),
+        in_force_at=now,
+    )
+    session.add(row)
+    session.flush()
+    facts = {"version": step.root.version, "digest": step.digest, "kind": link.proven.intent.kind}
+    audit.record(session, event="trust.root_in_force", subject=step.root.hash, actor=actor, now=now, facts=facts)
+    payload = {"version": step.root.version}
+    outbox.emit(session, topic=IN_FORCE, payload=payload, correlation_id=correlation_id, now=now)
+
+
+def hold(session: Session) -> None:
+    """Hold the succession to the end of the unit: versions come into force one after the other."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('trust-root', 0))"))
+
+
 def in_force(session: Session) -> InForce:
     """The newest version. Raises ``NoTrustRoot``. Parsed once per process and document."""
-    row = session.execute(select(TrustRootRow).order_by(TrustRootRow.version.desc()).limit(1)).scalar_one_or_none()
-    if row is None:
+    rows = session.execute(select(TrustRootRow).order_by(TrustRootRow.version)).scalars().all()
+    if not rows:
         raise NoTrustRoot("no trust root is in force; hold the ceremony first")
-    return _parsed(canonical_json(row.document), row.policy)
+    return _read(tuple((canonical_json(row.document), row.policy, canonical_json(row.proven)) for row in rows))
+
+
+_Row = tuple[bytes, str, bytes]
+"""A version's document, policy text and proof as they are stored."""
 
 
 @lru_cache(maxsize=8)
-def _parsed(document: bytes, policy_text: str) -> InForce:
-    value: Any = json.loads(document)
-    return InForce(SignedTrustRoot.parse(value), policy_text, load_document(policy_text))
+def _read(rows: tuple[_Row, ...]) -> InForce:
+    first, *_ = rows
+    links = [_link(before, row) for before, row in pairwise(rows)]
+    policy_text = rows[-1][1]
+    return InForce(_signed(first[0]), policy_text, load_document(policy_text), tuple(links))
+
+
+def _link(before: _Row, row: _Row) -> RootLink:
+    signed = _signed(row[0])
+    proven = ProvenIntent.parse(_json(row[2]), field="trust_roots.proven")
+    return RootLink(signed.root, before[1], proven, signed.signatures)
+
+
+@lru_cache(maxsize=64)
+def _signed(document: bytes) -> SignedTrustRoot:
+    return SignedTrustRoot.parse(_json(document))
+
+
+def _json(document: bytes) -> object:
+    found: object = parse_json(document, field="trust_roots", limit_bytes=_LARGEST_ROW)
+    return found
+
+
+def newest_version(session: Session) -> int:
+    """Number of the version in force; 0 before there is one."""
+    return session.execute(select(func.coalesce(func.max(TrustRootRow.version), 0))).scalar_one()
+
+
+def versions(session: Session) -> Sequence[tuple[int, str, datetime]]:
+    """Number, hash and moment of every version that came into force, oldest first."""
+    rows = session.execute(
+        select(TrustRootRow.version, TrustRootRow.hash, TrustRootRow.in_force_at).order_by(TrustRootRow.version)
+    )
+    return [(row.version, row.hash, row.in_force_at) for row in rows]

@@ -20,6 +20,7 @@ from tests.cosigner.builders import (
     sign_root,
     tamper,
 )
+from tests.support.status import status_of
 
 
 @dataclass(frozen=True)
@@ -102,4 +103,5 @@ def under_other_root(world: World, change: Callable[[Any], Any]) -> Case:
     signed = sign_root(root, world.operators, world.cosigners)
     judge = World()
     vars(judge).update(root=root, signed_root=signed)
-    return Case(replace(world.small(), trust_root=signed), judge=judge)
+    status = status_of(root, now=world.now)
+    return Case(replace(world.small(), trust_root=signed, status=status), judge=judge)

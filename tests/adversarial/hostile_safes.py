@@ -352,7 +352,7 @@ def _under_odd_asset(bundle: Bundle, asset_id: str, **changes: Any) -> Case:
     root = replace(safes().root, assets=odd)
     judge = SafeWorld()
     vars(judge).update(root=root, signed_root=sign_safe_root(root, judge))
-    return case(replace(bundle, trust_root=judge.signed_root), judge=judge)
+    return case(replace(bundle, trust_root=judge.signed_root, status=judge.status()), judge=judge)
 
 
 @refused(Reason.DESTINATION_INVALID)
@@ -416,7 +416,7 @@ def _under_keyset(**changes: Any) -> Case:
     keysets = (safes().root.keysets[0], replace(safes().safe_keyset, **changes))
     root = replace(safes().root, keysets=keysets)
     vars(judge).update(root=root, signed_root=sign_safe_root(root, judge))
-    return case(replace(safes().ether(), trust_root=judge.signed_root), judge=judge)
+    return case(replace(safes().ether(), trust_root=judge.signed_root, status=judge.status()), judge=judge)
 
 
 @refused(Reason.NOT_A_REPLACEMENT)

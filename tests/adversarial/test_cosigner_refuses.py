@@ -13,6 +13,7 @@ from tests.adversarial import (
     hostile_safes,
     hostile_standing,
     hostile_transactions,
+    hostile_versions,
 )
 from tests.adversarial.hostile import CASES, Case
 from tests.cosigner.builders import World
@@ -20,7 +21,10 @@ from tests.cosigner.conftest import memory, world
 
 __all__ = ["memory", "world"]
 
-WRITTEN_IN = (hostile_standing, hostile_requests, hostile_people, hostile_transactions, hostile_memory, hostile_safes)
+WRITTEN_IN = (
+    *(hostile_standing, hostile_versions, hostile_requests, hostile_people, hostile_transactions, hostile_memory),
+    hostile_safes,
+)
 
 ELSEWHERE = {
     Reason.PERSON_DECLINED,

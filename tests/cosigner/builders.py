@@ -38,10 +38,12 @@ from custody.evidence.keysets import Keyset
 from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import ClientOpeningRequest, Request, WithdrawalRequest, request_message
 from custody.evidence.signatures import Signature, public_half, sign_ed25519
+from custody.evidence.status import SignedStatus
 from custody.evidence.trust_root import Person, SignedTrustRoot, TrustRoot
 from policies.document import document_hash, load_document
 from policies.engine import evaluate
 from policies.facts import Facts, nothing_used
+from tests.support.status import STATUS_SERVICE, status_of
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 REGTEST = network("regtest")
@@ -179,6 +181,7 @@ class World:
             groups=dict(self.groups),
             keysets=(self.keyset,),
             policy_hash=document_hash(self.policy),
+            services=(STATUS_SERVICE,),
         )
 
     @cached_property
@@ -338,8 +341,13 @@ class World:
             openings=tuple(openings),
             policy=self.policy,
             trust_root=self.signed_root,
+            status=self.status(),
         )
         return replace(bundle, **changes)
+
+    def status(self, **changes: Any) -> SignedStatus:
+        """What the status service says now: nothing was taken back, unless told."""
+        return status_of(self.root, **{"now": self.now, **changes})
 
     def small(self, *, name: str = "bnd_1", **changes: Any) -> Bundle:
         """The plainest good bundle: client ``acme`` (branch 7) pays 0.02 BTC, no people needed."""

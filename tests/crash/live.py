@@ -27,6 +27,7 @@ from tests.cosigner.builders import DEMO_POLICY, World, cosigner_key
 from tests.crash.keyholders import Keyholders
 from tests.crash.yard import Chain, EtherChain, Yard
 from tests.support.forge import Forged
+from tests.support.status import state_status
 from tests.support.world import KEYSET, House, environment, write_tokens
 from workers import carrying
 from workers.unit import DELIVERIES
@@ -125,6 +126,7 @@ class Live:
         with self.house.db.unit() as unit:
             waiting = bundles.still_open(unit.session)
         if waiting:
+            state_status(self.house.db)
             self.keyholders.work(self.ask)
 
     def sign_here(self, after_each: Callable[[], None] = lambda: None) -> None:
@@ -135,6 +137,7 @@ class Live:
             after_each()
             return answer
 
+        state_status(self.house.db)
         self.keyholders.work(ask)
 
     def shift_clock(self, seconds: int) -> None:

@@ -46,6 +46,7 @@ from demo.bitcoind import sat
 from demo.servers import Bitcoind
 from tests.cosigner.builders import BTC, address, cosigner_key
 from tests.support.servers import FreshDatabase
+from tests.support.status import state_status
 from tests.support.world import House, environment
 from workers import unit as delivering
 
@@ -223,6 +224,7 @@ class Road(House):
 
     def cosign(self, *names: str, confirm: Confirm = yes) -> list[Answer]:
         """Every named cosigner (else all) fetches, decides and answers."""
+        state_status(self.db)
         answers = []
         for name in names or tuple(self.desks):
             for bundle in self.bundles_for(name):

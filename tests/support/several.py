@@ -77,6 +77,7 @@ class TwoChains(World):
             groups=mine.groups,
             keysets=(*mine.keysets, self.safes.keyset),
             policy_hash=document_hash(self.policy),
+            services=mine.services,
         )
 
     @cached_property

@@ -41,6 +41,7 @@ from custody.withdrawals.model import Withdrawal
 from tests.cosigner.builders import BTC, KEYSET, REGTEST, World, address, approval, cosigner_key, key_id, person_key
 from tests.support import oracle
 from tests.support.servers import FreshDatabase
+from tests.support.status import state_status
 
 __all__ = ["BTC", "KEYSET", "REGTEST", "House", "address", "consents", "environment", "write_tokens"]
 
@@ -85,6 +86,7 @@ class House:
             vaults.register_keyset(
                 unit.session, keyset=world.keyset, consents=consents(world), actor="ceremony", now=unit.now
             )
+        state_status(runtime.database)
         return cls(database, runtime, world)
 
     def close(self) -> None:

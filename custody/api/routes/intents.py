@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
 
-from custody.api.body import Body, json_object
-from custody.api.call import AsOperator, AsReader, Call
+from custody.api.asking import Enquiry, ask, look
+from custody.api.body import AskingBody, Body, any_json, json_object
+from custody.api.call import AsOperator, AsReader, AsRequesterOrOperator, Call
 from custody.api.standing import whole_intent
 from custody.approvals import operations, queries
+from custody.approvals.asking import Asked
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.approvals import Approval
+from custody.evidence.requests import parse_request
+from custody.evidence.signatures import Signature
 from custody.kernel.crash import crash_point
 from custody.trust.operations import InForce
 
+REPLAYED: Final = {"Idempotency-Replayed": "true"}
+
 router = APIRouter(prefix="/v1/intents")
+
+
+@router.post("")
+def create(call: AsRequesterOrOperator, body: AskingBody) -> Response:
+    """Ask for anything: a signed request of any kind, with what its kind reads beside it.
+
+    201 and the whole intent, whatever the policy said of it where the kind keeps what was denied; 200 with
+    ``Idempotency-Replayed`` if asked before.
+    """
+    found = _asking(body)
+    request = parse_request(found["request"])
+    signature = Signature.parse(found["signature"], field="signature")
+    attachments, seen = _attachments(found), look(call.runtime, request)
+
+    def work(unit: Unit, trust: InForce) -> tuple[Asked, dict[str, Any]]:
+        enquiry = Enquiry(unit.session, request, signature, trust, attachments, seen, call.request_id, unit.now)
+        asked = ask(enquiry)
+        view = whole_intent(unit.session, queries.get(unit.session, digest=asked.digest), root=trust.root)
+        return asked, view
+
+    asked, view = call.trusting(work)
+    headers = {"Location": f"/v1/intents/{asked.digest}", **(REPLAYED if asked.replayed else {})}
+    return JSONResponse(view, status_code=200 if asked.replayed else 201, headers=headers)
 
 
 @router.get("")
@@ -66,3 +96,14 @@ def _give(unit: Unit, trust: InForce, call: Call, digest: str, approval: Approva
     view = whole_intent(unit.session, filed, root=trust.root)
     crash_point("api.approval.before_commit")
     return view
+
+
+def _asking(body: bytes) -> Mapping[str, Any]:
+    sent = any_json(body)
+    more = ("attachments",) if isinstance(sent, dict) and "attachments" in sent else ()
+    return fields.exact_object(sent, ("request", "signature", *more), field="body")
+
+
+def _attachments(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    attachments = found.get("attachments", {})
+    return attachments if isinstance(attachments, dict) else fields.exact_object(attachments, (), field="attachments")

@@ -31,7 +31,7 @@ from custody.evidence.requests.rules import (
     RootChangeRequest,
     RuleChange,
 )
-from custody.evidence.requests.shape import FORMAT, units
+from custody.evidence.requests.shape import FORMAT, Spelling, units
 from custody.kernel.canonical import canonical_json, digest_bytes
 
 Request = (
@@ -54,6 +54,8 @@ Request = (
     | RootChangeRequest
 )
 _KINDS: Final[Mapping[str, type[Request]]] = {each.kind: each for each in Request.__args__}
+RULE_CHANGES: Final = tuple(each for each in Request.__args__ if issubclass(each, RuleChange))
+"""The kinds that ask for another version of the trust root."""
 KINDS: Final = tuple(_KINDS)
 """Every kind of intent that can be asked for."""
 
@@ -62,6 +64,11 @@ def parse_request(value: object, *, field: str = "request") -> Request:
     """Read a request of any kind that exists. An unknown kind is refused by name."""
     kind = value.get("kind") if isinstance(value, dict) else None
     return _KINDS[fields.one_of(kind, KINDS, field=f"{field}.kind")].parse(value, field=field)
+
+
+def spelling_of(kind: str) -> Mapping[str, Spelling]:
+    """How the fields of a kind there is are spelled, in the order people read them."""
+    return _KINDS[kind].spelling
 
 
 def request_message(request: Request | RuleChange) -> bytes:
@@ -77,6 +84,7 @@ def client_of(request: Request) -> str | None:
 __all__ = [
     "FORMAT",
     "KINDS",
+    "RULE_CHANGES",
     "SEGREGATIONS",
     "BreakResolutionRequest",
     "ClientOpeningRequest",
@@ -100,5 +108,6 @@ __all__ = [
     "client_of",
     "parse_request",
     "request_message",
+    "spelling_of",
     "units",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from sqlalchemy import text
@@ -23,7 +23,7 @@ def approvals_hold(session: Session) -> Iterator[str]:
     if not digests:
         return
     try:
-        root = in_force(session).root
+        roots = in_force(session).roots
     except CustodyError as error:
         yield f"the trust root cannot be read: {error}"
         return
@@ -31,9 +31,22 @@ def approvals_hold(session: Session) -> Iterator[str]:
         try:
             filed = intents.get(session, digest=digest)
             given = intents.given(session, digest=digest)
-            yield from _unproved(filed, given, root)
+            yield from _unproved_by_any(filed, given, roots)
         except CustodyError as error:
             yield f"intent {digest}: {error}"
+
+
+def _unproved_by_any(filed: FiledIntent, given: list[Approval], roots: Sequence[TrustRoot]) -> list[str]:
+    """What is wrong with it under the newest version of the trust root; nothing where an earlier one accepts it."""
+    found = [_under(filed, given, root) for root in roots]
+    return [] if [] in found else found[0]
+
+
+def _under(filed: FiledIntent, given: list[Approval], root: TrustRoot) -> list[str]:
+    try:
+        return list(_unproved(filed, given, root))
+    except CustodyError as error:
+        return [f"intent {filed.digest}: {error}"]
 
 
 def _unproved(filed: FiledIntent, given: list[Approval], root: TrustRoot) -> Iterator[str]:
@@ -54,10 +67,14 @@ def _unproved(filed: FiledIntent, given: list[Approval], root: TrustRoot) -> Ite
         yield f"intent {filed.digest} was carried out without the approvals its decision asks for"
 
 
+# Rules that change ask more people of what is on its way: until they agree, its bundle is of the rules before.
 _ACTED_ON: Final = text(
     """
-    SELECT digest FROM withdrawals
-    WHERE state IN ('approved', 'awaiting_signatures', 'signed', 'broadcast', 'confirmed', 'completed')
+    SELECT w.digest FROM withdrawals w JOIN intents i ON i.digest = w.digest
+    WHERE w.state IN ('approved', 'awaiting_signatures', 'signed', 'broadcast', 'confirmed', 'completed')
+      AND NOT (i.state <> 'approved' AND EXISTS (
+        SELECT FROM attempts a JOIN bundles b ON b.attempt_id = a.id
+        WHERE a.withdrawal_id = w.id AND b.root_version < (SELECT max(version) FROM trust_roots)))
     UNION SELECT opening FROM clients ORDER BY 1
     """
 )

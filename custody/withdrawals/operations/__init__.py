@@ -27,6 +27,7 @@ from custody.withdrawals.operations.paying import (
     wait,
     wanted,
 )
+from custody.withdrawals.operations.reconsidering import reconsider, renew
 from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request, request_sweep
 from custody.withdrawals.operations.respending import (
     CannotRespend,
@@ -57,6 +58,8 @@ __all__ = [
     "mark_unpayable",
     "mark_respend_approved",
     "observe",
+    "reconsider",
+    "renew",
     "replace",
     "replaceable",
     "request",

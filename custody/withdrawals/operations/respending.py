@@ -120,6 +120,16 @@ def mark_respend_approved(
     return State(row.state)
 
 
+def rejudge_respend(
+    session: Session, row: WithdrawalRow, request: RespendRequest, *, trust: InForce, now: datetime
+) -> str:
+    """Judge giving it up again; store and return where the stricter decision leaves it."""
+    assert row.respend is not None
+    before = intents.get(session, digest=row.respend).decision
+    decision = stricter(before, _judged(session, request, row, trust, now))
+    return approvals.redecide(session, digest=row.respend, decision=decision, root=trust.root, now=now)
+
+
 def is_given_up(session: Session, row: WithdrawalRow) -> bool:
     """Whether an approved intent gives the withdrawal up, or an attempt that does so is under way."""
     if _giving_up(session, row.id):

@@ -15,6 +15,7 @@ TOKENS = {
     "south": ("cosigner", "token-of-south-00000000000000000004"),
     "north-safe": ("cosigner", "token-of-north-safe-0000000000006"),
     "south-safe": ("cosigner", "token-of-south-safe-0000000000007"),
+    "ticker": ("service", "token-of-the-ticker-000000000000008"),
     "auditor": ("reader", "token-of-the-auditor-00000000000005"),
 }
 

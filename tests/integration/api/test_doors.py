@@ -35,6 +35,7 @@ ROUTES = [
     ("POST", "/v1/returns", {"requester", "operator"}),
     ("POST", f"/v1/withdrawals/{WDR}/replacements", {"operator"}),
     ("GET", "/v1/intents", EVERYBODY),
+    ("POST", "/v1/intents", {"requester", "operator"}),
     ("GET", f"/v1/intents/{DIGEST}", EVERYBODY),
     ("POST", f"/v1/intents/{DIGEST}/approvals", {"operator"}),
     ("GET", "/v1/bundles?cosigner=north", {"cosigner"}),
@@ -42,6 +43,9 @@ ROUTES = [
     ("POST", f"/v1/bundles/{BND}/refusals", {"cosigner"}),
     ("GET", "/v1/status", EVERYBODY),
     ("GET", "/v1/assets", EVERYBODY),
+    ("POST", "/v1/status", {"service", "operator"}),
+    ("GET", "/v1/announcements", {"service", "cosigner"}),
+    ("GET", "/v1/retractions", {"service", "cosigner"}),
 ]
 STRANGERS = [None, "", "Bearer", "Bearer ", "Bearer nobody's", "Basic abc", TOKENS["exchange"][1], "Bearer \xff\xfe"]
 
@@ -60,7 +64,7 @@ def test_the_matrix_below_names_every_route(client: TestClient) -> None:
     assert len(templates(client)) == len(ROUTES)
 
 
-@pytest.mark.parametrize("name", ["exchange", "alice", "north", "auditor"])
+@pytest.mark.parametrize("name", ["exchange", "alice", "north", "ticker", "auditor"])
 def test_opens_to_each_role_exactly_its_routes(house: House, call_as: As, name: str) -> None:
     role = TOKENS[name][0]
     before = house.row_counts()

@@ -64,6 +64,7 @@ from tests.integration.api.callers import TOKENS, Caller
 from tests.support import lanes, oracle
 from tests.support.evm import Contract, deploy_token
 from tests.support.servers import FreshDatabase
+from tests.support.status import state_status
 from tests.support.world import write_tokens
 from workers import carrying, tasks  # noqa: F401 - registers what delivers
 from workers.unit import DELIVERIES
@@ -213,6 +214,7 @@ class Shore:
             return [item.state for item in queries.every(unit.session)]
 
     def given_out(self, name: str) -> list[Bundle]:
+        state_status(self.db)
         with self.db.unit() as unit:
             found = signing.give_out(unit.session, cosigner=name, keysets=[SAFES], now=unit.now)
         return [Bundle.parse(document) for document in found]
@@ -408,7 +410,7 @@ def test_a_daemon_that_forgets_gets_no_second_signature(shore: Shore) -> None:
     (document,) = shore.rows("SELECT document FROM bundles")
     honest = Bundle.parse(document[0])
     again = shore.world.sending_on(shore.request(stray), nonce=1)
-    stolen = replace(honest, id="bnd_2", attempt="ret_2", unsigned=again.text)
+    stolen = replace(honest, status=state_status(shore.db), id="bnd_2", attempt="ret_2", unsigned=again.text)
     for desk in shore.desks:
         answer = desk.answer(stolen, confirm=lambda _verdict: True, clock=lambda: datetime.now(UTC))
         assert isinstance(answer, SignedRefusal)
