@@ -90,7 +90,9 @@ def _give(
 
 
 def _digest(service: Service, subject: str) -> str:
-    if not subject.startswith("wdr_"):
+    from custody.withdrawals.model import PREFIXES
+
+    if not subject.startswith(tuple(f"{prefix}_" for prefix in PREFIXES)):
         return subject
     return str(service.get("withdrawals", subject)["intent_digest"])
 

@@ -15,6 +15,7 @@ from custody.evidence.requests import (
     ClientOpeningRequest,
     RespendRequest,
     StrayReturnRequest,
+    SweepRequest,
     WithdrawalRequest,
 )
 from custody.openings import operations as openings
@@ -103,6 +104,7 @@ def _return(agreed: Agreed) -> None:
 
 COMPLETIONS: Final[Mapping[str, Callable[[Agreed], object]]] = {
     WithdrawalRequest.kind: _withdrawal,
+    SweepRequest.kind: _withdrawal,
     RespendRequest.kind: _respend,
     StrayReturnRequest.kind: _return,
     ClientOpeningRequest.kind: _opening,

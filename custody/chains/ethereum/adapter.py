@@ -51,7 +51,7 @@ from custody.chains.port import (
     TransactionNotFound,
     WrongNetwork,
 )
-from custody.chains.spending import Candidates, Plan, SpendRules
+from custody.chains.spending import Candidates, Plan, Shares, SpendRules
 from custody.kernel.errors import InvalidInput
 
 ADDRESS_BYTES: Final = 20
@@ -360,6 +360,15 @@ class EthereumAdapter:
         """
         del rules, fee_rate
         return planning.plan(self, self._network, candidates)
+
+    def share(
+        self, candidates: Candidates, *, rules: SpendRules, most_inputs: int, fee_rate: int | None = None
+    ) -> Shares:
+        """One payment for each Safe that has anything, its gas at what the market asks; see ``planning.share``."""
+        del most_inputs
+        self.require_ready()
+        rate = self.market().likely if fee_rate is None else fee_rate
+        return planning.share(candidates, terms=rules.terms, rate=rate)
 
     def nonce_of(self, safe: str, *, block_hash: str) -> int:
         """The nonce of a Safe's next SafeTx by its storage, 0 before it is there. Raises ``NodeNotReady`` where two
