@@ -36,7 +36,7 @@ def road(database: FreshDatabase, chain: Bitcoind, tmp_path: Path) -> Iterator[R
 def rotate(road: Road) -> None:
     """The later keyset comes into force as everything else does: proposed, agreed to, walked to by the cosigners."""
     assert isinstance(road.ceremony, RotatingWorld)
-    succeed(road, road.ceremony.later)
+    succeed(road, road.ceremony.later, deliver=road.deliver)
 
 
 def planned(road: Road, *, most_inputs: int = 50, fee_rate: int | None = None) -> RotationPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -12,6 +13,7 @@ from custody.approvals.asking import Asked
 from custody.chains.bitcoin.offline.descriptor import open_descriptor
 from custody.changes import operations as changes
 from custody.cosigner.enrolment import key_record
+from custody.cosigner.keys import CosignerKey
 from custody.evidence.intents import VaultName
 from custody.evidence.keysets import Keyset, keyset_consent_message
 from custody.evidence.proposals import Proposal
@@ -24,6 +26,9 @@ from custody.withdrawals.model import Withdrawal
 from tests.cosigner.builders import DEMO_POLICY, REGTEST, World, cosigner_key
 from tests.support.road import Road
 from tests.support.versions import Versions, change_request
+from tests.support.world import House
+
+KeyOf = Callable[[str], CosignerKey]
 
 LATER = "kst_later"
 NEWCOMER = "west"
@@ -51,36 +56,36 @@ class RotatingWorld(World):
         return Keyset(LATER, REGTEST.chain, 2, members, open_descriptor(threshold=2, keys=keys))
 
 
-def propose(road: Road, keyset: Keyset, *, consents: int = 3) -> Asked:
+def propose(house: House, keyset: Keyset, *, consents: int = 3, key_of: KeyOf = cosigner_key) -> Asked:
     """Alice proposes the version that adds ``keyset``; ``consents`` of its cosigners consented to it."""
-    with road.db.unit() as unit:
+    with house.db.unit() as unit:
         current = trust.in_force(unit.session)
-        versions = Versions(road.ceremony, current.links, current.policy_text)
+        versions = Versions(house.ceremony, current.links, current.policy_text)
         new = versions.draft(now=unit.now, keysets=(*current.root.keysets, keyset))
         request = change_request(new, kind=KeysetChangeRequest, now=unit.now, subject=keyset.id)
         message = keyset_consent_message(keyset)
         proposal = Proposal(
             new,
             current.policy_text,
-            signatures=_of_all(keyset, bytes.fromhex(new.hash)),
-            consents=_of_all(keyset, message)[:consents],
+            signatures=_of_all(keyset, bytes.fromhex(new.hash), key_of),
+            consents=_of_all(keyset, message, key_of)[:consents],
         )
         return changes.request(
             unit.session,
             request=request,
-            signature=road.signed(request),
+            signature=house.signed(request),
             attachments=proposal.to_json(),
             trust=current,
             now=unit.now,
         )
 
 
-def succeed(road: Road, keyset: Keyset) -> None:
+def succeed(house: House, keyset: Keyset, *, deliver: Callable[[], object], key_of: KeyOf = cosigner_key) -> None:
     """Propose it, and have the quorum of version 1 agree."""
-    asked = propose(road, keyset)
-    road.approve(asked.digest, "bob", "carol")
-    road.deliver()
-    with road.db.unit() as unit:
+    asked = propose(house, keyset, key_of=key_of)
+    house.approve(asked.digest, "bob", "carol")
+    deliver()
+    with house.db.unit() as unit:
         root = trust.in_force(unit.session).root
     assert root.newest_keyset(keyset.chain) == keyset, "the later keyset is in force"
 
@@ -97,34 +102,34 @@ def open_later(road: Road, client: str, *, branch: int, **changes: Any) -> str:
     return older
 
 
-def sweep(road: Road, client: str, amount_sat: int, *, out_of: str, **changes: Any) -> Withdrawal:
+def sweep(house: House, client: str, units: int, *, out_of: str, **changes: Any) -> Withdrawal:
     """Bob asks that the client's money leaves its older vault, to the next address of its newest."""
-    to = road.address(client)
+    to = house.address(client)
     request = SweepRequest(
         requester="bob",
         client=client,
         asset=REGTEST.asset.id,
-        amount=amount_sat,
+        amount=units,
         out_of=VaultName.parse(out_of, field="out_of"),
         to=VaultName.parse(to.vault, field="to"),
         index=to.index,
         destination=to.address,
         max_fee=20_000,
         purpose="east leaves",
-        not_after=road.now() + timedelta(days=2),
+        not_after=house.now() + timedelta(days=2),
         idempotency_key=f"sweep-{secrets.token_hex(8)}",
     )
     request = replace(request, **changes)
-    with road.db.unit() as unit:
+    with house.db.unit() as unit:
         return withdrawals.request_sweep(
             unit.session,
             request=request,
-            signature=road.signed(request),
+            signature=house.signed(request),
             trust=trust.in_force(unit.session),
             correlation_id="test",
             now=unit.now,
         ).withdrawal
 
 
-def _of_all(keyset: Keyset, message: bytes) -> tuple[Signature, ...]:
-    return tuple(Signature(member.id, cosigner_key(member.id).sign_statement(message)) for member in keyset.cosigners)
+def _of_all(keyset: Keyset, message: bytes, key_of: KeyOf) -> tuple[Signature, ...]:
+    return tuple(Signature(member.id, key_of(member.id).sign_statement(message)) for member in keyset.cosigners)
