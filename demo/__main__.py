@@ -11,7 +11,7 @@ from pathlib import Path
 from custody.kernel.errors import CustodyError
 from demo import ceremony, result, stage, story, story_of_ether
 from demo.ceremony import Outcome
-from demo.people import Cosigner, Person
+from demo.people import Cosigner, Person, StatusKeeper
 from demo.stage import COSIGNERS, Stage
 from demo.story import OnBitcoin
 from demo.story_of_ether import OnEthereum
@@ -80,12 +80,14 @@ def _prepare(set_up: Stage, clock: Clock) -> Tale:
     cosigners = [Cosigner.create(name, network, set_up.home / "cosigners") for name, network in COSIGNERS.items()]
     operators = {name: Person.create(name, keys) for name in OPERATORS}
     exchange = Person.create("exchange", keys)
+    keeper = StatusKeeper(set_up.home / "status")
 
     def hold() -> Outcome:
         return ceremony.hold(
             cosigners=cosigners,
             operators=list(operators.values()),
             requester=exchange,
+            keeper=keeper,
             policy_text=policy,
             assets=set_up.assets,
             folder=set_up.home / "ceremony",
@@ -99,6 +101,8 @@ def _prepare(set_up: Stage, clock: Clock) -> Tale:
     ceremony.install(set_up.runtime.database, outcome, policy_text=policy)
     clock.tell("three cosigners made an encrypted key for each chain and proved them: a 2-of-3 keyset on both")
     clock.tell(f"operators and cosigners signed one trust root; everybody compared its code: {outcome.code}")
+    stage.start_keeper(set_up, keeper)
+    clock.tell("a status service of its own says every few seconds what was taken back; nobody signs without")
     stage.start_cosigners(set_up, cosigners)
     return Tale(set_up, outcome, exchange, operators, clock.tell)
 

@@ -20,16 +20,18 @@ from custody.db import Database
 from custody.evidence.keysets import Keyset, KeysetCosigner
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import Person as RootPerson
-from custody.evidence.trust_root import SignedTrustRoot, TrustRoot
+from custody.evidence.trust_root import Service, SignedTrustRoot, TrustRoot
 from custody.evidence.words import digest_code
 from custody.kernel.ids import new_id
 from custody.kernel.money import Asset
 from custody.trust import operations as trust
 from custody.vaults import operations as vaults
-from demo.people import Cosigner, Person
+from demo.people import Cosigner, Person, StatusKeeper
 from policies.document import load_document
 
 THRESHOLD = 2
+KEEPER = "keeper"
+"""The status service, by its name in the trust root and to the API."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ def hold(
     cosigners: list[Cosigner],
     operators: list[Person],
     requester: Person,
+    keeper: StatusKeeper,
     policy_text: str,
     assets: Sequence[Asset],
     folder: Path,
@@ -66,7 +69,8 @@ def hold(
     folder.mkdir(parents=True, exist_ok=True)
     records = [json.loads(text) for text in _each(cosigners, _make_key)]
     (folder / "records.json").write_text(json.dumps(records, indent=1))
-    root = _root(_keysets(cosigners, records), operators, requester, policy_text, assets)
+    service = Service.parse(json.loads(keeper.run("init", "--service", KEEPER)), field="service")
+    root = _root(_keysets(cosigners, records), operators, requester, service, policy_text, assets)
     draft = folder / "trust-root.json"
     draft.write_text(json.dumps({"document": root.to_json(), "signatures": []}, indent=1))
     rounds = [
@@ -80,6 +84,9 @@ def hold(
     draft.write_text(json.dumps(signed.to_json(), indent=1))
     code = digest_code(root.hash)
     _each(cosigners, lambda one: one.run("pin", "--root", draft, "--fingerprint", code))
+    policy = folder / "policy.yaml"
+    policy.write_text(policy_text)
+    keeper.run("pin", "--root", draft, "--policy", policy, "--fingerprint", code)
     consents: dict[str, tuple[Signature, ...]] = {}
     for answer in rounds:
         for item in answer["consents"]:
@@ -142,6 +149,7 @@ def _root(
     keysets: Sequence[Keyset],
     operators: list[Person],
     requester: Person,
+    service: Service,
     policy_text: str,
     assets: Sequence[Asset],
 ) -> TrustRoot:
@@ -158,6 +166,7 @@ def _root(
         groups={group: tuple(sorted(members)) for group, members in policy.groups.items()},
         keysets=tuple(keysets),
         policy_hash=policy.hash,
+        services=(service,),
     )
 
 

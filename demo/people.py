@@ -133,6 +133,26 @@ class Cosigner:
         return done.stdout
 
 
+@dataclass(frozen=True)
+class StatusKeeper:
+    """The status service, acting only through its own program in a directory of its own."""
+
+    home: Path
+
+    def argv(self, *arguments: str | Path) -> list[str | Path]:
+        """The command line of ``custody-status``."""
+        return [sys.executable, "-m", "custody.statuskeeper.main", "--home", self.home, *arguments]
+
+    def run(self, *arguments: str | Path) -> str:
+        """Run one command; its output. Raises ``ServerFailed`` with the program's own words."""
+        done = subprocess.run(
+            self.argv(*arguments), capture_output=True, text=True, check=False, env=dict(os.environ), timeout=120
+        )
+        if done.returncode != 0:
+            raise ServerFailed(done.stderr.strip() or f"exit {done.returncode}", field="status service")
+        return done.stdout
+
+
 def in_an_hour() -> datetime:
     """When the story's requests and approvals run out."""
     return (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)

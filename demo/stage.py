@@ -24,9 +24,10 @@ from custody.kernel.money import Asset
 from custody.ledger import queries as ledger
 from custody.relaying import queries as relaying
 from custody.relaying.states import CarriageState
+from demo.ceremony import KEEPER
 from demo.child import free_port, write_secret
 from demo.evm import contracts
-from demo.people import Api, Cosigner
+from demo.people import Api, Cosigner, StatusKeeper
 from demo.servers import Anvil, Bitcoind, Broker, Postgres
 from demo.supervisor import Service, Supervisor, listening, says
 
@@ -44,6 +45,7 @@ ROLES = {
     "bob": "operator",
     "carol": "operator",
     **dict.fromkeys(COSIGNERS, "cosigner"),
+    KEEPER: "service",
 }
 QUICK = {
     "SCAN_SECONDS": "1",
@@ -194,6 +196,19 @@ def start_daemon(stage: Stage, *, workers: int = WORKERS, extra: Mapping[str, st
     )
 
 
+def start_keeper(stage: Stage, keeper: StatusKeeper) -> None:
+    """The status service; ready when the daemon has its first statement."""
+    api = f"http://127.0.0.1:{stage.api_port}"
+    token = stage.token_file(KEEPER)
+    stage.supervisor.start(
+        stage.supervisor.service(
+            "status service",
+            keeper.argv("serve", "--api", api, "--token-file", token, "--interval", "5", "--lifetime", "60"),
+            is_ready=says(stage.supervisor.logs / "status service.log", "was taken"),
+        )
+    )
+
+
 def start_cosigners(stage: Stage, cosigners: list[Cosigner]) -> None:
     """Each keyholder's own program, looking for bundles."""
     api = f"http://127.0.0.1:{stage.api_port}"
@@ -213,7 +228,7 @@ def start_cosigners(stage: Stage, cosigners: list[Cosigner]) -> None:
 
 def _forget(home: Path) -> None:
     """Every story begins anew: the last one's keys, tokens and chain go; the servers' programs and Postgres stay."""
-    for name in ("anvil", "bitcoind", "ceremony", "cosigners", "keys", "tokens"):
+    for name in ("anvil", "bitcoind", "ceremony", "cosigners", "keys", "status", "tokens"):
         shutil.rmtree(home / name, ignore_errors=True)
     (home / "keys").mkdir()
 

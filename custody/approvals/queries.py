@@ -91,6 +91,13 @@ def delayed(session: Session, *, now: datetime, limit: int = 1_000) -> list[File
     return [_view(row) for row in rows]
 
 
+def agreed(session: Session, *, kinds: Sequence[str], limit: int = 1_000) -> list[str]:
+    """Digests of intents of these kinds that were agreed to, the newest ``limit`` of them, oldest first."""
+    query = select(IntentRow.digest).where(IntentRow.kind.in_(kinds), IntentRow.state == "approved")
+    rows = session.execute(query.order_by(IntentRow.decided_at.desc()).limit(limit)).scalars().all()
+    return list(reversed(rows))
+
+
 def withdrawn(session: Session, *, now: datetime) -> list[str]:
     """Digests of intents that were rejected or cancelled and could still be presented to a cosigner.
 
@@ -109,10 +116,21 @@ def given(session: Session, *, digest: str) -> list[Approval]:
     return [Approval.parse(document) for document in rows]
 
 
-def proven(session: Session, *, digest: str) -> ProvenIntent:
-    """The intent with everything that proves it: what goes into a bundle."""
+def proven(session: Session, *, digest: str, root: TrustRoot | None = None) -> ProvenIntent:
+    """The intent with everything that proves it: what goes into a bundle.
+
+    With ``root``, without what was said with keys that it does not know (any more): that counts for nothing.
+    """
     filed = get(session, digest=digest)
-    return ProvenIntent(filed.intent, filed.request_signature, tuple(given(session, digest=digest)))
+    said = given(session, digest=digest)
+    if root is not None:
+        said = [approval for approval in said if _is_known(approval, root)]
+    return ProvenIntent(filed.intent, filed.request_signature, tuple(said))
+
+
+def _is_known(approval: Approval, root: TrustRoot) -> bool:
+    person, key = approval.statement.approver, approval.signature.key
+    return root.operator_key(person, key) is not None or root.operator_credential(person, key) is not None
 
 
 def tally(

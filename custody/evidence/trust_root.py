@@ -61,6 +61,17 @@ class Service:
         """The object in the trust root."""
         return {"id": self.id, "roles": list(self.roles), "keys": [key.to_json() for key in self.keys]}
 
+    @classmethod
+    def parse(cls, value: object, *, field: str) -> Service:
+        """Read it. Raises ``InvalidInput``."""
+        found = fields.exact_object(value, ("id", "roles", "keys"), field=field)
+        roles = fields.array(found["roles"], field=f"{field}.roles", limit=len(SERVICE_ROLES))
+        return cls(
+            id=fields.name(found["id"], field=f"{field}.id"),
+            roles=tuple(fields.one_of(role, SERVICE_ROLES, field=f"{field}.roles") for role in roles),
+            keys=_parse_keys(found["keys"], f"{field}.keys"),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PriceRules:
@@ -151,7 +162,7 @@ class TrustRoot:
             keysets=tuple(Keyset.parse(item, field=f"{field}.keysets") for item in _list(found, "keysets", field)),
             policy_hash=fields.hexadecimal(found["policy_hash"], field=f"{field}.policy_hash", length=32),
             previous=_parse_previous(found["previous"], f"{field}.previous"),
-            services=tuple(_parse_service(item, f"{field}.services") for item in _list(found, "services", field)),
+            services=tuple(Service.parse(item, field=f"{field}.services") for item in _list(found, "services", field)),
             console=None if found["console"] is None else Console.parse(found["console"], field=f"{field}.console"),
             cooling_seconds=fields.whole_number(found["cooling_seconds"], field=f"{field}.cooling_seconds"),
             cooling=_parse_cooling(found["cooling"], f"{field}.cooling"),
@@ -313,16 +324,6 @@ def _parse_person(value: object, field: str) -> Person:
 
 def _parse_keys(value: object, field: str) -> tuple[PublicKey, ...]:
     return tuple(PublicKey.parse(item, field=field) for item in fields.array(value, field=field, limit=20))
-
-
-def _parse_service(value: object, field: str) -> Service:
-    found = fields.exact_object(value, ("id", "roles", "keys"), field=field)
-    roles = fields.array(found["roles"], field=f"{field}.roles", limit=len(SERVICE_ROLES))
-    return Service(
-        id=fields.name(found["id"], field=f"{field}.id"),
-        roles=tuple(fields.one_of(role, SERVICE_ROLES, field=f"{field}.roles") for role in roles),
-        keys=_parse_keys(found["keys"], f"{field}.keys"),
-    )
 
 
 def _parse_previous(value: object, field: str) -> str | None:

@@ -193,7 +193,7 @@ def _reconsider(session: Session, row: ReturnRow, trust: InForce, now: datetime)
     standing = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
     if row.state != State.AWAITING_SIGNATURES or standing == "pending":
         return
-    payment = Payment(intents.proven(session, digest=row.digest), decision.to_json())
+    payment = Payment(intents.proven(session, digest=row.digest, root=trust.root), decision.to_json())
 
     def change(bundle: Bundle) -> Bundle:
         return replace(
@@ -373,7 +373,7 @@ def _bundle(
         created_at=now,
         not_after=now + lifetime,
         unsigned=unsigned,
-        payments=(Payment(intents.proven(session, digest=row.digest), filed.decision.to_json()),),
+        payments=(Payment(intents.proven(session, digest=row.digest, root=trust.root), filed.decision.to_json()),),
         openings=(opening,),
         policy=trust.policy_text,
         trust_root=trust.signed,

@@ -18,6 +18,7 @@ BUILT = frozenset(
         (28, 29),
         range(31, 36),
         range(37, 43),
+        range(53, 56),
         range(71, 75),
         range(76, 97),
     )

@@ -34,17 +34,17 @@ def slow(policy: str, delay: str = "1h") -> str:
 
 
 def change_request(
-    root: TrustRoot, *, kind: type[RuleChange] = PolicyChangeRequest, now: datetime = NOW, **changes: Any
+    new: TrustRoot, *, kind: type[RuleChange] = PolicyChangeRequest, now: datetime = NOW, **changes: Any
 ) -> RuleChange:
-    """Alice asks for ``root`` to follow."""
+    """Alice asks for ``new`` to follow."""
     asked = kind(
         requester="alice",
-        version=root.version,
-        root=root.hash,
+        version=new.version,
+        root=new.hash,
         subject="policy",
         purpose="as agreed",
         not_after=now + timedelta(days=2),
-        idempotency_key=f"change-{root.hash[:16]}",
+        idempotency_key=f"change-{new.hash[:16]}",
     )
     return replace(asked, **changes)
 

@@ -35,6 +35,7 @@ REASONS: dict[str, set[Reason]] = {
     "openings[].intent": {R.OPENING_NOT_PROVEN},
     "openings[].request_signature": {R.OPENING_NOT_PROVEN},
     "openings[].approvals": {R.OPENING_NOT_APPROVED},
+    "status": {R.STATUS_MISSING, R.STATUS_NOT_PROVEN},
     "trust_root.document": {R.ROOT_NOT_PINNED},
     "trust_root.signatures": {R.ROOT_NOT_IN_FORCE},
     "unsigned: inputs": COIN,

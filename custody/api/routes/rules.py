@@ -12,8 +12,8 @@ from custody.api.call import AsServiceOrCosigner, AsServiceOrOperator, Call
 from custody.approvals import queries as intents
 from custody.db import Unit
 from custody.evidence.announcement import Announcement, Waiting
+from custody.evidence.requests import FreezeRequest, UnfreezeRequest
 from custody.evidence.status import SignedStatus
-from custody.kernel.clock import rfc3339
 from custody.trust import status as statuses
 from custody.trust.operations import InForce
 
@@ -60,4 +60,8 @@ def _announced(unit: Unit, trust: InForce) -> Announcement:
 
 
 def _taken_back(unit: Unit) -> dict[str, Any]:
-    return {"withdrawn": intents.withdrawn(unit.session, now=unit.now), "at": rfc3339(unit.now)}
+    stops = intents.agreed(unit.session, kinds=(FreezeRequest.kind, UnfreezeRequest.kind))
+    return {
+        "withdrawn": intents.withdrawn(unit.session, now=unit.now),
+        "documents": [intents.proven(unit.session, digest=digest).to_json() for digest in stops],
+    }

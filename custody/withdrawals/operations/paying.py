@@ -241,7 +241,7 @@ def _attach(
     now: datetime,
 ) -> Attempt:
     digest = row.respend if planned.order.pays_nobody and row.respend else row.digest
-    proven = intents.proven(session, digest=digest)
+    proven = intents.proven(session, digest=digest, root=trust.root)
     decision = intents.get(session, digest=digest).decision
     # An account of a pool may have been made for another client: whoever signs has to know whose it is.
     owners = {row.client_id} | {item.client for item in planned.inputs if isinstance(item, Turn) and item.client}

@@ -70,7 +70,8 @@ def _renew(session: Session, attempt: str, trust: InForce, now: datetime) -> Non
         return
     if row.waiting_for == MORE_PEOPLE:
         row.waiting_for = None
-    payment = Payment(intents.proven(session, digest=digest), intents.get(session, digest=digest).decision.to_json())
+    proven = intents.proven(session, digest=digest, root=trust.root)
+    payment = Payment(proven, intents.get(session, digest=digest).decision.to_json())
 
     def change(bundle: Bundle) -> Bundle:
         return replace(
