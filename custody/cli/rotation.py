@@ -95,14 +95,15 @@ def start(
     pen = Pen(key, key_id, is_agreed=True)
     for opening in openings:
         _tell(ask(service, _opening(opening, Closing.of(requester, hours, "")), pen))
-    places: dict[str, Mapping[str, Any]] = {}
+    places: dict[tuple[str, str], Mapping[str, Any]] = {}
     for step in found["sweeps"]:
-        if step["to"] not in places:
-            # One address for each vault and run: its coins come together there, and all are the same client's.
+        whose = (step["client"], step["to"])
+        if whose not in places:
+            # One address for each client, vault and run: all that comes together there is the same client's.
             query = {"chain": step["chain"]}
-            places[step["to"]] = service.post("clients", step["client"], "addresses", body={}, query=query)
+            places[whose] = service.post("clients", step["client"], "addresses", body={}, query=query)
         closing = Closing.of(requester, hours, "")
-        _tell(ask(service, _sweep(step, places[step["to"]], purpose, closing), pen))
+        _tell(ask(service, _sweep(step, places[whose], purpose, closing), pen))
 
 
 REMAINING = ("keyset", "asset", "amount", "vaults")
