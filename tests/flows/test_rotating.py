@@ -12,15 +12,22 @@ import pytest
 from custody.evidence.intents import VaultName
 from custody.evidence.keysets import ProofRefused
 from custody.kernel.errors import InvalidInput
+from custody.reconciliation.stuck import stuck
+from custody.restore.operations import NotReplayed, finish
+from custody.restore.replay import replay
 from custody.rotation.model import RotationPlan, Step
 from custody.rotation.planning import NO_VAULT, Means, plan
 from custody.rotation.queries import read
 from custody.trust import operations as trust
+from custody.withdrawals.operations import expire_overdue
 from demo.servers import Bitcoind
 from tests.cosigner.builders import KEYSET
+from tests.integration.restore.conftest import Backup, backup
 from tests.support.road import Road, btc
 from tests.support.rotating import LATER, NEWCOMER, RotatingWorld, open_later, propose, succeed, sweep
 from tests.support.servers import FreshDatabase
+
+__all__ = ["backup"]
 
 
 @pytest.fixture
@@ -132,6 +139,50 @@ def test_plans_nothing_twice_and_nothing_that_is_stopped(road: Road) -> None:
     road.freeze_vault(pool)
     assert planned(road).steps == ()
     assert road.cancel(asked.id).state == "cancelled"
+    road.check()
+
+
+def test_a_database_that_forgot_a_sweep_pays_nothing_and_says_so(road: Road, backup: Backup) -> None:
+    road.open("acme")
+    road.deposit("acme", btc("0.5"))
+    rotate(road)
+    older = open_later(road, "acme", branch=60_030)
+    moved = sweep(road, "acme", btc("0.4999"), out_of=older, max_fee=10_000)
+    forgetful = backup()
+    road.approve(moved.digest, "alice")
+    road.settle()
+    road.mine(6)
+    assert road.state(moved) == "completed"
+
+    restored = road.on(forgetful)
+    assert restored.start() is not None
+    here = restored.runtime
+    replay(restored.db, [chain.followed for chain in here.chains.values()], seal_key=here.seal_key)
+    restored.settle()
+    stopped = {found.vault for found in restored.reconcile().breaks}
+    assert stopped == {older, f"{LATER}/60030"}, "one holds less than is booked, both less than is owed"
+    with pytest.raises(NotReplayed), restored.db.unit() as unit:
+        finish(unit.session, heights={here.only.chain: road.node.rpc("getblockcount")}, actor="test", now=unit.now)
+    assert restored.state(moved) == "pending_approval"
+    asked = restored.ask("acme", btc("0.04"))
+    restored.settle()
+    assert restored.attempts(asked) == [], "what arrived at the later vault pays nobody before people have looked"
+    restored.db.dispose()
+
+
+def test_a_sweep_that_nobody_agrees_to_is_in_the_stuck_queue(road: Road) -> None:
+    road.open("acme")
+    road.deposit("acme", btc("0.5"))
+    rotate(road)
+    older = open_later(road, "acme", branch=60_031)
+    asked = sweep(road, "acme", btc("0.1"), out_of=older)
+    with road.db.unit() as unit:
+        late = unit.now + timedelta(days=3)
+        rows = [row for row in stuck(unit.session, deadlines=road.runtime.deadlines, now=late) if row.id == asked.id]
+    assert [(row.state, row.why) for row in rows] == [("pending_approval", "waits for people's approval")]
+    with road.db.unit() as unit:
+        assert expire_overdue(unit.session, now=late) == [asked.id]
+    assert road.balance("acme") == (btc("0.5"), 0)
     road.check()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -50,10 +50,14 @@ class RotatingWorld(World):
     @cached_property
     def later(self) -> Keyset:
         """Of north, south and the newcomer."""
-        names = ("north", "south", NEWCOMER)
-        keys = [cosigner_key(name).header.account_key for name in names]
-        members = tuple(key_record(cosigner_key(name)).cosigner for name in names)
-        return Keyset(LATER, REGTEST.chain, 2, members, open_descriptor(threshold=2, keys=keys))
+        return keyset_of(("north", "south", NEWCOMER))
+
+
+def keyset_of(names: Sequence[str]) -> Keyset:
+    """Two of these, as the later keyset on Bitcoin."""
+    keys = [cosigner_key(name).header.account_key for name in names]
+    members = tuple(key_record(cosigner_key(name)).cosigner for name in names)
+    return Keyset(LATER, REGTEST.chain, 2, members, open_descriptor(threshold=2, keys=keys))
 
 
 def propose(house: House, keyset: Keyset, *, consents: int = 3, key_of: KeyOf = cosigner_key) -> Asked:
@@ -104,6 +108,20 @@ def open_later(road: Road, client: str, *, branch: int, **changes: Any) -> str:
 
 def sweep(house: House, client: str, units: int, *, out_of: str, **changes: Any) -> Withdrawal:
     """Bob asks that the client's money leaves its older vault, to the next address of its newest."""
+    request = sweep_request(house, client, units, out_of=out_of, **changes)
+    with house.db.unit() as unit:
+        return withdrawals.request_sweep(
+            unit.session,
+            request=request,
+            signature=house.signed(request),
+            trust=trust.in_force(unit.session),
+            correlation_id="test",
+            now=unit.now,
+        ).withdrawal
+
+
+def sweep_request(house: House, client: str, units: int, *, out_of: str, **changes: Any) -> SweepRequest:
+    """What bob asks for."""
     to = house.address(client)
     request = SweepRequest(
         requester="bob",
@@ -119,16 +137,7 @@ def sweep(house: House, client: str, units: int, *, out_of: str, **changes: Any)
         not_after=house.now() + timedelta(days=2),
         idempotency_key=f"sweep-{secrets.token_hex(8)}",
     )
-    request = replace(request, **changes)
-    with house.db.unit() as unit:
-        return withdrawals.request_sweep(
-            unit.session,
-            request=request,
-            signature=house.signed(request),
-            trust=trust.in_force(unit.session),
-            correlation_id="test",
-            now=unit.now,
-        ).withdrawal
+    return replace(request, **changes)
 
 
 def _of_all(keyset: Keyset, message: bytes, key_of: KeyOf) -> tuple[Signature, ...]:
