@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made from the hash-locked requirements; nothing is installed system-wide.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench soak down lock contracts
+.PHONY: help demo test check fmt bench soak down lock contracts hwi
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,7 +16,7 @@ help: ## show these targets
 demo: .venv/.stamp $(EVM) ## start the real servers and play the story (ONCE=1: exit instead of staying up)
 	@$(BIN)/python -m demo
 
-test: .venv/.stamp $(EVM) ## run every test, on real Postgres, broker, bitcoind and anvil (ARGS="-k name" to choose)
+test: .venv/.stamp .hwi/.stamp $(EVM) ## run every test, on real Postgres, broker, bitcoind and anvil (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: .venv/.stamp ## format, lint, types, import contracts, compose schema, architecture tests
@@ -53,6 +53,10 @@ lock: .venv/.stamp ## compile the locks from requirements/*.in (UPGRADE=--upgrad
 	@cd requirements && $(COMPILE) $(UPGRADE) cosigner.in build.in -o cosigner.txt
 	@cd requirements && $(COMPILE) $(UPGRADE) cosigner.in daemon.in build.in -o daemon.txt
 	@cd requirements && $(COMPILE) $(UPGRADE) cosigner.in daemon.in build.in dev.in -o dev.txt
+	@cd requirements && $(COMPILE) $(UPGRADE) hwi.in build.in -o hwi.txt
+
+hwi: .hwi/.stamp ## make the hardware wallets' command in an environment of its own, and print its path
+	@echo "$(CURDIR)/.hwi/bin/hwi"
 
 contracts: .venv/.stamp ## compile the test contracts anew with the locked compiler
 	@command -v npm >/dev/null || { echo "error: npm: $(NO_NPM))" >&2; exit 2; }
@@ -79,3 +83,14 @@ $(EVM): demo/evm/package.json demo/evm/package-lock.json
 	$(PIP) --no-build-isolation --no-deps -e . && \
 	echo "  $$(( $$(date +%s) - began )) s    .venv is ready"
 	@touch $@
+
+# HWI is a command of its own: it pins what cannot stand beside our libraries, and no Python after 3.12.
+.hwi/.stamp: requirements/build.txt requirements/hwi.txt
+	@mkdir -p .hwi; \
+	if [ -n "$$HWI" ] || command -v hwi >/dev/null; then touch $@; exit 0; fi; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { echo "  HWI has no release for this Python; set HWI to one of another"; touch $@; exit 0; }; \
+	echo "  making .hwi and installing the locked HWI"; \
+	[ -x .hwi/bin/pip ] || $(PYTHON) -m venv .hwi; \
+	.hwi/bin/pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements/build.txt && \
+	.hwi/bin/pip install -qq --disable-pip-version-check --no-input --no-build-isolation --require-hashes -r requirements/hwi.txt && \
+	touch $@

@@ -10,8 +10,8 @@ import sys
 import time
 
 MEASUREMENTS = (
-    "ledger", "scan", "addresses", "safe_addresses", "evm_holdings", "reconcile", "withdrawal", "worker_ready",
-    "cosigner",
+    "ledger", "scan", "addresses", "safe_addresses", "evm_holdings", "reconcile", "windows", "withdrawal",
+    "worker_ready", "cosigner", "policy_prove", "policy_simulate",
 )  # fmt: skip
 
 

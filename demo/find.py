@@ -16,7 +16,11 @@ from pathlib import Path
 from custody.kernel.errors import Unavailable
 
 GET_BITCOIND = Path(__file__).with_name("get-bitcoind.sh")
+GET_SOFTHSM = Path(__file__).with_name("get-softhsm.sh")
+HWI_ENVIRONMENT = Path(__file__).parents[1] / ".hwi"
 EVM_PACKAGES = Path(__file__).parent / "evm" / "node_modules"
+_LIBRARIES = (Path("/usr/lib"), Path("/usr/local/lib"), Path("/opt/homebrew/lib"))
+_SOFTHSM = ("softhsm/libsofthsm2.so", "*/softhsm/libsofthsm2.so")
 POSTGRES_PROGRAMS = ("initdb", "postgres")
 POSTGRES_MAJOR = 15
 
@@ -87,8 +91,45 @@ def bitcoind_program(*, fetch: bool = True) -> Path:
 
 def bitcoind_prefix() -> Path:
     """Where a fetched node is kept between runs and between clones."""
-    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(cache) / "custody-bitcoind"
+    return _cache() / "custody-bitcoind"
+
+
+def softhsm() -> tuple[Path, Path]:
+    """SoftHSM's PKCS#11 module and ``softhsm2-util``: ``$SOFTHSM2_MODULE``, the system's, else a private copy made now.
+
+    The copy is Debian's signed package unpacked under the cache; nothing is installed. Raises ``MissingComponent``.
+    """
+    named, util = os.environ.get("SOFTHSM2_MODULE"), shutil.which("softhsm2-util")
+    if named and not Path(named).is_file():
+        raise MissingComponent("SOFTHSM2_MODULE names no file", field="softhsm")
+    system = (
+        [Path(named)]
+        if named
+        else [path for folder in _LIBRARIES for at in _SOFTHSM for path in sorted(folder.glob(at))]
+    )
+    if util and system:
+        return system[0], Path(util)
+    run = _fetch(GET_SOFTHSM, _cache() / "custody-softhsm")
+    if run.returncode:
+        raise _missing(
+            "softhsm", _last_line(run), debian="apt install softhsm2", macos="brew install softhsm",
+            variable="SOFTHSM2_MODULE",
+        )  # fmt: skip
+    return Path(run.stdout.strip().splitlines()[-1]), _cache() / "custody-softhsm" / "bin" / "softhsm2-util"
+
+
+def hwi_program() -> Path:
+    """The hardware wallets' command: ``$HWI``, PATH, else the environment ``make hwi`` makes.
+
+    Raises ``MissingComponent``.
+    """
+    named = _from_variable("HWI", "hwi")
+    if named:
+        return named
+    found = shutil.which("hwi") or shutil.which(str(HWI_ENVIRONMENT / "bin" / "hwi"))
+    if found:
+        return Path(found)
+    raise MissingComponent("none on PATH and none installed (make hwi installs it; or set HWI)", field="hwi")
 
 
 def anvil_program() -> Path:
@@ -173,14 +214,24 @@ def _from_variable(variable: str, component: str) -> Path | None:
 
 def _fetched_bitcoind() -> Path:
     print("bitcoind: not on this machine; fetching Debian's package into a private prefix", file=sys.stderr, flush=True)
+    run = _fetch(GET_BITCOIND, bitcoind_prefix())
+    return _no_bitcoind(_last_line(run)) if run.returncode else Path(run.stdout.strip().splitlines()[-1])
+
+
+def _fetch(script: Path, prefix: Path) -> subprocess.CompletedProcess[str]:
     bash = shutil.which("bash")
     if bash is None:
-        return _no_bitcoind("bash is needed to fetch one")
-    run = subprocess.run([bash, GET_BITCOIND, bitcoind_prefix()], capture_output=True, text=True, check=False)
-    if run.returncode:
-        lines = run.stderr.strip().splitlines()
-        return _no_bitcoind(lines[-1].removeprefix("get-bitcoind: ") if lines else "fetching one failed")
-    return Path(run.stdout.strip().splitlines()[-1])
+        return subprocess.CompletedProcess([], 3, "", "bash is needed to fetch one")
+    return subprocess.run([bash, script, prefix], capture_output=True, text=True, check=False)
+
+
+def _last_line(run: subprocess.CompletedProcess[str]) -> str:
+    lines = run.stderr.strip().splitlines()
+    return lines[-1].partition(": ")[2] or lines[-1] if lines else "fetching one failed"
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def _anvil_remedy() -> str:

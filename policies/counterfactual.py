@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 from policies.conditions import AmountWithin, UsdWithin
-from policies.decision import Outcome
+from policies.decision import Outcome, Verdict
 from policies.document import Document
 from policies.facts import Facts, Usage
-from policies.judgement import Finding, Verdict, judge, seen_by, unnamed, verdict_of
+from policies.judgement import Finding, Judged, judge, seen_by, unnamed
 from policies.obligations import Obligations, obligation_words
 from policies.quantities import usd_words
 from policies.readings import known_amount, known_decimals, known_usd
@@ -22,14 +22,12 @@ CENT: Final = 10_000
 """In millionths of a US dollar: how fine a difference is told to people, rounded up."""
 
 
-def would_change(document: Document, facts: Facts, usage: Usage, verdict: Verdict) -> tuple[str, ...]:
+def would_change(judged: Judged, usage: Usage) -> tuple[str, ...]:
     """Plain sentences: how much less would need less, and what one condition keeps a permit from matching."""
+    facts, verdict = judged.facts, judged.verdict
     if verdict.outcome is Outcome.ALLOW or unnamed(facts):
         return ()
-    sentences = [
-        *_smaller_amounts(document, facts, usage, verdict),
-        *_nearly_permitted(document, facts, usage, verdict),
-    ]
+    sentences = [*_smaller_amounts(judged.document, facts, usage, verdict), *_nearly_permitted(judged)]
     return tuple(sentences[:MAX_SENTENCES])
 
 
@@ -52,7 +50,7 @@ def _smaller_amounts(document: Document, facts: Facts, usage: Usage, verdict: Ve
     in_dollars = _turning_dollars(document, facts, usage, asked)
     best = verdict
     for units in sorted({point for point in in_units | in_dollars.keys() if 0 < point < asked}, reverse=True):
-        found = verdict_of([], judge(document, at_units(facts, units), usage))
+        found = judge(document, at_units(facts, units), usage).verdict
         if found.looser_than(best):
             less = f"{_decimal(asked - units, decimals)} {facts.asset}"
             if units not in in_units:
@@ -118,9 +116,9 @@ def _concerns(rule: Rule, facts: Facts) -> bool:
     return truth is True or (truth is None and not isinstance(rule, Permit))
 
 
-def _nearly_permitted(document: Document, facts: Facts, usage: Usage, verdict: Verdict) -> Iterable[str]:
-    findings = judge(document, facts, usage)
-    if verdict.outcome is not Outcome.DENY or any(_forbids(finding) for finding in findings):
+def _nearly_permitted(judged: Judged) -> Iterable[str]:
+    findings, facts = list(judged.findings()), judged.facts
+    if judged.verdict.outcome is not Outcome.DENY or any(_forbids(finding) for finding in findings):
         return
     for finding in findings:
         rule = finding.rule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -58,20 +58,119 @@ class UsageRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """The policy's answer to one request. Two decisions of the same document and facts are equal."""
+class Explanation:
+    """Why it was decided so, ready to be stored."""
+
+    trace: tuple[TraceLine, ...]
+    usage: tuple[UsageRead, ...]
+    facts: Mapping[str, str]
+    """As ``Facts.to_json`` wrote them."""
+    would_change: tuple[str, ...]
+    """In plain words: what would have been answered otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The bare answer, without its reasons."""
 
     outcome: Outcome
     obligations: Obligations
     """Empty unless ``outcome`` is ``require``."""
     rules: tuple[MatchedRule, ...]
-    trace: tuple[TraceLine, ...]
-    usage: tuple[UsageRead, ...]
-    facts: Mapping[str, str]
-    """As ``Facts.to_json`` wrote them."""
-    document_hash: str
-    would_change: tuple[str, ...] = ()
-    """In plain words: what would have been answered otherwise."""
+    """Those that applied, sorted."""
+
+    def looser_than(self, other: Verdict) -> bool:
+        """Whether this asks for less than ``other`` and for nothing more."""
+        if self.outcome is not other.outcome:
+            return _STRICTNESS.index(self.outcome) < _STRICTNESS.index(other.outcome)
+        joined = self.obligations.join(other.obligations)
+        return joined == other.obligations and joined != self.obligations
+
+
+class Reasons:
+    """An explanation that is written when it is first read, out of material that nobody changes."""
+
+    __slots__ = ("_material", "_write", "_written")
+
+    def __init__(self, write: Callable[[Any], Explanation], material: object) -> None:
+        self._write, self._material = write, material
+        self._written: Explanation | None = None
+
+    def written(self) -> Explanation:
+        """The explanation, always the same."""
+        if self._written is None:
+            self._written = self._write(self._material)
+        return self._written
+
+
+class Decision:
+    """The policy's answer to one request. Two decisions of the same document and facts are equal."""
+
+    __slots__ = ("_document_hash", "_reasons", "_verdict")
+
+    def __init__(self, verdict: Verdict, document_hash: str, reasons: Reasons) -> None:
+        self._verdict, self._document_hash, self._reasons = verdict, document_hash, reasons
+
+    @property
+    def verdict(self) -> Verdict:
+        """Outcome, obligations and rules together."""
+        return self._verdict
+
+    @property
+    def outcome(self) -> Outcome:
+        """Deny, allow or require."""
+        return self._verdict.outcome
+
+    @property
+    def obligations(self) -> Obligations:
+        """Empty unless ``outcome`` is ``require``."""
+        return self._verdict.obligations
+
+    @property
+    def rules(self) -> tuple[MatchedRule, ...]:
+        """Those that applied, sorted."""
+        return self._verdict.rules
+
+    @property
+    def document_hash(self) -> str:
+        """Of the document that was asked."""
+        return self._document_hash
+
+    @property
+    def reasons(self) -> Reasons:
+        """What follows here, written when one of it is first read."""
+        return self._reasons
+
+    @property
+    def trace(self) -> tuple[TraceLine, ...]:
+        """Every rule of the document, and why it matched or did not."""
+        return self._reasons.written().trace
+
+    @property
+    def usage(self) -> tuple[UsageRead, ...]:
+        """What the limits and totals that mattered had seen."""
+        return self._reasons.written().usage
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """As ``Facts.to_json`` wrote them."""
+        return self._reasons.written().facts
+
+    @property
+    def would_change(self) -> tuple[str, ...]:
+        """In plain words: what would have been answered otherwise."""
+        return self._reasons.written().would_change
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Decision):
+            return NotImplemented
+        mine, theirs = (self._verdict, self._document_hash), (other.verdict, other.document_hash)
+        return mine == theirs and self._reasons.written() == other.reasons.written()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Decision({self._verdict!r}, {self._document_hash!r})"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values without a fraction, ready for canonical JSON."""
@@ -107,16 +206,8 @@ def stricter(earlier: Decision, later: Decision) -> Decision:
     outcome = max(earlier.outcome, later.outcome, key=_STRICTNESS.index)
     joined = earlier.obligations.join(later.obligations) if outcome is Outcome.REQUIRE else Obligations()
     shown = earlier if _harder(earlier, later) else later
-    return Decision(
-        outcome=outcome,
-        obligations=joined,
-        rules=tuple(sorted({*earlier.rules, *later.rules})),
-        trace=shown.trace,
-        usage=shown.usage,
-        facts=shown.facts,
-        document_hash=shown.document_hash,
-        would_change=shown.would_change,
-    )
+    verdict = Verdict(outcome, joined, tuple(sorted({*earlier.rules, *later.rules})))
+    return Decision(verdict, shown.document_hash, shown.reasons)
 
 
 def explain(decision: Decision) -> list[str]:
@@ -167,16 +258,15 @@ def _fields(item: TraceLine | UsageRead) -> dict[str, Any]:
 
 
 def _read(value: Any) -> Decision:
-    return Decision(
-        outcome=Outcome(value["outcome"]),
-        obligations=_read_obligations(value),
-        rules=tuple(MatchedRule(_word(rule["kind"]), _word(rule["title"])) for rule in value["rules"]),
+    explanation = Explanation(
         trace=tuple(TraceLine(**{name: _word(text) for name, text in line.items()}) for line in value["trace"]),
         usage=tuple(_read_usage(read) for read in value["usage"]),
         facts={_word(name): _word(text) for name, text in value["facts"].items()},
-        document_hash=_word(value["document_hash"]),
         would_change=tuple(_word(words) for words in value["would_change"]),
     )
+    rules = tuple(MatchedRule(_word(rule["kind"]), _word(rule["title"])) for rule in value["rules"])
+    verdict = Verdict(Outcome(value["outcome"]), _read_obligations(value), rules)
+    return Decision(verdict, _word(value["document_hash"]), Reasons(lambda material: material, explanation))
 
 
 def _read_obligations(value: dict[str, Any]) -> Obligations:

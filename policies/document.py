@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from custody.kernel.canonical import digest_bytes
+from policies.answering import Tables
 from policies.names import Members, Names
 from policies.rules import NAMES, READERS, Rule
 from policies.strict_yaml import Item, PolicyError, listed, read_yaml
+from policies.vocabulary import KINDS
 
 MAX_RULES: Final = 1_000
 MAX_MEMBERS: Final = 200
@@ -30,6 +32,15 @@ class Document:
     """Role to the ids of the people who hold it."""
     client_groups: Members = field(default_factory=dict)
     """Group of clients to the ids of its clients."""
+    _tables: dict[str, Tables] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def tables(self, kind: str) -> Tables:
+        """How its rules answer to requests of one kind, made when first asked for. All unknown kinds are one."""
+        tables = self._tables.get(kind)
+        if tables is None:
+            known = kind if kind in KINDS else ""
+            tables = self._tables.setdefault(known, Tables(self.rules, known))
+        return tables
 
 
 def document_hash(text: str) -> str:

@@ -6,107 +6,17 @@ limit or a total has seen is asked of ``usage``; ``windows.windows_needed`` says
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final
-
-from policies.conditions import Condition
-from policies.conditions_total import TotalWithin
-from policies.counterfactual import would_change
-from policies.decision import OTHER_KIND, Decision, MatchedRule, TraceLine, UsageRead
+from policies.decision import Decision, Reasons
 from policies.document import Document
+from policies.explanation import write
 from policies.facts import Facts, Usage
-from policies.judgement import CountedOnce, Finding, judge, seen_by, unnamed, verdict_of
-from policies.quantities import usd_words
-from policies.readings import key_under, known_usd
-from policies.rules import Rule
-from policies.rules.permit import Permit
-from policies.vocabulary import KINDS
-from policies.windows import windows_of
-
-DEFAULT_RULE: Final = MatchedRule("default", "deny what nobody can name")
-"""What denies an unknown kind, asset, chain, destination, client or amount before any rule is asked."""
+from policies.judgement import DEFAULT_RULE, judge
 
 
 def evaluate(document: Document, facts: Facts, usage: Usage) -> Decision:
     """Decide ``facts`` under ``document``. Raises nothing of its own: what it cannot know, it denies."""
-    counted = CountedOnce(usage)
-    gaps, findings = unnamed(facts), judge(document, facts, counted)
-    verdict = verdict_of(gaps, findings)
-    rules = [MatchedRule(finding.rule.kind, finding.rule.title) for finding in findings if finding.applies]
-    return Decision(
-        outcome=verdict.outcome,
-        obligations=verdict.obligations,
-        rules=tuple(sorted([DEFAULT_RULE, *rules] if gaps else rules)),
-        trace=tuple(_trace(gaps, findings, facts, counted)),
-        usage=tuple(_usage_read(findings, facts, counted)),
-        facts=facts.to_json(),
-        document_hash=document.hash,
-        would_change=would_change(document, facts, counted, verdict),
-    )
+    judged = judge(document, facts, usage)
+    return Decision(judged.verdict, document.hash, Reasons(write, judged))
 
 
-_WORDS: Final = {True: "yes", False: "no", None: "unknown"}
-
-
-def _trace(gaps: list[str], findings: list[Finding], facts: Facts, usage: Usage) -> Iterable[TraceLine]:
-    if gaps:
-        yield TraceLine(DEFAULT_RULE.kind, DEFAULT_RULE.title, "yes", f"unknown: {', '.join(gaps)}")
-    for finding in findings:
-        rule = finding.rule
-        yield TraceLine(rule.kind, rule.title, _WORDS[finding.truth], _because(finding, facts, usage))
-
-
-def _because(finding: Finding, facts: Facts, usage: Usage) -> str:
-    rule, match = finding.rule, finding.rule.match
-    if finding.truth is True:
-        held = [condition.words for condition in match.conditions]
-        return "; ".join([*held, *(total.words for total in match.totals), *_limit_words(rule)])
-    if facts.kind not in match.kinds:
-        return f"{OTHER_KIND} {facts.kind if facts.kind in KINDS else 'this kind'}"
-    wrong = [_wrong(condition, condition.holds(facts), facts) for condition in match.failing(facts)]
-    if _counts(rule, facts):
-        wrong += _wrong_totals(rule, facts, usage)
-    return "; ".join(wrong or [_said(words, finding.truth) for words in _limit_words(rule)])
-
-
-def _wrong_totals(rule: Rule, facts: Facts, usage: Usage) -> Iterable[str]:
-    for total in rule.match.totals:
-        truth = total.holds(facts, seen_by(rule, total.per, total.window_seconds, facts, usage))
-        if truth is not True:
-            yield _wrong(total, truth, facts)
-
-
-def _wrong(condition: Condition | TotalWithin, truth: bool | None, facts: Facts) -> str:
-    moved = known_usd(facts)
-    if truth is None and condition.field == "usd" and moved is not None:
-        now, before = usd_words(facts.usd_micros or 0), usd_words(facts.usd_micros_asked or 0)
-        return f"not so of both {now} now and {before} when requested: {condition.words}"
-    return _said(condition.words, truth)
-
-
-def _said(words: str, truth: bool | None) -> str:
-    return f"unknown: {words}" if truth is None else f"not so: {words}"
-
-
-def _limit_words(rule: Rule) -> list[str]:
-    return [rule.limit.words] if isinstance(rule, Permit) and rule.limit else []
-
-
-def _usage_read(findings: list[Finding], facts: Facts, usage: Usage) -> Iterable[UsageRead]:
-    for rule in (finding.rule for finding in findings if _counts(finding.rule, facts)):
-        for per, window_seconds in windows_of(rule):
-            if key_under(per, facts) is not None:
-                yield _read(rule, per, window_seconds, facts, usage)
-
-
-def _counts(rule: Rule, facts: Facts) -> bool:
-    """Whether what came before matters to the rule: its other conditions hold, or may hold where unknown counts."""
-    truth = rule.match.holds(facts)
-    return truth is True or (truth is None and not isinstance(rule, Permit))
-
-
-def _read(rule: Rule, per: str, window_seconds: int, facts: Facts, usage: Usage) -> UsageRead:
-    used, key = usage(rule.title, per, window_seconds), key_under(per, facts) or ""
-    if used is None:
-        return UsageRead(rule.title, per, key, window_seconds, None, None)
-    return UsageRead(rule.title, per, key, window_seconds, used.amount_units, used.count, used.usd_micros)
+__all__ = ["DEFAULT_RULE", "evaluate"]

@@ -104,7 +104,11 @@ class UsageTotals:
 
 
 class Usage(Protocol):
-    """How the engine asks what was already asked for under one rule: its limit and its totals alike."""
+    """How the engine asks what was already asked for under one rule: its limit and its totals alike.
+
+    A snapshot, taken for one decision: it answers the same however often and whenever it is asked, for a decision
+    asks again when its reasons are read.
+    """
 
     def __call__(self, rule_id: str, per: str, window_seconds: int, /) -> UsageTotals | None:
         """Totals for the rule with this title, this request excluded; ``None`` where nobody knows."""

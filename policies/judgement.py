@@ -1,14 +1,17 @@
-"""How each rule stands to a request, and the bare answer that follows; ``engine`` adds the reasons."""
+"""How each rule stands to a request, and the bare answer that follows; ``explanation`` says why in words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from policies.decision import Outcome
+from policies.answering import Tables, Window, each
+from policies.decision import MatchedRule, Outcome, Verdict
 from policies.document import Document
 from policies.facts import Facts, Usage, UsageTotals
+from policies.kept import MOST_KEPT
 from policies.obligations import Obligations
 from policies.readings import key_under, value_known
 from policies.rules import Rule
@@ -16,20 +19,11 @@ from policies.rules.permit import Permit
 from policies.rules.require import Require
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
 
+Seen = dict[tuple[str, str, int], UsageTotals | None]
+"""What was answered to rule, per and window."""
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The bare answer, without its reasons."""
-
-    outcome: Outcome
-    obligations: Obligations
-
-    def looser_than(self, other: Verdict) -> bool:
-        """Whether this asks for less than ``other`` and for nothing more."""
-        if self.outcome is not other.outcome:
-            return _STRICTNESS[self.outcome] < _STRICTNESS[other.outcome]
-        joined = self.obligations.join(other.obligations)
-        return joined == other.obligations and joined != self.obligations
+DEFAULT_RULE: Final = MatchedRule("default", "deny what nobody can name")
+"""What denies an unknown kind, asset, chain, destination, client or amount before any rule is asked."""
 
 
 class Finding(NamedTuple):
@@ -40,19 +34,67 @@ class Finding(NamedTuple):
     applies: bool
 
 
-class CountedOnce:
-    """A ``Usage`` that asks another one at most once per limit, so that one decision sees one count."""
+class AskedOnce:
+    """A ``Usage`` that asks another one only for what was not ``seen`` before, so that one decision sees one count."""
 
-    def __init__(self, usage: Usage) -> None:
-        self._usage = usage
-        self._seen: dict[tuple[str, str, int], UsageTotals | None] = {}
+    __slots__ = ("_seen", "_usage")
+
+    def __init__(self, usage: Usage, seen: Seen) -> None:
+        self._usage, self._seen = usage, dict(seen)
 
     def __call__(self, rule_id: str, per: str, window_seconds: int, /) -> UsageTotals | None:
-        """Totals for a rule's limit, as first answered."""
+        """Totals for one window of a rule, as first answered."""
         asked = (rule_id, per, window_seconds)
         if asked not in self._seen:
             self._seen[asked] = self._usage(rule_id, per, window_seconds)
         return self._seen[asked]
+
+
+class Judged:
+    """Every rule against one request, and what follows. Nothing of it changes any more."""
+
+    __slots__ = ("bits", "document", "facts", "seen", "tables", "usage", "verdict")
+
+    def __init__(
+        self, document: Document, facts: Facts, usage: Usage, tables: Tables, bits: int, seen: Seen, verdict: Verdict
+    ) -> None:
+        self.document, self.facts, self.usage = document, facts, usage
+        self.tables = tables
+        self.bits = bits
+        """How the rules of ``tables`` stand, as ``kept`` describes it, with their totals and limits."""
+        self.seen = seen
+        """What ``usage`` answered so far."""
+        self.verdict = verdict
+
+    def findings(self) -> Iterator[Finding]:
+        """Rule by rule in the document's order. One that is not about this kind is known not to match."""
+        place = {rule.title: n for n, rule in enumerate(self.tables.rules)}
+        for rule in self.document.rules:
+            n = place.get(rule.title)
+            truth = False if n is None else self._truth(n)
+            yield Finding(rule, truth, truth is True if isinstance(rule, Permit) else truth is not False)
+
+    def _truth(self, n: int) -> bool | None:
+        return True if self.bits >> self.tables.count + n & 1 else None if self.bits >> n & 1 else False
+
+
+def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
+    """How every rule stands to ``facts``. Asks ``usage`` only for what ``windows.windows_needed`` lists.
+
+    Unknown keeps a ``permit`` from applying and makes the others apply.
+    """
+    tables = document.tables(facts.kind)
+    bits, counting = tables.answers(facts)
+    seen: Seen = {}
+    for windows, applies, does, unknown, false in counting:
+        if bits & applies:
+            truth = _within_windows(windows, bits & does != 0, facts, usage, seen)
+            if not truth:
+                bits &= unknown if truth is None else false
+    known = bits >> tables.count
+    answered = known & tables.known_counts | bits & tables.others
+    verdict = tables.verdicts.get(answered) or _verdict(tables, answered)
+    return Judged(document, facts, usage, tables, bits, seen, verdict)
 
 
 def unnamed(facts: Facts) -> list[str]:
@@ -62,46 +104,50 @@ def unnamed(facts: Facts) -> list[str]:
     return [field for field in MUST_BE_KNOWN.get(facts.kind, ()) if not value_known(facts, field)]
 
 
-def judge(document: Document, facts: Facts, usage: Usage) -> list[Finding]:
-    """Each rule against the request. Unknown keeps a ``permit`` from applying and makes the others apply."""
-    findings = []
-    for rule in document.rules:
-        truth = _truth(rule, facts, usage)
-        findings.append(Finding(rule, truth, truth is True if isinstance(rule, Permit) else truth is not False))
-    return findings
-
-
-def verdict_of(gaps: list[str], findings: Iterable[Finding]) -> Verdict:
-    """Join what applies into one answer."""
-    applying = [finding.rule for finding in findings if finding.applies]
-    kinds = {rule.kind for rule in applying}
-    if gaps or "forbid" in kinds or "permit" not in kinds:
-        return Verdict(Outcome.DENY, Obligations())
-    obligations = Obligations()
-    for rule in applying:
-        if isinstance(rule, Require):
-            obligations = obligations.join(rule.obligations)
-    return Verdict(Outcome.REQUIRE if obligations else Outcome.ALLOW, obligations)
-
-
-_STRICTNESS: Final = {Outcome.ALLOW: 0, Outcome.REQUIRE: 1, Outcome.DENY: 2}
-
-
-def _truth(rule: Rule, facts: Facts, usage: Usage) -> bool | None:
-    """What is known to be false decides; only then is what came before asked for, and only where it can matter."""
-    truth = rule.match.holds(facts)
-    if truth is False or (truth is None and isinstance(rule, Permit)):
-        return truth
-    for total in rule.match.totals:
-        part = total.holds(facts, seen_by(rule, total.per, total.window_seconds, facts, usage))
-        if part is False:
-            return False
-        truth = truth if part else None
-    if truth and isinstance(rule, Permit) and rule.limit:
-        return rule.limit.admits(facts, seen_by(rule, rule.limit.per, rule.limit.window_seconds, facts, usage))
-    return truth
-
-
 def seen_by(rule: Rule, per: str, window_seconds: int, facts: Facts, usage: Usage) -> UsageTotals | None:
     """What was asked before under the rule's match and the request's key; ``None`` where either is unknown."""
     return None if key_under(per, facts) is None else usage(rule.title, per, window_seconds)
+
+
+def _verdict(tables: Tables, answered: int) -> Verdict:
+    """What follows where the rules of these bits apply; the bit after the last is set where all is named."""
+    verdict = _joined([tables.rules[n] for n in each(answered & ~(1 << tables.count))], answered >> tables.count)
+    if len(tables.verdicts) < MOST_KEPT:
+        tables.verdicts[answered] = verdict
+    return verdict
+
+
+def _joined(rules: list[Rule], named: int) -> Verdict:
+    matched = tuple(sorted(MatchedRule(rule.kind, rule.title) for rule in rules))
+    kinds = {rule.kind for rule in rules}
+    if not named:
+        return Verdict(Outcome.DENY, Obligations(), (DEFAULT_RULE, *matched))
+    if "forbid" in kinds or "permit" not in kinds:
+        return Verdict(Outcome.DENY, Obligations(), matched)
+    obligations = Obligations()
+    for rule in rules:
+        if isinstance(rule, Require):
+            obligations = obligations.join(rule.obligations)
+    # It answers other requests too, so nobody may write in it.
+    obligations = replace(obligations, approvals=MappingProxyType(obligations.approvals))
+    return Verdict(Outcome.REQUIRE if obligations else Outcome.ALLOW, obligations, matched)
+
+
+def _within_windows(windows: Sequence[Window], known: bool, facts: Facts, usage: Usage, seen: Seen) -> bool | None:
+    """Whether a rule matches whose ``match`` is ``known`` to, or may for all that is known: with totals and limit."""
+    truth = known or None
+    for asked, key, holds, limits in windows:
+        if limits and truth is None:
+            break
+        if not key(facts):
+            used = None
+        elif asked in seen:
+            used = seen[asked]
+        else:
+            used = seen[asked] = usage(*asked)
+        part = holds(facts, used)
+        if part is False:
+            return False
+        if part is None:
+            truth = None
+    return truth

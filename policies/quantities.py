@@ -24,11 +24,11 @@ class Threshold:
 
     def below(self, units: int, decimals: int) -> bool:
         """Whether ``units`` (of an asset with ``decimals``) are strictly more than this."""
-        return _shifted(units, self.places) > _shifted(self.digits, decimals)
+        return units * _POWERS[self.places] > self.digits * _POWERS[decimals]
 
     def floor_units(self, decimals: int) -> int:
         """The largest number of base units that is not above this."""
-        return _shifted(self.digits, decimals) // _shifted(1, self.places)
+        return self.digits * _POWERS[decimals] // _POWERS[self.places]
 
 
 def read_threshold(item: Item) -> Threshold:
@@ -85,5 +85,5 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LONGEST = 366 * 86_400
 
 
-def _shifted(number: int, places: int) -> int:
-    return number * int(10**places)
+_POWERS: Final = tuple(int(10**places) for places in range(128))
+"""More than any asset's decimals and any document's places."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Final
 
 from policies.facts import Facts
@@ -43,7 +44,7 @@ def known_age(facts: Facts, field: str) -> int | None:
 
 def value_of(facts: Facts, field: str) -> str | None:
     """The word or id that ``facts`` have for a field of sets; ``None`` where it is missing or not in its vocabulary."""
-    value = READ[field](facts) or None
+    value = getattr(facts, READ[field]) or None
     closed = CLOSED_SETS.get(field)
     if closed is not None and (value not in closed or value == UNKNOWN_DESTINATION):
         return None
@@ -59,30 +60,32 @@ def value_known(facts: Facts, field: str) -> bool:
 
 def key_under(per: str, facts: Facts) -> str | None:
     """What requests are counted together under, for one of ``SCOPES``; ``None`` where that is unknown."""
-    return EVERYONE if per == EVERYONE else _KEY[per](facts) or None
+    return KEYS[per](facts) or None
 
 
-READ: Final[dict[str, Callable[[Facts], str | None]]] = {
-    "kind": lambda facts: facts.kind,
-    "requester": lambda facts: facts.requester,
-    "requester.group": lambda facts: facts.requester,
-    "client": lambda facts: facts.client,
-    "client.group": lambda facts: facts.client,
-    "client.status": lambda facts: facts.client_status,
-    "segregation": lambda facts: facts.segregation,
-    "asset": lambda facts: facts.asset,
-    "chain": lambda facts: facts.chain,
-    "destination": lambda facts: facts.destination,
-    "destination.code": lambda facts: facts.destination_code,
-    "price": lambda facts: facts.price_state,
-    "screening": lambda facts: facts.screening,
-    "collateral": lambda facts: facts.collateral,
-    "vault.break": lambda facts: facts.vault_break,
+READ: Final[dict[str, str]] = {
+    "kind": "kind",
+    "requester": "requester",
+    "requester.group": "requester",
+    "client": "client",
+    "client.group": "client",
+    "client.status": "client_status",
+    "segregation": "segregation",
+    "asset": "asset",
+    "chain": "chain",
+    "destination": "destination",
+    "destination.code": "destination_code",
+    "price": "price_state",
+    "screening": "screening",
+    "collateral": "collateral",
+    "vault.break": "vault_break",
 }
 """Fields of sets, and the fact each reads; a group's members are ids, so it reads whose group it is."""
-_KEY: Final[dict[str, Callable[[Facts], str | None]]] = {
-    "client": lambda facts: facts.client,
-    "destination": lambda facts: facts.destination_text,
-    "asset": lambda facts: facts.asset,
-    "requester": lambda facts: facts.requester,
+KEYS: Final[dict[str, Callable[[Facts], str | None]]] = {
+    "client": attrgetter("client"),
+    "destination": attrgetter("destination_text"),
+    "asset": attrgetter("asset"),
+    "requester": attrgetter("requester"),
+    EVERYONE: lambda _facts: EVERYONE,
 }
+"""What is read for each of ``SCOPES``; nothing, or an empty text, is unknown."""

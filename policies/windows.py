@@ -15,7 +15,7 @@ from policies.document import Document
 from policies.facts import Facts, Usage, UsageTotals
 from policies.matches import Match
 from policies.readings import key_under, known_amount, known_usd
-from policies.rules import Rule
+from policies.rules import Rule, windows_of
 from policies.rules.permit import Permit
 
 
@@ -72,14 +72,6 @@ def windows_needed(document: Document, facts: Facts) -> list[WindowQuery]:
             keyed = ((per, key_under(per, facts), seconds) for per, seconds in windows)
             queries += [_query(rule, per, key, seconds, facts) for per, key, seconds in keyed if key is not None]
     return queries
-
-
-def windows_of(rule: Rule) -> list[tuple[str, int]]:
-    """``per`` and seconds of each window the rule reads, each once."""
-    windows = [(total.per, total.window_seconds) for total in rule.match.totals]
-    if isinstance(rule, Permit) and rule.limit:
-        windows.append((rule.limit.per, rule.limit.window_seconds))
-    return sorted(set(windows))
 
 
 def usage_from(requests: Iterable[PastRequest], query: WindowQuery) -> UsageTotals:

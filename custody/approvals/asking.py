@@ -15,9 +15,9 @@ from custody.evidence.requests import Request, client_of
 from custody.evidence.signatures import Signature
 from custody.kernel.errors import Refused
 from custody.trust.operations import InForce
+from custody.windows import operations as windows
 from policies.decision import Decision, stricter
-from policies.engine import evaluate
-from policies.facts import Facts, nothing_used
+from policies.facts import Facts
 
 HOUSE: str = "house"
 """Whose an intent is that is about no client."""
@@ -66,7 +66,7 @@ def ask(
     """
     intent = in_the_house(request) if intent is None else intent
     known = Facts(kind=request.kind, requester=request.requester, now=now) if facts is None else facts
-    decision = evaluate(trust.policy, known, nothing_used)
+    decision = windows.decide(session, policy=trust.policy, facts=known)
     client = client_of(request) or HOUSE
     state = operations.file_intent(
         session, intent=intent, signature=signature, decision=decision, client=client, now=now
@@ -86,7 +86,8 @@ def reconsider(session: Session, *, trust: InForce, correlation_id: str, now: da
         if filed.intent.kind in JUDGED_BY_THEIR_ROOMS:
             continue
         facts = replace(Facts.from_json(filed.decision.facts), now=now)
-        decision = stricter(filed.decision, evaluate(trust.policy, facts, nothing_used))
+        later = windows.decide(session, policy=trust.policy, facts=facts, digest=filed.digest)
+        decision = stricter(filed.decision, later)
         state = operations.redecide(session, digest=filed.digest, decision=decision, root=trust.root, now=now)
         if state == "approved" and filed.state == "pending":
             operations.announce(session, digest=filed.digest, correlation_id=correlation_id, now=now)

@@ -20,7 +20,9 @@ from custody.evidence.trust_root import TrustRoot
 from custody.kernel.canonical import digest as digest_of
 from custody.kernel.errors import Conflict, Refused
 from custody.outbox import operations as outbox
+from custody.windows import operations as windows
 from policies.decision import Decision, Outcome
+from policies.facts import Facts
 
 APPROVED: Final = "intents.approved"
 REJECTED: Final = "intents.rejected"
@@ -65,7 +67,10 @@ def earlier(session: Session, *, request: Request) -> queries.FiledIntent | None
 def file_intent(
     session: Session, *, intent: Intent, signature: Signature, decision: Decision, client: str, now: datetime
 ) -> str:
-    """Store an intent with the policy's decision; returns its state: ``denied``, ``pending`` or ``approved``."""
+    """Store an intent with the policy's decision; returns its state: ``denied``, ``pending`` or ``approved``.
+
+    What asks for nobody, but for a delay or for facts, waits as well: when its time has come the outbox says so.
+    """
     state = {Outcome.DENY: "denied", Outcome.REQUIRE: "pending", Outcome.ALLOW: "approved"}[decision.outcome]
     request = intent.request
     row = IntentRow(
@@ -94,6 +99,12 @@ def file_intent(
         now=now,
         facts={"kind": intent.kind, "client": client, "policy": decision.document_hash},
     )
+    if state != "denied":
+        windows.admit(session, digest=row.digest, facts=Facts.from_json(decision.facts))
+        _count(session, row.digest, intent.kind, state, now)
+    if state == "pending" and not decision.obligations.asks_people:
+        filed = queries.get(session, digest=row.digest)
+        _decide(session, filed, "approved", APPROVED, f"asked:{row.digest}", now)
     return state
 
 
@@ -159,6 +170,7 @@ def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRo
         .where(IntentRow.digest == digest)
         .values(decision=decision.to_json(), state=state, decided_at=None if state == "pending" else now)
     )
+    _count(session, digest, filed.intent.kind, state, now)
     if state != filed.state:
         audit.record(session, event=f"intent.{state}", subject=digest, actor="policy", now=now)
     return state
@@ -172,6 +184,7 @@ def announce(session: Session, *, digest: str, correlation_id: str, now: datetim
 def close(session: Session, *, digest: str, state: str, actor: str, now: datetime) -> None:
     """The intent is over: ``expired`` or ``withdrawn``."""
     session.execute(update(IntentRow).where(IntentRow.digest == digest).values(state=state, decided_at=now))
+    windows.release(session, digest=digest, now=now)
     audit.record(session, event=f"intent.{state}", subject=digest, actor=actor, now=now)
 
 
@@ -190,6 +203,7 @@ def _decide(
     session: Session, filed: queries.FiledIntent, state: str, topic: str, correlation_id: str, now: datetime
 ) -> None:
     session.execute(update(IntentRow).where(IntentRow.digest == filed.digest).values(state=state, decided_at=now))
+    _count(session, filed.digest, filed.intent.kind, state, now)
     _say(session, filed, state, topic, correlation_id, now)
 
 
@@ -199,6 +213,14 @@ def _say(
     wait = max(filed.not_before - now, timedelta(0)) if filed.not_before and state == "approved" else timedelta(0)
     payload = {"digest": filed.digest, "kind": filed.intent.kind}
     outbox.emit(session, topic=topic, payload=payload, correlation_id=correlation_id, now=now, delay=wait)
+
+
+def _count(session: Session, digest: str, kind: str, state: str, now: datetime) -> None:
+    """Tell the windows: what was refused counts no more, and what no room carries further is done once approved."""
+    if state in ("denied", "rejected"):
+        windows.release(session, digest=digest, now=now)
+    elif state == "approved" and kind not in windows.CARRIED:
+        windows.finish(session, digest=digest, now=now)
 
 
 def _refuse_outsider(decision: Decision, person: str, root: TrustRoot) -> None:

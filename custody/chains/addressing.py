@@ -6,12 +6,12 @@ are ``units``: integers in an asset's base unit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from custody.evidence.keysets import Keyset
-from custody.kernel.errors import Broken, Refused
+from custody.kernel.errors import Broken, InvalidInput, Refused
 from custody.kernel.money import Asset
 
 
@@ -62,6 +62,19 @@ class AddressSource(Protocol):
     def change_text(self) -> str:
         """The addresses of change alone; empty where ``Addressing.makes_change`` is false."""
 
+    @property
+    def first_position(self) -> int:
+        """Where the vault's index 0 is in its texts; more than 0 only where several vaults share one text."""
+
+    @property
+    def last_index(self) -> int:
+        """The highest index of a series."""
+
+    def wallet_file(self, kind: str, *, label: str, cosigners: Sequence[str], since_height: int) -> str:
+        """The vault as other people's wallets and devices read it; ``kind`` names the file. Raises ``InvalidInput``
+        for a kind this chain does not know or that cannot say this vault, and for a label a device would not take.
+        """
+
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         """The address at ``index`` of receive or change, for ``client`` where addresses are personal.
 
@@ -80,6 +93,17 @@ class OwnPlaces:
     text: str = ""
     receive_text: str = ""
     change_text: str = ""
+    first_position: int = 0
+
+    @property
+    def last_index(self) -> int:
+        """Of the last place; -1 for none."""
+        return len(self.places) - 1
+
+    def wallet_file(self, kind: str, *, label: str, cosigners: Sequence[str], since_height: int) -> str:
+        """Never: no keyset is behind these places."""
+        del kind, label, cosigners, since_height
+        raise InvalidInput("no keyset is behind a place of the house's own", field="vault")
 
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         """The place of that index, without an address."""

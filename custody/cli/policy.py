@@ -1,33 +1,72 @@
-"""``policy check``, ``policy test`` and ``policy explain``: a document, its cases, and one request. Asks nobody."""
+"""``policy check``, ``test``, ``explain``, ``prove``, ``diff`` and ``simulate``: a document, its cases and its claims.
+
+All but ``simulate`` ask nobody: a document can be judged before there is a house.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from custody.cli.exits import DONE, REFUSED
+from custody.cli.policy_showing import (
+    decimals_beside,
+    file_beside,
+    moment,
+    show_differences,
+    show_findings,
+    show_proofs,
+    show_simulated,
+    with_progress,
+)
 from custody.cli.showing import Format, FormatOption, show_fields, show_json
+
+if TYPE_CHECKING:
+    from policies.facts import Facts, Usage
 
 app = typer.Typer(help="Policy documents.", no_args_is_help=True)
 
+CasesOption = Annotated[str, typer.Option("--cases", help="Table of cases; by default the one beside it.")]
+ClaimsOption = Annotated[str, typer.Option("--invariants", help="File of claims; by default the one beside it.")]
+
 
 @app.command("check")
-def policy_check(file: str, chosen: FormatOption = Format.TABLE) -> None:
-    """Read a document and print its hash, which the trust root states.
+def policy_check(
+    file: str,
+    cases: CasesOption = "",
+    invariants: ClaimsOption = "",
+    before: Annotated[str, typer.Option("--before", help="File of claims in force, which must not be loosened.")] = "",
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Say what is found about a document, its cases and its claims, over all requests. Exit 1 when it is refused.
 
     custody policy check policies/documents/demo.yaml
     """
+    from policies.analysis.admission import admit, refusals
+    from policies.analysis.findings import check
     from policies.document import load_document
 
-    found = load_document(Path(file).read_text())
-    row = {"name": found.name, "version": found.version, "rules": len(found.rules), "hash": found.hash}
-    show_fields(row, chosen)
+    text = Path(file).read_text()
+    document = load_document(text)
+    table, claims = file_beside(file, "cases", cases), file_beside(file, "invariants", invariants)
+    if table and claims:
+        earlier = Path(before).read_text() if before else None
+        found = admit(text, table.read_text(), claims.read_text(), before=earlier)
+    else:
+        found = check(document)
+    row = {"name": document.name, "version": document.version, "rules": len(document.rules), "hash": document.hash}
+    if chosen is Format.JSON:
+        show_json({**row, "findings": [finding.to_json() for finding in found]})
+    else:
+        show_fields(row, chosen)
+        show_findings(found, has_cases=bool(table), has_claims=bool(claims))
+    raise typer.Exit(REFUSED if refusals(found) else DONE)
 
 
 @app.command("test")
-def policy_test(file: str, cases: Annotated[str, typer.Option("--cases", help="Table of cases.")] = "") -> None:
+def policy_test(file: str, cases: CasesOption = "") -> None:
     """Decide every case of the document's table, by default the one beside it. Exit 1 when one differs.
 
     custody policy test policies/documents/demo.yaml
@@ -49,7 +88,9 @@ def policy_explain(
     request: Annotated[str, typer.Option("--request", help="JSON file of the request's facts, all text.")],
     chosen: FormatOption = Format.TABLE,
 ) -> None:
-    """Say what the document answers to one request, and why, as if nothing had been asked before it.
+    """Say what the document answers to one request, and why. Without ``used_before`` in it nothing was asked before.
+
+    The file holds facts, or a witness as `prove` and `diff` print it with --format json.
 
     custody policy explain policies/documents/demo.yaml --request facts.json
     """
@@ -57,11 +98,81 @@ def policy_explain(
     from policies.decision import explain
     from policies.document import load_document
     from policies.engine import evaluate
-    from policies.facts import Facts, nothing_used
 
-    facts = Facts.from_json(parse_json(Path(request).read_bytes(), field="request"))
-    decision = evaluate(load_document(Path(file).read_text()), facts, nothing_used)
+    facts, usage = _asked(parse_json(Path(request).read_bytes(), field="request"))
+    decision = evaluate(load_document(Path(file).read_text()), facts, usage)
     if chosen is Format.JSON:
         show_json(decision.to_json())
         return
     print("\n".join(explain(decision)))
+
+
+@app.command("prove")
+def policy_prove(
+    file: str,
+    invariants: Annotated[str, typer.Argument(help="File of claims; by default the one beside the document.")] = "",
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Prove claims over every request there can be. Exit 1 when one fails, with a request that breaks it.
+
+    custody policy prove policies/documents/demo.yaml policies/invariants/demo.yaml
+    """
+    from policies.analysis.invariants import read_invariants
+    from policies.analysis.prove import broken, prove
+    from policies.document import load_document
+
+    document = load_document(Path(file).read_text())
+    claims = Path(invariants) if invariants else Path(file).parent.parent / "invariants" / Path(file).name
+    proofs = prove(document, read_invariants(claims.read_text(), document))
+    show_proofs(proofs, chosen)
+    raise typer.Exit(REFUSED if broken(proofs) else DONE)
+
+
+@app.command("diff")
+def policy_diff(first: str, second: str, chosen: FormatOption = Format.TABLE) -> None:
+    """Say for each kind of request whether the second document lets out more, less, the same, or some of each.
+
+    Exit 1 when it lets out anything the first does not.
+
+    custody policy diff policies/documents/demo.yaml mine.yaml
+    """
+    from policies.analysis.difference import differences
+    from policies.document import load_document
+
+    documents = [load_document(Path(file).read_text()) for file in (first, second)]
+    found = differences(documents[0], documents[1], decimals=decimals_beside(first, documents[0]))
+    show_differences(found, chosen)
+    raise typer.Exit(REFUSED if any(one.let_out for one in found) else DONE)
+
+
+@app.command("simulate")
+def policy_simulate(
+    file: str,
+    since: Annotated[str, typer.Option("--since", help="First day, or moment, in UTC: 2026-11-01.")],
+    until: Annotated[str, typer.Option("--until", help="Before this day or moment; by default now.")] = "",
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Replay what was asked for under a document: what it would have denied, let out or slowed down, and whose work.
+
+    custody policy simulate policies/documents/demo.yaml --since 2026-11-01
+    """
+    from custody.cli import house
+    from custody.reports.simulation import simulated
+    from policies.document import load_document
+
+    document, first = load_document(Path(file).read_text()), moment(since, field="since")
+    with house.reading() as (session, runtime):
+        with runtime.database.unit() as unit:
+            now = unit.now
+        last = moment(until, field="until") if until else now
+        found = simulated(session, document, since=first, until=last, shown=with_progress)
+    show_simulated(found, chosen)
+
+
+def _asked(value: Any) -> tuple[Facts, Usage]:
+    from policies.analysis.witness import read_usage
+    from policies.facts import Facts, nothing_used
+
+    if isinstance(value, dict) and isinstance(value.get("facts"), dict):
+        return Facts.from_json(value["facts"]), read_usage(value.get("used_before", []))
+    return Facts.from_json(value), nothing_used

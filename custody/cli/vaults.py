@@ -38,13 +38,32 @@ def vault_list(chosen: FormatOption = Format.TABLE) -> None:
 
 
 @app.command("export")
-def vault_export(out: Annotated[str, typer.Option("--out", help="Write to this file.")] = "") -> None:
-    """Export every vault's descriptors with checksum and highest issued indexes.
+def vault_export(
+    vault: Annotated[str, typer.Argument(help="One vault, for a wallet or device; every vault without.")] = "",
+    kind: Annotated[
+        str, typer.Option("--format", help="With a vault: descriptor, bsms, coldcard, caravan, specter or bip388.")
+    ] = "descriptor",
+    label: Annotated[str, typer.Option("--label", help="What the wallet will call it.")] = "",
+    since: Annotated[int, typer.Option("--since", min=0, help="Block from which the wallet looks for coins.")] = 0,
+    out: Annotated[str, typer.Option("--out", help="Write to this file.")] = "",
+) -> None:
+    """Export every vault's descriptors with checksum and highest issued indexes, or one vault as wallets read it.
 
     custody vault export --out vaults.json
-    """
-    from custody.addresses.export import export
 
+    custody vault export kst_demo/7 --format coldcard --out acme.txt
+    """
+    from custody.addresses.export import export, wallet_file
+
+    if vault:
+        with house.reading() as (session, _):
+            text = wallet_file(session, vault=vault, kind=kind, label=label, since_height=since)
+        if not out:
+            print(text, end="")
+            return
+        Path(out).write_text(text)
+        say(f"{vault} written to {out}")
+        return
     with house.reading() as (session, _):
         found = [item.to_json() for item in export(session)]
     if not out:

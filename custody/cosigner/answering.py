@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from custody.cosigner.crafts import craft_of
 from custody.cosigner.enrolment import myself
-from custody.cosigner.keys import CosignerKey
+from custody.cosigner.keeping import CosignerKey
 from custody.cosigner.limits import Limits
-from custody.cosigner.lineage import Carried
+from custody.cosigner.lineage import Carried, Version, walk_from
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import UNSIGNED, CosignerRefusal, Reason
 from custody.cosigner.standing import Standing, check_rules
 from custody.cosigner.verify import PinnedRoot, Verdict, verify
+from custody.evidence.announcement import Announcement
+from custody.evidence.announcement import Waiting as Announced
 from custody.evidence.bundle import Bundle, Refusal, answer_field
+from custody.evidence.check import RequestRefused, check_author
 from custody.evidence.requests import RespendRequest
 from custody.kernel.errors import InvalidInput, Refused
 
@@ -118,6 +121,20 @@ class Desk:
             self._memory.note_seen(refusal.waiting, now=now)
             return None
 
+    def see(self, told: Announcement, *, now: datetime) -> int:
+        """Note when this program first saw intents that wait and that their requesters signed; how many there are.
+
+        So a delay that policy requires is served while people decide, and not once more when there is a bundle.
+        """
+        self.learn(told, now=now)
+        try:
+            versions = walk_from(self._pinned, told, now=now).versions
+        except CosignerRefusal:
+            return 0
+        asked = [each.intent.digest for each in told.intents if _is_asked_for(each, versions)]
+        self._memory.note_seen(asked, now=now)
+        return len(asked)
+
     def advance(self, standing: Standing, *, now: datetime) -> None:
         """Pin every version that was walked to. Inside the memory's ``exclusive``."""
         self._memory.advance([(step.root.version, step.root.hash) for step in standing.lineage.steps], now=now)
@@ -187,6 +204,17 @@ class Desk:
         spend, intents = self._craft.spend_of(bundle.unsigned), _asked_in(bundle)
         self._memory.record_refusal(statement, signature=signature, spend=spend, intents=intents)
         return SignedRefusal(statement, signature)
+
+
+def _is_asked_for(waiting: Announced, versions: Iterable[Version]) -> bool:
+    """Whether a version that is proved knows the key its requester signed it with."""
+    for version in versions:
+        try:
+            check_author(waiting.intent.request, waiting.request_signature, root=version.root)
+        except RequestRefused:
+            continue
+        return True
+    return False
 
 
 def _asked_in(bundle: Bundle) -> frozenset[str]:

@@ -13,16 +13,22 @@ from typing import Any
 
 from custody.cosigner import enrolment
 from custody.cosigner.answering import Answer, Desk, NothingPinned, Signed, SignedRefusal, read_bundle
+from custody.cosigner.carrying import bring, take
 from custody.cosigner.craft import Myself
+from custody.cosigner.crafts import craft_of
 from custody.cosigner.home import Home, read_json, read_text, write_json, write_private
-from custody.cosigner.keys import CosignerKey, create_key, open_key, read_header
+from custody.cosigner.journal import JournalBroken
+from custody.cosigner.keeping import CosignerKey
+from custody.cosigner.key_commands import address, init, init_device, init_token
+from custody.cosigner.keyring import open_key, read_header
 from custody.cosigner.limits import parse_settings
+from custody.cosigner.lineage import Carried
 from custody.cosigner.memory import Memory
-from custody.cosigner.networks import network_named
 from custody.cosigner.prompting import ask_yes, is_person_there, read_passphrase
-from custody.cosigner.sealing import DEFAULT_LOG2N
+from custody.cosigner.standing import check_rules
 from custody.cosigner.transport import Api, ApiRefused, ApiUnreachable
 from custody.cosigner.verify import Verdict, verify
+from custody.evidence.announcement import Announcement
 from custody.evidence.bundle import Bundle
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot
 from custody.evidence.words import digest_code
@@ -30,30 +36,13 @@ from custody.kernel.canonical import canonical_json, parse_json
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import InvalidInput
 
+__all__ = [
+    "address", "bring", "consent", "fetch", "init", "init_device", "init_token", "limits", "log", "pin", "record",
+    "show", "sign", "take",
+]  # fmt: skip
+
 DONE, REFUSED, WAITING = 0, 1, 8
 _BUNDLE_BYTES = 16_000_000
-
-
-def init(arguments: argparse.Namespace) -> int:
-    """Make a key and an empty memory."""
-    keep = _backup(arguments)
-    words = None if arguments.mnemonic_file is None else read_text(arguments.mnemonic_file, field="mnemonic")
-    on = network_named(arguments.network)
-    home = Home.create(arguments.home)
-    stored = create_key(
-        name=arguments.name,
-        network=on,
-        passphrase=read_passphrase(arguments.passphrase_file, twice=True),
-        mnemonic=words,
-        log2n=DEFAULT_LOG2N if arguments.scrypt_log2n is None else arguments.scrypt_log2n,
-        keep_backup=keep,
-    )
-    Memory.create(home.memory_file).close()
-    write_json(home.key_file, stored)
-    header = read_header(stored)
-    print(f"fingerprint {header.account_key.fingerprint}")
-    print(f"account key {header.account_key.text}")
-    return DONE
 
 
 def record(arguments: argparse.Namespace) -> int:
@@ -134,6 +123,27 @@ def fetch(arguments: argparse.Namespace) -> int:
         return DONE
 
 
+def advance(arguments: argparse.Namespace) -> int:
+    """Show what later versions of the trust root change, and pin them after a yes."""
+    home = Home.open(arguments.home)
+    header, memory = read_header(read_json(home.key_file, field="key")), Memory.open(home.memory_file)
+    pinned, carried = memory.pinned(), _read_rules(arguments.rules)
+    if pinned is None:
+        raise NothingPinned("pin one first", field="trust_root")
+    craft = craft_of(header.network)
+    standing = check_rules(carried, pinned=pinned, memory=memory, limits=home.limits(), craft=craft, now=_now())
+    if not standing.lineage.steps:
+        print(f"version {standing.root.version} is pinned already")
+        return DONE
+    print("\n".join(standing.lineage.words(carried)))
+    if not arguments.yes and not (is_person_there() and ask_yes("Go by this from now on? Type yes or no: ")):
+        return WAITING
+    with memory.exclusive():
+        memory.note_status(standing.signed_status, now=_now())
+        memory.advance([(step.root.version, step.root.hash) for step in standing.lineage.steps], now=_now())
+    return DONE
+
+
 def limits(arguments: argparse.Namespace) -> int:
     """Show the limits; set some first if asked."""
     home = Home.open(arguments.home)
@@ -152,7 +162,13 @@ def limits(arguments: argparse.Namespace) -> int:
 def log(arguments: argparse.Namespace) -> int:
     """Print the log, one JSON object a line, after checking its chain."""
     memory = Memory.open(Home.open(arguments.home).memory_file)
-    for entry in memory.log():
+    entries = memory.log()
+    if arguments.head is not None and arguments.head not in {entry.hash for entry in entries}:
+        raise JournalBroken("the entry that was noted down is not in it any more", field="head")
+    if arguments.verify:
+        print(f"{len(entries)} entries, head {entries[-1].hash if entries else 'none'}")
+        return DONE
+    for entry in entries:
         _print_json(
             {"place": entry.place, "at": rfc3339(entry.at), "kind": entry.kind, **entry.body, "hash": entry.hash}
         )
@@ -167,6 +183,11 @@ def _answer_or_say(api: Api, desk: Desk, confirm: Callable[[Verdict], bool | Non
 
 
 def _answer_all(api: Api, desk: Desk, confirm: Callable[[Verdict], bool | None]) -> int:
+    try:
+        desk.see(api.announcement(), now=_now())
+    except InvalidInput as error:
+        # Bundles are judged by themselves; what waits is seen later, and its delay counts from then.
+        _say(f"nothing is announced: {error}")
     codes = [_answer_one(api, desk, confirm, found) for found in api.bundles(desk.name)]
     return next((code for code in (REFUSED, DONE) if code in codes), WAITING)
 
@@ -198,7 +219,7 @@ def _desk(arguments: argparse.Namespace) -> Desk:
 
 def _open_key(arguments: argparse.Namespace) -> CosignerKey:
     stored = read_json(Home.open(arguments.home).key_file, field="key")
-    return open_key(stored, passphrase=read_passphrase(arguments.passphrase_file))
+    return open_key(stored, secret=lambda what: read_passphrase(arguments.passphrase_file, what=what))
 
 
 def _confirm(arguments: argparse.Namespace) -> Callable[[Verdict], bool | None]:
@@ -211,21 +232,18 @@ def _confirm(arguments: argparse.Namespace) -> Callable[[Verdict], bool | None]:
     return confirm
 
 
-def _backup(arguments: argparse.Namespace) -> Callable[[str], None]:
-    if arguments.mnemonic_file is not None:
-        return lambda _words: None
-    if arguments.backup_file is not None:
-        return lambda words: write_private(arguments.backup_file, words + "\n", replace=False)
-    if arguments.show_mnemonic and sys.stdout.isatty():
-        return lambda words: print(f"Write these words down; they are shown once:\n{words}")
-    raise InvalidInput("the words need a place: --backup-file FILE, or --show-mnemonic at a terminal", field="mnemonic")
-
-
 def _read_bundle(source: str) -> Bundle:
     if source == "-":
         text = sys.stdin.read(_BUNDLE_BYTES + 1)
         return read_bundle(parse_json(text, field="bundle", limit_bytes=_BUNDLE_BYTES))
     return read_bundle(read_json(Path(source), field="bundle", limit_bytes=_BUNDLE_BYTES))
+
+
+def _read_rules(path: Path) -> Carried:
+    found = read_json(path, field="rules", limit_bytes=_BUNDLE_BYTES)
+    if isinstance(found, dict) and "payments" in found:
+        return read_bundle(found)
+    return Announcement.parse(found)
 
 
 def _read_root(path: Path) -> TrustRoot:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from custody.cosigner.keys import CosignerKey
+from custody.cosigner.keeping import CosignerKey
 from custody.cosigner.limits import Limits
 from custody.cosigner.networks import Account, Network
 from custody.cosigner.ownership import Owners
@@ -86,6 +86,10 @@ class Craft(Protocol):
     @property
     def gives_up(self) -> bool:
         """Whether this program can prove that a spend gives a withdrawal up and pays nobody."""
+
+    @property
+    def has_contracts(self) -> bool:
+        """Whether a contract may live at an address."""
 
     @property
     def home(self) -> str:

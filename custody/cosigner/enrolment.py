@@ -9,7 +9,7 @@ from typing import Any
 
 from custody.cosigner.craft import Myself, expect_ours
 from custody.cosigner.crafts import craft_of
-from custody.cosigner.keys import CosignerKey
+from custody.cosigner.keeping import CosignerKey
 from custody.evidence import fields
 from custody.evidence.keysets import Keyset, KeysetCosigner, ProofRefused, key_record_message, keyset_consent_message
 from custody.evidence.signatures import Signature

@@ -13,6 +13,7 @@ from custody.cosigner.ownership import Owners, expect_way_forward, verdict_of_pe
 from custody.cosigner.payments import Destination, JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.cosigner.remembered import KnownOpening, MemoryView, PaidIntent, SignedTransaction
+from custody.cosigner.statements import Stated, expect_proved, stated_of
 from custody.evidence.approvals import ApprovalRefused, check_approval
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.check import RequestRefused, check_request
@@ -31,10 +32,14 @@ from policies.decision import Decision, Outcome, stricter
 from policies.document import Document
 from policies.engine import evaluate
 from policies.facts import Facts, Usage, UsageTotals
+from policies.obligations import outstanding
 from policies.windows import PastRequest, measure
 
 Asked = WithdrawalRequest | RespendRequest | StrayReturnRequest | SweepRequest
 """What a bundle's payments may ask for."""
+
+_MAY_AGE: Final = frozenset({Reason.POLICY_DENIES, Reason.APPROVALS_MISSING, Reason.SCREENING_NOT_CLEAR})
+"""Reasons that newer statements may do away with."""
 
 LONGEST_WINDOW: Final = timedelta(days=366)
 """How far back this program's own memory is counted for a policy's limits."""
@@ -80,6 +85,7 @@ def check_authors(bundle: Bundle, *, root: TrustRoot, status: Status, craft: Cra
 def judge_payments(court: Court, requests: Sequence[Asked]) -> tuple[JudgedPayment, ...]:
     """Policy, approvals and delay of every payment, each counted with those before it. Raises ``CosignerRefusal``."""
     judged: list[JudgedPayment] = []
+    expect_proved(court.bundle.statements, root=court.root)
     for payment, request in zip(court.bundle.payments, requests, strict=True):
         judged.append(_judge(court, payment, request, judged))
     used: set[tuple[str, str]] = set()
@@ -119,12 +125,26 @@ def _judge(court: Court, payment: Payment, request: Asked, before: Iterable[Judg
     assert asset is not None
     destination = None if isinstance(request, RespendRequest) else _destination(request, court.craft)
     stored = _stored_decision(payment, court.document)
-    facts = _facts(court, request, opening, asset, destination, stored.facts)
+    stated = stated_of(
+        court.bundle.statements,
+        asset=asset.id,
+        chain=intent.chain,
+        destination=None if destination is None else destination.address,
+        root=court.root,
+        now=court.now,
+    )
+    facts = _facts(court, request, opening, asset, destination, stored.facts, stated)
     decision = _decide(court, intent.digest, facts, stored, before)
     needs_people = decision.outcome is Outcome.DENY or decision.obligations.approvals
     if isinstance(request, StrayReturnRequest) and not needs_people:
         raise CosignerRefusal(Reason.RETURN_WITHOUT_PEOPLE, "nobody has to agree that what came astray is sent on")
-    nonces = _hear_people(court, payment, request, decision)
+    try:
+        nonces = _hear_people(court, payment, request, decision)
+        _expect_screened(decision, facts)
+    except CosignerRefusal as refusal:
+        if refusal.reason in _MAY_AGE and stated.is_old:
+            raise CosignerRefusal(Reason.FACTS_TOO_OLD, f"{refusal.explanation}; {stated.why}") from refusal
+        raise
     return JudgedPayment(intent, request, opening, destination, decision, facts, asset, nonces)
 
 
@@ -153,8 +173,9 @@ def _facts(
     asset: Asset,
     destination: Destination | None,
     told: Mapping[str, str],
+    stated: Stated,
 ) -> Facts:
-    age = told.get("books_age_seconds")
+    age, before = told.get("books_age_seconds"), told.get("usd_micros_asked")
     return Facts(
         kind=request.kind,
         requester=request.requester,
@@ -166,8 +187,15 @@ def _facts(
         decimals=asset.decimals,
         chain=court.bundle.chain,
         destination="own" if destination is None or isinstance(request, SweepRequest) else "new",
+        destination_code=None if court.craft.has_contracts or destination is None else "plain",
         destination_text=str(opening.vault) if destination is None else destination.address,
         amount_units=request.amount,
+        usd_micros=stated.price.worth(request.amount, decimals=asset.decimals),
+        usd_micros_asked=None if before is None else int(before),
+        price_state=stated.price.state,
+        price_age_seconds=stated.price.age_seconds,
+        screening=stated.screening,
+        collateral=told.get("collateral"),
         vault_break=told.get("vault_break"),
         books_age_seconds=None if age is None else int(age),
     )
@@ -176,11 +204,12 @@ def _facts(
 def _decide(court: Court, digest: str, facts: Facts, stored: Decision, before: Iterable[JudgedPayment]) -> Decision:
     """The strictest of: the daemon's answer, ours with its word on what only it knows, ours with the best such word.
 
-    So what the daemon says of a client's status, a break or the books can tighten the answer and never loosen it.
+    So what the daemon says of a client's status, of collateral, a break or the books, and of what it was worth when it
+    was asked for, can tighten the answer and never loosen it.
     """
     past = [*_past(court, digest), *(PastRequest(each.facts, court.now, released=False) for each in before)]
     told = evaluate(court.document, facts, _usage(court.document, facts, past, stored))
-    best = replace(facts, client_status="active", vault_break="none", books_age_seconds=0)
+    best = replace(facts, client_status="active", vault_break="none", books_age_seconds=0, collateral="none")
     untold = evaluate(court.document, best, _usage(court.document, best, past, stored))
     return stricter(stricter(stored, told), untold)
 
@@ -247,6 +276,13 @@ def _expect_agreement(court: Court, said: dict[str, set[str]], request: Asked, d
     )
     if refusal is not None:
         raise CosignerRefusal(*refusal)
+
+
+def _expect_screened(decision: Decision, facts: Facts) -> None:
+    """What policy wants to be known of the destination is proved; how fresh the books are only the daemon knows."""
+    owed = outstanding(replace(decision.obligations, reconciled_seconds=None), facts)
+    if owed:
+        raise CosignerRefusal(Reason.SCREENING_NOT_CLEAR, "; ".join(owed))
 
 
 def _expect_new_nonces(memory: MemoryView, nonces: Iterable[tuple[str, str, str]]) -> None:

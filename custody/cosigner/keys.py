@@ -1,4 +1,4 @@
-"""The one place with private keys. What leaves it: signatures, and the account's public key.
+"""Keys in a sealed file: the one place with private keys. What leaves it: signatures, and the account's public key.
 
 A child private key of an exported xpub would give away the account's private key (BIP-32), so nothing here
 returns, shows or stores one; the secret itself lives in a closure and on disk only under ``sealing``.
@@ -8,106 +8,51 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from embit import bip32, bip39
 
 from custody.chains.bitcoin.offline import network as bitcoin
 from custody.chains.bitcoin.offline.keys import format_path
-from custody.chains.bitcoin.offline.psbt import Psbt, add_signatures
+from custody.chains.bitcoin.offline.psbt import Psbt
 from custody.chains.bitcoin.offline.signer import message_signature, signature_over
 from custody.chains.ethereum.offline.ecdsa import address_of_key
 from custody.chains.ethereum.offline.signer import signature_over as owner_signature
-from custody.chains.ethereum.offline.unsigned import UnsignedSafeTx
-from custody.cosigner.networks import Account, Network, network_named, read_account
+from custody.cosigner.keeping import FORMAT, HEADER, CosignerKey, KeyHeader, SigningInput, WrongKey
+from custody.cosigner.networks import Network, network_named, read_account
 from custody.cosigner.sealing import DEFAULT_LOG2N, seal, unseal
 from custody.evidence import fields
-from custody.kernel.errors import Broken, InvalidInput
+from custody.kernel.errors import InvalidInput
 
-FORMAT: Final = 1
+__all__ = ["CosignerKey", "KeyHeader", "SigningInput", "WrongKey", "create_key", "open_key", "read_header"]
+
 _HARDENED: Final = 2**31
-_HEADER: Final = ("format", "name", "network", "account_key")
 _Sign = Callable[[tuple[int, ...] | None, bytes, bytes | None], bytes]
 """Path below the account (``None``: the account as an owner), digest, expected point (``None``: a statement)."""
 
 
-class WrongKey(Broken):
-    """Our private key does not belong to the public key that was verified: nothing is signed."""
+class _FileKeeper:
+    """A ``Keeper`` in our own memory: its one attribute is a closure, which holds the secret."""
 
-    code = "wrong-key"
+    __slots__ = ("__point", "__sign")
 
-
-@dataclass(frozen=True, slots=True)
-class SigningInput:
-    """A coin of our vault, and which of our keys signs it."""
-
-    index: int
-    outpoint: tuple[str, int]
-    amount_sat: int
-    path: tuple[int, int, int]
-    """Branch, chain (0 receive, 1 change) and index below our account key."""
-    pubkey: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class KeyHeader:
-    """What a key file says in the clear; the passphrase proves it."""
-
-    name: str
-    network: Network
-    account_key: Account
-
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in the file and is bound to the ciphertext."""
-        values = (FORMAT, self.name, self.network.name, self.account_key.text)
-        return dict(zip(_HEADER, values, strict=True))
-
-
-class CosignerKey:
-    """An opened key: signs what was verified, and statements. Neither printed nor pickled.
-
-    What is signed never comes in as a bare hash: a PSBT, a SafeTx and a statement each make their own here, and no
-    two kinds of them share a hash. So no answer of one kind can serve as another.
-    """
-
-    __slots__ = ("__sign", "header", "public_key")
-
-    def __init__(self, header: KeyHeader, public_key: str, sign: _Sign) -> None:
-        self.header = header
-        self.public_key = public_key
-        """The account's point: 33 bytes, lower-case hex."""
-        self.__sign = sign
-
-    def __repr__(self) -> str:
-        return f"CosignerKey({self.header.name}, {self.header.account_key.fingerprint})"
+    def __init__(self, sign: _Sign, point: bytes) -> None:
+        self.__sign, self.__point = sign, point
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key is not copied")
 
-    def sign(self, psbt: Psbt, inputs: Sequence[SigningInput]) -> Psbt:
-        """``psbt`` with our partial signature (sighash ALL) on each of ``inputs``, and nothing else changed.
+    def sign_coins(self, psbt: Psbt, inputs: Sequence[SigningInput]) -> dict[int, bytes]:
+        """Each at its own path."""
+        return {entry.index: self.__sign(entry.path, psbt.sighash(entry.index), entry.pubkey) for entry in inputs}
 
-        Raises ``WrongKey`` when a path does not lead to the public key that was verified, or for another chain's key.
-        """
-        if not isinstance(self.header.network, bitcoin.Network):
-            raise WrongKey("this key signs no coins", field="network")
-        signatures = {entry.index: self.__sign(entry.path, psbt.sighash(entry.index), entry.pubkey) for entry in inputs}
-        return add_signatures(psbt, pubkeys=[entry.pubkey for entry in inputs], signatures=signatures)
+    def sign_owner(self, digest: bytes) -> bytes:
+        """By the account itself."""
+        return self.__sign(None, digest, self.__point)
 
-    def sign_safe_tx(self, unsigned: UnsignedSafeTx, *, elsewhere: bool = False) -> str:
-        """Our owner's signature of a SafeTx: 65 bytes (r, s, v) in hex with ``0x``.
-
-        Raises ``WrongKey`` for a SafeTx of another network than the key's, or of the key's own where it is to be signed
-        for ``elsewhere``, and ``HashesDiffer``.
-        """
-        if (unsigned.network != self.header.network) != elsewhere or isinstance(self.header.network, bitcoin.Network):
-            raise WrongKey(f"this key signs nothing for {unsigned.network.chain}", field="network")
-        return "0x" + self.__sign(None, unsigned.expect_digest(), bytes.fromhex(self.public_key)).hex()
-
-    def sign_statement(self, message: bytes) -> str:
-        """Hex DER ECDSA of the account key itself over 32 bytes: proofs of possession, consents, refusals."""
-        return self.__sign((), message, None).hex()
+    def sign_statement(self, message: bytes) -> bytes:
+        """By the account itself, DER."""
+        return self.__sign((), message, None)
 
 
 def create_key(
@@ -144,7 +89,7 @@ def open_key(stored: object, *, passphrase: str) -> CosignerKey:
 
 def read_header(stored: object) -> KeyHeader:
     """What a key file says without its passphrase. Raises ``InvalidInput``."""
-    found = fields.exact_object(stored, (*_HEADER, "sealed"), field="key")
+    found = fields.exact_object(stored, (*HEADER, "sealed"), field="key")
     fields.whole_number(found["format"], field="key.format", low=FORMAT, high=FORMAT)
     of = network_named(fields.text(found["network"], field="key.network"))
     account = read_account(fields.text(found["account_key"], field="key.account_key"), of, field="key.account_key")
@@ -173,7 +118,7 @@ def _opened(name: str, of: Network, words: str) -> CosignerKey:
             raise WrongKey("the path does not lead to the verified public key", field="path")
         return owner_signature(digest, child.key.secret) if path is None else signature_over(digest, child.key.secret)
 
-    return CosignerKey(KeyHeader(name, of, public), point.hex(), sign)
+    return CosignerKey(KeyHeader(name, of, public), point.hex(), _FileKeeper(sign, point))
 
 
 def _steps(of: Network) -> tuple[int, ...]:

@@ -13,8 +13,9 @@ from typing import Protocol
 
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.status import SignedStatus
-from custody.evidence.succession import RootLink, Step, SuccessionRefused, walk
+from custody.evidence.succession import RootLink, Step, SuccessionRefused, differing, walk
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot, TrustRootRefused, check_first, check_unexpired
+from custody.evidence.words import say
 from policies.document import Document, PolicyError, document_hash, load_document
 
 
@@ -80,6 +81,19 @@ class Lineage:
     def newest(self) -> Version:
         """The one that counts."""
         return self.versions[-1]
+
+    def words(self, carried: Carried) -> list[str]:
+        """What every step beyond the pinned version changes, who asked for it and who agreed, one sentence a line."""
+        lines: list[str] = []
+        before = self.versions[-len(self.steps) - 1].root if self.steps else self.newest.root
+        proven = {link.root.hash: link.proven for link in carried.succession}
+        for step in self.steps:
+            agreed = proven[step.root.hash]
+            names = sorted({each.statement.approver for each in agreed.approvals})
+            lines += [*say(agreed.intent), f"agreed to by {', '.join(names)}"]
+            lines.append(f"it changes: {', '.join(sorted(differing(before, step.root))) or 'nothing but its time'}")
+            before = step.root
+        return lines
 
 
 def walk_from(pinned: PinnedRoot, carried: Carried, *, now: datetime) -> Lineage:

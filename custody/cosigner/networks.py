@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from custody.chains.bitcoin.offline import network as bitcoin
-from custody.chains.bitcoin.offline.keys import AccountKey as BitcoinAccount
+from custody.chains.bitcoin.offline.members import MemberKey as BitcoinAccount
+from custody.chains.bitcoin.offline.members import parse_member
 from custody.chains.ethereum.offline import network as ethereum
 from custody.chains.ethereum.offline.descriptor import AccountKey as EthereumAccount
 from custody.kernel.errors import InvalidInput
@@ -27,7 +28,7 @@ def network_named(name_or_chain: str) -> Network:
 
 
 def read_account(text: str, of: Network, *, field: str) -> Account:
-    """An account key with its origin. Raises ``InvalidInput`` for one that is not of this network's chain."""
+    """An account key with its origin, or a fixed key. Raises ``InvalidInput`` for another chain's."""
     if isinstance(of, bitcoin.Network):
-        return BitcoinAccount.parse(text, network=of, field=field)
+        return parse_member(text, network=of, field=field)
     return EthereumAccount.parse(text, field=field)

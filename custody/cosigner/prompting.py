@@ -10,14 +10,17 @@ from custody.cosigner.home import read_text
 from custody.kernel.errors import InvalidInput
 
 
-def read_passphrase(source: str, *, twice: bool = False) -> str:
-    """The first line of a file, of standard input (``-``), or what is typed (``prompt``). Raises ``InvalidInput``."""
+def read_passphrase(source: str, *, twice: bool = False, what: str = "passphrase") -> str:
+    """The first line of a file, of standard input (``-``), or what is typed (``prompt``). Raises ``InvalidInput``.
+
+    ``what`` is wanted, ``passphrase`` or ``pin``.
+    """
     if source == "prompt":
-        return _typed(twice=twice)
-    text = sys.stdin.readline() if source == "-" else read_text(Path(source), field="passphrase", limit_bytes=10_000)
+        return _typed(what, twice=twice)
+    text = sys.stdin.readline() if source == "-" else read_text(Path(source), field=what, limit_bytes=10_000)
     line = text.split("\n", 1)[0].rstrip("\r")
     if not line:
-        raise InvalidInput("is empty", field="passphrase")
+        raise InvalidInput("is empty", field=what)
     return line
 
 
@@ -35,10 +38,10 @@ def ask_yes(question: str) -> bool:
             return answer.strip().lower() == "yes"
 
 
-def _typed(*, twice: bool) -> str:
+def _typed(what: str, *, twice: bool) -> str:
     if not is_person_there():
-        raise InvalidInput("nobody is there to type it; give --passphrase-file", field="passphrase")
-    typed = getpass.getpass("Passphrase: ")
+        raise InvalidInput(f"nobody is there to type it; give --{what}-file", field=what)
+    typed = getpass.getpass({"pin": "PIN: "}.get(what, "Passphrase: "))
     if twice and getpass.getpass("Again: ") != typed:
-        raise InvalidInput("the two differ", field="passphrase")
+        raise InvalidInput("the two differ", field=what)
     return typed

@@ -79,6 +79,8 @@ class Reason(StrEnum):
     """The destination is not an address of this network."""
     DECISION_UNREADABLE = "decision-unreadable"
     """The daemon's stored decision is malformed or of another policy."""
+    STATEMENT_INVALID = "statement-invalid"
+    """A price or screening in the bundle is not by a service the trust root pins for it, or does not verify."""
     APPROVAL_INVALID = "approval-invalid"
     """An approval is by an unknown key, of something else, too early, the requester's own, or its nonce was used."""
     POLICY_DENIES = "policy-denies"
@@ -87,6 +89,10 @@ class Reason(StrEnum):
     """A member of a required group rejected it."""
     APPROVALS_MISSING = "approvals-missing"
     """Fewer people agreed, with approvals that have not expired, than policy requires."""
+    SCREENING_NOT_CLEAR = "screening-not-clear"
+    """Policy asks for a clear screening of the destination, and no pinned service says so."""
+    FACTS_TOO_OLD = "facts-too-old"
+    """Policy, evaluated here and now, asks for more, and a price or screening in the bundle is too old to be read."""
     DELAY_NOT_OVER = "delay-not-over"
     """The delay that policy requires, counted from when this program first saw the intent, is not over."""
     PSBT_MALFORMED = "psbt-malformed"
@@ -157,6 +163,7 @@ UNSIGNED: Final = frozenset(
         Reason.STATUS_TOO_OLD,
         Reason.STATUS_TURNED_BACK,
         Reason.FROZEN,
+        Reason.FACTS_TOO_OLD,
         Reason.DELAY_NOT_OVER,
         Reason.BUNDLE_ALTERED,
     }

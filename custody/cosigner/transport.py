@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from custody.evidence.announcement import Announcement
 from custody.kernel.canonical import parse_json
 from custody.kernel.errors import InvalidInput, Unavailable
 
@@ -63,6 +64,10 @@ class Api:
         if not isinstance(bundles, list):
             raise ApiUnreachable("answers without bundles", field="api")
         return bundles
+
+    def announcement(self) -> Announcement:
+        """The rules it goes by, and intents that wait. Raises ``ApiUnreachable``, ``ApiRefused``, ``InvalidInput``."""
+        return Announcement.parse(self._call("GET", "/v1/announcements"))
 
     def send_signatures(self, bundle: str, *, answer: dict[str, Any]) -> None:
         """Hand in our signatures, under the field that the bundle's chain has for them.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from custody.evidence import fields
@@ -14,9 +14,11 @@ from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.canonical import canonical_json, digest_bytes
 from custody.kernel.clock import rfc3339
-from custody.kernel.errors import Refused
+from custody.kernel.errors import InvalidInput, Refused
 
 RESULTS: Final = ("clear", "review", "hit")
+AHEAD: Final = timedelta(seconds=120)
+"""How far another clock may be ahead of ours: what is stated of a later moment counts when it has come."""
 
 
 class StatementRefused(Refused):
@@ -139,3 +141,22 @@ def check_statement(signed: SignedStatement, *, root: TrustRoot) -> None:
         raise StatementRefused("is by a key the trust root does not know", field="statement.signature.key")
     if not key.verifies(signed.message, signed.signature.signature):
         raise StatementRefused("does not verify", field="statement.signature.signature")
+
+
+def believed(statements: Iterable[SignedStatement], *, root: TrustRoot) -> list[SignedStatement]:
+    """Those that a service pinned by ``root`` signed; the rest is as good as not there."""
+    found = []
+    for each in statements:
+        try:
+            check_statement(each, root=root)
+        except StatementRefused:
+            continue
+        found.append(each)
+    return found
+
+
+def expect_of_now(statement: Price | Screening, *, now: datetime) -> None:
+    """Raise ``InvalidInput`` where it states something of a moment that no clock near ours has seen."""
+    if statement.at - now > AHEAD:
+        ahead = int(AHEAD.total_seconds())
+        raise InvalidInput(f"of the future; accepted is at most {ahead} s ahead of our clock", field="statement.at")

@@ -22,9 +22,9 @@ from custody.kernel.errors import InvalidInput, Refused
 from custody.trust.operations import InForce
 from custody.vaults import operations as vaults
 from custody.vaults import queries as held
+from custody.windows import operations as windows
 from policies.decision import Decision
-from policies.engine import evaluate
-from policies.facts import Facts, nothing_used
+from policies.facts import Facts
 
 POOL: Final = {"segregated": "segregated", "omnibus": "pool"}
 
@@ -70,7 +70,7 @@ def request_opening(
         raise InvalidInput(f"was left for a later one; accepted is {newest.id}", field="request.keyset")
     _expect_same_client(session, request)
     intent = Intent(request=request, chain=keyset.chain, vault=VaultName(request.keyset, request.branch))
-    decision = evaluate(trust.policy, opening_facts(request, keyset.chain, now), nothing_used)
+    decision = windows.decide(session, policy=trust.policy, facts=opening_facts(request, keyset.chain, now))
     state = approvals.file_intent(
         session, intent=intent, signature=signature, decision=decision, client=request.client, now=now
     )

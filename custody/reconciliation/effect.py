@@ -256,7 +256,7 @@ def _ranges(database: Database, chain: str) -> _Ranges:
             source = vaults.source_of(unit.session, vault=vault)
             for kept_for, change in addresses.series(unit.session, vault=vault):
                 beyond = PERSONAL_LOOKAHEAD if kept_for else LOOKAHEAD
-                last = highest.get((vault.id, kept_for, change), -1) + beyond
+                last = min(highest.get((vault.id, kept_for, change), -1) + beyond, source.last_index)
                 ranges.append((Series(source, last, kept_for or None, change), vault.id))
         for house in vaults.houses(unit.session, chain=chain):
             places = tuple(sorted(addresses.locators_of(unit.session, vault=house.id)))

@@ -21,6 +21,7 @@ from custody.movements.scan import ScanResult, scan, settled
 from custody.restore import operations
 from custody.restore import queries as restorations
 from custody.restore.queries import Goal, Restoration
+from custody.vaults import queries as vaults
 
 BATCH: Final = 200
 """Indexes derived between two units."""
@@ -70,7 +71,8 @@ def watch(database: Database, goal: Goal, *, seal_key: bytes) -> None:
         with database.unit() as unit:
             where = {"vault": goal.vault, "kept_for": goal.kept_for}
             highest = stock.highest_issued(unit.session, change=goal.change, **where)
-            missing = goal.last - (-1 if highest is None else highest)
+            most = vaults.source_of(unit.session, vault=vaults.get(unit.session, vault=goal.vault)).last_index
+            missing = min(goal.last, most) - (-1 if highest is None else highest)
             plan = addresses.plan_stock(
                 unit.session, change=goal.change, target=min(missing, BATCH), seal_key=seal_key, **where
             )

@@ -26,6 +26,8 @@ from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.requests import StrayReturnRequest
 from custody.evidence.signatures import Signature
+from custody.judging.facts import facts_of, outside, statements_behind
+from custody.judging.standing import waits_to_know
 from custody.kernel.errors import Broken, Conflict, InvalidInput, NotFound, Refused
 from custody.kernel.ids import new_id
 from custody.movements import queries as movements
@@ -38,13 +40,15 @@ from custody.signing import operations as signing
 from custody.signing import queries as bundles
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
+from custody.windows import operations as windows
 from policies.decision import Decision, Outcome, stricter
-from policies.engine import evaluate
 from policies.facts import Facts
+from policies.obligations import outstanding
 
 WAITING = (State.ASKED, State.AWAITING_SIGNATURES)
 OPEN = (State.AWAITING_SIGNATURES, State.SIGNED)
 SIGNED_AWAY = (*OPEN, State.RETURNED, State.FAILED)
+ENDED = (State.RETURNED, State.FAILED, State.REFUSED)
 
 
 class UnknownStray(NotFound):
@@ -95,7 +99,7 @@ def request(
     stray = _named(session, request, trust)
     _expect_free(session, stray, now)
     vault = vaults.get(session, vault=stray.vault)
-    decision = _judged(session, request, stray.chain, trust, now)
+    decision, _ = _judged(session, request, stray.chain, trust, now)
     if decision.outcome is not Outcome.DENY and not decision.obligations.approvals:
         raise NobodyAgrees("policy asks for nobody's approval; accepted is a policy that does", field="request.kind")
     intent = Intent(request=request, chain=stray.chain, vault=VaultName(vault.keyset, vault.branch))
@@ -189,7 +193,8 @@ def _reconsider(session: Session, row: ReturnRow, trust: InForce, now: datetime)
     assert isinstance(request, StrayReturnRequest)
     if filed.state not in ("pending", "approved") or trust.root.asset(request.asset) is None:
         return
-    decision = stricter(filed.decision, _judged(session, request, row.chain, trust, now))
+    later, _ = _judged(session, request, row.chain, trust, now, digest=row.digest)
+    decision = filed.decision if waits_to_know(filed.decision, later) else stricter(filed.decision, later)
     standing = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
     if row.state != State.AWAITING_SIGNATURES or standing == "pending":
         return
@@ -260,29 +265,28 @@ def _expect_free(session: Session, stray: Stray, now: datetime) -> None:
             raise ReturnedAlready(f"return {row.id} of it is {row.state}", field="request.txid")
 
 
-def _judged(session: Session, request: StrayReturnRequest, chain: str, trust: InForce, now: datetime) -> Decision:
-    asset = trust.root.asset(request.asset)
-    client = clients.get(session, client=request.client)
-    assert asset is not None
-    facts = Facts(
-        kind=request.kind,
-        requester=request.requester,
-        now=now,
-        client=client.id,
-        client_status=client.status,
-        segregation=client.segregation,
-        asset=asset.code,
-        decimals=asset.decimals,
+def _judged(
+    session: Session,
+    request: StrayReturnRequest,
+    chain: str,
+    trust: InForce,
+    now: datetime,
+    *,
+    digest: str | None = None,
+) -> tuple[Decision, Facts]:
+    where = addressing(chain).read_destination(request.destination, field="request.destination")
+    facts = facts_of(
+        session,
+        request=request,
+        place=outside(session, chain=chain, address=request.destination, locator=where.locator),
         chain=chain,
-        destination="new",
-        destination_text=request.destination,
-        amount_units=request.amount,
+        client=clients.get(session, client=request.client, lock=True),
+        vault=None,
+        root=trust.root,
+        now=now,
+        earlier=None if digest is None else windows.facts_when_admitted(session, digest=digest),
     )
-    return evaluate(trust.policy, facts, _nobody_counts)
-
-
-def _nobody_counts(_rule_id: str, _per: str, _window_seconds: int, /) -> None:
-    """A limit on returns: the daemon does not count them, so it is not kept."""
+    return windows.decide(session, policy=trust.policy, facts=facts, digest=digest), facts
 
 
 def _row(session: Session, intent: Intent, request: StrayReturnRequest, stray: Stray, now: datetime) -> ReturnRow:
@@ -314,8 +318,9 @@ def _compose(session: Session, row: ReturnRow, trust: InForce, rules: SpendRules
     if not _is_there(session, row, rules) or _is_busy(session, row):
         return False
     vault = vaults.get(session, vault=row.vault_id)
-    if vault.is_frozen:
+    if vault.is_frozen or not _still_stands(session, filed, trust, now):
         return False
+    filed = intents.get(session, digest=row.digest)
     keyset = vaults.keyset(session, keyset_id=vault.keyset)
     where = addressing(row.chain)
     number = movements.turns_used(session, chain=row.chain, locators=[row.locator]).get(row.locator, 0)
@@ -336,6 +341,18 @@ def _compose(session: Session, row: ReturnRow, trust: InForce, rules: SpendRules
     row.number, row.unsigned, row.spend = number, made.unsigned, made.spend
     _move(session, row, State.AWAITING_SIGNATURES, now)
     return True
+
+
+def _still_stands(session: Session, filed: FiledIntent, trust: InForce, now: datetime) -> bool:
+    """The policy is asked once more, and the stricter answer counts (I9)."""
+    request = filed.intent.request
+    assert isinstance(request, StrayReturnRequest)
+    later, facts = _judged(session, request, filed.intent.chain, trust, now, digest=filed.digest)
+    if waits_to_know(filed.decision, later) is not None:
+        return False
+    decision = stricter(filed.decision, later)
+    state = approvals.redecide(session, digest=filed.digest, decision=decision, root=trust.root, now=now)
+    return state == "approved" and not outstanding(decision.obligations, facts)
 
 
 def _is_there(session: Session, row: ReturnRow, rules: SpendRules) -> bool:
@@ -365,6 +382,8 @@ def _bundle(
     now: datetime,
     unsigned: str,
 ) -> Bundle:
+    request = filed.intent.request
+    assert isinstance(request, StrayReturnRequest)
     opening = intents.proven(session, digest=vaults.opening_of(session, vault=row.vault_id, client=row.client_id))
     return Bundle(
         id=new_id("bnd", now),
@@ -378,6 +397,7 @@ def _bundle(
         policy=trust.policy_text,
         trust_root=trust.signed,
         succession=trust.links,
+        statements=statements_behind(session, request=request, chain=row.chain, root=trust.root, now=now),
     )
 
 
@@ -420,8 +440,14 @@ def _is_final(session: Session, row: ReturnRow, height: int, tip: int, rules: Sp
 
 
 def _move(session: Session, row: ReturnRow, state: State, now: datetime) -> None:
-    row.state, row.state_since = state, now
+    ended, row.state, row.state_since = row.state in ENDED, state, now
     session.flush()
+    if state is State.RETURNED:
+        windows.finish(session, digest=row.digest, now=now)
+    elif state in ENDED:
+        windows.release(session, digest=row.digest, now=now)
+    elif ended:
+        windows.resume(session, digest=row.digest)
     facts = {"spend": str(row.spend)}
     audit.record(session, event=f"return.{state.value}", subject=row.id, actor="daemon", now=now, facts=facts)
     if state is State.FAILED:

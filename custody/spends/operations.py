@@ -15,6 +15,7 @@ from custody.chains.registry import addressing, has_coins, spending
 from custody.chains.spending import Coin, Plan, SpendRules, Turn
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.proven import ProvenIntent
+from custody.evidence.statements import SignedStatement
 from custody.kernel.errors import Broken, Conflict
 from custody.kernel.ids import new_id
 from custody.movements import queries as movements
@@ -45,6 +46,7 @@ def attach(
     planned: Plan,
     payment: Payment,
     openings: tuple[ProvenIntent, ...],
+    statements: tuple[SignedStatement, ...],
     trust: InForce,
     rules: SpendRules,
     seal_key: bytes,
@@ -80,7 +82,7 @@ def attach(
     )
     session.add(row)
     session.flush()
-    bundle = _bundle(row, payment, openings, trust, rules, now)
+    bundle = _bundle(row, payment, openings, statements, trust, rules, now)
     signing.open_bundle(session, bundle=bundle, keyset=keyset, vault=order.vault, inputs=planned.inputs, now=now)
     facts = {"withdrawal": order.withdrawal, "txid": row.txid, "fee": str(row.fee_units), "weight": row.weight}
     audit.record(session, event="attempt.composed", subject=row.id, actor="daemon", now=now, facts=facts)
@@ -259,6 +261,7 @@ def _bundle(
     row: AttemptRow,
     payment: Payment,
     openings: tuple[ProvenIntent, ...],
+    statements: tuple[SignedStatement, ...],
     trust: InForce,
     rules: SpendRules,
     now: datetime,
@@ -275,6 +278,7 @@ def _bundle(
         policy=trust.policy_text,
         trust_root=trust.signed,
         succession=trust.links,
+        statements=statements,
     )
 
 

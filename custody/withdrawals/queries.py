@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from custody.kernel.errors import NotFound
 from custody.withdrawals.model import Step, Withdrawal
-from custody.withdrawals.states import FINAL, State
+from custody.withdrawals.states import FINAL, RELEASED, State
 from custody.withdrawals.tables import OPEN, TransitionRow, WithdrawalRow
 
 
@@ -52,6 +52,14 @@ def every(
     if states:
         query = query.where(WithdrawalRow.state.in_(states))
     return [view(row) for row in session.execute(query).scalars()]
+
+
+def given_up_since(session: Session, *, since: datetime) -> frozenset[str]:
+    """Digests of the intents asked for since then whose withdrawal ended without paying."""
+    query = select(WithdrawalRow.digest).where(
+        WithdrawalRow.requested_at >= since, WithdrawalRow.state.in_(sorted(RELEASED))
+    )
+    return frozenset(session.execute(query).scalars())
 
 
 def over_among(session: Session, *, withdrawals: Sequence[str]) -> set[str]:

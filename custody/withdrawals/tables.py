@@ -5,19 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import TIMESTAMP, CheckConstraint, ForeignKey, Index, UniqueConstraint, literal_column, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base, MoneyColumn
 
 OPEN: Final = text("state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')")
-COUNTED: Final = text("state NOT IN ('denied', 'rejected', 'expired', 'cancelled', 'failed')")
 """A partial index serves only a query whose words the planner can see: never parameters."""
-
-COUNTS_UNTIL: Final = literal_column(
-    "(CASE state WHEN 'completed' THEN state_since ELSE timestamptz 'infinity' END)", TIMESTAMP(timezone=True)
-)
-"""When a limit of the policy may begin to forget it: money on its way is never forgotten."""
 
 
 class WithdrawalRow(Base):
@@ -42,9 +36,6 @@ class WithdrawalRow(Base):
             "state_since",
             postgresql_where=OPEN,
         ),
-        Index("ix_withdrawals_counted", COUNTS_UNTIL, postgresql_where=COUNTED),
-        Index("ix_withdrawals_counted_client", "client_id", COUNTS_UNTIL, postgresql_where=COUNTED),
-        Index("ix_withdrawals_counted_destination", "destination", COUNTS_UNTIL, postgresql_where=COUNTED),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -25,3 +25,11 @@ NAMES: Final[dict[str, frozenset[str]]] = {
     "require": require.NAMES,
 }
 """What a rule of each kind may hold."""
+
+
+def windows_of(rule: Rule) -> tuple[tuple[str, int], ...]:
+    """``per`` and seconds of each window the rule reads, for its totals and its limit, each once."""
+    windows = {(total.per, total.window_seconds) for total in rule.match.totals}
+    if isinstance(rule, Permit) and rule.limit:
+        windows.add((rule.limit.per, rule.limit.window_seconds))
+    return tuple(sorted(windows))

@@ -36,29 +36,29 @@ class Limit:
         """Whether this request still fits beside what was ``used``; ``None`` where a number is unknown."""
         if used is None:
             return None
-        fits_count = self.count is None or used.count + 1 <= self.count
-        answers = (fits_count, self._fits_amount(facts, used), self._fits_usd(facts, used))
-        if False in answers:
+        if self.count is not None and used.count >= self.count:
             return False
-        return None if None in answers else True
+        amount = True if self.amount is None else self._fits_amount(self.amount, facts, used)
+        worth = True if self.usd_micros is None else self._fits_usd(self.usd_micros, facts, used)
+        if amount is False or worth is False:
+            return False
+        return None if amount is None or worth is None else True
 
-    def _fits_amount(self, facts: Facts, used: UsageTotals) -> bool | None:
-        if self.amount is None:
-            return True
-        if facts.asset is not None and facts.asset != self.amount.asset:
+    @staticmethod
+    def _fits_amount(most: Threshold, facts: Facts, used: UsageTotals) -> bool | None:
+        if facts.asset is not None and facts.asset != most.asset:
             return False
         asked, decimals = known_amount(facts), known_decimals(facts)
         if facts.asset is None or decimals is None or asked is None or used.amount_units is None:
             return None
-        return not self.amount.below(used.amount_units + asked, decimals)
+        return not most.below(used.amount_units + asked, decimals)
 
-    def _fits_usd(self, facts: Facts, used: UsageTotals) -> bool | None:
-        if self.usd_micros is None:
-            return True
+    @staticmethod
+    def _fits_usd(most: int, facts: Facts, used: UsageTotals) -> bool | None:
         asked = known_usd(facts)
         if asked is None or used.usd_micros is None:
             return None
-        return used.usd_micros + asked[1] <= self.usd_micros
+        return used.usd_micros + asked[1] <= most
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,16 +34,20 @@ def read(title: str, entries: dict[str, Item], names: Names) -> Require:
         entries["require"].refuse(
             "it requires nothing", accepted="approvals, delay, reconciled, roles, screening or several of them"
         )
+    return Require(title, read_match(entries["match"], names), read_obligations(entries, names))
+
+
+def read_obligations(entries: dict[str, Item], names: Names) -> Obligations:
+    """Read approvals, delay, roles, screening and reconciled, as far as they are there. Raises ``PolicyError``."""
     if "screening" in entries:
         entries["screening"].one_of({CLEAR})
-    obligations = Obligations(
+    return Obligations(
         _read_approvals(entries["approvals"], names) if "approvals" in entries else {},
         read_duration(entries["delay"]) if "delay" in entries else 0,
         _read_roles(entries["roles"], names) if "roles" in entries else (),
         "screening" in entries,
         read_duration(entries["reconciled"]) if "reconciled" in entries else None,
     )
-    return Require(title, read_match(entries["match"], names), obligations)
 
 
 def _read_approvals(item: Item, names: Names) -> dict[str, int]:

@@ -30,8 +30,10 @@ ELSEWHERE = {
     Reason.PERSON_DECLINED,
     *(Reason.RETURN_NOT_ALONE, Reason.RETURN_WITHOUT_PEOPLE, Reason.STRAY_NOT_THERE),
     *(Reason.SWEEP_NOT_ALONE, Reason.SWEEP_NOT_OWN),
+    *(Reason.STATEMENT_INVALID, Reason.SCREENING_NOT_CLEAR, Reason.FACTS_TOO_OLD),
 }
-"""Reached in tests of answering, where there is a person, and of strays and sweeps, which have worlds of their own."""
+"""Reached in tests of answering, where there is a person, and of strays, sweeps and what services state, which have
+worlds of their own."""
 
 
 @pytest.mark.parametrize("name", CASES)

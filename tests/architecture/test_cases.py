@@ -19,6 +19,7 @@ BUILT = frozenset(
         range(31, 36),
         range(37, 43),
         range(53, 56),
+        range(60, 70),
         range(71, 75),
         range(76, 97),
     )

@@ -14,7 +14,7 @@ OURS = (
 )  # fmt: skip
 # Packages on the way to the ones above; their __init__ holds a docstring and no more than the version.
 ON_THE_WAY = {"custody", "custody.chains", "custody.chains.bitcoin", "custody.chains.ethereum"}
-OTHERS = {"bdkpython", "bitcoin", "coincurve", "cryptography", "embit", "rfc8785", "sha3", "tzdata", "yaml"}
+OTHERS = {"bdkpython", "bitcoin", "coincurve", "cryptography", "embit", "pkcs11", "rfc8785", "sha3", "tzdata", "yaml"}
 
 
 def file_of(module: str) -> Path | None:

@@ -34,12 +34,12 @@ from custody.cosigner.verify import Verdict, verify
 from custody.evidence.approvals import Approval, Statement
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.intents import Intent, VaultName
-from custody.evidence.keysets import Keyset
+from custody.evidence.keysets import BRANCHES, Keyset
 from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import ClientOpeningRequest, Request, WithdrawalRequest, request_message
 from custody.evidence.signatures import Signature, public_half, sign_ed25519
 from custody.evidence.status import SignedStatus
-from custody.evidence.trust_root import Person, SignedTrustRoot, TrustRoot
+from custody.evidence.trust_root import Person, Service, SignedTrustRoot, TrustRoot
 from policies.document import document_hash, load_document
 from policies.engine import evaluate
 from policies.facts import Facts, nothing_used
@@ -63,9 +63,17 @@ def words_of(seed: str) -> str:
     return words
 
 
-@cache
+KEPT_ELSEWHERE: dict[str, CosignerKey] = {}
+"""Keys that no file of ours holds, by their cosigner's name: a test puts those of its tokens here."""
+
+
 def cosigner_key(name: str, seed: str = "", on: str = "regtest") -> CosignerKey:
     """An opened cosigner's key."""
+    return KEPT_ELSEWHERE.get(name) or _key_of_file(name, seed, on)
+
+
+@cache
+def _key_of_file(name: str, seed: str, on: str) -> CosignerKey:
     return open_key(stored_key(name, seed, on), passphrase=PASSPHRASE)
 
 
@@ -135,10 +143,13 @@ class World:
     expires_at: datetime = datetime(2100, 1, 1, tzinfo=UTC)
     now: datetime = NOW
     me: str = "north"
+    layout: str = BRANCHES
     chain: str = REGTEST.chain
     """Where it pays."""
     vaults: str = KEYSET
     """The keyset it pays out of."""
+    services: tuple[Service, ...] = ()
+    """What states prices and the like."""
 
     @property
     def key(self) -> CosignerKey:
@@ -164,7 +175,8 @@ class World:
             chain=REGTEST.chain,
             threshold=self.threshold,
             cosigners=tuple(record.cosigner for record in self.records),
-            descriptor=open_descriptor(threshold=self.threshold, keys=keys),
+            descriptor=open_descriptor(threshold=self.threshold, keys=keys, layout=self.layout),
+            layout=self.layout,
         )
 
     @cached_property
@@ -181,7 +193,7 @@ class World:
             groups=dict(self.groups),
             keysets=(self.keyset,),
             policy_hash=document_hash(self.policy),
-            services=(STATUS_SERVICE,),
+            services=(STATUS_SERVICE, *self.services),
         )
 
     @cached_property
@@ -197,7 +209,7 @@ class World:
     def branch(self, number: int) -> BranchDescriptor:
         """One vault's descriptor."""
         keys = tuple(cosigner_key(name).header.account_key for name in self.cosigners)
-        return BranchDescriptor(self.threshold, keys, number, REGTEST)
+        return BranchDescriptor(self.threshold, keys, number, REGTEST, self.layout)
 
     def coin(self, branch: int, amount_sat: int, *, index: int = 0, change: bool = False, salt: str = "") -> Coin:
         """A coin of the vault; ``salt`` tells coins of one address apart."""

@@ -16,6 +16,7 @@ class Daemon:
     """A small stand-in for the API, on loopback, that speaks as agreed."""
 
     bundles: list[Any] = field(default_factory=list)
+    announced: dict[str, Any] = field(default_factory=dict)
     taken: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     status: int = 200
@@ -32,7 +33,8 @@ def standing_in() -> Iterator[Daemon]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             state.asked.append((self.path, self.headers.get("Authorization", "")))
-            self._say({"bundles": state.bundles})
+            announced = self.path.startswith("/v1/announcements") and state.announced
+            self._say(state.announced if announced else {"bundles": state.bundles})
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))

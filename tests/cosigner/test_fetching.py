@@ -41,7 +41,10 @@ def _fetch(keyholder: Keyholder, url: str, *extra: str) -> int:
 def test_fetch_answers_what_is_there(pinned: Keyholder, live: World, daemon: Daemon) -> None:
     daemon.bundles = [live_bundle(live).to_json()]
     assert _fetch(pinned, daemon.url, "--once") == DONE
-    assert daemon.asked == [("/v1/bundles?cosigner=north", "Bearer sesame")]
+    assert daemon.asked == [
+        ("/v1/announcements", "Bearer sesame"),
+        ("/v1/bundles?cosigner=north", "Bearer sesame"),
+    ]
     ((path, body),) = daemon.taken
     assert path == "/v1/bundles/bnd_1/signatures"
     assert set(body) == {"cosigner", "psbt"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from custody.chains.bitcoin.offline.address import address_of
+from custody.chains.bitcoin.offline.address import address_of, parse_address
 from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, open_descriptor
 from custody.chains.bitcoin.offline.psbt.composing import PayOutput, compose
 from custody.chains.ethereum.offline.descriptor import AccountKey, safe_descriptor
@@ -22,7 +22,7 @@ from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.intents import VaultName
-from custody.evidence.keysets import Keyset
+from custody.evidence.keysets import BRANCHES, POLICY, Keyset
 from custody.evidence.requests import SweepRequest
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot
@@ -59,20 +59,24 @@ def signed_by_all(root: TrustRoot, world: World) -> SignedTrustRoot:
     return SignedTrustRoot(root, (*signed.signatures, *owners))
 
 
-def bitcoin() -> Stage:
-    """East left, west came."""
+def bitcoin(layout: str = BRANCHES) -> Stage:
+    """East left, west came; the later keyset has this layout."""
     keys = [cosigner_key(name).header.account_key for name in ("north", "south", "west")]
     members = tuple(key_record(cosigner_key(name)).cosigner for name in ("north", "south", "west"))
-    keyset = Keyset(LATER, REGTEST.chain, 2, members, open_descriptor(threshold=2, keys=keys))
+    keyset = Keyset(LATER, REGTEST.chain, 2, members, open_descriptor(threshold=2, keys=keys, layout=layout), layout)
     world = rotated(World(policy=DEMO_POLICY + SWEEPS), keyset)
 
     def own(branch: int, index: int) -> str:
-        script = BranchDescriptor(2, tuple(keys), branch, REGTEST).derive(change=False, index=index).script_pubkey
+        descriptor = BranchDescriptor(2, tuple(keys), branch, REGTEST, layout)
+        script = descriptor.derive(change=False, index=index).script_pubkey
         return address_of(script, REGTEST)
 
     def swept(request: SweepRequest, payment: Payment) -> str:
-        script = BranchDescriptor(2, tuple(keys), 4, REGTEST).derive(change=False, index=request.index).script_pubkey
-        paid = script if request.destination == own(4, request.index) else bytes.fromhex("0014") + bytes(20)
+        paid = (
+            parse_address(own(4, 3), network=REGTEST).script_pubkey
+            if request.destination == own(4, 3)
+            else bytes.fromhex("0014") + bytes(20)
+        )
         outputs = [PayOutput(paid, request.amount)]
         return compose(inputs=[world.coin(7, BTC).spend], outputs=outputs, network=REGTEST).base64
 
@@ -158,7 +162,12 @@ def decision(world: World, request: SweepRequest) -> dict[str, Any]:
     return evaluate(load_document(world.policy), facts, nothing_used).to_json()
 
 
-@pytest.fixture(params=[bitcoin, ether])
+def shared_policy() -> Stage:
+    """From vaults by branch to vaults of one registered policy."""
+    return bitcoin(POLICY)
+
+
+@pytest.fixture(params=[bitcoin, ether, shared_policy])
 def stage(request: pytest.FixtureRequest) -> Stage:
     found: Stage = request.param()
     return found
@@ -182,7 +191,8 @@ def test_goes_to_the_clients_later_vault(stage: Stage, memory: Memory) -> None:
 def test_goes_to_no_address_of_somebody_else(stage: Stage, memory: Memory) -> None:
     elsewhere = stage[0].withdrawal("acme", 1).destination
     assert refused(stage, memory, destination=elsewhere) is Reason.SWEEP_NOT_OWN
-    assert refused(stage, memory, index=4) is Reason.SWEEP_NOT_OWN
+    for index in (4, 2**16, 1_000_001, 2**31 - 1, 2**40):
+        assert refused(stage, memory, index=index) is Reason.SWEEP_NOT_OWN
 
 
 def test_goes_to_no_vault_the_client_was_not_given(stage: Stage, memory: Memory) -> None:

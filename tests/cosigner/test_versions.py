@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,9 +13,13 @@ import pytest
 from custody.cosigner.answering import Answer, Desk, Signed, Waiting
 from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
+from custody.evidence.announcement import Announcement
+from custody.evidence.announcement import Waiting as Waits
 from custody.evidence.bundle import Bundle
+from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import OperatorChangeRequest
 from tests.cosigner.builders import DEMO_POLICY, NOW, World
+from tests.cosigner.keyholder import DONE, WAITING, Keyholder, live_bundle
 from tests.support.versions import Versions, relaxed, slow
 
 LEFT = DEMO_POLICY.replace("operators: [alice, bob, carol]", "operators: [bob, carol]")
@@ -178,3 +183,48 @@ def test_a_memory_of_an_older_program_learns_to_remember_them(tmp_path: Path) ->
         memory.note_status(World().status(number=1), now=NOW)
     with pytest.raises(sqlite3.Error, match="append-only"):
         memory._connection.execute("DELETE FROM versions")
+
+
+def announced(versions: Versions, *asked: ProvenIntent) -> Announcement:
+    waiting = tuple(Waits(each.intent, each.request_signature) for each in asked)
+    return Announcement(versions.policy, versions.world.signed_root, versions.links, versions.world.status(), waiting)
+
+
+def test_a_delay_is_served_once_while_people_decide(tmp_path: Path) -> None:
+    world = World(policy=slow(DEMO_POLICY))
+    memory = Memory.create(tmp_path / "slow.sqlite")
+    memory.pin(world.root.hash, now=NOW)
+    there = Versions.of(world).then(policy=relaxed(world.policy))
+    assert desk(memory).see(announced(Versions.of(world), there.links[0].proven), now=NOW) == 1
+    late = NOW + timedelta(minutes=61)
+    assert isinstance(answer(desk(memory), there.small(now=late), now=late), Signed)
+
+
+def test_a_delay_begins_for_nothing_that_its_requester_did_not_sign(memory: Memory) -> None:
+    versions = Versions.of(World())
+    change = versions.then(policy=relaxed(DEMO_POLICY)).links[0].proven
+    forged = replace(change, request_signature=World().small().payments[0].proven.request_signature)
+    assert desk(memory).see(announced(versions, forged), now=NOW) == 0
+    assert memory.first_seen(change.intent.digest) is None
+    other = Versions.of(World(requesters=("exchange", "mallory")))
+    assert desk(memory).see(announced(other, change), now=NOW) == 0
+    assert memory.first_seen(change.intent.digest) is None
+
+
+def test_advance_shows_what_a_version_changes_and_pins_it_after_a_yes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    live = World(now=datetime.now(NOW.tzinfo))
+    north = Keyholder("north", tmp_path)
+    assert north.init() == DONE
+    assert north.pin(live) == DONE
+    there = Versions.of(live).then(policy=relaxed(DEMO_POLICY), now=live.now)
+    rules = north.write("bundle.json", json.dumps(there.carry(live_bundle(live)).to_json()))
+    capsys.readouterr()
+    assert north.run("advance", rules) == WAITING
+    told = capsys.readouterr().out
+    assert "agreed to by bob, carol" in told
+    assert "it changes: policy_hash" in told
+    assert north.run("advance", rules, "--yes") == DONE
+    assert north.run("advance", rules) == DONE
+    assert "version 2 is pinned already" in capsys.readouterr().out

@@ -26,6 +26,7 @@ from custody.cosigner.memory import Memory
 from custody.cosigner.verify import Verdict
 from custody.deposits.watch import watch_mempool
 from custody.evidence.bundle import Bundle
+from custody.judging.bundles import give_out
 from custody.kernel.errors import CustodyError
 from custody.movements import scan as movements
 from custody.outbox import operations as outbox
@@ -219,7 +220,7 @@ class Road(House):
         with self.db.unit() as unit:
             root = trust.in_force(unit.session).root
             theirs = [keyset.id for keyset in root.keysets if keyset.cosigner(cosigner) is not None]
-            documents = signing.give_out(unit.session, cosigner=cosigner, keysets=theirs, now=unit.now)
+            documents = give_out(unit.session, cosigner=cosigner, keysets=theirs, root=root, now=unit.now)
         return [Bundle.parse(document) for document in documents]
 
     def cosign(self, *names: str, confirm: Confirm = yes) -> list[Answer]:

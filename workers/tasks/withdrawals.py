@@ -57,7 +57,7 @@ def compose(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, **_: A
     except WouldFail as error:
         with runtime.database.unit() as unit:
             withdrawals.mark_unpayable(unit.session, withdrawal=withdrawal, why=str(error), now=unit.now)
-    except (NothingFree, FeeOverCap, withdrawals.VaultStopped) as error:
+    except (NothingFree, FeeOverCap, withdrawals.VaultStopped, withdrawals.PolicyWaits) as error:
         _wait(runtime, withdrawal, error)
 
 
@@ -69,10 +69,15 @@ def broadcast(runtime: Runtime, /, *, correlation_id: str, withdrawal: str, atte
         with runtime.database.unit() as unit:
             whose = queries.get(unit.session, withdrawal=withdrawal)
             found = withdrawals.sendable(unit.session, attempt=attempt)
+            held = found and withdrawals.held_back(
+                unit.session, attempt=attempt, trust=in_force(unit.session), now=unit.now
+            )
     except withdrawals.VaultStopped as error:
         _wait(runtime, withdrawal, error)
     if found is None or found.final is None:
         return
+    if isinstance(held, str):
+        _wait(runtime, withdrawal, withdrawals.PolicyWaits(held))
     here = runtime.of(whose.chain)
     here.node.require_ready()
     crash_point("withdrawals.before_send")

@@ -14,6 +14,7 @@ from custody.api.views import answer_view
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.bundle import HandedIn, Refusal, answer_field
+from custody.judging import bundles as judging
 from custody.kernel.crash import crash_point
 from custody.kernel.errors import InvalidInput
 from custody.kernel.ids import expect_id
@@ -74,7 +75,7 @@ def _give_out(unit: Unit, trust: InForce, call: Call) -> list[dict[str, Any]]:
     require_normal(unit.session)
     me = call.caller.name
     mine = [keyset.id for keyset in trust.root.keysets if keyset.cosigner(me) is not None]
-    bundles = operations.give_out(unit.session, cosigner=me, keysets=mine, now=unit.now)
+    bundles = judging.give_out(unit.session, cosigner=me, keysets=mine, root=trust.root, now=unit.now)
     crash_point("api.bundle.before_commit")
     return bundles
 

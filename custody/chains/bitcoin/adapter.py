@@ -171,7 +171,7 @@ class BitcoinAdapter:
 
     def holdings_of(self, series: Sequence[Series], *, assets: Collection[str]) -> Holdings:
         """The coins of each run of indexes, which the node derives. Raises ``InvalidInput``."""
-        ranges = [{"desc": _text_of(run), "range": [0, run.last]} for run in series if run.last >= 0]
+        ranges = [{"desc": _text_of(run), "range": _positions(run)} for run in series if run.last >= 0]
         return self._scan(ranges if self._asset in assets else [])
 
     def raw_transaction(self, txid: str, block_hash: str | None = None) -> bytes:
@@ -270,6 +270,11 @@ def _text_of(run: Series) -> str:
     if not text:
         raise InvalidInput("no address source of Bitcoin: the node cannot derive from it", field="series")
     return text
+
+
+def _positions(run: Series) -> list[int]:
+    first = run.source.first_position
+    return [first, first + run.last]
 
 
 def _outcome_of(refusal: NodeRefused) -> BroadcastOutcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -10,8 +11,9 @@ from custody.chains.addressing import Derived, Destination, KeysetRefused
 from custody.chains.bitcoin.offline.address import dust_limit_sat, parse_address
 from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, open_descriptor, strip_checksum
 from custody.chains.bitcoin.offline.expression import parse_vault_descriptor
-from custody.chains.bitcoin.offline.keys import AccountKey
+from custody.chains.bitcoin.offline.members import MemberKey, parse_member
 from custody.chains.bitcoin.offline.network import Network, network
+from custody.chains.bitcoin.offline.wallet_files import WalletFile, write_wallet_file
 from custody.chains.bitcoin.second_address import derive_independently
 from custody.evidence.keysets import Keyset
 from custody.kernel.errors import InvalidInput
@@ -41,6 +43,20 @@ class DescriptorSource:
     def change_text(self) -> str:
         """The change chain's descriptor, with checksum."""
         return self.descriptor.change_text
+
+    @property
+    def first_position(self) -> int:
+        """The texts' position of index 0."""
+        return self.descriptor.first_position
+
+    @property
+    def last_index(self) -> int:
+        """2**31 - 1, or 2**16 - 1 where vaults share a policy."""
+        return self.descriptor.last_index
+
+    def wallet_file(self, kind: str, *, label: str, cosigners: Sequence[str], since_height: int) -> str:
+        """One of ``wallet_files.KINDS``. Raises ``InvalidInput``."""
+        return write_wallet_file(kind, WalletFile(self.descriptor, label, tuple(cosigners), since_height))
 
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         """Script and address at ``index``. Raises ``InvalidInput`` unless 0 <= ``index`` < 2**31."""
@@ -102,7 +118,7 @@ class BitcoinAddressing:
         return None
 
     def check_keyset(self, keyset: Keyset) -> None:
-        """Every key is a BIP-48 P2WSH account, and together they give the descriptor.
+        """Every key is a BIP-48 P2WSH account or a fixed one, and together they give the descriptor.
 
         Raises ``KeysetRefused`` and ``InvalidInput``, naming the cosigner.
         """
@@ -110,7 +126,7 @@ class BitcoinAddressing:
         for cosigner, key in zip(keyset.cosigners, keys, strict=True):
             if key.public_key.hex() != cosigner.public_key:
                 raise KeysetRefused(f"cosigner {cosigner.id}'s point is not its key's", field="keyset.cosigners")
-        if open_descriptor(threshold=keyset.threshold, keys=keys) != keyset.descriptor:
+        if open_descriptor(threshold=keyset.threshold, keys=keys, layout=keyset.layout) != keyset.descriptor:
             raise KeysetRefused("the descriptor is not what its account keys give", field="keyset.descriptor")
 
     def source(self, keyset: Keyset, *, branch: int) -> DescriptorSource:
@@ -132,14 +148,18 @@ class BitcoinAddressing:
 def descriptor_of(keyset: Keyset, branch: int) -> BranchDescriptor:
     """The branch's descriptor, made once per process for equal keysets; check the keyset first."""
     return BranchDescriptor(
-        threshold=keyset.threshold, keys=_account_keys(keyset), branch=branch, network=network(keyset.chain)
+        threshold=keyset.threshold,
+        keys=_account_keys(keyset),
+        branch=branch,
+        network=network(keyset.chain),
+        layout=keyset.layout,
     )
 
 
-def _account_keys(keyset: Keyset) -> tuple[AccountKey, ...]:
+def _account_keys(keyset: Keyset) -> tuple[MemberKey, ...]:
     where = network(keyset.chain)
     return tuple(
-        AccountKey.parse(cosigner.account_key, network=where, field=f"keyset.cosigners.{cosigner.id}")
+        parse_member(cosigner.account_key, network=where, field=f"keyset.cosigners.{cosigner.id}")
         for cosigner in keyset.cosigners
     )
 

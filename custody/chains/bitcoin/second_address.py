@@ -17,8 +17,9 @@ def derive_independently(descriptor: BranchDescriptor, *, change: bool, index: i
     Raises ``DerivationMismatch`` when the other library does not accept what we export.
     """
     text = descriptor.change_text if change else descriptor.receive_text
+    position = descriptor.position(index)
     try:
-        return foreign(lambda: _foreign_address(text, index, descriptor.network.name))
+        return foreign(lambda: _foreign_address(text, position, descriptor.network.name))
     except ForeignRefusal as error:
         raise DerivationMismatch("the second library refuses our descriptor", index=index) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,7 +16,7 @@ from custody.chains.ethereum.offline.ecdsa import address_of_key
 from custody.chains.ethereum.offline.network import Network, network
 from custody.chains.ethereum.offline.proxy import Safes, SafeSetup, expect_name, salt_nonce
 from custody.chains.ethereum.second_address import second_address, second_salt_nonce
-from custody.evidence.keysets import Keyset
+from custody.evidence.keysets import BRANCHES, Keyset
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
 
@@ -50,6 +51,23 @@ class SafeSource:
     def change_text(self) -> str:
         """Empty: there is no change."""
         return ""
+
+    @property
+    def first_position(self) -> int:
+        """0: there is no text with positions."""
+        return 0
+
+    @property
+    def last_index(self) -> int:
+        """The highest a client can have."""
+        return 2**31 - 1
+
+    def wallet_file(self, kind: str, *, label: str, cosigners: Sequence[str], since_height: int) -> str:
+        """The vault's text; no wallet's file says a Safe that may not exist yet. Raises ``InvalidInput``."""
+        del label, cosigners, since_height
+        if kind != "descriptor":
+            raise InvalidInput("no such kind of file on this chain; accepted is descriptor", field="format")
+        return self.text + "\n"
 
     def salt_nonce(self, *, client: str | None, change: bool, index: int) -> int:
         """What the Safe of this client and index is deployed with. Raises ``InvalidInput`` as ``derive`` does."""
@@ -139,6 +157,8 @@ class EthereumAddressing:
         for cosigner, key in zip(keyset.cosigners, keys, strict=True):
             if _address_of(cosigner.public_key) != key.address:
                 raise KeysetRefused(f"cosigner {cosigner.id}'s address is not its point's", field="keyset.cosigners")
+        if keyset.layout != BRANCHES:
+            raise KeysetRefused(f"Safes have no layout; accepted is {BRANCHES}", field="keyset.layout")
         if len({key.address for key in keys}) != len(keys):
             raise KeysetRefused("two cosigners share one address", field="keyset.cosigners")
         if safe_descriptor(SafeSetup.of([key.address for key in keys], keyset.threshold)) != keyset.descriptor:

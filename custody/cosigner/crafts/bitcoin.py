@@ -9,13 +9,14 @@ from typing import Final
 from custody.chains.bitcoin.offline.address import parse_address
 from custody.chains.bitcoin.offline.descriptor import BranchDescriptor, DerivedScript, open_descriptor
 from custody.chains.bitcoin.offline.fees import FeeOverCap, check_fee
-from custody.chains.bitcoin.offline.keys import AccountKey, parse_path
+from custody.chains.bitcoin.offline.keys import parse_path
+from custody.chains.bitcoin.offline.members import FixedKey, MemberKey, parse_member
 from custody.chains.bitcoin.offline.network import Network
 from custody.chains.bitcoin.offline.psbt import InputView, OutputView, Psbt, check_input_amounts, parse_psbt
 from custody.chains.bitcoin.offline.transaction import estimate_vsize
 from custody.cosigner.craft import Bounds, KeysetContradicts, Myself, expect_ours
 from custody.cosigner.fee_shares import fee_shares
-from custody.cosigner.keys import CosignerKey, SigningInput
+from custody.cosigner.keeping import CosignerKey, SigningInput
 from custody.cosigner.limits import Limits
 from custody.cosigner.payments import Destination, JudgedPayment, one_vault
 from custody.cosigner.reasons import CosignerRefusal, Reason
@@ -33,6 +34,7 @@ SIGHASH_ALL: Final = 1
 _VERSION: Final = 2
 """What this house composes. Other versions are relayed, replaced and locked by rules of their own."""
 _NO_RELATIVE_LOCK: Final = 0xFFFFFFFD
+_CHAIN_AND_PLACE: Final = 2
 
 Origins = Mapping[bytes, tuple[str, tuple[int, ...]]]
 
@@ -105,6 +107,11 @@ class BitcoinCraft:
         return self.network.chain
 
     @property
+    def has_contracts(self) -> bool:
+        """No address is a contract."""
+        return False
+
+    @property
     def gives_up(self) -> bool:
         """False: how coins are spent back to their own vault is not proved here yet."""
         return False
@@ -145,7 +152,7 @@ class BitcoinCraft:
         return check_effect(psbt, payments, root=within.root, limits=within.limits, me=within.me, network=self.network)
 
 
-def account_keys(keyset: Keyset, network: Network) -> tuple[AccountKey, ...]:
+def account_keys(keyset: Keyset, network: Network) -> tuple[MemberKey, ...]:
     """The keyset's account keys in its order, each agreeing with the public key beside it, and the open descriptor.
 
     Raises ``KeysetContradicts``: an xpub replaced under a kept fingerprint or public key ends here.
@@ -153,15 +160,25 @@ def account_keys(keyset: Keyset, network: Network) -> tuple[AccountKey, ...]:
     if keyset.chain != network.chain:
         raise KeysetContradicts(f"is for {keyset.chain}, this key for {network.chain}", field="keyset.chain")
     keys = tuple(
-        AccountKey.parse(cosigner.account_key, network=network, field=f"keyset.{cosigner.id}.account_key")
+        parse_member(cosigner.account_key, network=network, field=f"keyset.{cosigner.id}.account_key")
         for cosigner in keyset.cosigners
     )
     for key, cosigner in zip(keys, keyset.cosigners, strict=True):
         if key.public_key.hex() != cosigner.public_key:
-            raise KeysetContradicts("is not the point in the xpub", field=f"keyset.{cosigner.id}.public_key")
-    if open_descriptor(threshold=keyset.threshold, keys=keys) != keyset.descriptor:
+            raise KeysetContradicts(
+                "is not the point in the xpub or fixed key", field=f"keyset.{cosigner.id}.public_key"
+            )
+    if open_descriptor(threshold=keyset.threshold, keys=keys, layout=keyset.layout) != keyset.descriptor:
         raise KeysetContradicts("is not built from the threshold and keys", field="keyset.descriptor")
     return keys
+
+
+def _keys_of(keyset: Keyset, network: Network) -> tuple[MemberKey, ...]:
+    """The same in a spend that is being proved. Raises ``CosignerRefusal``."""
+    try:
+        return account_keys(keyset, network)
+    except InvalidInput as error:
+        raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
 
 
 def read_transaction(text: str, network: Network) -> Psbt:
@@ -214,12 +231,10 @@ def _expect_own(request: SweepRequest, payee: Destination, root: TrustRoot, netw
     """The destination is the vault's address at the index named, derived again from that keyset's keys."""
     keyset = root.keyset(request.to.keyset)
     assert keyset is not None
-    try:
-        keys = account_keys(keyset, network)
-    except InvalidInput as error:
-        raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
-    descriptor = BranchDescriptor(keyset.threshold, keys, request.to.branch, network)
-    if descriptor.derive(change=False, index=request.index).script_pubkey != payee.locator:
+    descriptor = _descriptor_of(keyset, _keys_of(keyset, network), request.to, network)
+    # A place that is not signed for later would keep the money for ever.
+    is_place = request.index <= min(MAX_INDEX, descriptor.last_index)
+    if not is_place or descriptor.derive(change=False, index=request.index).script_pubkey != payee.locator:
         raise CosignerRefusal(
             Reason.SWEEP_NOT_OWN, f"{payee.address} is not address {request.index} of vault {request.to}"
         )
@@ -229,12 +244,19 @@ def _descriptor(vault: VaultName, root: TrustRoot, me: Myself, network: Network)
     keyset = root.keyset(vault.keyset)
     if keyset is None:
         raise CosignerRefusal(Reason.KEYSET_NOT_OURS, f"the trust root has no keyset {vault.keyset}")
+    keys = _keys_of(keyset, network)
     try:
-        keys = account_keys(keyset, network)
         expect_ours(keyset, me)
     except InvalidInput as error:
         raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
-    return BranchDescriptor(keyset.threshold, keys, vault.branch, network)
+    return _descriptor_of(keyset, keys, vault, network)
+
+
+def _descriptor_of(keyset: Keyset, keys: tuple[MemberKey, ...], vault: VaultName, network: Network) -> BranchDescriptor:
+    try:
+        return BranchDescriptor(keyset.threshold, keys, vault.branch, network, keyset.layout)
+    except InvalidInput as error:
+        raise CosignerRefusal(Reason.INPUT_NOT_OURS, f"no vault {vault}: {error}") from error
 
 
 def _check_input(place: int, view: InputView, descriptor: BranchDescriptor, me: Myself) -> SigningInput:
@@ -245,23 +267,40 @@ def _check_input(place: int, view: InputView, descriptor: BranchDescriptor, me: 
     scripts = (view.script_pubkey, view.witness_script, view.redeem_script)
     if scripts != (derived.script_pubkey, derived.witness_script, None) or view.amount_sat is None:
         raise CosignerRefusal(Reason.INPUT_NOT_OURS, f"input {place} is not the vault's address at that path")
-    path = (descriptor.branch, int(derived.change), derived.index)
+    path = descriptor.steps(change=derived.change, index=derived.index)
     return SigningInput(place, (view.txid, view.vout), view.amount_sat, path, pubkey)
 
 
 def _derive_again(origins: Origins, descriptor: BranchDescriptor, me: Myself) -> tuple[DerivedScript, bytes] | None:
-    place = descriptor.keys.index(me.account_key)
-    trunk = (*parse_path(me.account_key.path, field="path"), descriptor.branch)
-    for pubkey, (fingerprint, path) in origins.items():
-        if fingerprint != me.account_key.fingerprint or path[:-2] != trunk:
-            continue
-        chain, index = path[-2:]
-        if chain not in (0, 1) or index > MAX_INDEX:
-            continue
-        derived = descriptor.derive(change=chain == 1, index=index)
-        if derived.pubkeys[place] == pubkey:
-            return derived, pubkey
+    """Our script at the place an origin names, and our key in it. The origin is a hint: who uses the script compares.
+
+    A fixed key of ours has no path to read a place from; then the other members' origins are the hint.
+    """
+    place = next(place for place, key in enumerate(descriptor.keys) if key == me.account_key)
+    ours = descriptor.keys[place]
+    hints = descriptor.keys if isinstance(ours, FixedKey) else (ours,)
+    for pubkey, origin in origins.items():
+        for hint in hints:
+            derived = _derive_at(origin, descriptor, hint)
+            if derived is not None and derived.pubkeys[descriptor.keys.index(hint)] == pubkey:
+                return derived, derived.pubkeys[place]
     return None
+
+
+def _derive_at(
+    origin: tuple[str, tuple[int, ...]], descriptor: BranchDescriptor, member: MemberKey
+) -> DerivedScript | None:
+    fingerprint, path = origin
+    if isinstance(member, FixedKey) or fingerprint != member.fingerprint or len(path) < _CHAIN_AND_PLACE:
+        return None
+    index = descriptor.index_at(path[-1])
+    if index is None or index > MAX_INDEX or path[-2] not in (0, 1):
+        return None
+    change = path[-2] == 1
+    trunk = parse_path(member.path, field="path")
+    if path != (*trunk, *descriptor.steps(change=change, index=index)):
+        return None
+    return descriptor.derive(change=change, index=index)
 
 
 def _check_outputs(

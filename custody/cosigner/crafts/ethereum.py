@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
-from typing import Final
+from typing import Any, Final
 
 from custody.chains.ethereum.offline.address import address_bytes, parse_address
 from custody.chains.ethereum.offline.deployments import known_name
@@ -22,11 +22,11 @@ from custody.chains.ethereum.offline.network import Network, network
 from custody.chains.ethereum.offline.proxy import Safes, SafeSetup, salt_nonce
 from custody.chains.ethereum.offline.unsigned import UnsignedSafeTx
 from custody.cosigner.craft import Bounds, KeysetContradicts, expect_ours
-from custody.cosigner.keys import CosignerKey
+from custody.cosigner.keeping import CosignerKey
 from custody.cosigner.payments import Destination, JudgedPayment, one_vault
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from custody.evidence.intents import VaultName
-from custody.evidence.keysets import Keyset
+from custody.evidence.keysets import BRANCHES, Keyset
 from custody.evidence.requests import RespendRequest, StrayReturnRequest, SweepRequest
 from custody.evidence.trust_root import TrustRoot
 from custody.evidence.words import digest_code
@@ -129,6 +129,11 @@ class EthereumCraft:
     def chain(self) -> str:
         """CAIP-2 id."""
         return self.network.chain
+
+    @property
+    def has_contracts(self) -> bool:
+        """Any address may be one."""
+        return True
 
     @property
     def gives_up(self) -> bool:
@@ -234,8 +239,10 @@ class EthereumCraft:
             safes = safes_of(keyset, self.origin)
         except InvalidInput as error:
             raise CosignerRefusal(Reason.KEYSET_NOT_OURS, str(error)) from error
-        salt = salt_nonce(keyset=keyset.id, client=request.client, index=request.index, network=self.origin)
-        if safes.address(salt) != payee.address:
+        # A place that is not looked at later would keep the money for ever.
+        is_place = request.index < INDEXES
+        place: dict[str, Any] = {"keyset": keyset.id, "client": request.client, "index": request.index}
+        if not is_place or safes.address(salt_nonce(**place, network=self.origin)) != payee.address:
             raise CosignerRefusal(
                 Reason.SWEEP_NOT_OWN, f"{payee.address} is not Safe {request.index} of {request.client} in {request.to}"
             )
@@ -259,6 +266,8 @@ def safes_of(keyset: Keyset, network: Network) -> Safes:
         if _address_of(cosigner.public_key) != account.address:
             raise KeysetContradicts("is not the point of the address", field=f"keyset.{cosigner.id}.public_key")
         owners.append(account.address)
+    if keyset.layout != BRANCHES:
+        raise KeysetContradicts(f"Safes have no layout; accepted is {BRANCHES}", field="keyset.layout")
     setup = SafeSetup.of(owners, keyset.threshold)
     if safe_descriptor(setup) != keyset.descriptor:
         raise KeysetContradicts("is not built from the threshold and keys", field="keyset.descriptor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -9,21 +10,27 @@ from sqlalchemy.orm import Session
 
 from custody.approvals import operations as approvals
 from custody.approvals import queries as intents
+from custody.approvals.asking import because
+from custody.approvals.queries import FiledIntent
 from custody.clients import queries as clients
 from custody.evidence.requests import SweepRequest, WithdrawalRequest
+from custody.judging.facts import facts_of, outside
+from custody.judging.standing import waits_to_know
 from custody.kernel.errors import Conflict
 from custody.outbox import operations as outbox
 from custody.spends import operations as spends
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
+from custody.windows import operations as windows
 from custody.withdrawals import queries
 from custody.withdrawals.model import Withdrawal
-from custody.withdrawals.operations.judging import facts_of, judge
 from custody.withdrawals.operations.moving import locked, move
 from custody.withdrawals.operations.request import COMPOSE
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import OPEN, WithdrawalRow
-from policies.decision import Decision, stricter
+from policies.decision import Decision, Outcome, stricter
+from policies.facts import Facts
+from policies.obligations import outstanding
 
 
 class MayBeSigned(Conflict):
@@ -38,10 +45,11 @@ def mark_approved(session: Session, *, withdrawal: str, trust: InForce, correlat
     if row.state != State.PENDING_APPROVAL:
         return State(row.state)
     standing = rejudge(session, row, trust=trust, now=now)
-    if standing == "approved":
+    if standing.state == "approved":
         move(session, row, event=Event.APPROVE, actor="operators", now=now, correlation_id=correlation_id)
+        row.waiting_for = standing.waits_for
         outbox.emit(session, topic=COMPOSE, payload={"withdrawal": row.id}, correlation_id=correlation_id, now=now)
-    elif standing == "denied":
+    elif standing.state == "denied":
         move(session, row, event=Event.DENY, actor="policy", now=now, why="the policy no longer permits it")
     return State(row.state)
 
@@ -81,26 +89,65 @@ def expire_overdue(session: Session, *, now: datetime) -> list[str]:
     return ended
 
 
-def rejudge(session: Session, row: WithdrawalRow, *, trust: InForce, now: datetime) -> str:
-    """Evaluate the policy again on today's facts; store and return where the stricter decision leaves it."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a second look at the policy leaves a withdrawal."""
+
+    state: str
+    """``denied``, ``pending`` (more people are needed now) or ``approved``."""
+    waits_for: str | None = None
+    """What has to be known, or to come true, before it goes on; approved and nothing to wait for: it may go."""
+
+
+def rejudge(session: Session, row: WithdrawalRow, *, trust: InForce, now: datetime) -> Standing:
+    """Evaluate the policy again on today's facts; store and return where the stricter decision leaves it (I9).
+
+    What would be denied only for want of knowledge stays where it is, and says what it waits for.
+    """
     filed = intents.get(session, digest=row.digest)
+    if trust.root.asset(row.asset) is None or now > filed.not_after:
+        return Standing("denied")
+    later, facts = _evaluated(session, row, filed, trust, now)
+    waits_for = waits_to_know(filed.decision, later)
+    if waits_for is not None:
+        return Standing("approved", waits_for)
+    decision = stricter(filed.decision, later)
+    state = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
+    owed = outstanding(decision.obligations, facts)
+    return Standing(state, "; ".join(owed) or None)
+
+
+def look_again(session: Session, row: WithdrawalRow, *, trust: InForce, now: datetime) -> str | None:
+    """What the policy has against sending what is signed, in words. Only the wish for more people is stored."""
+    filed = intents.get(session, digest=row.digest)
+    if now > filed.not_after:
+        return None
+    later, facts = _evaluated(session, row, filed, trust, now)
+    if later.outcome is Outcome.DENY:
+        return waits_to_know(filed.decision, later) or f"the policy: {because(later)}"
+    decision = stricter(filed.decision, later)
+    if approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now) == "pending":
+        return "more people's approval"
+    return "; ".join(outstanding(decision.obligations, facts)) or None
+
+
+def _evaluated(
+    session: Session, row: WithdrawalRow, filed: FiledIntent, trust: InForce, now: datetime
+) -> tuple[Decision, Facts]:
     request = filed.intent.request
     assert isinstance(request, WithdrawalRequest | SweepRequest)
-    asset = trust.root.asset(request.asset)
-    if asset is None or now > filed.not_after:
-        return "denied"
     facts = facts_of(
         session,
         request=request,
-        locator=row.locator,
-        asset=asset,
+        place=outside(session, chain=row.chain, address=request.destination, locator=row.locator),
+        chain=row.chain,
         client=clients.get(session, client=row.client_id, lock=True),
         vault=vaults.get(session, vault=row.vault_id),
+        root=trust.root,
         now=now,
+        earlier=windows.facts_when_admitted(session, digest=row.digest),
     )
-    later: Decision = judge(session, policy=trust.policy, facts=facts, exclude=row.id, before=row.requested_at)
-    decision = stricter(filed.decision, later)
-    return approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
+    return windows.decide(session, policy=trust.policy, facts=facts, digest=row.digest), facts
 
 
 def _try_stop(session: Session, row: WithdrawalRow, now: datetime) -> bool:

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
 from custody.ledger import operations as ledger
+from custody.windows import operations as windows
 from custody.withdrawals.queries import UnknownWithdrawal
-from custody.withdrawals.states import RELEASED, Event, State, advance
+from custody.withdrawals.states import FINAL, RELEASED, Event, State, advance
 from custody.withdrawals.tables import TransitionRow, WithdrawalRow
 
 
@@ -42,6 +43,7 @@ def move(
     session.flush()
     if after in RELEASED and row.hold_id is not None:
         ledger.void_hold(session, hold_id=row.hold_id, actor=actor, now=now)
+    _count(session, row.digest, before, after, now)
     audit.record(
         session,
         event=f"withdrawal.{after}",
@@ -52,6 +54,16 @@ def move(
         facts={"from": str(before), "event": str(event), **({"why": why} if why else {})},
     )
     return after
+
+
+def _count(session: Session, digest: str, before: State, after: State, now: datetime) -> None:
+    """Tell the windows how it ended, or that it has not after all."""
+    if after in RELEASED:
+        windows.release(session, digest=digest, now=now)
+    elif after == State.COMPLETED:
+        windows.finish(session, digest=digest, now=now)
+    elif before in FINAL:
+        windows.resume(session, digest=digest)
 
 
 def _step(

@@ -15,7 +15,8 @@ from custody.clients import queries as clients
 from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
 from custody.evidence.requests import SweepRequest
-from custody.kernel.errors import Conflict, Refused
+from custody.judging.facts import Moving, statements_behind
+from custody.kernel.errors import Conflict, Refused, Unavailable
 from custody.outbox import operations as outbox
 from custody.relaying import operations as relaying
 from custody.signing import queries as signing
@@ -25,7 +26,7 @@ from custody.spends.model import Attempt
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.withdrawals import queries
-from custody.withdrawals.operations.deciding import rejudge
+from custody.withdrawals.operations.deciding import look_again, rejudge
 from custody.withdrawals.operations.moving import locked, move
 from custody.withdrawals.operations.request import BROADCAST
 from custody.withdrawals.operations.respending import waits_to_be_used_up
@@ -41,6 +42,12 @@ class VaultStopped(Refused):
     """The client or its vault is frozen: nothing is sent until an approved intent lifts it (I20)."""
 
     code = "vault-stopped"
+
+
+class PolicyWaits(Unavailable):
+    """The policy asks for something that is not so yet: a price, a clear screening, fresh books, more people."""
+
+    code = "policy-waits"
 
 
 class NothingToReplace(Conflict):
@@ -62,7 +69,7 @@ def compose(
 ) -> State:
     """Attach the planned attempt, after one more look at the policy (I9). Idempotent.
 
-    Raises ``ClaimTaken`` (plan again) and ``VaultStopped``.
+    Raises ``ClaimTaken`` (plan again), ``VaultStopped`` and ``PolicyWaits``.
     """
     row = locked(session, withdrawal=planned.order.withdrawal)
     if planned.order.pays_nobody and waits_to_be_used_up(session, queries.view(row)):
@@ -71,10 +78,12 @@ def compose(
     if row.state != State.APPROVED or planned.order.pays_nobody:
         return State(row.state)
     standing = rejudge(session, row, trust=trust, now=now)
-    if standing == "denied":
+    if standing.state == "denied":
         return _refuse_by_policy(session, row, now)
-    if standing == "pending":
+    if standing.state == "pending":
         return move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+    if standing.waits_for is not None:
+        raise PolicyWaits(standing.waits_for, withdrawal=row.id)
     _refuse_stopped(session, row)
     _attach(session, row, planned, trust, rules, seal_key, now)
     return move(session, row, event=Event.COMPOSE, actor="daemon", now=now)
@@ -160,6 +169,19 @@ def wanted(session: Session, *, chain: str, spends: Sequence[str]) -> frozenset[
     return frozenset(item.spend for item in found if _is_wanted(session, item))
 
 
+def held_back(session: Session, *, attempt: str, trust: InForce, now: datetime) -> str | None:
+    """Why a payment that is signed is not sent for the first time yet; None where nothing holds it back (I9).
+
+    The policy is asked once more: where more people are needed now, they are asked. Nothing ends here, for what was
+    signed may be carried out by whoever has it.
+    """
+    found = attempts.get(session, attempt=attempt)
+    row = locked(session, withdrawal=found.withdrawal)
+    if row.state != State.SIGNED or not found.pays:
+        return None
+    return look_again(session, row, trust=trust, now=now)
+
+
 def _is_wanted(session: Session, attempt: Attempt) -> bool:
     withdrawal = queries.get(session, withdrawal=attempt.withdrawal)
     if attempt.state == "confirmed":
@@ -243,6 +265,8 @@ def _attach(
     digest = row.respend if planned.order.pays_nobody and row.respend else row.digest
     proven = intents.proven(session, digest=digest, root=trust.root)
     decision = intents.get(session, digest=digest).decision
+    asked = proven.intent.request
+    assert isinstance(asked, Moving)
     # An account of a pool may have been made for another client: whoever signs has to know whose it is.
     owners = {row.client_id} | {item.client for item in planned.inputs if isinstance(item, Turn) and item.client}
     openings = [vaults.opening_of(session, vault=row.vault_id, client=client) for client in sorted(owners)]
@@ -253,6 +277,7 @@ def _attach(
         planned=planned,
         payment=Payment(proven, decision.to_json()),
         openings=tuple(intents.proven(session, digest=digest) for digest in openings),
+        statements=statements_behind(session, request=asked, chain=row.chain, root=trust.root, now=now),
         trust=trust,
         rules=rules,
         seal_key=seal_key,

@@ -38,7 +38,7 @@ def reconsider(session: Session, *, trust: InForce, now: datetime) -> list[str]:
         .with_for_update()
     ).scalars()
     for row in waiting.all():
-        if rejudge(session, row, trust=trust, now=now) == "denied":
+        if rejudge(session, row, trust=trust, now=now).state == "denied":
             move(session, row, event=Event.DENY, actor="policy", now=now, why="the policy no longer permits it")
             denied.append(row.id)
     for attempt in signing.outdated(session, version=trust.root.version):
@@ -64,7 +64,7 @@ def _renew(session: Session, attempt: str, trust: InForce, now: datetime) -> Non
     if isinstance(request, RespendRequest):
         standing = rejudge_respend(session, row, request, trust=trust, now=now)
     else:
-        standing = rejudge(session, row, trust=trust, now=now)
+        standing = rejudge(session, row, trust=trust, now=now).state
     if standing == "pending":
         row.waiting_for = MORE_PEOPLE
         return

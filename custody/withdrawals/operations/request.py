@@ -18,6 +18,7 @@ from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.requests import SweepRequest, WithdrawalRequest, client_of
 from custody.evidence.signatures import Signature
+from custody.judging.facts import facts_of, outside, registered
 from custody.kernel.errors import InvalidInput
 from custody.kernel.ids import new_id
 from custody.kernel.money import Amount, Asset
@@ -28,9 +29,9 @@ from custody.outbox import operations as outbox
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
+from custody.windows import operations as windows
 from custody.withdrawals import queries
 from custody.withdrawals.model import PREFIXES, Withdrawal
-from custody.withdrawals.operations.judging import facts_of, judge
 from custody.withdrawals.operations.moving import move
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import WithdrawalRow
@@ -75,10 +76,11 @@ def request(
     facts = facts_of(
         session,
         request=request,
-        locator=destination.locator,
-        asset=asset,
+        place=outside(session, chain=asset.chain, address=request.destination, locator=destination.locator),
+        chain=asset.chain,
         client=client,
         vault=vault,
+        root=trust.root,
         now=now,
     )
     intent = Intent(request=request, chain=asset.chain, vault=VaultName(vault.keyset, vault.branch))
@@ -111,10 +113,11 @@ def request_sweep(
     facts = facts_of(
         session,
         request=request,
-        locator=destination.locator,
-        asset=asset,
+        place=outside(session, chain=asset.chain, address=request.destination, locator=destination.locator),
+        chain=asset.chain,
         client=client,
         vault=vault,
+        root=trust.root,
         now=now,
     )
     intent = Intent(request=request, chain=asset.chain, vault=request.out_of)
@@ -149,7 +152,7 @@ def _take(
     correlation_id: str,
     now: datetime,
 ) -> Requested:
-    decision = judge(session, policy=trust.policy, facts=facts)
+    decision = windows.decide(session, policy=trust.policy, facts=facts)
     client = client_of(intent.request) or ""
     approvals.file_intent(session, intent=intent, signature=signature, decision=decision, client=client, now=now)
     row = _row(intent, vault, destination, decision, now)
@@ -214,10 +217,7 @@ def _held(session: Session, vault: Vault, asset: Asset) -> int:
 
 
 def _asset(request: WithdrawalRequest | SweepRequest, trust: InForce) -> Asset:
-    asset = trust.root.asset(request.asset)
-    if asset is None:
-        known = ", ".join(item.id for item in trust.root.assets)
-        raise InvalidInput(f"not a registered asset; accepted are {known}", field="request.asset")
+    asset = registered(trust.root, request.asset)
     where = addressing(asset.chain)
     if request.amount > where.most_units(asset.id):
         raise InvalidInput("more than there will ever be", field="request.amount")

@@ -21,6 +21,7 @@ from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.requests import RespendRequest
 from custody.evidence.signatures import Signature
+from custody.judging.facts import facts_of, into
 from custody.kernel.errors import Conflict, InvalidInput
 from custody.outbox import operations as outbox
 from custody.spends import operations as spends
@@ -28,9 +29,9 @@ from custody.spends import queries as attempts
 from custody.spends.model import Attempt
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
+from custody.windows import operations as windows
 from custody.withdrawals import queries
 from custody.withdrawals.model import Withdrawal
-from custody.withdrawals.operations.judging import facts_of_respend, judge
 from custody.withdrawals.operations.moving import locked, move
 from custody.withdrawals.operations.request import BROADCAST, COMPOSE
 from custody.withdrawals.queries import UnknownWithdrawal
@@ -110,7 +111,7 @@ def mark_respend_approved(
     ]
     if row.state not in UNDER_WAY or newer:
         return State(row.state)
-    later = _judged(session, request, row, trust, now)
+    later = _judged(session, request, row, trust, now, digest=digest)
     decision = stricter(filed.decision, later)
     if (
         now <= filed.not_after
@@ -126,7 +127,8 @@ def rejudge_respend(
     """Judge giving it up again; store and return where the stricter decision leaves it."""
     assert row.respend is not None
     before = intents.get(session, digest=row.respend).decision
-    decision = stricter(before, _judged(session, request, row, trust, now))
+    later = _judged(session, request, row, trust, now, digest=row.respend)
+    decision = stricter(before, later)
     return approvals.redecide(session, digest=row.respend, decision=decision, root=trust.root, now=now)
 
 
@@ -197,18 +199,28 @@ def _expect_possible(session: Session, row: WithdrawalRow, now: datetime) -> Non
         raise CannotRespend("it is being given up already", field="withdrawal.state")
 
 
-def _judged(session: Session, request: RespendRequest, row: WithdrawalRow, trust: InForce, now: datetime) -> Decision:
-    asset = trust.root.asset(row.asset)
-    if asset is None:
-        raise InvalidInput("not a registered asset", field="request.asset")
-    facts = facts_of_respend(
+def _judged(
+    session: Session,
+    request: RespendRequest,
+    row: WithdrawalRow,
+    trust: InForce,
+    now: datetime,
+    *,
+    digest: str | None = None,
+) -> Decision:
+    vault = vaults.get(session, vault=row.vault_id)
+    facts = facts_of(
+        session,
         request=request,
-        asset=asset,
+        place=into(vault),
+        chain=row.chain,
         client=clients.get(session, client=row.client_id),
-        vault=vaults.get(session, vault=row.vault_id),
+        vault=vault,
+        root=trust.root,
         now=now,
+        earlier=None if digest is None else windows.facts_when_admitted(session, digest=digest),
     )
-    return judge(session, policy=trust.policy, facts=facts)
+    return windows.decide(session, policy=trust.policy, facts=facts, digest=digest)
 
 
 def _replayed(session: Session, before: FiledIntent) -> RespendRequested:

@@ -11,3 +11,4 @@ class Source(NamedTuple):
     text: str
     receive_text: str
     change_text: str
+    first_position: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from custody.chains.addressing import Derived, Destination
@@ -27,6 +28,12 @@ class FakeSource:
 
     receive_text = ""
     change_text = ""
+    first_position = 0
+    last_index = 2**31 - 1
+
+    def wallet_file(self, kind: str, *, label: str, cosigners: Sequence[str], since_height: int) -> str:
+        del kind, label, cosigners, since_height
+        return self.text
 
     def derive(self, *, client: str | None, change: bool, index: int) -> Derived:
         if client is None or change:

@@ -189,7 +189,7 @@ def test_exports_what_a_cold_restore_needs(world: World) -> None:
     assert (first.clients, first.highest_receive, first.highest_change) == (("Acme",), 2, 0)
     assert (second.highest_receive, second.highest_change) == (None, None)
     assert VaultExport.parse(first.to_json()) == first
-    assert [last for _, last in first.ranges()] == [2, 0]
+    assert [run for _, run in first.ranges()] == [(0, 2), (0, 0)]
     assert second.ranges() == []
 
 

@@ -43,6 +43,8 @@ ROUTES = [
     ("POST", f"/v1/bundles/{BND}/refusals", {"cosigner"}),
     ("GET", "/v1/status", EVERYBODY),
     ("GET", "/v1/assets", EVERYBODY),
+    ("GET", "/v1/prices", EVERYBODY),
+    ("POST", "/v1/statements", {"service"}),
     ("POST", "/v1/status", {"service", "operator"}),
     ("GET", "/v1/announcements", {"service", "cosigner"}),
     ("GET", "/v1/retractions", {"service", "cosigner"}),

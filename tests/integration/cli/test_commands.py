@@ -91,6 +91,17 @@ def test_exports_what_it_verifies(command: Command, stage: Stage, tmp_path: Path
     assert (found["clients"], found["highest_receive"], found["highest_change"]) == (["Acme"], 0, None)
     assert command("vault", "verify", str(path)).code == 0
 
+    vault, other = stage.vault("acme"), tmp_path / "acme.txt"
+    descriptor = command("vault", "export", vault).out
+    assert descriptor.splitlines() == [found["descriptor"], found["receive"], found["change"]]
+    assert command("vault", "export", vault, "--format", "coldcard", "--out", str(other)).code == 0
+    keyset, _, branch = vault.partition("/")
+    assert other.read_text().startswith(f"Name: {keyset}-{branch}\nPolicy: 2 of 3\n")
+    told = command("vault", "export", vault, "--format", "specter", "--label", "cold", "--since", "5")
+    assert {"label": "cold", "blockheight": 5}.items() <= json.loads(told.out).items()
+    assert command("vault", "export", vault, "--format", "electrum").code == 2
+    assert command("vault", "export", "kst_none/1").code == 3
+
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
@@ -157,3 +168,16 @@ def tamper(database: FreshDatabase, statement: str) -> None:
         connection.execute(text("SET session_replication_role = replica"))
         connection.execute(text(statement))
     engine.dispose()
+
+
+def test_replays_what_was_asked_for_under_a_document(command: Command, stage: Stage) -> None:
+    stage.open("acme")
+    demo = str(Path(__file__).parents[3] / "policies/documents/demo.yaml")
+    answer = command("policy", "simulate", demo, "--since", "2026-01-01", "--format", "json")
+    assert answer.code == 0, answer.err
+    told: Any = answer.json
+    assert told["requests"] == sum(told["changes"].values())
+    assert "replaying" in answer.err
+    shown = command("policy", "simulate", demo, "--since", "2026-01-01", "--until", "2026-01-02")
+    assert shown.out.startswith("0 requests\n")
+    assert command("policy", "simulate", demo, "--since", "soon").err.startswith("error: since: not a UTC time")

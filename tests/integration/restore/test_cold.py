@@ -25,7 +25,7 @@ def exported(road: Road) -> list[VaultExport]:
 
 def ranges_of(vaults: list[VaultExport]) -> list[dict[str, Any]]:
     """The ranges as a node takes them."""
-    return [{"desc": text, "range": last} for vault in vaults for text, last in vault.ranges()]
+    return [{"desc": text, "range": list(run)} for vault in vaults for text, run in vault.ranges()]
 
 
 def found_by(node: Bitcoind, vaults: list[VaultExport]) -> list[dict[str, Any]]:

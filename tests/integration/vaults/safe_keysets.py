@@ -55,7 +55,11 @@ class SafeKeyset:
 
 def make_safe_keyset(name: str = "kst-safes", *, threshold: int = 2, members: int = 3) -> SafeKeyset:
     """A fresh m-of-n keyset on anvil's chain."""
-    cosigners = tuple(SafeCosigner(f"cosigner-{number}") for number in range(1, members + 1))
+    return keyset_of(tuple(SafeCosigner(f"cosigner-{number}") for number in range(1, members + 1)), name, threshold)
+
+
+def keyset_of(cosigners: tuple[SafeCosigner, ...], name: str = "kst-safes", threshold: int = 2) -> SafeKeyset:
+    """The keyset of these on anvil's chain."""
     setup = SafeSetup.of([cosigner.key.address for cosigner in cosigners], threshold)
     keyset = Keyset(
         id=name,

@@ -65,7 +65,7 @@ def test_p066_the_order_of_rules_changes_nothing_but_the_hash() -> None:
         shuffled = {**plain, "rules": random.sample(plain["rules"], len(plain["rules"]))}
         for facts, before in asked:
             one, other = (decide(languages.text_of(text), facts, before) for text in (plain, shuffled))
-            assert replace(one, document_hash="") == replace(other, document_hash="")
+            assert {**one.to_json(), "document_hash": ""} == {**other.to_json(), "document_hash": ""}
 
 
 def changes_of_one_rule(kind: str, seed: int) -> Iterator[tuple[Decision, Decision]]:

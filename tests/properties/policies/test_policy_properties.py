@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -18,7 +17,7 @@ from policies.engine import evaluate
 from policies.facts import Facts
 from policies.tally import satisfied
 from policies.windows import PastRequest, measure
-from tests.properties.policies import reference, worlds
+from tests.properties.policies import worlds
 
 loaded = lru_cache(maxsize=64)(load_document)
 ORDER = [Outcome.ALLOW, Outcome.REQUIRE, Outcome.DENY]
@@ -42,28 +41,13 @@ def tries(seed: int, documents: int, requests: int) -> Iterator[tuple[Random, di
         yield random, document, [(worlds.a_request(random), worlds.a_past(random)) for _ in range(requests)]
 
 
-def test_p070_agrees_with_a_slow_reference_on_twenty_thousand_random_requests() -> None:
-    outcomes: Counter[str] = Counter()
-    for _, plain, requests in tries(70, documents=400, requests=50):
-        document = load_document(worlds.text_of(plain))
-        for request, before in requests:
-            facts = worlds.facts_of(request)
-            decision = evaluate(document, facts, measure(document, facts, [worlds.past_of(past) for past in before]))
-            expected = reference.answer(plain, request, before)
-            got = (decision.outcome.value, dict(decision.obligations.approvals), decision.obligations.delay_seconds)
-            assert got == expected, (plain, request, before, explain(decision))
-            outcomes[decision.outcome.value] += 1
-    assert sum(outcomes.values()) == 20_000
-    assert min(outcomes[outcome.value] for outcome in ORDER) > 500, outcomes
-
-
 def test_the_order_of_rules_changes_nothing_but_the_hash() -> None:
     for random, plain, requests in tries(1, documents=60, requests=5):
         shuffled = {**plain, "rules": random.sample(plain["rules"], len(plain["rules"]))}
         for request, before in requests:
             facts, past = worlds.facts_of(request), [worlds.past_of(item) for item in before]
             one, other = (decide(worlds.text_of(text), facts, past) for text in (plain, shuffled))
-            assert replace(one, document_hash="") == replace(other, document_hash="")
+            assert {**one.to_json(), "document_hash": ""} == {**other.to_json(), "document_hash": ""}
 
 
 def added(plain: dict[str, Any], rule: dict[str, Any]) -> str:

@@ -10,8 +10,16 @@ from typing import Any
 
 from policies.facts import Facts
 from policies.windows import PastRequest
-from tests.properties.policies.reference import FIELDS, Request
 
+Request = dict[str, Any]
+"""Field name to value; ``units`` and ``amount`` are the same number, ``at`` and ``books.age`` are seconds."""
+MONEY_FIELDS = ("client", "client.status", "segregation", "asset", "chain", "amount", "vault.break", "books.age")
+FIELDS = {
+    "withdrawal": ("kind", "requester", *MONEY_FIELDS, "destination"),
+    "pledge": ("kind", "requester", *MONEY_FIELDS),
+    "client_opening": ("kind", "requester", "client", "segregation", "chain"),
+    "policy_change": ("kind", "requester"),
+}
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 DECIMALS = {"BTC": 2, "USDC": 1}
 AMOUNTS = ("0.01", "0.1", "0.5", "0.505", "1", "1.01", "2")

@@ -20,7 +20,19 @@ from custody.cli.showing import table
 from tests.cosigner.builders import World
 
 DEMO = Path(__file__).parents[3] / "policies/documents/demo.yaml"
-HEAVY = {"sqlalchemy", "psycopg", "alembic", "fastapi", "pydantic", "celery", "bitcoin", "embit", "bdkpython", "rich"}
+HEAVY = {
+    "sqlalchemy",
+    "psycopg",
+    "alembic",
+    "fastapi",
+    "pydantic",
+    "celery",
+    "bitcoin",
+    "embit",
+    "bdkpython",
+    "rich",
+    "z3",
+}
 
 
 @pytest.fixture(autouse=True)

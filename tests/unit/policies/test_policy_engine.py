@@ -319,7 +319,7 @@ def test_p069_the_stricter_of_two_evaluations_counts_both_ways_round() -> None:
 
 def test_two_requirements_join_into_more_than_either() -> None:
     base = decide(a_document(f"{PERMIT_ALL}\n{TWO_ABOVE}"), a_withdrawal(amount_units=2 * BTC))
-    other = replace(base, obligations=Obligations({"risk": 1}, 60))
+    other = Decision(replace(base.verdict, obligations=Obligations({"risk": 1}, 60)), base.document_hash, base.reasons)
     assert stricter(base, other).obligations == Obligations({"operators": 2, "risk": 1}, 60)
 
 

@@ -34,6 +34,6 @@ def derive_script(
     return DerivedScript(address, script_pubkey, witness_script, tuple(pubkeys), change, index)
 
 
-def child_public_keys(parents: Sequence[ExtendedKey], index: int) -> list[bytes]:
-    """The ``index``-th unhardened child of each parent, in the same order."""
-    return [parent.child_public_key(index) for parent in parents]
+def child_public_keys(parents: Sequence[ExtendedKey | bytes], index: int) -> list[bytes]:
+    """The ``index``-th unhardened child of each parent, in the same order; a fixed key stays as it is."""
+    return [parent if isinstance(parent, bytes) else parent.child_public_key(index) for parent in parents]

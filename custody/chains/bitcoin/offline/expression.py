@@ -22,6 +22,7 @@ from custody.chains.bitcoin.offline.keys import (
     format_path,
     parse_path,
 )
+from custody.chains.bitcoin.offline.members import FixedKey, MemberKey
 from custody.chains.bitcoin.offline.network import NETWORKS, Network
 from custody.chains.bitcoin.offline.private_text import refuse_private_key
 from custody.chains.bitcoin.offline.script import MAX_MEMBERS
@@ -103,17 +104,23 @@ class ParsedVault:
         or behind the branch's key with the branch in its origin. ``None`` for any other ``wsh(sortedmulti(…))``,
         and for a text of one chain alone.
         """
-        branches = {_branch_of(key, self.network) for key in self.keys}
+        branches = {_branch_of(key, self.network) for key in self.keys if not isinstance(key.key, bytes)}
         return branches.pop() if len(branches) == 1 else None
 
-    def branch_keys(self) -> tuple[AccountKey, ...]:
+    def branch_keys(self) -> tuple[MemberKey, ...]:
         """The keys at the branch, child form: ``[fp/48h/1h/0h/2h/7]xpub``, whichever of our two forms was read.
 
         Raises ``InvalidInput`` when the text is not a vault branch of ours.
         """
         if self.branch is None:
             raise InvalidInput("not a branch of BIP-48 P2WSH account keys with origins and <0;1>/*", field="descriptor")
-        return tuple(_branch_key(key) for key in self.keys)
+        return tuple(_fixed(key) if isinstance(key.key, bytes) else _branch_key(key) for key in self.keys)
+
+    def account_keys(self) -> tuple[MemberKey, ...]:
+        """The account keys of a text with ``<0;1>/*`` right behind each. Raises ``InvalidInput`` for another text."""
+        return tuple(
+            _fixed(key) if isinstance(key.key, bytes) else _account_key(key, self.network) for key in self.keys
+        )
 
     def derive(self, *, change: bool, index: int) -> DerivedScript:
         """The script at ``index`` (0 to 2**31 - 1) of the receive or change chain.
@@ -248,6 +255,19 @@ def _branch_key(key: VaultKey) -> AccountKey:
     for step in key.steps[: _BRANCH_STEPS - len(key.origin)]:
         found, path = found.child(step), (*path, step)
     return AccountKey(key.fingerprint, format_path(path), found.text)
+
+
+def _account_key(key: VaultKey, network: Network) -> AccountKey:
+    if key.fingerprint is None or not (key.multipath and key.wildcard) or key.steps:
+        raise InvalidInput("not BIP-48 P2WSH account keys with origins and <0;1>/* behind them", field="descriptor")
+    text = f"[{key.fingerprint}/{format_path(key.origin)}]{key.xpub}"
+    return AccountKey.parse(text, network=network, field="descriptor")
+
+
+def _fixed(key: VaultKey) -> FixedKey:
+    if key.origin:
+        raise InvalidInput("a fixed key with a path", field="descriptor")
+    return FixedKey.parse(f"[{key.fingerprint or ''}]{key.xpub}", field="descriptor")
 
 
 def _network_of(text: str) -> Network:

@@ -29,7 +29,7 @@ from custody.kernel.errors import InvalidInput
 VERSION: Final = SAFE_L2.version
 CHECKSUM_DIGITS: Final = 8
 
-_ACCOUNT: Final = re.compile(r"\[([0-9A-Za-z]*)/([^\]]*)\](.*)", re.ASCII)
+_ACCOUNT: Final = re.compile(r"\[([0-9A-Za-z]*)(?:/([^\]]*))?\](.*)", re.ASCII)
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{8}", re.ASCII)
 _PATH: Final = re.compile(r"44h/60h/(0|[1-9][0-9]{0,9})h/0/(0|[1-9][0-9]{0,9})", re.ASCII)
 _DESCRIPTOR: Final = re.compile(r"safe\(([^,()]*),([^,()]*),\[([^\[\]]*)\]\)", re.ASCII)
@@ -40,7 +40,8 @@ _Read = TypeVar("_Read")
 
 @dataclass(frozen=True, slots=True)
 class AccountKey:
-    """A cosigner's account with its origin: ``[d34db33f/44h/60h/0h/0/0]0x…`` (BIP-44).
+    """A cosigner's account with its origin: ``[d34db33f/44h/60h/0h/0/0]0x…`` (BIP-44), or ``[d34db33f]0x…`` of a module
+    that cannot derive, which holds this one key.
 
     The path helps its holder to find the key; what a Safe knows is the address alone.
     """
@@ -48,13 +49,14 @@ class AccountKey:
     fingerprint: str
     """Of the master key, eight lower-case hex digits."""
     path: str
+    """Empty for a fixed key."""
     address: str
     """Checksummed."""
 
     @property
     def text(self) -> str:
         """The one way to write it."""
-        return f"[{self.fingerprint}/{self.path}]{self.address}"
+        return f"[{self.fingerprint}/{self.path}]{self.address}" if self.path else f"[{self.fingerprint}]{self.address}"
 
     @classmethod
     def parse(cls, text: str, *, field: str = "account_key") -> AccountKey:
@@ -66,6 +68,8 @@ class AccountKey:
         fingerprint, path, address = match.groups()
         if _FINGERPRINT.fullmatch(fingerprint) is None:
             raise InvalidInput("a fingerprint is eight hex digits in lower case", field=field)
+        if path is None:
+            return cls(fingerprint, "", _owner(address, field))
         steps = _PATH.fullmatch(path)
         if steps is None or any(int(step) >= 2**31 for step in steps.groups()):
             raise InvalidInput("another path; accepted is 44h/60h/<account>h/0/<index> (BIP-44)", field=field)

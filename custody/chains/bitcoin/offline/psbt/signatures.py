@@ -60,7 +60,9 @@ def valid_signatures(psbt: Psbt, index: int) -> dict[bytes, bytes]:
     return {pubkey: given[pubkey] for pubkey in present if _is_valid(psbt, index, pubkey, given[pubkey])}
 
 
-def add_signatures(psbt: Psbt, *, pubkeys: Sequence[bytes], signatures: Mapping[int, bytes]) -> Psbt:
+def add_signatures(
+    psbt: Psbt, *, pubkeys: Sequence[bytes] | Mapping[int, bytes], signatures: Mapping[int, bytes]
+) -> Psbt:
     """``psbt`` with ``signatures[i]`` under ``pubkeys[i]`` on each input ``i``; adding one twice changes nothing.
 
     Raises ``SignatureRefused`` for a signature that is not valid there, or by a key its script does not hold.

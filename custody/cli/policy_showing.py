@@ -1,0 +1,98 @@
+"""What the commands about policy documents print, and the files and moments they are given."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from custody.cli.showing import Format, show_json, table
+from custody.kernel.clock import parse_rfc3339
+from custody.kernel.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from policies.analysis.difference import Difference
+    from policies.analysis.findings import Finding
+    from policies.analysis.prove import Proof
+    from policies.document import Document
+    from policies.simulation import Replayed, Simulated
+
+
+def file_beside(document: str, folder: str, named: str) -> Path | None:
+    """The file that was named, or the one of the same name in the folder beside the document's, if it is there."""
+    if named:
+        return Path(named)
+    beside = Path(document).parent.parent / folder / Path(document).name
+    return beside if beside.is_file() else None
+
+
+def decimals_beside(file: str, document: Document) -> dict[str, int]:
+    """Decimals of assets from the claims beside a document, for showing amounts; none where there are no claims."""
+    from policies.analysis.invariants import read_invariants
+
+    claims = file_beside(file, "invariants", "")
+    return dict(read_invariants(claims.read_text(), document).decimals) if claims else {}
+
+
+def moment(text: str, *, field: str) -> datetime:
+    """Read a day (its first moment in UTC) or a moment. Raises ``InvalidInput``."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return parse_rfc3339(text, field=field)
+    if len(text) != len("2026-11-01"):
+        raise InvalidInput("not a day; accepted is 2026-11-01 or a UTC time", field=field)
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def with_progress(requests: Iterable[Replayed], number: int) -> Iterable[Replayed]:
+    """Pass ``requests`` on, with a bar on standard error that says how many are left."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(requests, "replaying", total=number, console=Console(file=sys.stderr))
+
+
+def show_findings(found: Sequence[Finding], *, has_cases: bool, has_claims: bool) -> None:
+    """What was found, what refuses first."""
+    for finding in sorted(found, key=lambda one: not one.refuses):
+        print(finding.line())
+    for is_there, what in ((has_cases, "table of cases"), (has_claims, "file of claims")):
+        if not is_there:
+            print(f"note  no {what} beside it: the document can be read, not installed")
+
+
+def show_proofs(proofs: Sequence[Proof], chosen: Format) -> None:
+    """Each claim, and what breaks it."""
+    if chosen is Format.JSON:
+        show_json([proof.to_json() for proof in proofs])
+        return
+    for proof in proofs:
+        print("\n".join(proof.words()))
+    print(f"{sum(proof.holds for proof in proofs)} of {len(proofs)} claims are proved over all requests")
+
+
+def show_differences(found: Sequence[Difference], chosen: Format) -> None:
+    """Each kind of request, and a request for each direction in which the documents differ."""
+    if chosen is Format.JSON:
+        show_json([one.to_json() for one in found])
+        return
+    for one in found:
+        print("\n".join(one.words()))
+
+
+def show_simulated(found: Simulated, chosen: Format) -> None:
+    """What would have changed, by kind, and the work of each group."""
+    told = found.to_json()
+    if chosen is Format.JSON:
+        show_json(told)
+        return
+    print(f"{found.requests} requests")
+    print(table(told["by_kind"], ("kind", "change", "requests")))
+    if told["work"]:
+        print("\napprovals asked of each group or role")
+        print(table(told["work"], ("who", "before", "after")))
+    for change, references in told["examples"].items():
+        print(f"\n{change}, for example: {' '.join(references)}")

@@ -1,0 +1,1 @@
+"""Screenings: what pinned services found of destinations, signed and kept for ever."""
