@@ -13,12 +13,13 @@ from config.logging import configure
 from config.settings import ChainSettings, Settings
 from custody.chains.addressing import Addressing
 from custody.chains.carrying import CarrierNode, PayerKey, PayerRules
-from custody.chains.inspecting import Inspect
+from custody.chains.inspecting import HasCode, Inspect
 from custody.chains.port import ChainNode
 from custody.chains.registry import (
     NodeAddress,
     addressing,
     chain_named,
+    code_reader,
     inspector,
     open_carrier,
     open_chain,
@@ -73,6 +74,8 @@ class ServedChain:
     """Where the node tells that it has news; empty where nobody listens."""
     inspect: Inspect
     """Asks the node about a registered asset."""
+    has_code: HasCode
+    """Asks the node whether code lives at a place."""
     carrier: Carrier | None
     """Who carries spends out; None where the vault bears its fees, or where this process has not the payer's key."""
     is_carried: bool
@@ -228,6 +231,7 @@ def _serve(chain: ChainSettings, settings: Settings, registered: Sequence[Asset]
         compare_every=chain.block.compare_every,
         doorbell_url=chain.doorbell_url,
         inspect=inspector(where.chain, address),
+        has_code=code_reader(where.chain, address),
         carrier=_carrier(where.chain, chain, address),
         is_carried=payer(where.chain) is not None,
     )

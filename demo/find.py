@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import platform
@@ -102,6 +103,8 @@ def softhsm() -> tuple[Path, Path]:
     named, util = os.environ.get("SOFTHSM2_MODULE"), shutil.which("softhsm2-util")
     if named and not Path(named).is_file():
         raise MissingComponent("SOFTHSM2_MODULE names no file", field="softhsm")
+    if named and not util:
+        raise MissingComponent("softhsm2-util, which makes tokens, is not on PATH", field="softhsm")
     system = (
         [Path(named)]
         if named
@@ -119,17 +122,18 @@ def softhsm() -> tuple[Path, Path]:
 
 
 def hwi_program() -> Path:
-    """The hardware wallets' command: ``$HWI``, PATH, else the environment ``make hwi`` makes.
+    """The hardware wallets' command: ``$HWI``, PATH, else in the environment that ``make hwi`` makes, made now.
 
     Raises ``MissingComponent``.
     """
     named = _from_variable("HWI", "hwi")
     if named:
         return named
-    found = shutil.which("hwi") or shutil.which(str(HWI_ENVIRONMENT / "bin" / "hwi"))
+    program = HWI_ENVIRONMENT / "bin" / "hwi"
+    found = shutil.which("hwi") or shutil.which(str(program)) or _made_hwi(program)
     if found:
         return Path(found)
-    raise MissingComponent("none on PATH and none installed (make hwi installs it; or set HWI)", field="hwi")
+    raise MissingComponent("none on PATH and none installed (see what make hwi says; or set HWI)", field="hwi")
 
 
 def anvil_program() -> Path:
@@ -216,6 +220,18 @@ def _fetched_bitcoind() -> Path:
     print("bitcoind: not on this machine; fetching Debian's package into a private prefix", file=sys.stderr, flush=True)
     run = _fetch(GET_BITCOIND, bitcoind_prefix())
     return _no_bitcoind(_last_line(run)) if run.returncode else Path(run.stdout.strip().splitlines()[-1])
+
+
+def _made_hwi(program: Path) -> str | None:
+    make = shutil.which("make")
+    if make is None:
+        return None
+    HWI_ENVIRONMENT.mkdir(exist_ok=True)
+    with (HWI_ENVIRONMENT / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            subprocess.run([make, "-s", "hwi"], cwd=HWI_ENVIRONMENT.parent, capture_output=True, check=False)
+    return shutil.which(str(program))
 
 
 def _fetch(script: Path, prefix: Path) -> subprocess.CompletedProcess[str]:

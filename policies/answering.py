@@ -1,9 +1,9 @@
 """How every rule that can be about a kind of request stands to one, looked up instead of asked.
 
 ``kept`` holds what conditions answered. Here the answers are brought together: what words say of a request (whose it
-is, its asset, chain, destination and so on) chooses a branch, the same for many requests, which knows what all rules
-answer to those words and which quantities can still change that. So a request is answered by one look-up for its branch
-and one for each such quantity.
+is, its asset, chain, destination and so on) chooses a branch, the same for many requests: the few rules that may still
+match, and the quantities that decide whether they do. So a request is answered by one look-up for its branch and one
+for each such quantity.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from policies.conditions_total import TotalWithin
 from policies.decision import Verdict
 from policies.facts import Facts, UsageTotals
-from policies.kept import MOST_KEPT, Asking, Measure, bits_at, measures_of, somebody, words_of
-from policies.readings import KEYS
+from policies.kept import MOST_KEPT, QUANTITIES, Asking, Measure, bits_at, measures_of, somebody, words_of
+from policies.readings import KEYS, READ
 from policies.rules import Rule, windows_of
 from policies.rules.permit import Limit, Permit
 from policies.vocabulary import KINDS, MUST_BE_KNOWN
@@ -52,67 +52,72 @@ class Counting(NamedTuple):
     """What is left if it does not match."""
 
 
-class Tables:
-    """The rules of a document that can be about one kind, in its order, and what they have answered so far."""
+class Branch:
+    """The rules that may match a request of which certain words are said, and what they answer to its quantities."""
 
-    def __init__(self, rules: Iterable[Rule], kind: str) -> None:
-        """Asks nothing yet. For a kind nobody defined all rules are there, and of none is anything known."""
-        defined = kind in KINDS
-        self.rules: Final = tuple(rule for rule in rules if kind in rule.match.kinds or not defined)
+    __slots__ = ("bits", "count", "counting", "known_counts", "measures", "others", "rules", "verdicts")
+
+    def __init__(self, rules: Iterable[Rule], bits: int, measures: tuple[Measure, ...]) -> None:
+        self.rules: Final = tuple(rules)
+        self.bits: Final = bits
+        """How their matches stand to the words alone, as ``kept`` describes it; totals and limits are left aside."""
+        self.measures: Final = measures
+        """What takes some of the bits away when the quantities are known."""
         self.count: Final = len(self.rules)
-        self.known_counts: Final = bits_at(
-            [n for n, rule in enumerate(self.rules) if isinstance(rule, Permit)] + [self.count]
-        )
+        permits = [n for n, rule in enumerate(self.rules) if isinstance(rule, Permit)]
+        self.known_counts: Final = bits_at([*permits, self.count])
         """Bits of the rules that apply only where they are known to match, and the one for all that must be known."""
         self.others: Final = ((1 << self.count) - 1) & ~self.known_counts
         """Bits of the rules that apply unless they are known not to match."""
-        self._counting = [_counting(n, rule, self.count) for n, rule in enumerate(self.rules) if windows_of(rule)]
-        asked = [(n, item) for n, rule in enumerate(self.rules) for item in rule.match.conditions if defined]
-        asking = Asking(self.count, asked, MUST_BE_KNOWN.get(kind, ()))
-        self._start = asking.about("kind")(somebody("kind", kind)) if defined else (1 << self.count) - 1
+        self.counting: Final = [_counting(n, rule, self.count) for n, rule in enumerate(self.rules) if windows_of(rule)]
         self.verdicts: Final[dict[int, Verdict]] = {}
         """What followed from the rules that applied, for ``judgement`` to keep."""
-        self._words, self._measures = words_of(asking), measures_of(asking)
-        self._branches: dict[Hashable, _Branch] = {}
-        # The last two tell amounts apart, and with two there is always a tuple.
-        self._read = attrgetter(*(item.fact for item in self._words if item.fact not in IDS), "asset", "decimals")
+
+
+class Tables:
+    """The rules of a document that can be about one kind, in its order, and the branches that requests took so far."""
+
+    def __init__(self, rules: Iterable[Rule], kind: str) -> None:
+        """Asks nothing yet. For a kind nobody defined all rules are there, and of none is anything known.
+
+        Raises ``TypeError`` for a condition that nobody here knows how to keep.
+        """
+        defined = kind in KINDS
+        self._rules = tuple(rule for rule in rules if kind in rule.match.kinds or not defined)
+        asked = [(n, item) for n, rule in enumerate(self._rules) for item in rule.match.conditions if defined]
+        if not {item.field for _, item in asked} <= {*READ, *QUANTITIES}:
+            raise TypeError("a condition that reads a field of its own")
+        self._asking = Asking(len(self._rules), asked, MUST_BE_KNOWN.get(kind, ()))
+        self._start = self._asking.about("kind")(somebody("kind", kind)) if defined else (1 << len(self._rules)) - 1
+        self._words = words_of(self._asking)
+        self._branches: dict[Hashable, Branch] = {}
+        facts = {item.fact for item in self._words if item.fact not in IDS}
+        # Asset and decimals tell amounts apart, and with two there is always a tuple.
+        self._read = attrgetter(*sorted({*facts, "asset", "decimals"}))
         self._ids = [(attrgetter(item.fact), item) for item in self._words if item.fact in IDS]
 
-    def answers(self, facts: Facts) -> tuple[int, tuple[Counting, ...]]:
-        """How each rule's match stands to ``facts``, which are of this kind, in the bits that ``kept`` describes.
-
-        Totals and limits are left aside, and rules that may have some to be asked are named.
-        """
+    def branch(self, facts: Facts) -> Branch:
+        """The rules that may match ``facts``, which are of this kind, for all that words say of them."""
         chosen: Hashable = self._read(facts)
         for read, words in self._ids:
             chosen = chosen, words[read(facts)]
         branch = self._branches.get(chosen)
         if branch is None:
-            branch = self._branch(facts)
-            if len(self._branches) < MOST_KEPT:
-                self._branches[chosen] = branch
-        bits = branch.bits
-        for measure in branch.measures:
-            bits &= measure.at(facts)
-        return bits, branch.counting
+            branch = self._grow(facts)
+            if len(self._branches) >= MOST_KEPT:
+                self._branches.clear()
+            self._branches[chosen] = branch
+        return branch
 
-    def _branch(self, facts: Facts) -> _Branch:
-        bits = self._start
+    def _grow(self, facts: Facts) -> Branch:
+        bits, count = self._start, len(self._rules)
         for words in self._words:
             bits &= words[getattr(facts, words.fact)]
-        return _Branch(
-            bits,
-            tuple(item.among(facts) for item in self._measures if bits & item.concerns),
-            tuple(item for item in self._counting if bits & item.applies),
-        )
-
-
-class _Branch(NamedTuple):
-    """What is the same for all requests of which the same is said in words."""
-
-    bits: int
-    measures: tuple[Measure, ...]
-    counting: tuple[Counting, ...]
+        left = list(each(bits & (1 << count) - 1))
+        known = [len(left) + place for place, n in enumerate(left) if bits >> count + n & 1]
+        named = [2 * len(left)] if bits >> 2 * count else []
+        measures = measures_of(self._asking.about(*QUANTITIES).of_rules(left), facts)
+        return Branch((self._rules[n] for n in left), bits_at([*range(len(left)), *known, *named]), measures)
 
 
 def each(bits: int) -> Iterator[int]:

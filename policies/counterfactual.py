@@ -22,12 +22,12 @@ CENT: Final = 10_000
 """In millionths of a US dollar: how fine a difference is told to people, rounded up."""
 
 
-def would_change(judged: Judged, usage: Usage) -> tuple[str, ...]:
+def would_change(judged: Judged) -> tuple[str, ...]:
     """Plain sentences: how much less would need less, and what one condition keeps a permit from matching."""
     facts, verdict = judged.facts, judged.verdict
     if verdict.outcome is Outcome.ALLOW or unnamed(facts):
         return ()
-    sentences = [*_smaller_amounts(judged.document, facts, usage, verdict), *_nearly_permitted(judged)]
+    sentences = [*_smaller_amounts(judged.document, facts, judged.usage, verdict), *_nearly_permitted(judged)]
     return tuple(sentences[:MAX_SENTENCES])
 
 
@@ -50,7 +50,7 @@ def _smaller_amounts(document: Document, facts: Facts, usage: Usage, verdict: Ve
     in_dollars = _turning_dollars(document, facts, usage, asked)
     best = verdict
     for units in sorted({point for point in in_units | in_dollars.keys() if 0 < point < asked}, reverse=True):
-        found = judge(document, at_units(facts, units), usage).verdict
+        found, *_ = judge(document, at_units(facts, units), usage)
         if found.looser_than(best):
             less = f"{_decimal(asked - units, decimals)} {facts.asset}"
             if units not in in_units:

@@ -87,29 +87,18 @@ class Verdict:
         return joined == other.obligations and joined != self.obligations
 
 
-class Reasons:
-    """An explanation that is written when it is first read, out of material that nobody changes."""
-
-    __slots__ = ("_material", "_write", "_written")
-
-    def __init__(self, write: Callable[[Any], Explanation], material: object) -> None:
-        self._write, self._material = write, material
-        self._written: Explanation | None = None
-
-    def written(self) -> Explanation:
-        """The explanation, always the same."""
-        if self._written is None:
-            self._written = self._write(self._material)
-        return self._written
-
-
 class Decision:
     """The policy's answer to one request. Two decisions of the same document and facts are equal."""
 
-    __slots__ = ("_document_hash", "_reasons", "_verdict")
+    __slots__ = ("_document_hash", "_explanation", "_material", "_verdict", "_write")
 
-    def __init__(self, verdict: Verdict, document_hash: str, reasons: Reasons) -> None:
-        self._verdict, self._document_hash, self._reasons = verdict, document_hash, reasons
+    def __init__(
+        self, verdict: Verdict, document_hash: str, write: Callable[[Any], Explanation], material: object
+    ) -> None:
+        """``write`` explains it out of ``material``, which nobody changes, when the explanation is first read."""
+        self._verdict, self._document_hash = verdict, document_hash
+        self._write, self._material = write, material
+        self._explanation: Explanation | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -137,35 +126,37 @@ class Decision:
         return self._document_hash
 
     @property
-    def reasons(self) -> Reasons:
-        """What follows here, written when one of it is first read."""
-        return self._reasons
+    def explanation(self) -> Explanation:
+        """Why; always the same."""
+        if self._explanation is None:
+            self._explanation = self._write(self._material)
+        return self._explanation
 
     @property
     def trace(self) -> tuple[TraceLine, ...]:
         """Every rule of the document, and why it matched or did not."""
-        return self._reasons.written().trace
+        return self.explanation.trace
 
     @property
     def usage(self) -> tuple[UsageRead, ...]:
         """What the limits and totals that mattered had seen."""
-        return self._reasons.written().usage
+        return self.explanation.usage
 
     @property
     def facts(self) -> Mapping[str, str]:
         """As ``Facts.to_json`` wrote them."""
-        return self._reasons.written().facts
+        return self.explanation.facts
 
     @property
     def would_change(self) -> tuple[str, ...]:
         """In plain words: what would have been answered otherwise."""
-        return self._reasons.written().would_change
+        return self.explanation.would_change
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Decision):
             return NotImplemented
         mine, theirs = (self._verdict, self._document_hash), (other.verdict, other.document_hash)
-        return mine == theirs and self._reasons.written() == other.reasons.written()
+        return mine == theirs and self.explanation == other.explanation
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -207,7 +198,7 @@ def stricter(earlier: Decision, later: Decision) -> Decision:
     joined = earlier.obligations.join(later.obligations) if outcome is Outcome.REQUIRE else Obligations()
     shown = earlier if _harder(earlier, later) else later
     verdict = Verdict(outcome, joined, tuple(sorted({*earlier.rules, *later.rules})))
-    return Decision(verdict, shown.document_hash, shown.reasons)
+    return Decision(verdict, shown.document_hash, _explanation_of, shown)
 
 
 def explain(decision: Decision) -> list[str]:
@@ -222,6 +213,14 @@ def explain(decision: Decision) -> list[str]:
 
 _STRICTNESS = (Outcome.ALLOW, Outcome.REQUIRE, Outcome.DENY)
 _MATCHED = {"yes": "matches", "no": "does not match", "unknown": "a fact it reads is unknown"}
+
+
+def _explanation_of(decision: Decision) -> Explanation:
+    return decision.explanation
+
+
+def _as_it_is(explanation: Explanation) -> Explanation:
+    return explanation
 
 
 def _harder(earlier: Decision, later: Decision) -> bool:
@@ -266,7 +265,7 @@ def _read(value: Any) -> Decision:
     )
     rules = tuple(MatchedRule(_word(rule["kind"]), _word(rule["title"])) for rule in value["rules"])
     verdict = Verdict(Outcome(value["outcome"]), _read_obligations(value), rules)
-    return Decision(verdict, _word(value["document_hash"]), Reasons(lambda material: material, explanation))
+    return Decision(verdict, _word(value["document_hash"]), _as_it_is, explanation)
 
 
 def _read_obligations(value: dict[str, Any]) -> Obligations:

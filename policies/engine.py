@@ -6,7 +6,7 @@ limit or a total has seen is asked of ``usage``; ``windows.windows_needed`` says
 
 from __future__ import annotations
 
-from policies.decision import Decision, Reasons
+from policies.decision import Decision
 from policies.document import Document
 from policies.explanation import write
 from policies.facts import Facts, Usage
@@ -15,8 +15,8 @@ from policies.judgement import DEFAULT_RULE, judge
 
 def evaluate(document: Document, facts: Facts, usage: Usage) -> Decision:
     """Decide ``facts`` under ``document``. Raises nothing of its own: what it cannot know, it denies."""
-    judged = judge(document, facts, usage)
-    return Decision(judged.verdict, document.hash, Reasons(write, judged))
+    bare = judge(document, facts, usage)
+    return Decision(bare[0], document.hash, write, (document, facts, usage, bare))
 
 
 __all__ = ["DEFAULT_RULE", "evaluate"]

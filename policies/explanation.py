@@ -13,24 +13,29 @@ from policies.conditions import Condition
 from policies.conditions_total import TotalWithin
 from policies.counterfactual import would_change
 from policies.decision import OTHER_KIND, Explanation, TraceLine, UsageRead
+from policies.document import Document
 from policies.facts import Facts, Usage
-from policies.judgement import DEFAULT_RULE, AskedOnce, Finding, Judged, seen_by, unnamed
+from policies.judgement import DEFAULT_RULE, AskedOnce, Bare, Finding, Judged, seen_by, unnamed
 from policies.quantities import usd_words
 from policies.readings import key_under, known_usd
 from policies.rules import Rule, windows_of
 from policies.rules.permit import Permit
 from policies.vocabulary import KINDS
 
+Captured = tuple[Document, Facts, Usage, Bare]
+"""Everything a decision was made of: who was asked what, and what came out."""
 
-def write(judged: Judged) -> Explanation:
-    """Why ``judged`` came out so."""
-    facts, findings = judged.facts, list(judged.findings())
-    usage = AskedOnce(judged.usage, judged.seen)
+
+def write(captured: Captured) -> Explanation:
+    """Why it came out so."""
+    document, facts, usage, (verdict, branch, bits, seen) = captured
+    judged = Judged(document, facts, verdict, branch, bits, AskedOnce(usage, seen))
+    findings = list(judged.findings())
     return Explanation(
-        trace=tuple(_trace(unnamed(facts), findings, facts, usage)),
-        usage=tuple(_usage_read(findings, facts, usage)),
+        trace=tuple(_trace(unnamed(facts), findings, facts, judged.usage)),
+        usage=tuple(_usage_read(findings, facts, judged.usage)),
         facts=facts.to_json(),
-        would_change=would_change(judged, usage),
+        would_change=would_change(judged),
     )
 
 

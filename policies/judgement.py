@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from policies.answering import Tables, Window, each
+from policies.answering import Branch, Window
 from policies.decision import MatchedRule, Outcome, Verdict
 from policies.document import Document
 from policies.facts import Facts, Usage, UsageTotals
@@ -50,51 +50,53 @@ class AskedOnce:
         return self._seen[asked]
 
 
+Bare = tuple[Verdict, Branch, int, Seen]
+"""A verdict, the branch that gave it, how its rules stood in the bits that ``kept`` describes (with their totals and
+limits), and what usage answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
-    """Every rule against one request, and what follows. Nothing of it changes any more."""
+    """Every rule against one request, and what follows."""
 
-    __slots__ = ("bits", "document", "facts", "seen", "tables", "usage", "verdict")
-
-    def __init__(
-        self, document: Document, facts: Facts, usage: Usage, tables: Tables, bits: int, seen: Seen, verdict: Verdict
-    ) -> None:
-        self.document, self.facts, self.usage = document, facts, usage
-        self.tables = tables
-        self.bits = bits
-        """How the rules of ``tables`` stand, as ``kept`` describes it, with their totals and limits."""
-        self.seen = seen
-        """What ``usage`` answered so far."""
-        self.verdict = verdict
+    document: Document
+    facts: Facts
+    verdict: Verdict
+    branch: Branch
+    bits: int
+    """How the rules of ``branch`` stand, as ``kept`` describes it, with their totals and limits."""
+    usage: Usage
 
     def findings(self) -> Iterator[Finding]:
-        """Rule by rule in the document's order. One that is not about this kind is known not to match."""
-        place = {rule.title: n for n, rule in enumerate(self.tables.rules)}
+        """Rule by rule in the document's order. One that is not of the branch is known not to match."""
+        place = {rule.title: n for n, rule in enumerate(self.branch.rules)}
         for rule in self.document.rules:
             n = place.get(rule.title)
             truth = False if n is None else self._truth(n)
             yield Finding(rule, truth, truth is True if isinstance(rule, Permit) else truth is not False)
 
     def _truth(self, n: int) -> bool | None:
-        return True if self.bits >> self.tables.count + n & 1 else None if self.bits >> n & 1 else False
+        return True if self.bits >> self.branch.count + n & 1 else None if self.bits >> n & 1 else False
 
 
-def judge(document: Document, facts: Facts, usage: Usage) -> Judged:
+def judge(document: Document, facts: Facts, usage: Usage) -> Bare:
     """How every rule stands to ``facts``. Asks ``usage`` only for what ``windows.windows_needed`` lists.
 
     Unknown keeps a ``permit`` from applying and makes the others apply.
     """
-    tables = document.tables(facts.kind)
-    bits, counting = tables.answers(facts)
+    branch = document.tables(facts.kind).branch(facts)
+    bits = branch.bits
+    for measure in branch.measures:
+        bits &= measure(facts)
     seen: Seen = {}
-    for windows, applies, does, unknown, false in counting:
+    for windows, applies, does, unknown, false in branch.counting:
         if bits & applies:
             truth = _within_windows(windows, bits & does != 0, facts, usage, seen)
             if not truth:
                 bits &= unknown if truth is None else false
-    known = bits >> tables.count
-    answered = known & tables.known_counts | bits & tables.others
-    verdict = tables.verdicts.get(answered) or _verdict(tables, answered)
-    return Judged(document, facts, usage, tables, bits, seen, verdict)
+    answered = bits >> branch.count & branch.known_counts | bits & branch.others
+    verdict = branch.verdicts.get(answered) or _verdict(branch, answered)
+    return verdict, branch, bits, seen
 
 
 def unnamed(facts: Facts) -> list[str]:
@@ -109,11 +111,12 @@ def seen_by(rule: Rule, per: str, window_seconds: int, facts: Facts, usage: Usag
     return None if key_under(per, facts) is None else usage(rule.title, per, window_seconds)
 
 
-def _verdict(tables: Tables, answered: int) -> Verdict:
+def _verdict(branch: Branch, answered: int) -> Verdict:
     """What follows where the rules of these bits apply; the bit after the last is set where all is named."""
-    verdict = _joined([tables.rules[n] for n in each(answered & ~(1 << tables.count))], answered >> tables.count)
-    if len(tables.verdicts) < MOST_KEPT:
-        tables.verdicts[answered] = verdict
+    named = answered >> branch.count
+    verdict = _joined([rule for n, rule in enumerate(branch.rules) if answered >> n & 1], named)
+    if len(branch.verdicts) < MOST_KEPT:
+        branch.verdicts[answered] = verdict
     return verdict
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
@@ -9,16 +11,23 @@ from custody.approvals.operations import IdempotencyMismatch
 from custody.audit import operations as audit
 from custody.bootstrap import Runtime
 from custody.db import Unit
+from custody.evidence.approvals import ApprovalRefused
 from custody.kernel.errors import Broken, CustodyError
+from custody.operators import operations as operators
+from custody.operators.operations import CounterWentBack, PasskeyRefused
 from custody.vaults.queries import KeysetTampered
+
+_LEAVES_SOMETHING: Final = (Broken, IdempotencyMismatch, addresses.StockEmpty, ApprovalRefused, PasskeyRefused)
 
 
 def leave_behind(runtime: Runtime, error: CustodyError, *, where: str, actor: str, correlation_id: str) -> None:
-    """Page for what is broken, record a key used for another body, ask for the stock that ran out.
+    """Page for what is broken, record refused verdicts and keys used for another body, ask for the stock that ran out.
+
+    A passkey whose counter went back is locked here.
 
     ``where`` is the method and the route's template. Raises what the unit raises.
     """
-    if not isinstance(error, (Broken, IdempotencyMismatch, addresses.StockEmpty)):
+    if not isinstance(error, _LEAVES_SOMETHING):
         return
     with runtime.database.unit() as unit:
         if isinstance(error, (addresses.AddressTampered, KeysetTampered)):
@@ -27,6 +36,8 @@ def leave_behind(runtime: Runtime, error: CustodyError, *, where: str, actor: st
             _page(unit, error, where)
         elif isinstance(error, IdempotencyMismatch):
             _record_mismatch(unit, error, actor, correlation_id)
+        elif isinstance(error, (ApprovalRefused, PasskeyRefused)):
+            _record_refusal(unit, error, where, actor, correlation_id)
         else:
             _restock(unit.session, unit, error)
 
@@ -46,6 +57,27 @@ def _record_mismatch(unit: Unit, error: IdempotencyMismatch, actor: str, correla
         correlation_id=correlation_id,
         facts={"field": error.field or ""},
     )
+
+
+def _record_refusal(unit: Unit, error: CustodyError, where: str, actor: str, correlation_id: str) -> None:
+    """A verdict that did not count, by the one check it failed; a passkey that may have a copy is locked."""
+    audit.record(
+        unit.session,
+        event="approval.refused",
+        subject=where,
+        actor=actor,
+        now=unit.now,
+        correlation_id=correlation_id,
+        facts={"reason": str(error.facts.get("reason", error.code)), "field": error.field or ""},
+    )
+    if isinstance(error, CounterWentBack):
+        operators.lock(
+            unit.session,
+            credential=str(error.facts["credential"]),
+            operator=str(error.facts["operator"]),
+            why=error.message,
+            now=unit.now,
+        )
 
 
 def _restock(session: Session, unit: Unit, error: CustodyError) -> None:

@@ -16,10 +16,12 @@ from starlette.types import ASGIApp
 
 from custody.api.aftermath import leave_behind
 from custody.api.auth import Callers
+from custody.api.console import routes as console
 from custody.api.problems import problem, problem_of
 from custody.api.routes import (
     bundles,
     clients,
+    governing,
     intents,
     respends,
     returns,
@@ -44,7 +46,11 @@ def application(runtime: Runtime, callers: Callers) -> ASGIApp:
     """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
     app.state.runtime, app.state.callers = runtime, callers
-    for routes in (status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, rotation):
+    everything = (
+        *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing, console),
+        rotation,
+    )
+    for routes in everything:
         app.include_router(routes.router)
     app.add_exception_handler(CustodyError, _ours)
     app.add_exception_handler(HTTPException, _http)

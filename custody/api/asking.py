@@ -16,24 +16,35 @@ from sqlalchemy.orm import Session
 from custody.approvals import queries as intents
 from custody.approvals.asking import Asked
 from custody.bootstrap import Runtime
+from custody.chains.registry import has_coins
 from custody.changes import operations as changes
+from custody.corrections import operations as corrections
 from custody.evidence.requests import (
     RULE_CHANGES,
+    BreakResolutionRequest,
     ClientOpeningRequest,
+    DestinationListingRequest,
+    FreezeRequest,
+    ManualEntryRequest,
     PledgeReleaseRequest,
     PledgeRequest,
     Request,
     RespendRequest,
     StrayReturnRequest,
     SweepRequest,
+    UnfreezeRequest,
     WithdrawalRequest,
 )
 from custody.evidence.signatures import Signature
-from custody.kernel.errors import InvalidInput, Refused
+from custody.freezes import operations as freezes
+from custody.kernel.errors import InvalidInput, Refused, Unavailable
+from custody.listings import operations as listings
 from custody.openings import operations as openings
+from custody.reconciliation import resolving
 from custody.returns import operations as returns
 from custody.trust.operations import InForce
 from custody.withdrawals import operations as withdrawals
+from custody.withdrawals import queries as withdrawal_queries
 
 
 class NotBuilt(Refused):
@@ -87,8 +98,32 @@ def look(runtime: Runtime, request: Request) -> Mapping[str, Any]:
     return {} if asked is None else asked(runtime, request)
 
 
+def look_at_destination(runtime: Runtime, request: WithdrawalRequest | DestinationListingRequest) -> Mapping[str, Any]:
+    """What lives at the destination, where contracts may; nothing where the node does not say, or nobody would read it.
+
+    What is wrong with the request is the room's to say.
+    """
+    chain = request.chain if isinstance(request, DestinationListingRequest) else request.asset.partition("/")[0]
+    served = runtime.chains.get(chain)
+    if served is None or has_coins(chain):
+        return {}
+    try:
+        place = served.addressing.read_destination(request.destination, field="request.destination")
+        is_contract = served.has_code(place.locator)
+    except (InvalidInput, Unavailable):
+        return {}
+    return {"chain": chain, "locator": place.locator, "code": "contract" if is_contract else "plain"}
+
+
+def note_seen(session: Session, seen: Mapping[str, Any], *, now: datetime) -> None:
+    """Keep what was seen at a destination, in the unit of the request it was looked at for."""
+    if "code" in seen:
+        listings.note_code(session, chain=seen["chain"], locator=seen["locator"], code=seen["code"], now=now)
+
+
 def _withdrawal(enquiry: Enquiry) -> Asked:
     enquiry.expect_no_attachments()
+    note_seen(enquiry.session, enquiry.seen, now=enquiry.now)
     done = withdrawals.request(enquiry.session, **enquiry.told, correlation_id=enquiry.correlation_id)
     return _as_filed(enquiry.session, done.withdrawal.digest, done.replayed)
 
@@ -125,6 +160,34 @@ def _pledge(enquiry: Enquiry) -> Asked:
     raise NotBuilt(f"a {enquiry.request.kind} can be read and judged; nothing carries it out yet", field="request.kind")
 
 
+def _freeze(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    return freezes.request_freeze(enquiry.session, **enquiry.told)
+
+
+def _unfreeze(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    return freezes.request_unfreeze(enquiry.session, **enquiry.told)
+
+
+def _break_resolution(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    return resolving.request_resolution(enquiry.session, **enquiry.told)
+
+
+def _listing(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    note_seen(enquiry.session, enquiry.seen, now=enquiry.now)
+    request = enquiry.request
+    paid = withdrawal_queries.destinations(enquiry.session, client=request.client, chain=request.chain)
+    return listings.request_listing(enquiry.session, **enquiry.told, paid=paid)
+
+
+def _manual_entry(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    return corrections.request_entry(enquiry.session, **enquiry.told)
+
+
 def _as_filed(session: Session, digest: str, replayed: bool) -> Asked:
     return Asked(digest, intents.get(session, digest=digest).state, replayed)
 
@@ -135,11 +198,19 @@ ROOMS: Final[Mapping[str, Room]] = {
     RespendRequest.kind: _respend,
     StrayReturnRequest.kind: _return,
     ClientOpeningRequest.kind: _opening,
+    DestinationListingRequest.kind: _listing,
+    FreezeRequest.kind: _freeze,
+    UnfreezeRequest.kind: _unfreeze,
+    BreakResolutionRequest.kind: _break_resolution,
+    ManualEntryRequest.kind: _manual_entry,
     **dict.fromkeys((each.kind for each in RULE_CHANGES), _change),
     PledgeRequest.kind: _pledge,
     PledgeReleaseRequest.kind: _pledge,
 }
 """Kind to the room that takes it."""
 
-LOOKS: Final[Mapping[str, Look]] = {}
+LOOKS: Final[Mapping[str, Look]] = {
+    WithdrawalRequest.kind: look_at_destination,
+    DestinationListingRequest.kind: look_at_destination,
+}
 """Kind to what is asked of its chain before the unit."""

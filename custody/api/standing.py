@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from custody.api import views
 from custody.approvals import queries as intents
 from custody.approvals.queries import FiledIntent
-from custody.evidence.approvals import Approval
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.clock import rfc3339
 from custody.ledger import queries as ledger
@@ -22,7 +21,6 @@ from custody.withdrawals import queries as withdrawals
 from custody.withdrawals.model import Step, Withdrawal
 from custody.withdrawals.states import Event, State
 from policies.decision import explain
-from policies.tally import Tally
 
 
 def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoot) -> dict[str, Any]:
@@ -48,20 +46,24 @@ def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoo
     }
 
 
-def whole_intent(session: Session, filed: FiledIntent, *, root: TrustRoot) -> dict[str, Any]:
-    """An intent with who has spoken and who is missing."""
-    given = intents.given(session, digest=filed.digest)
-    return views.intent_view(filed, given=given, tally=_tally(filed, given, root), assets=known_assets(session))
-
-
-def _tally(filed: FiledIntent, given: Sequence[Approval], root: TrustRoot) -> Tally:
-    return intents.tally(filed.decision, given, root=root, requester=filed.intent.request.requester)
+def whole_intent(session: Session, filed: FiledIntent, *, root: TrustRoot, now: datetime) -> dict[str, Any]:
+    """An intent with who has spoken, who is missing by name, and how much of its delay is left."""
+    tally = intents.standing(session, filed, root=root, now=now)
+    return views.intent_view(
+        filed,
+        given=intents.given(session, digest=filed.digest),
+        tally=tally,
+        missing=intents.missing_people(session, filed, tally, root=root) if filed.state == "pending" else {},
+        assets=known_assets(session),
+        now=now,
+    )
 
 
 def _missing(session: Session, withdrawal: Withdrawal, filed: FiledIntent, root: TrustRoot) -> dict[str, int]:
     if withdrawal.state != State.PENDING_APPROVAL:
         return {}
-    return dict(_tally(filed, intents.given(session, digest=filed.digest), root).missing)
+    given = intents.given(session, digest=filed.digest)
+    return dict(intents.tally(filed.decision, given, root=root, requester=filed.intent.request.requester).missing)
 
 
 def _held_units(session: Session, withdrawal: Withdrawal) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from custody.approvals.queries import FiledIntent
 from custody.clients.queries import Client
 from custody.deposits.model import Deposit
 from custody.evidence.approvals import Approval
+from custody.evidence.passkeys import Assertion
 from custody.evidence.words import digest_code, say
 from custody.kernel.clock import rfc3339
 from custody.kernel.money import Asset, format_decimal
@@ -183,9 +185,19 @@ def step_view(step: Step) -> dict[str, Any]:
     }
 
 
-def intent_view(filed: FiledIntent, *, given: Sequence[Approval], tally: Tally, assets: KnownAssets) -> dict[str, Any]:
-    """Everything a person needs to decide: the document to hash again, its words, the decision, who has spoken."""
-    named = getattr(filed.intent.request, "asset", None)
+def intent_view(
+    filed: FiledIntent,
+    *,
+    given: Sequence[Approval],
+    tally: Tally,
+    missing: Mapping[str, Sequence[str]],
+    assets: KnownAssets,
+    now: datetime,
+) -> dict[str, Any]:
+    """Everything a person needs to decide: the document to hash again, its words, the decision, who has spoken.
+
+    ``missing`` names, of each group that misses somebody, whose approval would count.
+    """
     return {
         "digest": filed.digest,
         "code": digest_code(filed.digest),
@@ -194,14 +206,36 @@ def intent_view(filed: FiledIntent, *, given: Sequence[Approval], tally: Tally, 
         "client": filed.client,
         "document": filed.intent.to_json(),
         "request_signature": filed.request_signature.to_json(),
-        "words": say(filed.intent) if named is None else _words(filed, assets.of(named), assets),
+        "words": words_of(filed, assets),
         "decision": decision_view(filed.decision),
-        "tally": {"approved": list(tally.approved), "missing": dict(tally.missing), "met": tally.met},
+        "tally": {
+            "approved": list(tally.approved),
+            "missing": dict(tally.missing),
+            "missing_roles": list(tally.missing_roles),
+            "met": tally.met,
+        },
+        "missing_people": {group: list(people) for group, people in missing.items()},
         "approvals": [_spoken(approval) for approval in given],
+        "delay_left_seconds": delay_left(filed, now),
         "not_before": when(filed.not_before),
         "not_after": rfc3339(filed.not_after),
         "created_at": rfc3339(filed.created_at),
     }
+
+
+def words_of(filed: FiledIntent, assets: KnownAssets) -> list[str]:
+    """What will happen, one sentence a line, with amounts as people write them. Raises ``AssetUnknown``."""
+    named = getattr(filed.intent.request, "asset", None)
+    if named is None:
+        return say(filed.intent)
+    return say(filed.intent, asset=assets.of(named), fee_asset=assets.native(filed.intent.chain))
+
+
+def delay_left(filed: FiledIntent, now: datetime) -> int:
+    """Whole seconds until what was agreed to may happen; until then a member may still say no."""
+    if filed.not_before is None or filed.state not in ("pending", "approved"):
+        return 0
+    return max(0, math.ceil((filed.not_before - now).total_seconds()))
 
 
 def decision_view(decision: Decision) -> dict[str, Any]:
@@ -221,10 +255,12 @@ def answer_view(answer: Answer) -> dict[str, Any]:
     return {"bundle": answer.bundle, "state": answer.state, "signed_by": list(answer.signed_by)}
 
 
-def _words(filed: FiledIntent, asset: Asset, assets: KnownAssets) -> list[str]:
-    return say(filed.intent, asset=asset, fee_asset=assets.native(filed.intent.chain))
-
-
 def _spoken(approval: Approval) -> dict[str, str]:
     statement = approval.statement
-    return {"approver": statement.approver, "verdict": statement.verdict, "given_at": rfc3339(statement.given_at)}
+    return {
+        "approver": statement.approver,
+        "verdict": statement.verdict,
+        "by": "passkey" if isinstance(approval.signature, Assertion) else "key",
+        "given_at": rfc3339(statement.given_at),
+        "not_after": rfc3339(statement.not_after),
+    }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy.orm import Session
 
-from custody.approvals import operations, queries
+from custody.approvals import operations
+from custody.approvals import queries as intents
+from custody.approvals.queries import FiledIntent
 from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, in_the_house
 from custody.evidence.requests import Request, client_of
@@ -76,13 +78,40 @@ def ask(
     return Asked(intent.digest, state, replayed=False)
 
 
+def agreed(
+    session: Session, *, digest: str, trust: InForce, now: datetime, facts: Facts | None = None
+) -> FiledIntent | None:
+    """The intent, if it is to be carried out now: people agreed, its delay is over, it has not run out, it was not
+    carried out before, and the policy in force still says so; the stricter of both decisions counts (I9).
+
+    Whoever carries it out says so in the same unit (``operations.carried_out``). What has to wait longer than it was
+    told is asked for again by outbox; what ran out, or is denied now, is closed. ``facts`` as for ``ask``.
+    """
+    filed = intents.get(session, digest=digest, lock=True)
+    request = filed.intent.request
+    if filed.state != "approved" or filed.carried_out_at is not None:
+        return None
+    if now > filed.not_after:
+        operations.close(session, digest=digest, state="expired", actor="clock", now=now)
+        return None
+    known = Facts(kind=request.kind, requester=request.requester, now=now) if facts is None else facts
+    decision = stricter(filed.decision, windows.decide(session, policy=trust.policy, facts=known, digest=digest))
+    if operations.redecide(session, digest=digest, decision=decision, root=trust.root, now=now) != "approved":
+        return None
+    due = filed.created_at + timedelta(seconds=decision.obligations.delay_seconds)
+    if now < due:
+        operations.remind(session, filed, due=due, now=now)
+        return None
+    return filed
+
+
 def reconsider(session: Session, *, trust: InForce, correlation_id: str, now: datetime) -> list[str]:
     """Judge again what waits, under rules that changed: the stricter counts (I9). Returns what is denied now.
 
     Of what moves money its own room knows more facts, and judges it by itself.
     """
     denied = []
-    for filed in queries.under_way(session, now=now):
+    for filed in intents.under_way(session, now=now):
         if filed.intent.kind in JUDGED_BY_THEIR_ROOMS:
             continue
         facts = replace(Facts.from_json(filed.decision.facts), now=now)

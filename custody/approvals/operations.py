@@ -9,12 +9,13 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from custody.approvals import queries
+from custody.approvals import passkeys, queries
 from custody.approvals.tables import PENDING, ApprovalRow, IntentRow
 from custody.audit import operations as audit
 from custody.evidence.approvals import Approval, ApprovalRefused, check_approval
 from custody.evidence.intents import Intent
-from custody.evidence.requests import Request, RuleChange
+from custody.evidence.passkeys import Assertion
+from custody.evidence.requests import Request, RuleChange, SweepRequest, WithdrawalRequest
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.canonical import digest as digest_of
@@ -23,9 +24,11 @@ from custody.outbox import operations as outbox
 from custody.windows import operations as windows
 from policies.decision import Decision, Outcome
 from policies.facts import Facts
+from policies.tally import whose_word_counts
 
 APPROVED: Final = "intents.approved"
 REJECTED: Final = "intents.rejected"
+_PAID_OUT: Final = (WithdrawalRequest.kind, SweepRequest.kind)
 
 
 class IdempotencyMismatch(Refused):
@@ -41,7 +44,7 @@ class NotWaiting(Conflict):
 
 
 class AlreadySpoken(Conflict):
-    """One person has already given a verdict on the intent, or used the nonce."""
+    """One person has already given a verdict on the intent that stands, or used the nonce."""
 
     code = "already-spoken"
 
@@ -119,7 +122,8 @@ def give(
 ) -> queries.FiledIntent:
     """Record one verdict. When the quorum is met, or a member of a required group rejects, says so by outbox.
 
-    Raises ``ApprovalRefused``, ``NotWaiting`` or ``AlreadySpoken``.
+    A rejection is heard until the delay is over, also after the quorum was met. Raises ``ApprovalRefused``,
+    ``PasskeyRefused`` (``CounterWentBack``: the caller locks the passkey), ``NotWaiting`` or ``AlreadySpoken``.
     """
     filed = queries.get(session, digest=digest, lock=True)
     request = filed.intent.request
@@ -130,26 +134,19 @@ def give(
         request_not_after=request.not_after,
         root=root,
         now=now,
-        # A passkey shows no text: the rules change by what was read, and by digests computed, where the key is.
         passkeys=not isinstance(request, RuleChange),
     )
-    if filed.state != "pending":
+    verdict = approval.statement.verdict
+    if filed.state != "pending" and not (verdict == "reject" and _is_delayed(filed, now)):
         raise NotWaiting(f"the intent is {filed.state}", field="digest")
-    _refuse_outsider(filed.decision, person, root)
+    _refuse_outsider(session, filed, person, root)
+    passkeys.hear(session, approval, root=root, now=now)
     _store(session, digest, approval, now)
-    audit.record(
-        session,
-        event=f"intent.{approval.statement.verdict}",
-        subject=digest,
-        actor=person,
-        now=now,
-        correlation_id=correlation_id,
-    )
-    if approval.statement.verdict == "reject":
+    facts = {"by": approval.signature.key, "statement": approval.statement.message.hex()}
+    _record(session, f"intent.{verdict}", digest, person, now, correlation_id, facts)
+    if verdict == "reject":
         _decide(session, filed, "rejected", REJECTED, correlation_id, now)
-    elif queries.tally(
-        filed.decision, queries.given(session, digest=digest), root=root, requester=request.requester, at=now
-    ).met:
+    elif queries.standing(session, filed, root=root, now=now).met:
         _decide(session, filed, "approved", APPROVED, correlation_id, now)
     return queries.get(session, digest=digest)
 
@@ -157,22 +154,32 @@ def give(
 def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRoot, now: datetime) -> str:
     """Store a stricter decision taken later and say where that leaves the intent (I9).
 
-    Returns ``denied``, ``pending`` (more people are needed now) or ``approved``.
+    Returns ``denied``, ``pending`` (more people are needed now), ``delayed`` (a longer delay still runs; its end is
+    told by outbox) or ``approved``. What was rejected, has expired or was withdrawn stays so, and that is returned.
     """
     filed = queries.get(session, digest=digest, lock=True)
-    request = filed.intent.request
-    met = queries.tally(
-        decision, queries.given(session, digest=digest), root=root, requester=request.requester, at=now
-    ).met
+    if filed.state not in ("pending", "approved"):
+        return filed.state
+    met = queries.standing(session, filed, root=root, now=now, decision=decision).met
     state = "denied" if decision.outcome is Outcome.DENY else ("approved" if met else "pending")
+    wait = filed.created_at + timedelta(seconds=decision.obligations.delay_seconds)
+    not_before = max(wait, filed.not_before or wait)
     session.execute(
         update(IntentRow)
         .where(IntentRow.digest == digest)
-        .values(decision=decision.to_json(), state=state, decided_at=None if state == "pending" else now)
+        .values(
+            decision=decision.to_json(),
+            state=state,
+            not_before=not_before,
+            decided_at=None if state == "pending" else now,
+        )
     )
     _count(session, digest, filed.intent.kind, state, now)
     if state != filed.state:
         audit.record(session, event=f"intent.{state}", subject=digest, actor="policy", now=now)
+    if state == "approved" and now < not_before:
+        _tell(session, digest, filed.intent.kind, APPROVED, "", now, not_before - now)
+        return "delayed"
     return state
 
 
@@ -188,15 +195,41 @@ def close(session: Session, *, digest: str, state: str, actor: str, now: datetim
     audit.record(session, event=f"intent.{state}", subject=digest, actor=actor, now=now)
 
 
-def overdue(session: Session, *, now: datetime) -> list[str]:
-    """Digests of intents that wait for people although their time is over."""
-    rows = session.execute(select(IntentRow.digest).where(PENDING, IntentRow.not_after < now))
-    return list(rows.scalars())
+def expire_overdue(session: Session, *, now: datetime) -> list[str]:
+    """End every intent whose people did not agree in time, but what its room ends with its hold."""
+    rows = session.execute(
+        select(IntentRow)
+        .where(PENDING, IntentRow.not_after < now, IntentRow.kind.not_in(_PAID_OUT))
+        .order_by(IntentRow.digest)
+        .with_for_update(skip_locked=True)
+    ).scalars()
+    digests = [row.digest for row in rows]
+    for digest in digests:
+        close(session, digest=digest, state="expired", actor="clock", now=now)
+    return digests
+
+
+def carried_out(session: Session, *, digest: str, actor: str, now: datetime) -> None:
+    """The intent took effect, in this unit: it is not carried out again."""
+    session.execute(update(IntentRow).where(IntentRow.digest == digest).values(carried_out_at=now))
+    audit.record(session, event="intent.carried_out", subject=digest, actor=actor, now=now)
+
+
+def remind(session: Session, filed: queries.FiledIntent, *, due: datetime, now: datetime) -> None:
+    """Say again, at ``due``, that the intent is approved: its delay is longer than it was when people agreed."""
+    payload = {"digest": filed.digest, "kind": filed.intent.kind}
+    outbox.emit(
+        session, topic=APPROVED, payload=payload, correlation_id=f"due:{filed.digest}", now=now, delay=due - now
+    )
 
 
 def request_hash(request: Request) -> str:
     """What an idempotency key is bound to: the digest of the request part."""
     return digest_of("request-body", request.to_json())
+
+
+def _is_delayed(filed: queries.FiledIntent, now: datetime) -> bool:
+    return filed.state == "approved" and filed.not_before is not None and now < filed.not_before
 
 
 def _decide(
@@ -211,8 +244,32 @@ def _say(
     session: Session, filed: queries.FiledIntent, state: str, topic: str, correlation_id: str, now: datetime
 ) -> None:
     wait = max(filed.not_before - now, timedelta(0)) if filed.not_before and state == "approved" else timedelta(0)
-    payload = {"digest": filed.digest, "kind": filed.intent.kind}
+    _tell(session, filed.digest, filed.intent.kind, topic, correlation_id, now, wait)
+
+
+def _tell(
+    session: Session, digest: str, kind: str, topic: str, correlation_id: str, now: datetime, wait: timedelta
+) -> None:
+    payload = {"digest": digest, "kind": kind}
     outbox.emit(session, topic=topic, payload=payload, correlation_id=correlation_id, now=now, delay=wait)
+
+
+def _record(
+    session: Session, event: str, digest: str, person: str, now: datetime, correlation_id: str, facts: dict[str, str]
+) -> None:
+    audit.record(
+        session, event=event, subject=digest, actor=person, now=now, correlation_id=correlation_id, facts=facts
+    )
+
+
+def _refuse_outsider(session: Session, filed: queries.FiledIntent, person: str, root: TrustRoot) -> None:
+    members, obligations = queries.members(session, filed, root=root), filed.decision.obligations
+    heard = whose_word_counts(obligations, members, queries.roles_of(session, filed.decision))
+    if not obligations.approvals and not obligations.roles:
+        # Where the policy asks for nobody but for time, whoever is in some group may use that time to say no.
+        heard = frozenset().union(*members.values())
+    if person not in heard:
+        raise ApprovalRefused("is by nobody the policy asks", field="approval.statement.approver", reason="outsider")
 
 
 def _count(session: Session, digest: str, kind: str, state: str, now: datetime) -> None:
@@ -223,14 +280,8 @@ def _count(session: Session, digest: str, kind: str, state: str, now: datetime) 
         windows.finish(session, digest=digest, now=now)
 
 
-def _refuse_outsider(decision: Decision, person: str, root: TrustRoot) -> None:
-    asked = decision.obligations.approvals
-    if not any(person in root.groups.get(group, ()) for group in asked):
-        raise ApprovalRefused("is by nobody the policy asks", field="approval.statement.approver")
-
-
 def _store(session: Session, digest: str, approval: Approval, now: datetime) -> None:
-    statement = approval.statement
+    statement, by_passkey = approval.statement, isinstance(approval.signature, Assertion)
     row = ApprovalRow(
         digest=digest,
         approver=statement.approver,
@@ -238,6 +289,9 @@ def _store(session: Session, digest: str, approval: Approval, now: datetime) -> 
         nonce=statement.nonce,
         document=approval.to_json(),
         given_at=now,
+        not_after=statement.not_after,
+        credential=approval.signature.key if by_passkey else None,
+        challenge=statement.message.hex() if by_passkey else None,
     )
     try:
         with session.begin_nested():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -10,13 +10,16 @@ from typing import Final
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
-from custody.approvals.tables import PENDING, TAKEN_BACK, ApprovalRow, IntentRow
+from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow
 from custody.evidence.approvals import Approval
 from custody.evidence.intents import Intent
 from custody.evidence.proven import ProvenIntent
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import Broken, NotFound
+from custody.operators import queries as operators
+from custody.trust.history import root_at
+from custody.trust.operations import in_force
 from policies.decision import Decision, Outcome
 from policies.tally import Tally, satisfied
 
@@ -51,6 +54,8 @@ class FiledIntent:
     not_after: datetime
     not_before: datetime | None
     created_at: datetime
+    carried_out_at: datetime | None = None
+    """When it took effect, of the kinds that say so."""
 
 
 def get(session: Session, *, digest: str, lock: bool = False) -> FiledIntent:
@@ -74,6 +79,12 @@ def waiting(session: Session, *, limit: int = 200) -> list[FiledIntent]:
     """Intents that wait for people, oldest first."""
     rows = session.execute(select(IntentRow).where(PENDING).order_by(IntentRow.created_at).limit(limit)).scalars()
     return [_view(row) for row in rows]
+
+
+def vetoable(session: Session, *, now: datetime, limit: int = 200) -> list[FiledIntent]:
+    """Intents people agreed to whose delay still runs, so that they can be vetoed: the soonest first."""
+    found = select(IntentRow).where(DELAYED, IntentRow.not_before > now).order_by(IntentRow.not_before).limit(limit)
+    return [_view(row) for row in session.execute(found).scalars()]
 
 
 def under_way(session: Session, *, now: datetime) -> list[FiledIntent]:
@@ -134,20 +145,77 @@ def _is_known(approval: Approval, root: TrustRoot) -> bool:
 
 
 def tally(
-    decision: Decision, approvals: Sequence[Approval], *, root: TrustRoot, requester: str, at: datetime | None = None
+    decision: Decision,
+    approvals: Sequence[Approval],
+    *,
+    root: TrustRoot,
+    requester: str,
+    at: datetime | None = None,
+    groups: Mapping[str, Collection[str]] | None = None,
+    roles: Mapping[str, Collection[str]] | None = None,
+    locked: Collection[str] = (),
 ) -> Tally:
     """Who counts, who is missing, whether it is met: each human once, never the requester (I8).
 
-    ``at`` leaves out what has expired by then, as a cosigner will; None shows whoever has spoken.
+    ``at`` leaves out what has expired by then and keys that ``root`` holds no more, as a cosigner will; None shows
+    whoever has spoken. ``groups`` are the members that count (``members``), ``root``'s without it; by ``locked``
+    passkeys nothing counts. Who holds which of ``roles`` is the policy's to say.
     """
     who = [
         item.statement.approver
         for item in approvals
-        if item.statement.verdict == "approve" and (at is None or at <= item.statement.not_after)
+        if item.statement.verdict == "approve"
+        and item.signature.key not in locked
+        and (at is None or (at <= item.statement.not_after and _is_held(item, root)))
     ]
     if decision.outcome is Outcome.DENY:
         return Tally(approved=(), missing={}, met=False)
-    return satisfied(decision.obligations, root.groups, who, initiator=requester)
+    counts = root.groups if groups is None else groups
+    return satisfied(decision.obligations, counts, who, initiator=requester, roles=roles)
+
+
+def members(session: Session, filed: FiledIntent, *, root: TrustRoot) -> dict[str, frozenset[str]]:
+    """Of each group: who is in it under ``root`` and was already when the intent was asked for."""
+    before = root_at(session, at=filed.created_at, newest=root).groups
+    return {group: frozenset(now) & frozenset(before.get(group, ())) for group, now in root.groups.items()}
+
+
+def standing(
+    session: Session, filed: FiledIntent, *, root: TrustRoot, now: datetime, decision: Decision | None = None
+) -> Tally:
+    """How far ``filed`` has got under ``decision`` (its own without one), counting what a sign gate counts now."""
+    chosen = decision or filed.decision
+    return tally(
+        chosen,
+        given(session, digest=filed.digest),
+        root=root,
+        requester=filed.intent.request.requester,
+        at=now,
+        groups=members(session, filed, root=root),
+        roles=roles_of(session, chosen),
+        locked=operators.locked(session),
+    )
+
+
+def missing_people(
+    session: Session, filed: FiledIntent, tally: Tally, *, root: TrustRoot
+) -> dict[str, tuple[str, ...]]:
+    """Of each group or role that misses somebody: whose approval would count, by name."""
+    counts, roles = members(session, filed, root=root), roles_of(session, filed.decision)
+    out = {filed.intent.request.requester, *tally.approved}
+    missing = {group: counts.get(group, frozenset()) for group in tally.missing}
+    missing |= {role: frozenset(roles.get(role, ())) for role in tally.missing_roles}
+    return {name: tuple(sorted(people - out)) for name, people in missing.items()}
+
+
+def roles_of(session: Session, decision: Decision) -> Mapping[str, Collection[str]]:
+    """Who holds which role, by the policy in force; empty where ``decision`` asks for none."""
+    return in_force(session).policy.roles if decision.obligations.roles else {}
+
+
+def _is_held(approval: Approval, root: TrustRoot) -> bool:
+    person, key = approval.statement.approver, approval.signature.key
+    return root.operator_key(person, key) is not None or root.operator_credential(person, key) is not None
 
 
 def _view(row: IntentRow) -> FiledIntent:
@@ -165,4 +233,5 @@ def _view(row: IntentRow) -> FiledIntent:
         not_after=row.not_after,
         not_before=row.not_before,
         created_at=row.created_at,
+        carried_out_at=row.carried_out_at,
     )

@@ -12,6 +12,8 @@ from custody.db.base import Base
 
 PENDING: Final = text("state = 'pending'")
 """A partial index serves only a query whose words the planner can see: never parameters."""
+DELAYED: Final = text("state = 'approved' AND not_before > decided_at")
+"""Agreed to before its delay was over: few are, whatever history there is."""
 
 TAKEN_BACK: Final = text("state IN ('rejected', 'withdrawn')")
 
@@ -24,6 +26,7 @@ class IntentRow(Base):
         UniqueConstraint("requester", "idempotency_key"),
         CheckConstraint("state IN ('pending', 'approved', 'rejected', 'denied', 'expired', 'withdrawn')", name="state"),
         Index("ix_intents_pending", "not_after", postgresql_where=PENDING),
+        Index("ix_intents_delayed", "not_before", postgresql_where=DELAYED),
         Index("ix_intents_taken_back", "not_after", postgresql_where=TAKEN_BACK),
         Index("ix_intents_not_before", "not_before"),
     )
@@ -42,16 +45,19 @@ class IntentRow(Base):
     not_before: Mapped[datetime | None]
     created_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
+    carried_out_at: Mapped[datetime | None]
 
 
 class ApprovalRow(Base):
-    """One person's verdict on one digest, whole."""
+    """One person's verdict on one digest, whole. A trigger refuses a second one while the first stands."""
 
     __tablename__ = "approvals"
     __table_args__ = (
-        UniqueConstraint("digest", "approver"),
         UniqueConstraint("approver", "nonce"),
+        UniqueConstraint("credential", "challenge"),
         CheckConstraint("verdict IN ('approve', 'reject')", name="verdict"),
+        CheckConstraint("(credential IS NULL) = (challenge IS NULL)", name="passkey"),
+        Index("ix_approvals_digest_approver", "digest", "approver"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -61,3 +67,7 @@ class ApprovalRow(Base):
     nonce: Mapped[str]
     document: Mapped[dict[str, Any]]
     given_at: Mapped[datetime]
+    not_after: Mapped[datetime]
+    credential: Mapped[str | None]
+    """Of a verdict by passkey: which one, and the challenge it answered."""
+    challenge: Mapped[str | None]

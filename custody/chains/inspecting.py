@@ -46,6 +46,14 @@ Inspect = Callable[[Asset], Inspected]
 """Ask a chain's node about one asset of that chain. Raises ``NodeUnavailable``, and ``InvalidInput`` for an asset of
 elsewhere."""
 
+HasCode = Callable[[bytes], bool]
+"""Ask a chain's node whether code lives at a place, by its locator. Raises ``NodeUnavailable``."""
+
+
+def no_code(_locator: bytes, /) -> bool:
+    """Of a chain where a place is no more than who may spend from it."""
+    return False
+
 
 def native_inspected(asset: Asset) -> Inspected:
     """What there is to say of a chain's own asset."""

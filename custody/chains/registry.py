@@ -13,7 +13,7 @@ from custody.chains.bitcoin.offline.network import NETWORKS
 from custody.chains.carrying import CarrierNode, Payer
 from custody.chains.ethereum.offline.network import NETWORKS as EIP155
 from custody.chains.ethereum.offline.network import why_refused
-from custody.chains.inspecting import Inspect, Inspected, native_inspected
+from custody.chains.inspecting import HasCode, Inspect, Inspected, native_inspected, no_code
 from custody.chains.port import ChainNode, Doorbell
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
@@ -72,6 +72,11 @@ def open_chain(chain: str, address: NodeAddress) -> ChainNode:
 def inspector(chain: str, address: NodeAddress) -> Inspect:
     """What asks the chain's node about a registered asset; nothing is asked yet. Raises ``InvalidInput``."""
     return _of(chain, INSPECTORS)(chain, address)
+
+
+def code_reader(chain: str, address: NodeAddress) -> HasCode:
+    """What asks the chain's node whether code lives at a place; nothing is asked yet. Raises ``InvalidInput``."""
+    return no_code if has_coins(chain) else _ethereum_code_reader(address)
 
 
 def doorbell(chain: str) -> Doorbell:
@@ -187,6 +192,16 @@ def _ethereum_inspector(chain: str, address: NodeAddress) -> Inspect:
         from custody.chains.ethereum.tokens import inspect
 
         return inspect(Rpc(address.url, timeout_seconds=address.timeout_seconds), network(chain), asset)
+
+    return ask
+
+
+def _ethereum_code_reader(address: NodeAddress) -> HasCode:
+    def ask(locator: bytes) -> bool:
+        from custody.chains.ethereum.rpc import Rpc
+        from custody.chains.ethereum.tokens import has_code
+
+        return has_code(Rpc(address.url, timeout_seconds=address.timeout_seconds), locator)
 
     return ask
 

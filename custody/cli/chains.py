@@ -44,6 +44,17 @@ def asset_named(name: str, network: str) -> tuple[Addressing, Asset]:
     raise InvalidInput(f"{problem}; accepted is {accepted}, or a CAIP-19 id", field="asset")
 
 
+def network_named(named: str) -> Addressing:
+    """The chain that people name, or the only one of the settings. Raises ``InvalidInput`` naming what is accepted."""
+    from custody.chains.registry import addressing, chain_named
+    from custody.kernel.errors import InvalidInput
+
+    names = _networks(named)
+    if len(names) != 1:
+        raise InvalidInput(f"missing where there are several; accepted is one of {', '.join(names)}", field="network")
+    return addressing(chain_named(names[0]))
+
+
 def at_most(units: int, where: Addressing, asset: Asset, *, field: str) -> int:
     """``units`` if there can be that many. Raises ``InvalidInput`` naming ``field``."""
     from custody.kernel.errors import InvalidInput

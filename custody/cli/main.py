@@ -18,9 +18,13 @@ from custody.cli import (
     database,
     deposits,
     environment,
+    freezes,
+    listings,
     parties,
+    passkeys,
     payer,
     policy,
+    prices,
     respends,
     rotation,
     strays,
@@ -54,22 +58,28 @@ def settings(
 
 
 books.add_to(app)
+freezes.add_to(app)
 verdicts.add_to(app)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),
     ("audit", chain_of_events.app),
+    ("break", freezes.breaks),
     ("client", parties.clients),
     ("address", parties.addresses),
     ("db", database.app),
     ("deposit", deposits.app),
+    ("passkey", passkeys.app),
     ("intent", asking.app),
+    ("listing", listings.app),
     ("payer", payer.app),
     ("policy", policy.app),
+    ("price", prices.app),
     ("rotation", rotation.app),
     ("strays", strays.app),
     ("trust", trust.app),
     ("vault", vaults.app),
+    ("verdict", verdicts.app),
     ("withdrawal", withdrawals.app),
 ):
     app.add_typer(group, name=name)

@@ -1,92 +1,175 @@
-"""``approve`` and ``reject``: one person's verdict on one digest, signed with that person's own key.
+"""``approve``, ``reject`` and ``queue``: verdicts signed with one's own key, and what waits for them.
 
-What the API shows is not believed: the document is hashed here, and the words are made here from that document.
+What the API shows is not believed: the document is hashed here, and the words are made here from that document; it may
+come out of a file as well, and then nothing but the verdict leaves this machine.
 """
 
 from __future__ import annotations
 
+import json
 import secrets
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from custody.cli import subjects
 from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.service import ApiOption, Service, TokenOption
+from custody.cli.showing import Format, FormatOption, show
 
 if TYPE_CHECKING:
+    from custody.evidence.approvals import Approval
     from custody.evidence.intents import Intent
 
 AsOption = Annotated[str, typer.Option("--as", help="Your name in the trust root.")]
-SubjectArgument = Annotated[str, typer.Argument(metavar="DIGEST|WDR_ID", help="The intent's digest or a withdrawal.")]
+SubjectArgument = Annotated[
+    str, typer.Argument(metavar="DIGEST|WDR_ID|FILE", help="The intent's digest, a withdrawal, or a file with it.")
+]
 MinutesOption = Annotated[int, typer.Option("--minutes", min=1, max=1440, help="How long the verdict is good.")]
+RootOption = Annotated[
+    str, typer.Option("--root", help="The trust root you keep; what a change of the rules is compared with.")
+]
+PolicyOption = Annotated[str, typer.Option("--policy", help="The policy in force, where a change replaces it.")]
+OutOption = Annotated[str, typer.Option("--out", help="Write the verdict to this file, and hand nothing in.")]
+
+app = typer.Typer(help="Verdicts signed on another machine.", no_args_is_help=True)
 
 
-def add_to(app: typer.Typer) -> None:
-    """Put both verbs on the top level."""
-    app.command("approve")(approve)
-    app.command("reject")(reject)
+@app.callback()
+def group() -> None:
+    """Verdicts signed on another machine."""
+
+
+def add_to(top: typer.Typer) -> None:
+    """Put the verbs on the top level."""
+    top.command("approve")(approve)
+    top.command("reject")(reject)
+    top.command("queue")(queue)
 
 
 def approve(
     subject: SubjectArgument,
     key: KeyOption,
     person: AsOption,
-    token_file: TokenOption,
+    token_file: TokenOption = "",
     api: ApiOption = "",
     key_id: KeyIdOption = "",
     minutes: MinutesOption = 60,
+    root: RootOption = "",
+    policy: PolicyOption = "",
+    out: OutOption = "",
     yes: YesOption = False,
 ) -> None:
     """Approve what will happen, after reading it here in plain words.
 
     custody approve wdr_… --key alice.pem --as alice --token-file alice.token
+    custody approve proposal.json --root root.json --key alice.pem --as alice --out alice.approval
     """
-    _give("approve", subject, key, person, key_id, Service(api, token_file), minutes, yes)
+    about = _about(subject, api, token_file, root, policy)
+    said = _sign("approve", about, key, person, key_id, minutes, yes)
+    _hand_over(said, api, token_file, out)
 
 
 def reject(
     subject: SubjectArgument,
     key: KeyOption,
     person: AsOption,
-    token_file: TokenOption,
+    token_file: TokenOption = "",
     api: ApiOption = "",
     key_id: KeyIdOption = "",
     minutes: MinutesOption = 60,
+    root: RootOption = "",
+    policy: PolicyOption = "",
+    out: OutOption = "",
     yes: YesOption = False,
 ) -> None:
     """Reject it; the money that was set aside is free again.
 
     custody reject wdr_… --key bob.pem --as bob --token-file bob.token
     """
-    _give("reject", subject, key, person, key_id, Service(api, token_file), minutes, yes)
+    about = _about(subject, api, token_file, root, policy)
+    said = _sign("reject", about, key, person, key_id, minutes, yes)
+    _hand_over(said, api, token_file, out)
 
 
-def _give(
-    verdict: str, subject: str, key: str, person: str, key_id: str, service: Service, minutes: int, yes: bool
+def queue(token_file: TokenOption, api: ApiOption = "", chosen: FormatOption = Format.TABLE) -> None:
+    """Show what waits: for whom by name and group, with its code and words, and how much of its delay is left.
+
+    custody queue --token-file alice.token
+    """
+    rows = Service(api, token_file).get("intents")["intents"]
+    shown = rows if chosen is Format.JSON else [_row(row) for row in rows]
+    show(shown, ("code", "state", "missing", "people", "delay_left_s", "what"), chosen)
+
+
+@app.command("hand-in")
+def hand_in(
+    approval: Annotated[str, typer.Argument(metavar="FILE", help="A verdict that --out wrote.")],
+    token_file: TokenOption,
+    api: ApiOption = "",
 ) -> None:
+    """Hand in a verdict that was signed on another machine.
+
+    custody verdict hand-in alice.approval --token-file alice.token
+    """
+    from custody.evidence.approvals import Approval
+    from custody.kernel.canonical import parse_json
+
+    said = Approval.parse(parse_json(Path(approval).read_bytes(), field="file"), field="file")
+    _hand_over(said, api, token_file, "")
+
+
+def _about(subject: str, api: str, token_file: str, root: str, policy: str) -> subjects.Subject:
+    from custody.kernel.errors import InvalidInput
+
+    if Path(subject).is_file():
+        return subjects.read(subject, root=root, policy=policy)
+    if not token_file:
+        raise InvalidInput("missing, and there is no such file to read instead", field="token-file")
+    service = Service(api, token_file)
+    intent = _intent(service, _digest(service, subject))
+    return subjects.Subject(intent, tuple(subjects.words_of(intent)))
+
+
+def _sign(
+    verdict: str, about: subjects.Subject, key: str, person: str, key_id: str, minutes: int, yes: bool
+) -> Approval:
     from datetime import UTC, datetime, timedelta
 
     from custody.evidence.approvals import Approval, Statement
     from custody.evidence.signatures import sign_ed25519
 
-    intent = _intent(service, _digest(service, subject))
-    for line in _words(intent):
+    for line in about.lines:
         say(line)
     private = load_key(key)
     confirm(f"{verdict} this as {person}?", is_agreed=yes)
     now = datetime.now(UTC)
     statement = Statement(
-        digest=intent.digest,
+        digest=about.intent.digest,
         verdict=verdict,
         approver=person,
         nonce=secrets.token_hex(16),
         given_at=now,
-        not_after=min(now + timedelta(minutes=minutes), intent.request.not_after),
+        not_after=min(now + timedelta(minutes=minutes), about.intent.request.not_after),
     )
-    given = Approval(statement, sign_ed25519(private, key_id or f"{person}-1", statement.message))
-    standing = service.post("intents", intent.digest, "approvals", body=given.to_json())
-    print(_standing(intent.digest, standing))
+    return Approval(statement, sign_ed25519(private, key_id or f"{person}-1", statement.message))
+
+
+def _hand_over(said: Approval, api: str, token_file: str, out: str) -> None:
+    from custody.kernel.errors import InvalidInput
+
+    digest = said.statement.digest
+    if out:
+        with Path(out).open("x") as file:
+            file.write(json.dumps(said.to_json(), indent=2) + "\n")
+        print(f"{digest}: {said.statement.verdict} written to {out}")
+        return
+    if not token_file:
+        raise InvalidInput("missing; say --out FILE to keep the verdict instead", field="token-file")
+    standing = Service(api, token_file).post("intents", digest, "approvals", body=said.to_json())
+    print(_standing(digest, standing))
 
 
 def _digest(service: Service, subject: str) -> str:
@@ -99,22 +182,28 @@ def _digest(service: Service, subject: str) -> str:
 
 def _intent(service: Service, digest: str) -> Intent:
     from custody.evidence.intents import Intent
-    from custody.kernel.errors import Refused
+    from custody.evidence.requests import RuleChange
+    from custody.kernel.errors import InvalidInput, Refused
 
     found = Intent.parse(service.get("intents", digest).get("document"))
     if found.digest != digest:
         raise Refused("the document shown is another one than its digest names", field="digest")
+    if isinstance(found.request, RuleChange):
+        raise InvalidInput("a change of the rules is read out of a file with what it changes", field="subject")
     return found
 
 
-def _words(intent: Intent) -> list[str]:
-    from custody.cli.chains import asset_of, native_of
-    from custody.evidence.words import say as words
-
-    named = getattr(intent.request, "asset", None)
-    if named is None:
-        return words(intent)
-    return words(intent, asset=asset_of(named), fee_asset=native_of(intent.chain))
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    missing = row["tally"]["missing"] if row["state"] == "pending" else {}
+    people = [f"{group}: {', '.join(names) or 'nobody left'}" for group, names in row["missing_people"].items()]
+    return {
+        "code": row["code"],
+        "state": row["state"],
+        "missing": missing,
+        "people": people,
+        "delay_left_s": row["delay_left_seconds"] or "",
+        "what": row["words"][0],
+    }
 
 
 def _standing(digest: str, standing: dict[str, Any]) -> str:

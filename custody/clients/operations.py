@@ -9,7 +9,10 @@ from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
 from custody.clients.tables import ClientRow
+from custody.kernel.clock import rfc3339
 from custody.kernel.errors import Conflict
+from custody.stops import operations as stops
+from custody.stops.model import Cause
 
 
 class ClientExists(Conflict):
@@ -41,18 +44,41 @@ def open_client(
 
 
 def freeze(session: Session, *, client: str, reason: str, actor: str, now: datetime) -> bool:
-    """Freeze an active client, and raise the alarm; returns False where it was not active already."""
+    """Freeze a client for what a reorg left it owing, and raise the alarm; False where it is so already."""
+    stopped = stops.put(session, scope="client", subject=client, cause=Cause.REORG, reason=reason, now=now)
+    changed = note_stopped(session, client=client, reason=reason, actor=actor, now=now)
+    if stopped:
+        step = f"{reason} {rfc3339(now)}"
+        audit.raise_alarm(session, kind="client-frozen", subject=client, step=step, why=reason, now=now)
+    return changed
+
+
+def note_stopped(session: Session, *, client: str, reason: str, actor: str, now: datetime) -> bool:
+    """An active client is stopped: it is frozen. False where it was not active; what it was before stays to be seen."""
     changed = session.execute(
         update(ClientRow)
         .where(ClientRow.id == client, ClientRow.status == "active")
         .values(status="frozen", status_reason=reason, status_since=now)
         .returning(ClientRow.id)
     ).scalar_one_or_none()
-    if changed is None:
+    if changed is not None:
+        audit.record(session, event="client.frozen", subject=client, actor=actor, now=now, facts={"reason": reason})
+    return changed is not None
+
+
+def note_lifted(session: Session, *, client: str, actor: str, now: datetime) -> bool:
+    """A stop of the client was lifted: a frozen one is active again where none stands any more."""
+    if stops.is_stopped(session, scope="client", subject=client):
         return False
-    audit.record(session, event="client.frozen", subject=client, actor=actor, now=now, facts={"reason": reason})
-    audit.raise_alarm(session, kind="client-frozen", subject=client, step=reason, why=reason, now=now)
-    return True
+    changed = session.execute(
+        update(ClientRow)
+        .where(ClientRow.id == client, ClientRow.status == "frozen")
+        .values(status="active", status_reason=None, status_since=now)
+        .returning(ClientRow.id)
+    ).scalar_one_or_none()
+    if changed is not None:
+        audit.record(session, event="client.unfrozen", subject=client, actor=actor, now=now)
+    return changed is not None
 
 
 def is_open(session: Session, *, client: str) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from custody.cosigner.crafts import craft_of
 from custody.cosigner.enrolment import myself
-from custody.cosigner.keeping import CosignerKey
+from custody.cosigner.keeping import AtTheDevice, CosignerKey
 from custody.cosigner.limits import Limits
 from custody.cosigner.lineage import Carried, Version, walk_from
 from custody.cosigner.memory import Memory
@@ -59,6 +60,8 @@ class Waiting:
     why: str
 
 
+HANDED_OVER: Final = ""
+"""What the memory holds as the answer of a spend that a device was asked to sign."""
 Answer = Signed | SignedRefusal | Waiting
 Confirm = Callable[[Verdict], bool | None]
 """Shows a verdict to the person: yes, no, or ``None`` for not now."""
@@ -169,11 +172,18 @@ class Desk:
         # Verified again under the lock: between the question and the yes, another process may have signed.
         with self._memory.exclusive():
             verdict = self.check(bundle, now=now)
-            signed = verdict.effect.signed_by(self._key)
-            self._memory.record_signature(
-                verdict.memory, openings=verdict.openings, nonces=verdict.nonces, answer=signed
-            )
-        return self._signed(bundle, verdict.effect.spend, signed)
+            spend = verdict.effect.spend
+            # A device may have signed what it was asked for though no answer came back, so it is remembered before it
+            # is asked, and asked when nobody waits for the lock. The answer is not kept: the device is asked again.
+            signed = HANDED_OVER if self._key.asks_a_device else verdict.effect.signed_by(self._key)
+            if self._memory.answer_of(spend) is None:
+                self._memory.record_signature(
+                    verdict.memory, openings=verdict.openings, nonces=verdict.nonces, answer=signed
+                )
+        try:
+            return self._signed(bundle, spend, signed or verdict.effect.signed_by(self._key))
+        except AtTheDevice as waiting:
+            return Waiting(bundle.id, waiting.message)
 
     def _signed(self, bundle: Bundle, spend: str, answer: str) -> Signed:
         return Signed(bundle.id, spend, answer_field(self._craft.chain), answer)
@@ -191,7 +201,7 @@ class Desk:
                 return Waiting(bundle.id, f"{Reason.BUNDLE_ALTERED.value}: another transaction of it was signed")
             return self._record_refusal(bundle, refusal, now)
 
-    def _record_refusal(self, bundle: Bundle, refusal: CosignerRefusal, now: datetime) -> SignedRefusal:
+    def _record_refusal(self, bundle: Bundle, refusal: CosignerRefusal, now: datetime) -> SignedRefusal | Waiting:
         statement = Refusal(
             bundle=bundle.id,
             bundle_digest=bundle.digest,
@@ -200,7 +210,11 @@ class Desk:
             explanation=_printable(refusal.explanation),
             at=now,
         )
-        signature = self._key.sign_statement(statement.message)
+        try:
+            signature = self._key.sign_statement(statement.message)
+        except AtTheDevice:
+            # The statement says when, so a later one is another; a refusal is not worth carrying about.
+            return Waiting(bundle.id, f"refused, and nobody was told: {refusal.reason.value}: {refusal.explanation}")
         spend, intents = self._craft.spend_of(bundle.unsigned), _asked_in(bundle)
         self._memory.record_refusal(statement, signature=signature, spend=spend, intents=intents)
         return SignedRefusal(statement, signature)

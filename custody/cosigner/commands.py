@@ -19,7 +19,7 @@ from custody.cosigner.crafts import craft_of
 from custody.cosigner.home import Home, read_json, read_text, write_json, write_private
 from custody.cosigner.journal import JournalBroken
 from custody.cosigner.keeping import CosignerKey
-from custody.cosigner.key_commands import address, init, init_device, init_token
+from custody.cosigner.key_commands import address, init, init_card, init_device, init_token
 from custody.cosigner.keyring import open_key, read_header
 from custody.cosigner.limits import parse_settings
 from custody.cosigner.lineage import Carried
@@ -37,8 +37,8 @@ from custody.kernel.clock import rfc3339
 from custody.kernel.errors import InvalidInput
 
 __all__ = [
-    "address", "bring", "consent", "fetch", "init", "init_device", "init_token", "limits", "log", "pin", "record",
-    "show", "sign", "take",
+    "address", "bring", "consent", "fetch", "init", "init_card", "init_device", "init_token", "limits", "log", "pin",
+    "record", "show", "sign", "take",
 ]  # fmt: skip
 
 DONE, REFUSED, WAITING = 0, 1, 8
@@ -220,8 +220,13 @@ def _desk(arguments: argparse.Namespace) -> Desk:
 
 
 def _open_key(arguments: argparse.Namespace) -> CosignerKey:
-    stored = read_json(Home.open(arguments.home).key_file, field="key")
-    return open_key(stored, secret=lambda what: read_passphrase(arguments.passphrase_file, what=what))
+    home = Home.open(arguments.home)
+    stored = read_json(home.key_file, field="key")
+    return open_key(
+        stored,
+        secret=lambda what: read_passphrase(arguments.passphrase_file, what=what),
+        cards=home.card_folder,
+    )
 
 
 def _confirm(arguments: argparse.Namespace) -> Callable[[Verdict], bool | None]:

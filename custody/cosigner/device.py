@@ -154,6 +154,8 @@ class _DeviceKeeper:
 
     __slots__ = ("_account", "_device")
 
+    asks_a_device = True
+
     def __init__(self, device: Device, account: AccountKey) -> None:
         self._device, self._account = device, account
 

@@ -49,6 +49,11 @@ class Home:
         return self.path / "memory.sqlite"
 
     @property
+    def card_folder(self) -> Path:
+        """Where files for a device, and its answers, are exchanged."""
+        return self.path / "card"
+
+    @property
     def limits_file(self) -> Path:
         """The keyholder's own limits."""
         return self.path / "limits.json"
@@ -84,10 +89,15 @@ def write_private(path: Path, text: str, *, replace: bool = True) -> None:
     """Write a file of mode 0600, synced, whole or not at all. Raises ``InvalidInput`` if it exists and may not."""
     if not replace and path.exists():
         raise InvalidInput("exists already and is not overwritten", field=str(path.name))
+    write_private_bytes(path, text.encode())
+
+
+def write_private_bytes(path: Path, content: bytes) -> None:
+    """The same of bytes, in the place of whatever was there."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

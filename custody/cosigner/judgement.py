@@ -9,6 +9,7 @@ from typing import Final
 
 from custody.cosigner.craft import Craft
 from custody.cosigner.freshness import expect_not_frozen, expect_not_revoked, expect_not_withdrawn
+from custody.cosigner.listings import Listings
 from custody.cosigner.ownership import Owners, expect_way_forward, verdict_of_people
 from custody.cosigner.payments import Destination, JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
@@ -53,6 +54,7 @@ class Court:
     root: TrustRoot
     document: Document
     owners: Owners
+    listings: Listings
     memory: MemoryView
     craft: Craft
     now: datetime
@@ -186,8 +188,10 @@ def _facts(
         asset=asset.code,
         decimals=asset.decimals,
         chain=court.bundle.chain,
-        destination="own" if destination is None or isinstance(request, SweepRequest) else "new",
-        destination_code=None if court.craft.has_contracts or destination is None else "plain",
+        destination="own"
+        if destination is None or isinstance(request, SweepRequest)
+        else _standing(court, request.client, destination),
+        destination_code=_code(court, destination, told.get("destination_code")),
         destination_text=str(opening.vault) if destination is None else destination.address,
         amount_units=request.amount,
         usd_micros=stated.price.worth(request.amount, decimals=asset.decimals),
@@ -201,15 +205,35 @@ def _facts(
     )
 
 
+def _standing(court: Court, client: str, destination: Destination) -> str:
+    return court.listings.standing(
+        client=client, chain=court.bundle.chain, destination=destination.address, now=court.now
+    )
+
+
+def _code(court: Court, destination: Destination | None, told: str | None) -> str | None:
+    """What lives at the destination: where contracts may, only somebody with a node can look."""
+    if destination is None:
+        return None
+    return told if court.craft.has_contracts else "plain"
+
+
 def _decide(court: Court, digest: str, facts: Facts, stored: Decision, before: Iterable[JudgedPayment]) -> Decision:
     """The strictest of: the daemon's answer, ours with its word on what only it knows, ours with the best such word.
 
-    So what the daemon says of a client's status, of collateral, a break or the books, and of what it was worth when it
-    was asked for, can tighten the answer and never loosen it.
+    So what the daemon says of what lives at the destination, of a client's status, of collateral, a break or the books,
+    and of what it was worth when it was asked for, can tighten the answer and never loosen it.
     """
     past = [*_past(court, digest), *(PastRequest(each.facts, court.now, released=False) for each in before)]
     told = evaluate(court.document, facts, _usage(court.document, facts, past, stored))
-    best = replace(facts, client_status="active", vault_break="none", books_age_seconds=0, collateral="none")
+    best = replace(
+        facts,
+        client_status="active",
+        vault_break="none",
+        books_age_seconds=0,
+        collateral="none",
+        destination_code=None if facts.destination_code is None else "plain",
+    )
     untold = evaluate(court.document, best, _usage(court.document, best, past, stored))
     return stricter(stricter(stored, told), untold)
 

@@ -17,7 +17,7 @@ from custody.chains.ethereum.offline.ecdsa import recover_address
 from custody.chains.ethereum.offline.unsigned import UnsignedSafeTx
 from custody.cosigner.networks import Account, Network
 from custody.evidence.keysets import KeysetCosigner
-from custody.kernel.errors import Broken
+from custody.kernel.errors import Broken, Unavailable
 
 FORMAT: Final = 1
 HEADER: Final = ("format", "name", "network", "account_key")
@@ -27,6 +27,12 @@ class WrongKey(Broken):
     """Our private key does not belong to the public key that was verified: nothing is signed."""
 
     code = "wrong-key"
+
+
+class AtTheDevice(Unavailable):
+    """What is to be signed waits for a person to carry it to a device and back."""
+
+    code = "at-the-device"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,12 @@ class KeyHeader:
 class Keeper(Protocol):
     """Who holds the private key. Private bytes never leave it; it may be slow, and a person may have to press."""
 
+    @property
+    def asks_a_device(self) -> bool:
+        """Whether a person and a device outside this process take part: it may take minutes, and what was asked may be
+        signed although no answer came back.
+        """
+
     def sign_coins(self, psbt: Psbt, inputs: Sequence[SigningInput]) -> Mapping[int, bytes]:
         """Input's number to DER signature with sighash byte ALL, for each of ``inputs``. Raises ``WrongKey``,
         ``Unavailable``, ``Refused``.
@@ -78,12 +90,14 @@ class CosignerKey:
     two kinds of them share a hash. So no answer of one kind can serve as another.
     """
 
-    __slots__ = ("__keeper", "header", "public_key")
+    __slots__ = ("__keeper", "asks_a_device", "header", "public_key")
 
     def __init__(self, header: KeyHeader, public_key: str, keeper: Keeper) -> None:
         self.header = header
         self.public_key = public_key
         """The account's point: 33 bytes, lower-case hex."""
+        self.asks_a_device = keeper.asks_a_device
+        """A spend must be remembered as signed before this key is asked for it."""
         self.__keeper = keeper
 
     def __repr__(self) -> str:

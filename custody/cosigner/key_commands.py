@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from custody.cosigner import showing
+from custody.cosigner.card import enrol_card
 from custody.cosigner.craft import Myself
 from custody.cosigner.device import Device, DevicePlace, enrol_device, place_of
 from custody.cosigner.home import Home, read_json, read_text, write_json, write_private
-from custody.cosigner.keyring import read_header, stored_device, stored_token
+from custody.cosigner.keyring import read_header, stored_card, stored_device, stored_token
 from custody.cosigner.keys import create_key
 from custody.cosigner.memory import Memory
 from custody.cosigner.networks import network_named
@@ -63,6 +64,13 @@ def init_device(arguments: argparse.Namespace) -> int:
     home = Home.create(arguments.home)
     header, point = enrol_device(place, name=arguments.name, network=on, fingerprint=arguments.fingerprint)
     return _begin(home, stored_device(header, point, place))
+
+
+def init_card(arguments: argparse.Namespace) -> int:
+    """Take the account key of a device reached by files, and an empty memory."""
+    text = read_text(arguments.account_key_file, field="account_key").strip()
+    header, point = enrol_card(name=arguments.name, network=network_named(arguments.network), account_key=text)
+    return _begin(Home.create(arguments.home), stored_card(header, point))
 
 
 def address(arguments: argparse.Namespace) -> int:

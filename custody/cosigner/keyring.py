@@ -7,14 +7,15 @@ only where the key is and which public key it has to be; the secret asked for is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from custody.cosigner import device, keys, token
+from custody.cosigner import card, device, keys, token
 from custody.cosigner.keeping import FORMAT, HEADER, CosignerKey, KeyHeader
 from custody.cosigner.networks import network_named, read_account
 from custody.evidence import fields
 
-_KINDS = {"token": ("public_key", "token"), "device": ("public_key", "device")}
+_KINDS = {kind: ("public_key", kind) for kind in ("token", "device", "card")}
 
 
 def stored_token(header: KeyHeader, public_key: str, place: token.TokenPlace) -> dict[str, Any]:
@@ -25,6 +26,11 @@ def stored_token(header: KeyHeader, public_key: str, place: token.TokenPlace) ->
 def stored_device(header: KeyHeader, public_key: str, place: device.DevicePlace) -> dict[str, Any]:
     """The key file of a hardware wallet's key."""
     return {**header.to_json(), "public_key": public_key, "device": place.to_json()}
+
+
+def stored_card(header: KeyHeader, public_key: str) -> dict[str, Any]:
+    """The key file of a device reached by files."""
+    return {**header.to_json(), "public_key": public_key, "card": {}}
 
 
 def read_header(stored: object) -> KeyHeader:
@@ -40,8 +46,10 @@ def read_header(stored: object) -> KeyHeader:
     return KeyHeader(fields.name(found["name"], field="key.name"), of, account)
 
 
-def open_key(stored: object, *, secret: Callable[[str], str]) -> CosignerKey:
+def open_key(stored: object, *, secret: Callable[[str], str], cards: Path) -> CosignerKey:
     """Open a key file; ``secret`` is called with what is wanted (``passphrase`` or ``pin``), if anything is.
+
+    ``cards`` is the folder of files for a device.
 
     Raises ``InvalidInput``, ``WrongPassphrase``, ``WrongKey``. A token or device is asked for nothing yet.
     """
@@ -53,6 +61,9 @@ def open_key(stored: object, *, secret: Callable[[str], str]) -> CosignerKey:
     if kind == "token":
         place = token.TokenPlace.parse(stored["token"], field="key.token")
         return token.open_token_key(header, stored["public_key"], place, pin=secret("pin"))
+    if kind == "card":
+        fields.exact_object(stored["card"], (), field="key.card")
+        return card.open_card_key(header, stored["public_key"], cards)
     wallet = device.DevicePlace.parse(stored["device"], field="key.device")
     return device.open_device_key(header, stored["public_key"], wallet)
 

@@ -36,6 +36,8 @@ class _FileKeeper:
 
     __slots__ = ("__point", "__sign")
 
+    asks_a_device = False
+
     def __init__(self, sign: _Sign, point: bytes) -> None:
         self.__sign, self.__point = sign, point
 

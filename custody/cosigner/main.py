@@ -15,7 +15,8 @@ from pathlib import Path
 
 from custody.kernel.errors import CustodyError, InvalidInput, NotFound, Unavailable
 
-REFUSED, INVALID, UNREACHABLE = 1, 2, 5
+REFUSED, INVALID, UNREACHABLE, WAITING = 1, 2, 5, 8
+AT_THE_DEVICE = "at-the-device"
 HOMELESS = ("take", "bring")
 """Commands for a machine that has no key."""
 
@@ -44,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _exit_code(error: CustodyError) -> int:
+    if error.code == AT_THE_DEVICE:
+        return WAITING
     if isinstance(error, Unavailable):
         return UNREACHABLE
     if isinstance(error, (InvalidInput, NotFound)):
@@ -116,7 +119,11 @@ def _add_other_keepers(commands: argparse._SubParsersAction[argparse.ArgumentPar
     device = commands.add_parser("init-device", help="use a hardware wallet through the command hwi")
     device.add_argument("--hwi", type=Path, required=True, metavar="FILE", help="the command (make hwi prints it)")
     device.add_argument("--fingerprint", required=True, help="master fingerprint, as hwi enumerate prints it")
-    for command in (token, device):
+    card = commands.add_parser("init-card", help="use a device reached by files alone")
+    card.add_argument(
+        "--account-key-file", type=Path, required=True, metavar="FILE", help="[fingerprint/48h/…]xpub as it wrote it"
+    )
+    for command in (token, device, card):
         command.add_argument("--name", required=True, help="this cosigner's name in keysets")
         command.add_argument("--network", required=True, help="as of init")
 

@@ -42,6 +42,10 @@ class Owners:
                 return opening
         raise CosignerRefusal(Reason.VAULT_NOT_THE_CLIENTS, f"no opening gives vault {intent.vault} to client {client}")
 
+    def segregation_of(self, client: str) -> str | None:
+        """How the client was opened; ``None`` of one that is not known."""
+        return next((opening.segregation for opening in self.openings if opening.client == client), None)
+
 
 def expect_way_forward(request: SweepRequest, vault: VaultName, owners: Owners, root: TrustRoot) -> None:
     """A sweep goes to a vault of the same client, of a later keyset of the same chain. Raises ``CosignerRefusal``."""

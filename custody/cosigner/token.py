@@ -95,6 +95,8 @@ class _TokenKeeper:
 
     __slots__ = ("__open", "_key", "_place", "_point")
 
+    asks_a_device = False
+
     def __init__(self, place: TokenPlace, point: bytes, pin: str) -> None:
         def opened() -> pkcs11.Session:
             return _open(place, pin)

@@ -1,7 +1,8 @@
 """Whether this program signs a bundle, and why not: every rule in order, values in, verdict out.
 
 Nothing here reads a file, a clock or a socket. The order: standing (time, trust root, policy, status), authors,
-openings, judgement (policy, people, delays), the spend's effect, the memory of what was signed.
+openings, lists of destinations,
+judgement (policy, people, delays), the spend's effect, the memory of what was signed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from custody.cosigner.crafts import craft_of
 from custody.cosigner.delays import expect_delays_over
 from custody.cosigner.judgement import Court, check_authors, judge_payments
 from custody.cosigner.limits import Limits
+from custody.cosigner.listings import check_listings
 from custody.cosigner.ownership import check_openings
 from custody.cosigner.payments import JudgedPayment
 from custody.cosigner.reasons import CosignerRefusal, Reason
@@ -82,10 +84,13 @@ def verify(
     owners = check_openings(
         bundle, chain=home.chain, versions=standing.versions, status=standing.status, memory=memory, now=now
     )
-    court = Court(bundle, root, document, owners, memory, craft, now)
+    listings = check_listings(
+        bundle, versions=standing.versions, status=standing.status, owners=owners, memory=memory, now=now
+    )
+    court = Court(bundle, root, document, owners, listings, memory, craft, now)
     payments = judge_payments(court, requests)
     delays = {payment.intent.digest: payment.decision.obligations.delay_seconds for payment in payments}
-    expect_delays_over(memory, {**owners.delays, **delays}, now)
+    expect_delays_over(memory, {**owners.delays, **listings.delays, **delays}, now)
     effect = craft.prove(bundle.unsigned, payments, Bounds(root, owners, limits, me))
     _expect_unaltered(bundle, effect, memory)
     intents = [payment.paid for payment in payments]

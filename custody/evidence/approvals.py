@@ -22,7 +22,10 @@ CLOCK_SKEW: Final = timedelta(minutes=2)
 
 
 class ApprovalRefused(Refused):
-    """An approval does not count: unknown key, wrong signature, other digest, expired, or the requester's own."""
+    """An approval does not count: unknown key, wrong signature, other digest, expired, or the requester's own.
+
+    ``facts["reason"]`` is a word for the audit log that stands for one check and no other.
+    """
 
     code = "approval-refused"
 
@@ -94,15 +97,17 @@ def check_approval(
     """
     statement = approval.statement
     if statement.digest != digest:
-        raise ApprovalRefused("is for another digest", field="approval.statement.digest")
+        raise _refused("digest", "is for another digest", "statement.digest")
     if statement.not_after > request_not_after:
-        raise ApprovalRefused("outlives its intent", field="approval.statement.not_after")
-    if not statement.given_at <= now + CLOCK_SKEW or now > statement.not_after:
-        raise ApprovalRefused("is not valid at this time", field="approval.statement.not_after")
+        raise _refused("outlives-intent", "outlives its intent", "statement.not_after")
+    if statement.given_at > now + CLOCK_SKEW:
+        raise _refused("not-given-yet", "is not given yet", "statement.given_at")
+    if now > statement.not_after:
+        raise _refused("expired", "has expired", "statement.not_after")
     if statement.approver == requester:
-        raise ApprovalRefused("comes from the requester", field="approval.statement.approver")
+        raise _refused("requester", "comes from the requester", "statement.approver")
     if not root.counts(approval.signature.key, statement.given_at):
-        raise ApprovalRefused("is by a key that does not count yet", field="approval.signature.key")
+        raise _refused("cooling", "is by a key that does not count yet", "signature.key")
     if isinstance(approval.signature, Assertion):
         _check_passkey(statement, approval.signature, root, passkeys)
     else:
@@ -113,23 +118,27 @@ def check_approval(
 def _check_key(statement: Statement, signature: Signature, root: TrustRoot) -> None:
     key = root.operator_key(statement.approver, signature.key)
     if key is None:
-        raise ApprovalRefused("is by a key the trust root does not know", field="approval.signature.key")
+        raise _refused("unknown-key", "is by a key the trust root does not know", "signature.key")
     if not key.verifies(statement.message, signature.signature):
-        raise ApprovalRefused("does not verify", field="approval.signature.signature")
+        raise _refused("signature", "does not verify", "signature.signature")
 
 
 def _check_passkey(statement: Statement, assertion: Assertion, root: TrustRoot, passkeys: bool) -> None:
     if not passkeys:
-        raise ApprovalRefused("is by a passkey, which shows no words", field="approval.signature.credential")
+        raise _refused("passkey-for-rules", "is by a passkey, which shows no words", "signature.credential")
     if root.console is None:
-        raise ApprovalRefused("is by a passkey, and the trust root has no console", field="approval.signature")
+        raise _refused("no-console", "is by a passkey, and the trust root has no console", "signature")
     credential = root.operator_credential(statement.approver, assertion.credential)
     if credential is None:
-        raise ApprovalRefused("is by a passkey the trust root does not know", field="approval.signature.credential")
+        raise _refused("unknown-passkey", "is by a passkey the trust root does not know", "signature.credential")
     try:
         check_assertion(assertion, credential, challenge=statement.message, console=root.console)
     except AssertionRefused as error:
-        raise ApprovalRefused(error.message, field=f"approval.{error.field}") from error
+        raise _refused(error.facts["reason"], error.message, str(error.field)) from error
+
+
+def _refused(reason: str, message: str, part: str) -> ApprovalRefused:
+    return ApprovalRefused(message, field=f"approval.{part}", reason=reason)
 
 
 def approvers(verdicts: Iterable[tuple[str, str]]) -> frozenset[str]:

@@ -16,17 +16,22 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from custody.evidence import fields
-from custody.kernel.canonical import parse_json
+from custody.kernel.canonical import digest, parse_json
 from custody.kernel.errors import InvalidInput, Refused
 
 _USER_PRESENT: Final = 0x01
 _USER_VERIFIED: Final = 0x04
+_MAY_BE_BACKED_UP: Final = 0x08
+_IS_BACKED_UP: Final = 0x10
 _HEADER: Final = 37
 """Bytes of authenticator data before any extension: hash of the rpId, flags, counter."""
 
 
 class AssertionRefused(Refused):
-    """An assertion does not prove that this person agreed to this on our console. ``field`` says which part."""
+    """An assertion does not prove that this person agreed to this on our console. ``field`` says which part.
+
+    ``facts["reason"]`` is a word for the audit log that stands for one check and no other.
+    """
 
     code = "assertion-refused"
 
@@ -60,6 +65,11 @@ class Credential:
     """Base64url without padding, as browsers write it."""
     public_key: str
     """Uncompressed P-256 point, 65 bytes, lower-case hex."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest of id and key: what two people compare before the passkey is put into a trust root."""
+        return digest("passkey", self.to_json())
 
     def to_json(self) -> dict[str, str]:
         """The object ``parse`` reads."""
@@ -133,7 +143,7 @@ def check_assertion(assertion: Assertion, credential: Credential, *, challenge: 
     Whether an answer was used before, and the counter, are for who keeps a record: this function has no memory.
     """
     if assertion.credential != credential.id:
-        raise AssertionRefused("is by another passkey", field="assertion.credential")
+        raise _refused("other-passkey", "is by another passkey", "credential")
     client = bytes.fromhex(assertion.client_data)
     _check_client(client, challenge, console)
     authenticator = bytes.fromhex(assertion.authenticator_data)
@@ -142,7 +152,7 @@ def check_assertion(assertion: Assertion, credential: Credential, *, challenge: 
     try:
         credential.key().verify(bytes.fromhex(assertion.signature), signed, ec.ECDSA(hashes.SHA256()))
     except (InvalidSignature, ValueError) as error:
-        raise AssertionRefused("does not verify", field="assertion.signature") from error
+        raise _refused("signature", "does not verify", "signature") from error
 
 
 def base64url(raw: bytes) -> str:
@@ -165,26 +175,39 @@ def _check_client(client: bytes, challenge: bytes, console: Console) -> None:
     try:
         said: Any = parse_json(client, field="assertion.client_data", limit_bytes=4_096)
     except InvalidInput as error:
-        raise AssertionRefused("is not what a browser writes", field="assertion.client_data") from error
+        raise _refused("client-data", "is not what a browser writes", "client_data") from error
     if not isinstance(said, dict) or said.get("type") != "webauthn.get":
-        raise AssertionRefused("is not an answer to a request for approval", field="assertion.client_data.type")
-    if said.get("challenge") != base64url(challenge):
-        raise AssertionRefused("answers another statement", field="assertion.client_data.challenge")
+        raise _refused("type", "is not an answer to a request for approval", "client_data.type")
+    _check_challenge(said.get("challenge"), base64url(challenge))
     if said.get("origin") != console.origin:
-        raise AssertionRefused("was given on another site", field="assertion.client_data.origin")
-    if said.get("crossOrigin", False) is not False:
-        raise AssertionRefused("was given inside another site's page", field="assertion.client_data.crossOrigin")
+        raise _refused("origin", "was given on another site", "client_data.origin")
+    if said.get("crossOrigin", False) is not False or "topOrigin" in said:
+        raise _refused("cross-origin", "was given inside another site's page", "client_data.crossOrigin")
+
+
+def _check_challenge(said: object, expected: str) -> None:
+    if said == expected:
+        return
+    if isinstance(said, str) and expected.startswith(said):
+        raise _refused("challenge-truncated", "answers only a part of the statement's hash", "client_data.challenge")
+    raise _refused("challenge-unknown", "answers another statement", "client_data.challenge")
 
 
 def _check_authenticator(data: bytes, console: Console) -> None:
     if len(data) < _HEADER:
-        raise AssertionRefused("is too short", field="assertion.authenticator_data")
+        raise _refused("authenticator-data", "is too short", "authenticator_data")
     if data[:32] != hashlib.sha256(console.rp_id.encode()).digest():
-        raise AssertionRefused("is for another relying party", field="assertion.authenticator_data.rp_id")
+        raise _refused("relying-party", "is for another relying party", "authenticator_data.rp_id")
     if not data[32] & _USER_PRESENT:
-        raise AssertionRefused("says nobody was present", field="assertion.authenticator_data.flags")
+        raise _refused("nobody-present", "says nobody was present", "authenticator_data.flags")
     if not data[32] & _USER_VERIFIED:
-        raise AssertionRefused("says the person was not verified", field="assertion.authenticator_data.flags")
+        raise _refused("not-verified", "says the person was not verified", "authenticator_data.flags")
+    if data[32] & _IS_BACKED_UP and not data[32] & _MAY_BE_BACKED_UP:
+        raise _refused("backup-flags", "says it is backed up and cannot be", "authenticator_data.flags")
+
+
+def _refused(reason: str, message: str, part: str) -> AssertionRefused:
+    return AssertionRefused(message, field=f"assertion.{part}", reason=reason)
 
 
 def _credential_id(value: object, *, field: str) -> str:

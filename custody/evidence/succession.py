@@ -172,6 +172,11 @@ def _policy(text: str, root: TrustRoot) -> Document:
     return document
 
 
+def may_differ(kind: str) -> frozenset[str]:
+    """The fields of the trust root that a change of ``kind`` may change."""
+    return frozenset(_MAY_DIFFER[kind] | _ALWAYS)
+
+
 def _check_differences(kind: str, old: TrustRoot, new: TrustRoot, before: Document, after: Document) -> None:
     strange = sorted(differing(old, new) - _MAY_DIFFER[kind])
     if strange:

@@ -9,14 +9,16 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
-from custody.chains.registry import has_coins
+from custody.approvals import queries as intents
 from custody.clients.queries import Client
 from custody.evidence import marks
+from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import RespendRequest, StrayReturnRequest, SweepRequest, WithdrawalRequest
 from custody.evidence.statements import SignedStatement
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
+from custody.listings import queries as listings
 from custody.prices import queries as prices
 from custody.screenings import queries as screenings
 from custody.vaults.model import Vault
@@ -42,11 +44,21 @@ class Place:
     """Whether it is somebody else's, who can be screened."""
 
 
-def outside(session: Session, *, chain: str, address: str, locator: bytes) -> Place:
-    """A destination as its request names it; one of our own addresses is ``own``, and nobody has it screened."""
-    own = bool(addresses.by_locators(session, [locator]))
-    code = "plain" if has_coins(chain) else None
-    return Place("own" if own else "new", address, code, is_outside=not own)
+def outside(session: Session, *, client: str, chain: str, address: str, locator: bytes, now: datetime) -> Place:
+    """A destination as its request names it: an address of ours, which nobody has screened, or as it stands on the
+    client's list at ``now``.
+    """
+    code = listings.code_of(session, chain=chain, locator=locator)
+    if addresses.by_locators(session, [locator]):
+        return Place("own", address, code, is_outside=False)
+    listed = listings.standing(session, client=client, chain=chain, locator=locator)
+    return Place("new" if listed is None else listed.standing(now), address, code)
+
+
+def listings_behind(session: Session, *, client: str, chain: str, locator: bytes) -> tuple[ProvenIntent, ...]:
+    """What proves to a cosigner that the destination is on the client's list; nothing where it is not."""
+    listed = listings.standing(session, client=client, chain=chain, locator=locator)
+    return () if listed is None else (intents.proven(session, digest=listed.digest),)
 
 
 def into(vault: Vault) -> Place:
@@ -93,7 +105,7 @@ def facts_of(
         price_age_seconds=price.age_seconds,
         screening=_screening(session, place, chain, root, now),
         collateral=NO_PLEDGES,
-        vault_break=None if vault is None else ("open" if vault.frozen_reason else "none"),
+        vault_break=None if vault is None else ("open" if vault.is_in_doubt else "none"),
         books_age_seconds=None if vault is None else _books_age(vault, now),
     )
 

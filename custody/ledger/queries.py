@@ -238,3 +238,30 @@ def _entries(session: Session, condition: Any) -> list[PostedEntry]:
 def billed_fees(session: Session) -> dict[tuple[str, str], int]:
     """What was billed for carrying its payments, by client and asset: a receivable that no coins are missing for."""
     return {(row.owner, row.asset): int(row.units) for row in session.execute(_BILLED)}
+
+
+def deficits(session: Session, *, client: str) -> dict[str, int]:
+    """What reorgs left the client owing, by asset: its receivable without what was billed for carrying (I2)."""
+    billed = billed_fees(session)
+    owed = {
+        item.asset: item.receivable - billed.get((client, item.asset), 0) for item in balances(session, client=client)
+    }
+    return {asset: units for asset, units in owed.items() if units > 0}
+
+
+def corrected_since(session: Session, *, vault: str, asset: str, since: datetime) -> int:
+    """What people posted by hand at the vault's ``onchain`` account since then: found less lost, in base units."""
+    found = session.execute(
+        select(func.coalesce(-func.sum(_POSTINGS.units), 0))
+        .select_from(JournalEntryRow.__table__)
+        .join(PostingRow.__table__, _POSTINGS.entry_id == JournalEntryRow.id)
+        .join(LedgerAccountRow.__table__, _ACCOUNTS.id == _POSTINGS.account_id)
+        .where(
+            JournalEntryRow.reason.in_((Reason.FOUND_ON_CHAIN.value, Reason.LOST_ON_CHAIN.value)),
+            JournalEntryRow.posted_at >= since,
+            _ACCOUNTS.kind == AccountKind.ONCHAIN.value,
+            _ACCOUNTS.owner == vault,
+            _ACCOUNTS.asset == asset,
+        )
+    ).scalar_one()
+    return int(found)

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     DEPOSIT_UNATTRIBUTED = "deposit_unattributed"
     DEPOSIT_REVERSED = "deposit_reversed"
     SUSPENSE_RESOLVED = "suspense_resolved"
+    SUSPENSE_RESTORED = "suspense_restored"
     SUSPENSE_REVERSED = "suspense_reversed"
     HOLD = "hold"
     HOLD_RELEASED = "hold_released"
@@ -62,6 +63,8 @@ class Reason(StrEnum):
     GAS_BILL_REVERSED = "gas_bill_reversed"
     NETWORK_FEE_PAID = "network_fee_paid"
     NETWORK_FEE_REVERSED = "network_fee_reversed"
+    FOUND_ON_CHAIN = "found_on_chain"
+    LOST_ON_CHAIN = "lost_on_chain"
     CAPITAL_ADDED = "capital_added"
     CAPITAL_REVERSED = "capital_reversed"
     CAPITAL_RETURNED = "capital_returned"
@@ -97,6 +100,7 @@ RULES: Final[Mapping[Reason, Rule]] = MappingProxyType(
         Reason.DEPOSIT_UNATTRIBUTED: _rule("onchain", "suspense"),
         Reason.DEPOSIT_REVERSED: _rule("available receivable", "onchain"),
         Reason.SUSPENSE_RESOLVED: _rule("suspense", "available", authority=True),
+        Reason.SUSPENSE_RESTORED: _rule("available", "suspense", authority=True),
         Reason.SUSPENSE_REVERSED: _rule("suspense", "onchain"),
         Reason.HOLD: _rule("available", "held"),
         Reason.HOLD_RELEASED: _rule("held", "available"),
@@ -113,6 +117,8 @@ RULES: Final[Mapping[Reason, Rule]] = MappingProxyType(
         Reason.GAS_BILL_REVERSED: _rule("network_fees", "receivable"),
         Reason.NETWORK_FEE_PAID: _rule("network_fees", "onchain"),
         Reason.NETWORK_FEE_REVERSED: _rule("onchain", "network_fees"),
+        Reason.FOUND_ON_CHAIN: _rule("onchain", "suspense"),
+        Reason.LOST_ON_CHAIN: _rule("suspense", "onchain", authority=True),
         Reason.CAPITAL_ADDED: _rule("onchain", "capital"),
         Reason.CAPITAL_REVERSED: _rule("capital", "onchain"),
         Reason.CAPITAL_RETURNED: _rule("capital", "onchain", authority=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 Place = tuple[str, int | None]
 """Where something lies: a coin's (txid, position), or on a chain without coins an address's (locator in hex, None)."""
@@ -88,6 +88,10 @@ class Snapshot:
     """The asset does not say what anybody has: nothing of the node's is known."""
 
 
+SUMS: Final = ("ledger-is-the-chain", "every-unit-is-somebodys")
+"""Checks whose two sides move with every deposit and payment: a known difference is told by its size."""
+
+
 @dataclass(frozen=True, slots=True)
 class Break:
     """A difference that nothing in flight explains."""
@@ -98,6 +102,19 @@ class Break:
     expected: int
     found: int
     detail: str
+
+    @property
+    def difference(self) -> int:
+        """What is there more than should be, in base units of the asset."""
+        return self.found - self.expected
+
+    def is_like(self, other: Break) -> bool:
+        """Whether both are one difference: word for word, or by as much where both compare sums that move."""
+        if (self.vault, self.asset, self.check) != (other.vault, other.asset, other.check):
+            return False
+        if (self.expected, self.found, self.detail) == (other.expected, other.found, other.detail):
+            return True
+        return self.check in SUMS and self.difference == other.difference != 0
 
     def to_json(self) -> dict[str, str]:
         """As commands print it."""
@@ -122,6 +139,8 @@ class RunResult:
     breaks: tuple[Break, ...]
     started_at: datetime
     finished_at: datetime
+    known: tuple[Break, ...] = ()
+    """Differences that people explained by an intent, unchanged since."""
 
     @property
     def height(self) -> int:
@@ -146,6 +165,7 @@ class RunResult:
             "balanced": self.is_balanced,
             "vaults": [line for snapshot in self.snapshots for line in lines(snapshot)],
             "breaks": [item.to_json() for item in self.breaks],
+            "known": [item.to_json() for item in self.known],
         }
 
 

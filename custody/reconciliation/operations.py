@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
 from custody.kernel.ids import new_id
+from custody.reconciliation import queries
 from custody.reconciliation.model import Break, RunResult, Snapshot, lines
 from custody.reconciliation.tables import BreakRow, RunRow
 from custody.vaults import operations as vaults
@@ -26,9 +26,12 @@ def record_run(
 ) -> RunResult:
     """Store the run and its breaks, freeze every vault that has one, and note the others as reconciled.
 
-    ``snapshots`` are of one block: one for each asset, one at least.
+    ``snapshots`` are of one block: one for each asset, one at least. A difference that people explained, and that is
+    the same still, is known: it is no break of the run.
     """
-    run = RunResult(new_id("rec", now), kind, snapshots, breaks, started_at, now)
+    known = tuple(found for found in breaks if is_known(session, found))
+    unknown = tuple(found for found in breaks if found not in known)
+    run = RunResult(new_id("rec", now), kind, snapshots, unknown, started_at, now, known)
     result = "balanced" if run.is_balanced else "break"
     first = snapshots[0]
     session.add(
@@ -45,33 +48,43 @@ def record_run(
         )
     )
     session.flush()
-    for found in breaks:
+    for found in unknown:
         _open_break(session, run, found, actor, now)
     _note_balanced(session, run, now)
-    facts = {"kind": kind, "height": first.height, "hash": first.hash, "breaks": len(breaks)}
+    facts = {"kind": kind, "height": first.height, "hash": first.hash, "breaks": len(unknown), "known": len(known)}
     audit.record(session, event=f"reconciliation.{result}", subject=run.id, actor=actor, now=now, facts=facts)
     return run
 
 
+def is_known(session: Session, found: Break) -> bool:
+    """Whether people explained this very difference, and nothing of the kind was found since."""
+    before = queries.newest_like(session, found)
+    return before is not None and before.resolution == "explained"
+
+
 def _open_break(session: Session, run: RunResult, found: Break, actor: str, now: datetime) -> None:
-    values = {
-        "id": new_id("brk", now),
-        "run_id": run.id,
-        "vault_id": found.vault,
-        "asset": found.asset,
-        "check_name": found.check,
-        "expected": found.expected,
-        "found": found.found,
-        "detail": found.detail,
-        "opened_at": now,
-    }
-    new = session.execute(
-        insert(BreakRow).values(**values).on_conflict_do_nothing().returning(BreakRow.id)
-    ).scalar_one_or_none()
-    if new is not None:
-        why = f"{found.check}: expected {found.expected}, found {found.found}: {found.detail}"
-        audit.raise_alarm(session, kind="reconciliation-break", subject=found.vault, step=new, why=why, now=now)
+    # The vault's row is the lock under which the same break is written once.
     vaults.freeze_vault(session, vault=found.vault, reason="break", actor=actor, now=now)
+    before = queries.newest_like(session, found)
+    if before is not None and before.is_open:
+        return
+    new = new_id("brk", now)
+    session.add(
+        BreakRow(
+            id=new,
+            run_id=run.id,
+            vault_id=found.vault,
+            asset=found.asset,
+            check_name=found.check,
+            expected=found.expected,
+            found=found.found,
+            detail=found.detail,
+            opened_at=now,
+        )
+    )
+    session.flush()
+    why = f"{found.check}: expected {found.expected}, found {found.found}: {found.detail}"
+    audit.raise_alarm(session, kind="reconciliation-break", subject=found.vault, step=new, why=why, now=now)
 
 
 def _note_balanced(session: Session, run: RunResult, now: datetime) -> None:

@@ -33,12 +33,10 @@ class RunRow(Base):
 
 
 class BreakRow(Base):
-    """One difference nobody could explain, open from the run that found it. The same one is written once."""
+    """One difference nobody could explain, open from the run that found it until it is resolved."""
 
     __tablename__ = "breaks"
-    __table_args__ = (
-        UniqueConstraint("vault_id", "asset", "check_name", "expected", "found", "detail", name="uq_breaks_same"),
-    )
+    __table_args__ = (Index("ix_breaks_vault_id", "vault_id", "asset", "check_name"),)
 
     id: Mapped[str] = mapped_column(primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("reconciliation_runs.id"))
@@ -49,3 +47,19 @@ class BreakRow(Base):
     found: Mapped[int] = mapped_column(MoneyColumn)
     detail: Mapped[str]
     opened_at: Mapped[datetime]
+
+
+class ResolutionRow(Base):
+    """How a break was resolved, by which intent. A break is resolved once: one that comes back is another."""
+
+    __tablename__ = "break_resolutions"
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        CheckConstraint("resolution IN ('explained', 'corrected')", name="resolution"),
+    )
+
+    break_id: Mapped[str] = mapped_column(ForeignKey("breaks.id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(ForeignKey("intents.digest"))
+    resolution: Mapped[str]
+    reason: Mapped[str]
+    resolved_at: Mapped[datetime]

@@ -26,7 +26,7 @@ from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
 from custody.evidence.requests import StrayReturnRequest
 from custody.evidence.signatures import Signature
-from custody.judging.facts import facts_of, outside, statements_behind
+from custody.judging.facts import facts_of, listings_behind, outside, statements_behind
 from custody.judging.standing import waits_to_know
 from custody.kernel.errors import Broken, Conflict, InvalidInput, NotFound, Refused
 from custody.kernel.ids import new_id
@@ -38,6 +38,7 @@ from custody.returns.model import Return, State
 from custody.returns.tables import ReturnRow
 from custody.signing import operations as signing
 from custody.signing import queries as bundles
+from custody.stops import queries as stops
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.windows import operations as windows
@@ -157,7 +158,7 @@ def wanted(session: Session, *, chain: str, spends: Sequence[str]) -> frozenset[
     What has ended stays wanted: whether it still has, the chain knows before we do.
     """
     found = session.execute(
-        select(ReturnRow.spend, ReturnRow.state, ReturnRow.client_id, ReturnRow.vault_id).where(
+        select(ReturnRow.spend, ReturnRow.state, ReturnRow.client_id, ReturnRow.vault_id, ReturnRow.asset).where(
             ReturnRow.chain == chain,
             ReturnRow.spend.in_(spends),
             ReturnRow.state.in_((State.SIGNED, State.RETURNED, State.FAILED)),
@@ -166,12 +167,13 @@ def wanted(session: Session, *, chain: str, spends: Sequence[str]) -> frozenset[
     return frozenset(
         str(row.spend)
         for row in found
-        if row.state != State.SIGNED or _may_go(session, client=row.client_id, vault=row.vault_id)
+        if row.state != State.SIGNED or _may_go(session, client=row.client_id, vault=row.vault_id, asset=row.asset)
     )
 
 
-def _may_go(session: Session, *, client: str, vault: str) -> bool:
-    is_frozen = vaults.get(session, vault=vault).is_frozen
+def _may_go(session: Session, *, client: str, vault: str, asset: str) -> bool:
+    is_stopped = stops.first(session, client=client, vault=vault, asset=asset) is not None
+    is_frozen = is_stopped or vaults.get(session, vault=vault).is_frozen
     return not is_frozen and clients.get(session, client=client).status == "active"
 
 
@@ -278,7 +280,14 @@ def _judged(
     facts = facts_of(
         session,
         request=request,
-        place=outside(session, chain=chain, address=request.destination, locator=where.locator),
+        place=outside(
+            session,
+            client=request.client,
+            chain=chain,
+            address=request.destination,
+            locator=where.locator,
+            now=now,
+        ),
         chain=chain,
         client=clients.get(session, client=request.client, lock=True),
         vault=None,
@@ -318,7 +327,8 @@ def _compose(session: Session, row: ReturnRow, trust: InForce, rules: SpendRules
     if not _is_there(session, row, rules) or _is_busy(session, row):
         return False
     vault = vaults.get(session, vault=row.vault_id)
-    if vault.is_frozen or not _still_stands(session, filed, trust, now):
+    stop = stops.first(session, client=row.client_id, vault=row.vault_id, asset=row.asset)
+    if vault.is_frozen or stop is not None or not _still_stands(session, filed, trust, now):
         return False
     filed = intents.get(session, digest=row.digest)
     keyset = vaults.keyset(session, keyset_id=vault.keyset)
@@ -396,8 +406,14 @@ def _bundle(
         openings=(opening,),
         policy=trust.policy_text,
         trust_root=trust.signed,
-        succession=trust.links,
         statements=statements_behind(session, request=request, chain=row.chain, root=trust.root, now=now),
+        listings=listings_behind(
+            session,
+            client=row.client_id,
+            chain=row.chain,
+            locator=addressing(row.chain).read_destination(request.destination, field="request.destination").locator,
+        ),
+        succession=trust.links,
     )
 
 

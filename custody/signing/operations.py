@@ -21,9 +21,11 @@ from custody.chains.spending import AnswerRefused, Input, Spending, read_input
 from custody.chains.spending import Final as Signed
 from custody.evidence.bundle import Bundle, Refusal, unsigned_of
 from custody.evidence.keysets import Keyset
+from custody.evidence.requests import RespendRequest
 from custody.kernel.errors import Conflict, NotFound, Refused
 from custody.outbox import operations as outbox
 from custody.signing.tables import OPEN, AnswerRow, BundleRow, DeliveryRow, QuarantineRow
+from custody.stops import queries as stops
 from custody.trust import status as statuses
 from custody.trust.operations import newest_version
 from custody.vaults import queries as vaults
@@ -59,7 +61,7 @@ class CosignerQuarantined(Refused):
 
 
 class VaultFrozen(Refused):
-    """Nothing is signed for a frozen vault (I15, I20): the answer can be given again when an intent has lifted it."""
+    """Nothing is signed of what is stopped (I15, I20): the answer can be given again when an intent has lifted it."""
 
     code = "vault-frozen"
 
@@ -131,7 +133,7 @@ def outdated(session: Session, *, version: int) -> list[str]:
 
 
 def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: datetime) -> list[dict[str, Any]]:
-    """Every open bundle this cosigner has not answered, of vaults not frozen; from now on each may have been signed.
+    """Every open bundle this cosigner has not answered, of nothing that is stopped; from now on each may be signed.
 
     Each with the newest status statement; none that waits to be renewed under a later trust root.
     """
@@ -147,7 +149,7 @@ def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: da
     ).scalars()
     documents = []
     for row in rows:
-        if vaults.get(session, vault=row.vault_id).is_frozen:
+        if _stopped(session, row) is not None:
             continue
         given = insert(DeliveryRow).values(bundle_id=row.id, cosigner=cosigner, given_at=now)
         new = session.execute(given.on_conflict_do_nothing().returning(DeliveryRow.bundle_id)).scalar_one_or_none()
@@ -202,10 +204,10 @@ def add_signature(
         return _standing(row, earlier)
     if row.state != "open":
         raise BundleClosed(f"the bundle is {row.state}", field="bundle")
-    vault = vaults.get(session, vault=row.vault_id)
-    if vault.is_frozen:
-        raise VaultFrozen(f"the vault is frozen: {vault.frozen_reason}", field="vault")
-    ours = _Ours.of(row, keyset, vault.branch)
+    stop = _stopped(session, row)
+    if stop is not None:
+        raise VaultFrozen(stop, field="vault")
+    ours = _Ours.of(row, keyset, vaults.get(session, vault=row.vault_id).branch)
     try:
         signatures = ours.read(signed, cosigner)
     except AnswerRefused as refused:
@@ -310,6 +312,25 @@ class _Ours:
     @property
     def _spending(self) -> Spending:
         return spending(self.chain).for_vaults_of(self.keyset.chain)
+
+
+def _stopped(session: Session, row: BundleRow) -> str | None:
+    """Why nothing of it may be signed now, in words. What pays nobody stops with its vault, or with everything."""
+    vault = vaults.get(session, vault=row.vault_id)
+    if vault.is_frozen:
+        return f"the vault is frozen: {vault.frozen_reason}"
+    for payment in row.document["payments"]:
+        request = payment["intent"]["request"]
+        pays = request["kind"] != RespendRequest.kind
+        stop = stops.first(
+            session,
+            client=request["client"] if pays else None,
+            vault=row.vault_id,
+            asset=request["asset"] if pays else None,
+        )
+        if stop is not None:
+            return stop.words
+    return None
 
 
 def _suspect(session: Session, row: BundleRow, cosigner: str, refused: AnswerRefused, now: datetime) -> None:

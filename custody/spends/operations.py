@@ -51,6 +51,7 @@ def attach(
     rules: SpendRules,
     seal_key: bytes,
     now: datetime,
+    listings: tuple[ProvenIntent, ...] = (),
 ) -> Attempt:
     """Reserve the plan's claims, compose it, store the attempt, and open its bundle to cosigners.
 
@@ -82,7 +83,7 @@ def attach(
     )
     session.add(row)
     session.flush()
-    bundle = _bundle(row, payment, openings, statements, trust, rules, now)
+    bundle = _bundle(row, payment, (openings, listings), statements, trust, rules, now)
     signing.open_bundle(session, bundle=bundle, keyset=keyset, vault=order.vault, inputs=planned.inputs, now=now)
     facts = {"withdrawal": order.withdrawal, "txid": row.txid, "fee": str(row.fee_units), "weight": row.weight}
     audit.record(session, event="attempt.composed", subject=row.id, actor="daemon", now=now, facts=facts)
@@ -260,12 +261,13 @@ def _change_index(
 def _bundle(
     row: AttemptRow,
     payment: Payment,
-    openings: tuple[ProvenIntent, ...],
+    proofs: tuple[tuple[ProvenIntent, ...], tuple[ProvenIntent, ...]],
     statements: tuple[SignedStatement, ...],
     trust: InForce,
     rules: SpendRules,
     now: datetime,
 ) -> Bundle:
+    openings, listings = proofs
     return Bundle(
         id=new_id("bnd", now),
         chain=row.chain,
@@ -277,8 +279,9 @@ def _bundle(
         openings=openings,
         policy=trust.policy_text,
         trust_root=trust.signed,
-        succession=trust.links,
         statements=statements,
+        listings=listings,
+        succession=trust.links,
     )
 
 

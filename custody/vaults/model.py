@@ -8,6 +8,7 @@ from datetime import datetime
 from custody.chains.registry import addressing
 from custody.evidence.keysets import Keyset, check_consents
 from custody.evidence.signatures import Signature
+from custody.stops.model import Cause
 
 SEGREGATED = "segregated"
 POOL = "pool"
@@ -33,11 +34,18 @@ class Vault:
     reconciled_height: int | None
     reconciled_at: datetime | None
     opened_at: datetime
+    frozen_cause: str | None = None
+    """``break``, ``rules`` or ``people``, where it is frozen."""
 
     @property
     def is_frozen(self) -> bool:
         """Whether nothing may be spent from it now."""
         return self.frozen_at is not None
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether what is in it, or who rules it, is not what the books say: frozen by other than people's word."""
+        return self.frozen_reason is not None and self.frozen_cause != Cause.PEOPLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,11 @@ from custody.clients import queries as clients
 from custody.evidence.intents import VaultName
 from custody.evidence.keysets import Keyset
 from custody.evidence.signatures import Signature
+from custody.kernel.clock import rfc3339
 from custody.kernel.errors import Conflict, Refused
+from custody.stops import operations as stops
+from custody.stops import queries as stopped
+from custody.stops.model import Cause
 from custody.vaults import queries
 from custody.vaults.model import HOUSE, POOL, SEGREGATED, Vault, check_keyset
 from custody.vaults.tables import KeysetRow, VaultMemberRow, VaultRow
@@ -116,19 +120,47 @@ def open_house(session: Session, *, vault: str, chain: str, actor: str, now: dat
     return queries.get(session, vault=vault)
 
 
-def freeze_vault(session: Session, *, vault: str, reason: str, actor: str, now: datetime) -> bool:
-    """Stop everything that spends from the vault, and raise the alarm; False where it was frozen already."""
-    changed = session.execute(
-        update(VaultRow)
-        .where(VaultRow.id == vault, VaultRow.frozen_at.is_(None))
-        .values(frozen_reason=reason, frozen_at=now)
-        .returning(VaultRow.id)
-    ).scalar_one_or_none()
-    if changed is None:
-        queries.get(session, vault=vault)
+def freeze_vault(
+    session: Session, *, vault: str, reason: str, actor: str, now: datetime, cause: Cause = Cause.BREAK
+) -> bool:
+    """Stop everything that spends from the vault for what the daemon found, and raise the alarm.
+
+    False where it was frozen already; another cause than before is added. Raises ``UnknownVault``.
+    """
+    queries.get(session, vault=vault, lock=True)
+    is_new = stops.put(session, scope="vault", subject=vault, cause=cause, reason=reason, now=now)
+    changed = note_stopped(session, vault=vault, cause=cause, reason=reason, actor=actor, now=now)
+    if is_new:
+        step = f"{reason} {rfc3339(now)}"
+        audit.raise_alarm(session, kind="vault-frozen", subject=vault, step=step, why=reason, now=now)
+    return changed
+
+
+def note_stopped(session: Session, *, vault: str, cause: Cause, reason: str, actor: str, now: datetime) -> bool:
+    """The vault is stopped and says why. False where it was; what the daemon found goes before people's word."""
+    row = session.execute(select(VaultRow).where(VaultRow.id == vault).with_for_update()).scalar_one()
+    was_frozen = row.frozen_at is not None
+    if was_frozen and (cause is Cause.PEOPLE or row.frozen_cause != Cause.PEOPLE):
         return False
+    row.frozen_reason, row.frozen_cause, row.frozen_at = reason, cause.value, now
+    session.flush()
     audit.record(session, event="vault.frozen", subject=vault, actor=actor, now=now, facts={"reason": reason})
-    audit.raise_alarm(session, kind="vault-frozen", subject=vault, step=reason, why=reason, now=now)
+    return not was_frozen
+
+
+def note_lifted(session: Session, *, vault: str, actor: str, now: datetime) -> bool:
+    """A stop of the vault was lifted: it is free where none stands any more, and else says the oldest that does."""
+    row = session.execute(select(VaultRow).where(VaultRow.id == vault).with_for_update()).scalar_one()
+    left = sorted(stopped.standing(session, scope="vault", subject=vault), key=lambda stop: stop.cause is Cause.PEOPLE)
+    if left:
+        row.frozen_reason, row.frozen_cause = left[0].reason, left[0].cause.value
+        session.flush()
+        return False
+    if row.frozen_at is None:
+        return False
+    row.frozen_reason = row.frozen_cause = row.frozen_at = None
+    session.flush()
+    audit.record(session, event="vault.unfrozen", subject=vault, actor=actor, now=now)
     return True
 
 
@@ -138,7 +170,7 @@ def freeze_changed(
     """Freeze the vault of a place that obeys others than its keyset says, and raise an alarm for what differs (I15)."""
     why = f"the rules of {locator.hex()} were changed: {'; '.join(sentences)}"
     audit.raise_alarm(session, kind="rules-changed", subject=vault, step=why, why=why, now=now)
-    freeze_vault(session, vault=vault, reason=why, actor=actor, now=now)
+    freeze_vault(session, vault=vault, reason=why, actor=actor, now=now, cause=Cause.RULES)
 
 
 def note_reconciled(session: Session, *, vault: str, height: int, now: datetime) -> None:

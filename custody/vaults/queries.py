@@ -146,6 +146,7 @@ def view(row: VaultRow) -> Vault:
         reconciled_height=row.reconciled_height,
         reconciled_at=row.reconciled_at,
         opened_at=row.opened_at,
+        frozen_cause=row.frozen_cause,
     )
 
 

@@ -42,6 +42,7 @@ class VaultRow(Base):
     chain: Mapped[str]
     kind: Mapped[str]
     frozen_reason: Mapped[str | None]
+    frozen_cause: Mapped[str | None]
     frozen_at: Mapped[datetime | None]
     reconciled_height: Mapped[int | None]
     reconciled_at: Mapped[datetime | None]

@@ -72,6 +72,21 @@ def over_among(session: Session, *, withdrawals: Sequence[str]) -> set[str]:
     return set(rows.scalars())
 
 
+def destinations(session: Session, *, client: str, chain: str) -> list[str]:
+    """Where the client's money ever went on the chain, or is on its way to, each once."""
+    rows = session.execute(
+        select(WithdrawalRow.destination)
+        .distinct()
+        .where(
+            WithdrawalRow.client_id == client,
+            WithdrawalRow.chain == chain,
+            WithdrawalRow.state.in_(("signed", "broadcast", "confirmed", "completed")),
+        )
+        .order_by(WithdrawalRow.destination)
+    )
+    return list(rows.scalars())
+
+
 def unfinished(session: Session, *, chain: str | None = None) -> list[Withdrawal]:
     """Withdrawals that are on their way, oldest state first."""
     query = select(WithdrawalRow).where(OPEN).order_by(WithdrawalRow.state_since)

@@ -15,7 +15,7 @@ from policies.conditions_time import TimesOfWeek
 from policies.document import Document
 from policies.matches import Match
 from policies.quantities import Threshold
-from policies.rules.permit import Permit
+from policies.rules.permit import Limit, Permit
 from policies.vocabulary import CLOSED_SETS, UNKNOWN_DESTINATION
 
 SPARE_PLACES: Final = 3
@@ -43,12 +43,15 @@ class Alphabet:
 
 
 def alphabet_of(
-    documents: Sequence[Document], matches: Iterable[Match] = (), groups: Iterable[Mapping[str, frozenset[str]]] = ()
+    documents: Sequence[Document],
+    claimed: Sequence[Match] = (),
+    groups: Iterable[Mapping[str, frozenset[str]]] = (),
+    limits: Iterable[Limit] = (),
 ) -> Alphabet:
-    """Everything ``documents`` and further ``matches`` name, with the people of their groups and of ``groups``."""
-    read = [rule.match for document in documents for rule in document.rules] + list(matches)
+    """Everything ``documents`` name, and what claims about them name, with all people of their groups."""
+    read = [rule.match for document in documents for rule in document.rules] + list(claimed)
     conditions = [condition for match in read for condition in match.conditions]
-    thresholds = [*_thresholds(documents), *_amounts(read)]
+    thresholds = [*_thresholds(documents), *_amounts(read), *(limit.amount for limit in limits if limit.amount)]
     everywhere = [*(members for document in documents for members in (document.groups, document.roles)), *groups]
     people = sorted({person for group in everywhere for members in group.values() for person in members})
     named: dict[str, set[str]] = {field: set() for field in OPEN_FIELDS}

@@ -20,8 +20,8 @@ DRAWN: Final = 400
 """Requests of each kind."""
 
 
-def denied_shares(document: Document, alphabet: Alphabet, kinds: Sequence[str]) -> dict[str, str]:
-    """Kind to how many of ``DRAWN`` requests are denied, in words; nothing was used before any of them.
+def denied_of_drawn(document: Document, alphabet: Alphabet, kinds: Sequence[str]) -> dict[str, int]:
+    """Kind to how many of ``DRAWN`` requests are denied; nothing was used before any of them.
 
     Every value of a field is as likely as any other, and so is every number at, just below and just above a bound of
     the document. The same document draws the same requests.
@@ -30,8 +30,7 @@ def denied_shares(document: Document, alphabet: Alphabet, kinds: Sequence[str]) 
     shares = {}
     for kind in kinds:
         requests = (_request(kind, index, values) for index in range(DRAWN))
-        denied = sum(evaluate(document, facts, nothing_used).outcome is Outcome.DENY for facts in requests)
-        shares[kind] = f"{denied} of {DRAWN} requests drawn evenly over what the document tells apart are denied"
+        shares[kind] = sum(evaluate(document, facts, nothing_used).outcome is Outcome.DENY for facts in requests)
     return shares
 
 

@@ -86,7 +86,7 @@ def _only(lets: Document, keeps: Document, kind: str, decimals: Mapping[str, int
     model = space.find(every(wanted), ordinary(space, decimals))
     if model is None:
         return None
-    witness = witness_of(model, space, [lets, keeps], decimals)
+    witness = witness_of(model, space, [lets.rules, keeps.rules], decimals)
     if not witness.leaves(lets, 0) or witness.leaves(keeps, 1):
         raise Unconfirmed(f"the engine sees no difference about {kind} in what was found", field="document")
     return witness

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from policies.analysis.alphabet import Alphabet, alphabet_of
-from policies.analysis.coverage import denied_shares
+from policies.analysis.coverage import DRAWN, denied_of_drawn
 from policies.analysis.logic import Formula, Truth, every, negated
 from policies.analysis.models import ordinary, witness_of
 from policies.analysis.passage import Reading, people_meet
 from policies.analysis.search import Space
 from policies.analysis.witness import Witness
+from policies.conditions import AmountWithin, UsdWithin
 from policies.document import Document
 from policies.rules import Rule
 from policies.rules.permit import Permit
@@ -86,8 +87,10 @@ class _Looked:
         silent = sorted(KINDS - self.permitted)
         if silent:
             yield Finding("nothing-permits", ", ".join(silent), "nothing permits these kinds of request", refuses=False)
-        for kind, share in denied_shares(self.document, self.alphabet, sorted(self.permitted)).items():
-            yield Finding("share", kind, share, refuses=False)
+        denied = denied_of_drawn(self.document, self.alphabet, sorted(self.permitted))
+        told = ", ".join(f"{kind} {number}" for kind, number in denied.items())
+        words = f"denied of {DRAWN} drawn evenly over what the document tells apart: {told}"
+        yield Finding("share", "each kind that something permits", words, refuses=False)
 
     def _look(self, rule: Rule, truth: Truth, reading: Reading, space: Space) -> None:
         if rule.title not in self.matching and space.find(truth.yes) is not None:
@@ -108,11 +111,14 @@ class _Looked:
             model = space.find(every([wanted, asker]), ordinary(space, self.decimals))
             if model is not None:
                 words = "not even everybody together is enough" if refuses else "one of them cannot ask for it"
-                witness = witness_of(model, space, [document], self.decimals)
+                witness = witness_of(model, space, [document.rules], self.decimals)
                 self.found.append(Finding(code, kind, words, refuses, witness))
                 return
 
     def _about_rule(self, rule: Rule) -> Iterable[Finding]:
+        if isinstance(rule, Permit) and _only_dollars(rule):
+            words = "its only bound is in US dollars: a wrong price lets out any amount"
+            yield Finding("usd-alone", rule.title, words, refuses=False)
         if rule.title not in self.matching:
             yield Finding("dead-rule", rule.title, f"this {rule.kind} can never match", refuses=True)
         elif isinstance(rule, Permit) and rule.title not in self.letting:
@@ -125,6 +131,14 @@ class _Looked:
 def document_people(document: Document) -> frozenset[str]:
     """Everybody a document names in a group or a role."""
     return frozenset[str]().union(*document.groups.values(), *document.roles.values())
+
+
+def _only_dollars(rule: Permit) -> bool:
+    """Whether a permit is bounded by worth and by no amount of an asset."""
+    bounds = [*rule.match.conditions, *(total.bounds for total in rule.match.totals)]
+    by_worth = any(isinstance(bound, UsdWithin) for bound in bounds) or (rule.limit and rule.limit.usd_micros)
+    by_amount = any(isinstance(bound, AmountWithin) for bound in bounds) or (rule.limit and rule.limit.amount)
+    return bool(by_worth) and not by_amount
 
 
 def _matters(rule: Rule, reading: Reading) -> Formula:

@@ -11,6 +11,9 @@
       - takes: two people for what is large
         match: {kind: withdrawal, amount: {above: "1 BTC"}}
         people: 2                       # approvals, delay, roles, screening, reconciled: as a rule requires them
+      - limits: no client gets more than that a day
+        match: {kind: withdrawal, asset: BTC, destination: listed}
+        limit: {per: client, window: 24h, amount: "5 BTC"}
       - unknown: an unknown price never helps
         match: {kind: withdrawal}
         fields: [usd, price, price.age]
@@ -19,11 +22,13 @@
       - possible: the rules can change at all
         match: {kind: policy_change}
 
-``never``, ``takes`` and ``unknown`` are about every request for which the match is not known to be false, so what is
-unknown is inside; ``alone`` (it leaves at once, and nobody else is asked) and ``possible`` (one of them leaves, with
-whoever it takes) about those for which it is known to be true. ``people`` counts distinct people who approve, never
-the one who asks. ``unknown`` compares requests: where one leaves with some of the ``fields`` not known, or not to be
-trusted, the same request leaves whatever they are found to be.
+``never``, ``takes``, ``limits`` and ``unknown`` are about every request for which the match is not known to be false:
+what is unknown is inside. ``alone`` (it leaves at once, and nobody else is asked) and ``possible`` (one of them leaves,
+with whoever it takes) are about those for which it is known to be true.
+
+``people`` counts distinct people who approve, never the one who asks. ``limits`` says that what leaves fits beside all
+that was asked for in the window under the same key and the claim's own match. ``unknown`` compares requests: where one
+leaves with some of the ``fields`` not known, or not to be trusted, the same one leaves whatever they are found to be.
 """
 
 from __future__ import annotations
@@ -37,10 +42,11 @@ from policies.matches import Match, read_match
 from policies.names import Members, Names
 from policies.obligations import Obligations
 from policies.rules import require
+from policies.rules.permit import Limit, read_limit
 from policies.strict_yaml import Item, PolicyError, listed, read_yaml
 from policies.vocabulary import FIELDS_OF_KIND
 
-FORMS: Final = ("never", "takes", "unknown", "alone", "possible")
+FORMS: Final = ("never", "takes", "limits", "unknown", "alone", "possible")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,14 @@ class Claim:
     """What nothing leaves without; of ``takes`` only."""
     people: int = 0
     """How many distinct people approve at least; of ``takes`` only."""
+    limit: Limit | None = None
+    """What all that leaves fits in; of ``limits`` only."""
     fields: tuple[str, ...] = ()
     """The facts that never help by being unknown; of ``unknown`` only."""
 
     def says(self) -> tuple[Any, ...]:
         """All it claims, without its place in the file."""
-        return (self.form, self.match, self.takes, self.people, self.fields)
+        return (self.form, self.match, self.takes, self.people, self.limit, self.fields)
 
     def at_least(self, other: Claim) -> bool:
         """Whether this claims all that ``other`` does, of the same requests."""
@@ -108,10 +116,12 @@ _TAKEN: Final = frozenset({"approvals", "delay", "roles", "screening", "reconcil
 _NAMES: Final = {
     "never": frozenset({"never", "match"}),
     "takes": frozenset({"takes", "match", "people"}) | _TAKEN,
+    "limits": frozenset({"limits", "match", "limit"}),
     "unknown": frozenset({"unknown", "match", "fields"}),
     "alone": frozenset({"alone", "match"}),
     "possible": frozenset({"possible", "match"}),
 }
+_ALSO_NEEDED: Final = {"limits": ("limit",), "unknown": ("fields",)}
 _MAY_BE_UNKNOWN: Final = frozenset().union(*FIELDS_OF_KIND.values()) - {
     *("kind", "requester", "requester.group", "client.group", "time")
 }
@@ -123,7 +133,7 @@ def _read_claim(item: Item, names: Names) -> Claim:
     if len(forms) != 1:
         item.refuse("not exactly one form of claim", accepted=f"one of {listed(FORMS)} with the claim's title")
     form = forms[0]
-    entries = item.mapping(_NAMES[form], required=("match", *(["fields"] if form == "unknown" else [])))
+    entries = item.mapping(_NAMES[form], required=("match", *_ALSO_NEEDED.get(form, ())))
     return Claim(
         form=form,
         title=entries[form].text(),
@@ -131,6 +141,7 @@ def _read_claim(item: Item, names: Names) -> Claim:
         match=_read_claim_match(entries["match"], names),
         takes=_read_takes(entries, names) if form == "takes" else Obligations(),
         people=entries["people"].number(most=require.MAX_APPROVALS) if "people" in entries else 0,
+        limit=read_limit(entries["limit"]) if form == "limits" else None,
         fields=_read_fields(entries["fields"]) if form == "unknown" else (),
     )
 

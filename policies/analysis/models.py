@@ -10,9 +10,8 @@ from policies.analysis.logic import Formula, every, negated
 from policies.analysis.request import ADDRESS, ASKED, TIME, Request, Symbol
 from policies.analysis.search import Space, Wishes
 from policies.analysis.witness import ATTRIBUTES, Key, Witness
-from policies.document import Document
 from policies.facts import Facts, UsageTotals
-from policies.rules import windows_of
+from policies.rules import Rule, windows_of
 from policies.vocabulary import CLEAR, FIELDS_OF_KIND, FRESH
 
 USUAL_DECIMALS: Final = 8
@@ -20,15 +19,22 @@ USUAL_DECIMALS: Final = 8
 
 
 def witness_of(
-    model: Any, space: Space, documents: Sequence[Document], decimals: Mapping[str, int], request: Request | None = None
+    model: Any,
+    space: Space,
+    counted: Sequence[Sequence[Rule]],
+    decimals: Mapping[str, int],
+    request: Request | None = None,
 ) -> Witness:
-    """What ``model`` says, as facts. ``decimals`` are those of the assets a table names; others get the usual."""
+    """What ``model`` says, as facts, and what each of several sets of rules has ``counted`` by then.
+
+    ``decimals`` are those of the assets a table names; others get the usual.
+    """
     request = request or space.request
     words = _Words(model, request)
     steps = {name: words.number(name) for name in ("amount",)}
     places = _decimals_for(words, space, decimals, steps["amount"])
     facts = _facts(words, places)
-    usage = tuple(_usage_of(document, space, model, places) for document in documents)
+    usage = tuple(_usage_of(rules, space, model, places) for rules in counted)
     approvers = tuple(person for person, said in space.crowd.approves.items() if _true(model, said))
     return Witness(facts, usage, approvers, _integer(model, space.crowd.waited))
 
@@ -156,9 +162,11 @@ def _units(number: int, decimals: int, places: int, divisor: int) -> int:
     return number // divisor * int(10 ** max(0, decimals - places))
 
 
-def _usage_of(document: Document, space: Space, model: Any, places: tuple[int, int]) -> dict[Key, UsageTotals | None]:
+def _usage_of(
+    rules: Sequence[Rule], space: Space, model: Any, places: tuple[int, int]
+) -> dict[Key, UsageTotals | None]:
     found: dict[Key, UsageTotals | None] = {}
-    for rule in document.rules:
+    for rule in rules:
         if space.request.kind not in rule.match.kinds:
             continue
         for per, window in windows_of(rule):

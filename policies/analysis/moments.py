@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from policies.conditions_time import WEEK, TimesOfWeek, zone_of
@@ -31,7 +32,12 @@ class Moment:
 
 def moments_of(conditions: Iterable[TimesOfWeek]) -> tuple[Moment, ...]:
     """One moment for every combination of ``conditions`` that occurs, the first at which it does."""
-    apart = sorted({(item.spans, item.zone, item.outside): item for item in conditions}.values(), key=_order)
+    apart = {(item.spans, item.zone, item.outside): item for item in conditions}.values()
+    return _walked(tuple(sorted(apart, key=_order)))
+
+
+@lru_cache(maxsize=32)
+def _walked(apart: tuple[TimesOfWeek, ...]) -> tuple[Moment, ...]:
     found: dict[frozenset[TimesOfWeek], datetime] = {}
     for at in sorted({FIRST, *_edges(apart)}):
         facts = Facts(kind="", requester="", now=at)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from policies.analysis.alphabet import alphabet_of, fact_of
-from policies.analysis.encoding import match_truth
+from policies.analysis.alphabet import Alphabet, alphabet_of, fact_of
+from policies.analysis.encoding import limit_truth, match_truth
 from policies.analysis.invariants import Claim, Invariants
 from policies.analysis.logic import Formula, Number, differ, every, implies, negated
 from policies.analysis.models import ordinary, witness_of
@@ -19,6 +19,7 @@ from policies.analysis.witness import Unconfirmed, Witness
 from policies.document import Document
 from policies.names import Members
 from policies.obligations import Obligations, outstanding
+from policies.rules.permit import Permit
 from policies.tally import satisfied
 from policies.vocabulary import NEVER_PERMITTED
 
@@ -62,7 +63,7 @@ def prove(document: Document, invariants: Invariants) -> list[Proof]:
 def prove_claim(document: Document, claim: Claim, invariants: Invariants) -> Proof:
     """Prove one claim over every kind of request it is about."""
     began = time.monotonic_ns()
-    alphabet = alphabet_of([document], [claim.match], [invariants.groups])
+    alphabet = _alphabet(document, claim, invariants)
     found: Proof | None = None
     for kind in sorted(claim.match.kinds):
         found = _FORMS[claim.form](document, claim, invariants, Space(alphabet, kind))
@@ -97,6 +98,25 @@ def _possible(document: Document, claim: Claim, invariants: Invariants, space: S
     return Proof(claim, holds=True, seconds="", witness=witness)
 
 
+def _over_limit(document: Document, claim: Claim, invariants: Invariants, space: Space) -> Proof | None:
+    """A request that leaves though it does not fit beside what was asked for under the claim's match."""
+    assert claim.limit is not None
+    permit = Permit(claim.title, claim.match, claim.limit)
+    truth = match_truth(claim.match, space.request, space.counts)
+    leaves = Reading(document, space.request, space.counts).leaves(space.crowd)
+    fits = limit_truth(permit, space.request, space.counts)
+    wanted = every([truth.not_no, leaves, negated(fits.yes)])
+    model = space.find(wanted, ordinary(space, invariants.decimals))
+    if model is None:
+        return None
+    witness = witness_of(model, space, [document.rules, [permit]], invariants.decimals)
+    used = witness.usage[1][claim.title, claim.limit.per, claim.limit.window_seconds]
+    keyed = claim.limit.key_of(witness.facts) is not None
+    if not witness.leaves(document) or (keyed and claim.limit.admits(witness.facts, used)):
+        raise Unconfirmed(f"the engine does not see what breaks “{claim.title}”", field="invariants")
+    return Proof(claim, holds=False, seconds="", witness=witness)
+
+
 def _not_alone(document: Document, claim: Claim, invariants: Invariants, space: Space) -> Proof | None:
     """A request the claim is about that does not leave at once with nobody's approval."""
     truth = match_truth(claim.match, space.request, space.counts)
@@ -124,8 +144,8 @@ def _unknown_helps(document: Document, claim: Claim, invariants: Invariants, spa
     model = space.find(wanted, ordinary(space, invariants.decimals))
     if model is None:
         return None
-    witness = witness_of(model, space, [document], invariants.decimals)
-    known = witness_of(model, space, [document], invariants.decimals, twin)
+    witness = witness_of(model, space, [document.rules], invariants.decimals)
+    known = witness_of(model, space, [document.rules], invariants.decimals, twin)
     if not witness.leaves(document) or known.leaves(document):
         raise Unconfirmed(f"the engine does not see what breaks “{claim.title}”", field="invariants")
     return Proof(claim, holds=False, seconds="", witness=witness, known=known)
@@ -134,6 +154,7 @@ def _unknown_helps(document: Document, claim: Claim, invariants: Invariants, spa
 _FORMS: Final = {
     "never": _break,
     "takes": _break,
+    "limits": _over_limit,
     "unknown": _unknown_helps,
     "alone": _not_alone,
     "possible": _possible,
@@ -173,6 +194,11 @@ def _asked(takes: Obligations) -> Asked:
     return Asked(places, takes.delay_seconds, dict.fromkeys(takes.roles, True), takes.screening, reconciled)
 
 
+def _alphabet(document: Document, claim: Claim, invariants: Invariants) -> Alphabet:
+    limits = [] if claim.limit is None else [claim.limit]
+    return alphabet_of([document], [claim.match], [invariants.groups], limits)
+
+
 def _kept(claim: Claim, document: Document, groups: Members, witness: Witness) -> bool:
     """Whether a request that leaves keeps to the claim, found without any formula."""
     if claim.match.holds(witness.facts) is False:
@@ -188,12 +214,12 @@ def _kept(claim: Claim, document: Document, groups: Members, witness: Witness) -
 
 def _found(space: Space, wanted: Formula, document: Document, decimals: Mapping[str, int]) -> Witness | None:
     model = space.find(wanted, ordinary(space, decimals))
-    return None if model is None else witness_of(model, space, [document], decimals)
+    return None if model is None else witness_of(model, space, [document.rules], decimals)
 
 
 def is_empty(document: Document, claim: Claim, invariants: Invariants) -> bool:
     """Whether no request there can be is one the claim is about, so that it says nothing."""
-    alphabet = alphabet_of([document], [claim.match], [invariants.groups])
+    alphabet = _alphabet(document, claim, invariants)
     for kind in claim.match.kinds:
         space = Space(alphabet, kind)
         if space.find(match_truth(claim.match, space.request, space.counts).yes) is not None:

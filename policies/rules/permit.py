@@ -38,20 +38,22 @@ class Limit:
             return None
         if self.count is not None and used.count >= self.count:
             return False
-        amount = True if self.amount is None else self._fits_amount(self.amount, facts, used)
-        worth = True if self.usd_micros is None else self._fits_usd(self.usd_micros, facts, used)
+        if self.usd_micros is None:
+            return self.amount is None or self._fits_amount(self.amount, facts, used)
+        worth = self._fits_usd(self.usd_micros, facts, used)
+        amount = self.amount is None or self._fits_amount(self.amount, facts, used)
         if amount is False or worth is False:
             return False
         return None if amount is None or worth is None else True
 
     @staticmethod
     def _fits_amount(most: Threshold, facts: Facts, used: UsageTotals) -> bool | None:
-        if facts.asset is not None and facts.asset != most.asset:
-            return False
-        asked, decimals = known_amount(facts), known_decimals(facts)
-        if facts.asset is None or decimals is None or asked is None or used.amount_units is None:
+        if facts.asset != most.asset:
+            return None if facts.asset is None else False
+        asked, decimals, before = known_amount(facts), known_decimals(facts), used.amount_units
+        if decimals is None or asked is None or before is None:
             return None
-        return not most.below(used.amount_units + asked, decimals)
+        return not most.below(before + asked, decimals)
 
     @staticmethod
     def _fits_usd(most: int, facts: Facts, used: UsageTotals) -> bool | None:
@@ -73,14 +75,15 @@ class Permit:
 
 def read(title: str, entries: dict[str, Item], names: Names) -> Permit:
     """Read one ``permit`` rule. Raises ``PolicyError``."""
-    limit = _read_limit(entries["limit"]) if "limit" in entries else None
+    limit = read_limit(entries["limit"]) if "limit" in entries else None
     also = [] if limit is None else [SCOPES[limit.per]]
     if limit is not None:
         also += [*(["asset", "amount"] if limit.amount else []), *(["usd"] if limit.usd_micros else [])]
     return Permit(title, read_match(entries["match"], names, also=also, permits=True), limit)
 
 
-def _read_limit(item: Item) -> Limit:
+def read_limit(item: Item) -> Limit:
+    """Read how much may be asked for in a window. Raises ``PolicyError``."""
     entries = item.mapping({"per", "window", "amount", "usd", "count"}, required=("per", "window"))
     per, window_seconds = entries["per"].one_of(SCOPES), read_duration(entries["window"])
     amount = read_threshold(entries["amount"]) if "amount" in entries else None

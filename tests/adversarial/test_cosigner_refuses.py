@@ -7,6 +7,7 @@ import pytest
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import CosignerRefusal, Reason
 from tests.adversarial import (
+    hostile_listings,
     hostile_memory,
     hostile_people,
     hostile_requests,
@@ -23,6 +24,7 @@ __all__ = ["memory", "world"]
 
 WRITTEN_IN = (
     *(hostile_standing, hostile_versions, hostile_requests, hostile_people, hostile_transactions, hostile_memory),
+    hostile_listings,
     hostile_safes,
 )
 

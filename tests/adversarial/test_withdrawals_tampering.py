@@ -14,6 +14,7 @@ from custody.approvals import queries as intents
 from custody.evidence.intents import Intent
 from custody.withdrawals.model import Withdrawal
 from tests.cosigner.builders import address
+from tests.support.oracle import plays
 from tests.support.road import Road, btc
 from tests.support.roads import road
 
@@ -55,6 +56,7 @@ def expect_nothing_signed(road: Road) -> None:
     assert road.rows("SELECT * FROM bundle_answers WHERE verdict = 'signed'") == []
 
 
+@plays("P-043")
 def test_p043_refuses_an_intent_whose_destination_was_rewritten(road: Road, approved: Withdrawal) -> None:
     edit = "UPDATE intents SET document = jsonb_set(document, '{request,destination}', to_jsonb(CAST(:to AS text)))"
     rewrite(road, edit + " WHERE digest = :digest", to=THIEF, digest=approved.digest)
@@ -114,9 +116,10 @@ def test_refuses_an_approval_that_was_written_into_the_table(road: Road) -> None
     with superuser(road) as connection:
         connection.execute(
             text(
-                "INSERT INTO approvals (digest, approver, verdict, nonce, document, given_at)"
-                " SELECT digest, 'bob', verdict, md5(nonce), jsonb_set(document, '{statement,approver}', '\"bob\"'),"
-                " given_at FROM approvals WHERE digest = :digest"
+                "INSERT INTO approvals (digest, approver, verdict, nonce, document, given_at, not_after)"
+                " SELECT digest, 'bob', verdict, md5(nonce), jsonb_set(jsonb_set(document, '{statement,approver}',"
+                " '\"bob\"'), '{signature,key}', '\"bob-1\"'), given_at, not_after"
+                " FROM approvals WHERE digest = :digest"
             ),
             {"digest": asked.digest},
         )

@@ -18,10 +18,11 @@ BUILT = frozenset(
         (28, 29),
         range(31, 36),
         range(37, 43),
-        range(53, 56),
+        range(43, 60),
         range(60, 70),
         range(71, 75),
         range(76, 97),
+        (102,),
     )
     for number in numbers
 )

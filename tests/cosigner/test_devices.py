@@ -61,7 +61,7 @@ def _key(keyholder: Keyholder, **changes: Any) -> CosignerKey:
     def nothing(what: str) -> str:
         raise AssertionError(f"asked for a {what}")
 
-    return open_key(stored, secret=nothing)
+    return open_key(stored, secret=nothing, cards=keyholder.home / "card")
 
 
 def test_the_real_command_finds_no_device(hwi: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,6 +161,35 @@ def test_a_device_that_signs_another_transaction_or_not_at_all_signs_nothing(
         write_command(wallet, words_of("north"), signtx={"psbt": returned, "signed": True})
         with pytest.raises(WrongKey):
             _key(north_on_device).sign(parse_psbt(unsigned), _inputs(world))
+
+
+def test_what_a_device_was_asked_is_remembered_whatever_it_answers(
+    north_on_device: Keyholder, wallet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may have signed and the cable come off: from then on no other coins are signed for that intent."""
+    world = World(now=datetime.now(UTC))
+    assert north_on_device.pin(world) == DONE
+    bundle = live_bundle(world)
+    coin = world.coin(7, 9_000_000, salt="another")
+    other = replace(
+        bundle, id="bnd_2", attempt="att_2", unsigned=world.transaction(bundle.payments, [coin], fee_sat=3_000).base64
+    )
+    write_command(wallet, words_of("north"), signtx={"error": "gone", "code": -14})
+    path = north_on_device.write("bundle", json.dumps(bundle.to_json()))
+    assert north_on_device.run("sign", path, "--yes") == REFUSED
+    capsys.readouterr()
+    assert north_on_device.run("log") == DONE
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["kind"] == "signed"
+
+    write_command(wallet, words_of("north"))
+    second = north_on_device.write("second", json.dumps(other.to_json()))
+    assert north_on_device.run("sign", second, "--yes") == REFUSED
+    assert json.loads(capsys.readouterr().out)["refusal"]["reason"] == "not-a-replacement"
+    for _ in range(2):
+        assert north_on_device.run("sign", path, "--yes") == DONE
+        assert json.loads(capsys.readouterr().out)["psbt"]
+    assert north_on_device.run("log", "--verify") == DONE
+    assert capsys.readouterr().out.startswith("3 entries")
 
 
 def _inputs(world: World) -> Any:

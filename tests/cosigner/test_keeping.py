@@ -17,6 +17,8 @@ from tests.cosigner.safe_builders import SafeWorld, safe_key
 class Keeper:
     """Answers with what it was made with."""
 
+    asks_a_device = False
+
     def __init__(self, *, coins: Mapping[int, bytes] | None = None, other: bytes = b"") -> None:
         self.coins, self.other = coins or {}, other
 

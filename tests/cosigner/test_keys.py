@@ -151,7 +151,7 @@ def test_statements_verify_under_the_account_key() -> None:
 def test_p079_an_opened_key_shows_nothing_but_its_public_header() -> None:
     key = cosigner_key("north")
     shown = {name: getattr(key, name) for name in dir(key) if not name.startswith("_")}
-    assert set(shown) == {"header", "public_key", "sign", "sign_safe_tx", "sign_statement"}
+    assert set(shown) == {"asks_a_device", "header", "public_key", "sign", "sign_safe_tx", "sign_statement"}
     assert not hasattr(key, "__dict__")
     for text in (repr(key), str(key), f"{key}"):
         assert text == "CosignerKey(north, " + key.header.account_key.fingerprint + ")"

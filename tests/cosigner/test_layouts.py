@@ -99,6 +99,22 @@ def test_another_clients_coin_under_our_origins_is_not_ours(memory: Memory, layo
     assert refused.value.reason == Reason.INPUT_NOT_OURS
 
 
+def test_an_input_with_more_origins_than_members_is_not_looked_through(memory: Memory) -> None:
+    world = World()
+
+    more = {
+        key_of(IN_DERIVATION, pubkey): write_origin(origin)
+        for pubkey, origin in world.branch(7).origins(change=False, index=1).items()
+    }
+
+    def many(_place, fields):
+        return {**fields, **more}
+
+    with pytest.raises(CosignerRefusal) as refused:
+        _judge(world, memory, parse_psbt(tamper(_spend(world), inputs=many)))
+    assert refused.value.reason == Reason.INPUT_NOT_OURS
+
+
 @pytest.mark.parametrize("layout", [BRANCHES, POLICY])
 def test_a_right_key_under_another_path_is_not_ours(memory: Memory, layout: str) -> None:
     """Who signs by path would sign with another key; the path is taken at its word or not at all."""

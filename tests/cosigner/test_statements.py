@@ -142,6 +142,10 @@ def test_what_the_daemon_says_of_the_price_when_asked_only_tightens(memory: Memo
     here.judge(bundle(here, statements, usd_micros_asked=600_000_000), memory)
     for asked in (1_100_000_000, 0):
         assert refused(here, memory, bundle(here, statements, usd_micros_asked=asked)) is Reason.APPROVALS_MISSING
+    (payment,) = (known := bundle(here, statements)).payments
+    looser = {**payment.decision, "facts": {**payment.decision["facts"], "usd_micros_asked": "1100000000"}}
+    forgot = replace(known, payments=(replace(payment, decision=looser),))
+    assert refused(here, memory, forgot) is Reason.APPROVALS_MISSING, "what it says counts, whatever it made of it"
     dear = prices(ASSET, 200_000, NOW)
     assert refused(here, memory, bundle(here, dear, usd_micros_asked=1)) is Reason.APPROVALS_MISSING
 

@@ -130,7 +130,7 @@ def _stored(holder: TokenHolder, **changes: object) -> dict[str, object]:
 
 
 def _opened(holder: TokenHolder, **changes: object) -> CosignerKey:
-    return open_key(_stored(holder, **changes), secret=lambda what: {"pin": PIN}[what])
+    return open_key(_stored(holder, **changes), secret=lambda what: {"pin": PIN}[what], cards=holder.home / "card")
 
 
 def test_a_key_file_of_another_key_signs_nothing(token: Token, holder: TokenHolder, tmp_path: Path) -> None:

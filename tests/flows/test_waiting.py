@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from custody.chains.spending import Coin
 from custody.spends.operations import ClaimTaken
@@ -48,12 +49,18 @@ def test_waits_for_a_fee_under_its_ceiling_and_can_be_cancelled(road: Road) -> N
     road.check()
 
 
+def default(road: Road, client: str) -> None:
+    """The client is in default: no freeze, which ends again, and the policy permits it nothing."""
+    with road.db.unit() as unit:
+        unit.session.execute(text("UPDATE clients SET status = 'defaulted' WHERE id = :client"), {"client": client})
+
+
 def test_denies_at_the_quorum_what_the_policy_no_longer_permits(road: Road) -> None:
     road.open("acme")
     road.deposit("acme", btc("0.5"))
     asked = road.ask("acme", btc("0.1"))
     road.approve(asked.digest, "alice")
-    road.freeze_client("acme")
+    default(road, "acme")
     road.approve(asked.digest, "bob")
     road.settle()
     assert road.state(asked) == "denied"
@@ -62,10 +69,10 @@ def test_denies_at_the_quorum_what_the_policy_no_longer_permits(road: Road) -> N
 
 
 def test_denies_at_composing_what_the_policy_no_longer_permits(road: Road) -> None:
-    vault = road.open("acme")
+    road.open("acme")
     road.deposit("acme", btc("0.5"))
     asked = road.ask("acme", btc("0.02"))
-    road.freeze_vault(vault)
+    default(road, "acme")
     road.settle()
     assert road.state(asked) == "denied"
     assert road.attempts(asked) == []

@@ -66,7 +66,9 @@ class TokenHolder(Keyholder):
         """The key, opened in this process."""
         token = self.token
         assert token is not None
-        return open_key(json.loads((self.home / "key.json").read_text()), secret=lambda _: token.pin)
+        return open_key(
+            json.loads((self.home / "key.json").read_text()), secret=lambda _: token.pin, cards=self.home / "card"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,13 @@ rules:
   - require: an operator gives it up
     match: {kind: respend}
     approvals: {operators: 1}
+  - permit: stopping
+    match: {kind: freeze}
+  - permit: starting again
+    match: {kind: [unfreeze, break_resolution]}
+  - require: two operators start again
+    match: {kind: [unfreeze, break_resolution]}
+    approvals: {operators: 2}
   - permit: new clients
     match: {kind: client_opening}
   - require: an operator opens a client

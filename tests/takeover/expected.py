@@ -35,6 +35,8 @@ REASONS: dict[str, set[Reason]] = {
     "openings[].intent": {R.OPENING_NOT_PROVEN},
     "openings[].request_signature": {R.OPENING_NOT_PROVEN},
     "openings[].approvals": {R.OPENING_NOT_APPROVED},
+    # A price that is not proved, or is no longer known: the rule that reads it asks for people.
+    "statements": {R.STATEMENT_INVALID, R.APPROVALS_MISSING},
     "status": {R.STATUS_MISSING, R.STATUS_NOT_PROVEN},
     "trust_root.document": {R.ROOT_NOT_PINNED},
     "trust_root.signatures": {R.ROOT_NOT_IN_FORCE},
@@ -67,6 +69,7 @@ FREE = (
     # Order, and the same word said twice, change nothing that was signed.
     *("openings: first twice", "openings[].approvals: first twice", "payments[].approvals: turned round"),
     *("payments[].approvals[]: exchanged", "trust_root.signatures: first twice"),
+    *("statements: first twice", "statements: turned round", "statements[]: exchanged"),
     *("trust_root.signatures: turned round", "trust_root.signatures[]: exchanged"),
     # Which coins and turn, in which order, with what change and fee under the ceiling: composing is its work.
     *("unsigned: inputs[].fields", "unsigned: inputs[].sequence", "unsigned: outputs: turned round"),

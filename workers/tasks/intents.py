@@ -9,16 +9,25 @@ from typing import Any, Final
 from custody.approvals import queries as intents
 from custody.bootstrap import Runtime
 from custody.changes import operations as changes
+from custody.corrections import operations as corrections
 from custody.db import Unit
 from custody.evidence.requests import (
     RULE_CHANGES,
+    BreakResolutionRequest,
     ClientOpeningRequest,
+    DestinationListingRequest,
+    FreezeRequest,
+    ManualEntryRequest,
     RespendRequest,
     StrayReturnRequest,
     SweepRequest,
+    UnfreezeRequest,
     WithdrawalRequest,
 )
+from custody.freezes import operations as freezes
+from custody.listings import operations as listings
 from custody.openings import operations as openings
+from custody.reconciliation import resolving
 from custody.returns import operations as returns
 from custody.trust.operations import in_force
 from custody.withdrawals import operations as withdrawals
@@ -102,12 +111,37 @@ def _return(agreed: Agreed) -> None:
     returns.follow(agreed.unit.session, chain=chain, trust=trust, rules=rules, now=agreed.unit.now)
 
 
+def _manual_entry(agreed: Agreed) -> None:
+    corrections.post(agreed.unit.session, **agreed.told)
+
+
+def _listing(agreed: Agreed) -> None:
+    listings.complete(agreed.unit.session, **agreed.told)
+
+
+def _freeze(agreed: Agreed) -> None:
+    freezes.freeze(agreed.unit.session, **agreed.told)
+
+
+def _unfreeze(agreed: Agreed) -> None:
+    freezes.unfreeze(agreed.unit.session, **agreed.told)
+
+
+def _break_resolution(agreed: Agreed) -> None:
+    resolving.resolve(agreed.unit.session, **agreed.told)
+
+
 COMPLETIONS: Final[Mapping[str, Callable[[Agreed], object]]] = {
     WithdrawalRequest.kind: _withdrawal,
     SweepRequest.kind: _withdrawal,
     RespendRequest.kind: _respend,
     StrayReturnRequest.kind: _return,
     ClientOpeningRequest.kind: _opening,
+    DestinationListingRequest.kind: _listing,
+    FreezeRequest.kind: _freeze,
+    UnfreezeRequest.kind: _unfreeze,
+    BreakResolutionRequest.kind: _break_resolution,
+    ManualEntryRequest.kind: _manual_entry,
     **dict.fromkeys((each.kind for each in RULE_CHANGES), _change),
 }
 """Kind to what carries it out. Each may run twice: what was done is not done again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from custody.approvals import operations as approvals
 from custody.bootstrap import Runtime, ServedChain
 from custody.outbox import operations as outbox
 from custody.reconciliation.effect import reconcile, reconcile_ranged
@@ -45,6 +46,7 @@ def housekeeping(runtime: Runtime) -> None:
     """End what has run out, raise alarms for what is stuck, forget finished messages."""
     with runtime.database.unit() as unit:
         withdrawals.expire_overdue(unit.session, now=unit.now)
+        approvals.expire_overdue(unit.session, now=unit.now)
     with runtime.database.unit() as unit:
         rows = stuck(unit.session, deadlines=runtime.deadlines, now=unit.now)
         raise_stuck_alarms(unit.session, rows=rows, now=unit.now)

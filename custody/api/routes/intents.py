@@ -42,8 +42,8 @@ def create(call: AsRequesterOrOperator, body: AskingBody) -> Response:
     def work(unit: Unit, trust: InForce) -> tuple[Asked, dict[str, Any]]:
         enquiry = Enquiry(unit.session, request, signature, trust, attachments, seen, call.request_id, unit.now)
         asked = ask(enquiry)
-        view = whole_intent(unit.session, queries.get(unit.session, digest=asked.digest), root=trust.root)
-        return asked, view
+        filed = queries.get(unit.session, digest=asked.digest)
+        return asked, whole_intent(unit.session, filed, root=trust.root, now=unit.now)
 
     asked, view = call.trusting(work)
     headers = {"Location": f"/v1/intents/{asked.digest}", **(REPLAYED if asked.replayed else {})}
@@ -52,12 +52,13 @@ def create(call: AsRequesterOrOperator, body: AskingBody) -> Response:
 
 @router.get("")
 def waiting(call: AsReader, state: str = "pending") -> Response:
-    """Intents that wait for people, oldest first."""
+    """Intents that wait for people, oldest first; then those agreed to whose delay runs, the soonest first."""
     fields.one_of(state, ("pending",), field="state")
 
     def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
         found = queries.waiting(unit.session)
-        return [whole_intent(unit.session, filed, root=trust.root) for filed in found]
+        found += queries.vetoable(unit.session, now=unit.now)
+        return [whole_intent(unit.session, filed, root=trust.root, now=unit.now) for filed in found]
 
     return JSONResponse({"intents": call.trusting(work)})
 
@@ -69,7 +70,7 @@ def one(call: AsReader, digest: str) -> Response:
 
     def work(unit: Unit, trust: InForce) -> dict[str, Any]:
         filed = queries.get(unit.session, digest=name)
-        return whole_intent(unit.session, filed, root=trust.root)
+        return whole_intent(unit.session, filed, root=trust.root, now=unit.now)
 
     return JSONResponse(call.trusting(work))
 
@@ -93,7 +94,7 @@ def _give(unit: Unit, trust: InForce, call: Call, digest: str, approval: Approva
         correlation_id=call.request_id,
         now=unit.now,
     )
-    view = whole_intent(unit.session, filed, root=trust.root)
+    view = whole_intent(unit.session, filed, root=trust.root, now=unit.now)
     crash_point("api.approval.before_commit")
     return view
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
 
+from custody.api.asking import look_at_destination, note_seen
 from custody.api.body import Body, json_object
 from custody.api.call import AsOperator, AsReader, AsRequester, AsRequesterOrOperator, Call
 from custody.api.standing import whole_withdrawal
@@ -35,7 +37,8 @@ def request(call: AsRequester, body: Body) -> Response:
     found = json_object(body, "request", "signature")
     asked = WithdrawalRequest.parse(found["request"])
     signature = Signature.parse(found["signature"], field="signature")
-    view, replayed = call.trusting(lambda unit, trust: _request(unit, trust, call, asked, signature))
+    seen = look_at_destination(call.runtime, asked)
+    view, replayed = call.trusting(lambda unit, trust: _request(unit, trust, call, asked, signature, seen))
     crash_point("api.withdrawal.requested")
     headers = {"Location": f"/v1/withdrawals/{view['id']}", **(REPLAYED if replayed else {})}
     return JSONResponse(view, status_code=200 if replayed else 201, headers=headers)
@@ -97,8 +100,14 @@ def replace(call: AsOperator, withdrawal: str, body: Body) -> Response:
 
 
 def _request(
-    unit: Unit, trust: InForce, call: Call, asked: WithdrawalRequest, signature: Signature
+    unit: Unit,
+    trust: InForce,
+    call: Call,
+    asked: WithdrawalRequest,
+    signature: Signature,
+    seen: Mapping[str, Any],
 ) -> tuple[dict[str, Any], bool]:
+    note_seen(unit.session, seen, now=unit.now)
     done = operations.request(
         unit.session,
         request=asked,

@@ -31,10 +31,7 @@ def inspect(rpc: Rpc, network: Network, asset: Asset) -> Inspected:
     if home is None:
         return native_inspected(asset)
     contract = "0x" + home.hex()
-    code = rpc.call("eth_getCode", contract, "latest")
-    with expecting("eth_getCode"):
-        has_code = bool(read_bytes(code))
-    if not has_code:
+    if not has_code(rpc, home):
         return Inspected(asset, None, None, ("there is no contract at this address",))
     return _compare(
         asset,
@@ -42,6 +39,13 @@ def inspect(rpc: Rpc, network: Network, asset: Asset) -> Inspected:
         name=read_name(_ask(rpc, contract, SYMBOL)),
         balance=_ask(rpc, contract, encode_balance_of(_HOLDER)),
     )
+
+
+def has_code(rpc: Rpc, place: bytes) -> bool:
+    """Whether a contract lives at the address, at the newest block. Raises ``NodeUnavailable``."""
+    code = rpc.call("eth_getCode", "0x" + place.hex(), "latest")
+    with expecting("eth_getCode"):
+        return bool(read_bytes(code))
 
 
 def _compare(asset: Asset, *, decimals: int | None, name: str | None, balance: bytes | None) -> Inspected:

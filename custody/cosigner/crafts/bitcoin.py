@@ -274,8 +274,11 @@ def _check_input(place: int, view: InputView, descriptor: BranchDescriptor, me: 
 def _derive_again(origins: Origins, descriptor: BranchDescriptor, me: Myself) -> tuple[DerivedScript, bytes] | None:
     """Our script at the place an origin names, and our key in it. The origin is a hint: who uses the script compares.
 
-    A fixed key of ours has no path to read a place from; then the other members' origins are the hint.
+    A fixed key of ours has no path to read a place from; then the other members' origins are the hint. More origins
+    than members are somebody's attempt to keep us deriving.
     """
+    if len(origins) > len(descriptor.keys):
+        return None
     place = next(place for place, key in enumerate(descriptor.keys) if key == me.account_key)
     ours = descriptor.keys[place]
     hints = descriptor.keys if isinstance(ours, FixedKey) else (ours,)

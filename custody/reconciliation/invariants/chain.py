@@ -86,7 +86,8 @@ _CREDITS: Final = text(
 _BREAKS: Final = text(
     """
     SELECT 'break ' || b.id || ' is open and vault ' || b.vault_id || ' is not stopped' FROM breaks b
-    JOIN vaults v ON v.id = b.vault_id WHERE v.frozen_at IS NULL
+    JOIN vaults v ON v.id = b.vault_id
+    WHERE v.frozen_at IS NULL AND NOT EXISTS (SELECT FROM break_resolutions r WHERE r.break_id = b.id)
     UNION ALL
     SELECT 'run ' || r.id || ' found a break and none is stored' FROM reconciliation_runs r
     WHERE r.result = 'break' AND NOT EXISTS (SELECT FROM breaks b WHERE b.opened_at <= r.finished_at)

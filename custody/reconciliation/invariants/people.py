@@ -75,6 +75,13 @@ _ACTED_ON: Final = text(
       AND NOT (i.state <> 'approved' AND EXISTS (
         SELECT FROM attempts a JOIN bundles b ON b.attempt_id = a.id
         WHERE a.withdrawal_id = w.id AND b.root_version < (SELECT max(version) FROM trust_roots)))
-    UNION SELECT opening FROM clients ORDER BY 1
+    UNION SELECT opening FROM clients
+    UNION SELECT digest FROM intents WHERE carried_out_at IS NOT NULL
+    UNION SELECT digest FROM stops WHERE digest IS NOT NULL
+    UNION SELECT lifted_by FROM stops WHERE lifted_by IS NOT NULL
+    UNION SELECT digest FROM break_resolutions
+    UNION SELECT digest FROM listings
+    UNION SELECT delisted_by FROM listings WHERE delisted_by IS NOT NULL
+    ORDER BY 1
     """
 )

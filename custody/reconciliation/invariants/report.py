@@ -25,6 +25,7 @@ from custody.reconciliation.invariants.chain import (
     chains,
     credits_are_arrivals,
 )
+from custody.reconciliation.invariants.governing import entries_by_hand_are_asked_for, stops_are_kept
 from custody.reconciliation.invariants.payments import (
     fees_are_under_caps,
     keysets_share_a_cosigner,
@@ -139,6 +140,16 @@ def _all_is_explained(session: Session) -> Iterable[str]:
     yield from fees_are_booked_once(session)
 
 
+def _what_is_in_doubt_is_stopped(session: Session) -> Iterable[str]:
+    yield from breaks_stop_vaults(session)
+    yield from stops_are_kept(session)
+
+
+def _nobody_pays_for_another(session: Session) -> Iterable[str]:
+    yield from payments_stay_in_their_vault(session)
+    yield from entries_by_hand_are_asked_for(session)
+
+
 def _signed_is_approved(session: Session) -> Iterable[str]:
     yield from payments_are_intents(session)
     yield from only_attempts_are_carried(session)
@@ -152,7 +163,7 @@ def _vaults_are_registered(session: Session) -> Iterable[str]:
 _CHECKS: Final[Mapping[str, Callable[[Session], Iterable[str]]]] = {
     "I3": _totals_are_parts,
     "I4": _all_is_explained,
-    "I5": payments_stay_in_their_vault,
+    "I5": _nobody_pays_for_another,
     "I6": _one_payment,
     "I7": _signed_is_approved,
     "I8": approvals_hold,
@@ -160,7 +171,7 @@ _CHECKS: Final[Mapping[str, Callable[[Session], Iterable[str]]]] = {
     "I11": _chain_of_events_holds,
     "I13": credits_are_arrivals,
     "I15": _vaults_are_registered,
-    "I20": breaks_stop_vaults,
+    "I20": _what_is_in_doubt_is_stopped,
 }
 
 _UNKNOWN_OWNERS: Final = text(

@@ -33,7 +33,7 @@ def descriptors_are_registered(session: Session) -> Iterator[str]:
 
 
 def changed_vaults_are_frozen(session: Session) -> Iterator[str]:
-    """I15: whatever was seen to obey others than its keyset says has its vault frozen."""
+    """I15: whatever was seen to obey others than its keyset says has its vault frozen, until people let it go."""
     yield from session.execute(_CHANGED).scalars()
 
 
@@ -48,7 +48,10 @@ def _wrong_addresses(session: Session, vault: Vault) -> Iterator[str]:
 _CHANGED: Final = text(
     """
     SELECT DISTINCT 'vault ' || v.id || ' is not frozen: ' || a.why FROM alarms a JOIN vaults v ON v.id = a.subject
-    WHERE a.kind = 'rules-changed' AND v.frozen_at IS NULL ORDER BY 1
+    WHERE a.kind = 'rules-changed' AND v.frozen_at IS NULL AND NOT EXISTS (
+      SELECT FROM stops s
+      WHERE s.scope = 'vault' AND s.subject = v.id AND s.cause = 'rules' AND s.lifted_by IS NOT NULL)
+    ORDER BY 1
     """
 )
 

@@ -19,6 +19,7 @@ from custody.judging.standing import waits_to_know
 from custody.kernel.errors import Conflict
 from custody.outbox import operations as outbox
 from custody.spends import operations as spends
+from custody.stops import queries as stops
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.windows import operations as windows
@@ -40,11 +41,16 @@ class MayBeSigned(Conflict):
 
 
 def mark_approved(session: Session, *, withdrawal: str, trust: InForce, correlation_id: str, now: datetime) -> State:
-    """The quorum is met: evaluate the policy again, the stricter counts (I9), and go on. Idempotent."""
+    """The quorum is met: evaluate the policy again, the stricter counts (I9), and go on. Idempotent.
+
+    Of what is stopped the policy is asked when it is composed: it would deny for good what only has to wait.
+    """
     row = locked(session, withdrawal=withdrawal)
     if row.state != State.PENDING_APPROVAL:
         return State(row.state)
-    standing = rejudge(session, row, trust=trust, now=now)
+    clients.get(session, client=row.client_id, lock=True)
+    stop = stops.first(session, client=row.client_id, vault=row.vault_id, asset=row.asset)
+    standing = rejudge(session, row, trust=trust, now=now) if stop is None else Standing("approved", stop.words)
     if standing.state == "approved":
         move(session, row, event=Event.APPROVE, actor="operators", now=now, correlation_id=correlation_id)
         row.waiting_for = standing.waits_for
@@ -126,8 +132,9 @@ def look_again(session: Session, row: WithdrawalRow, *, trust: InForce, now: dat
     if later.outcome is Outcome.DENY:
         return waits_to_know(filed.decision, later) or f"the policy: {because(later)}"
     decision = stricter(filed.decision, later)
-    if approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now) == "pending":
-        return "more people's approval"
+    state = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
+    if state != "approved":
+        return "more people's approval" if state == "pending" else f"its intent, which is {state}"
     return "; ".join(outstanding(decision.obligations, facts)) or None
 
 
@@ -139,7 +146,14 @@ def _evaluated(
     facts = facts_of(
         session,
         request=request,
-        place=outside(session, chain=row.chain, address=request.destination, locator=row.locator),
+        place=outside(
+            session,
+            client=row.client_id,
+            chain=row.chain,
+            address=request.destination,
+            locator=row.locator,
+            now=now,
+        ),
         chain=row.chain,
         client=clients.get(session, client=row.client_id, lock=True),
         vault=vaults.get(session, vault=row.vault_id),

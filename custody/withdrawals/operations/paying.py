@@ -15,7 +15,7 @@ from custody.clients import queries as clients
 from custody.deposits import queries as deposits
 from custody.evidence.bundle import Payment
 from custody.evidence.requests import SweepRequest
-from custody.judging.facts import Moving, statements_behind
+from custody.judging.facts import Moving, listings_behind, statements_behind
 from custody.kernel.errors import Conflict, Refused, Unavailable
 from custody.outbox import operations as outbox
 from custody.relaying import operations as relaying
@@ -23,6 +23,7 @@ from custody.signing import queries as signing
 from custody.spends import operations as spends
 from custody.spends import queries as attempts
 from custody.spends.model import Attempt
+from custody.stops import queries as stops
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.withdrawals import queries
@@ -73,15 +74,21 @@ def compose(
     """
     row = locked(session, withdrawal=planned.order.withdrawal)
     if planned.order.pays_nobody and waits_to_be_used_up(session, queries.view(row)):
-        _refuse_frozen_vault(session, row.vault_id)
+        _refuse_stopped_vault(session, row.vault_id)
         _attach(session, row, planned, trust, rules, seal_key, now)
     if row.state != State.APPROVED or planned.order.pays_nobody:
         return State(row.state)
+    # First, for what is stopped waits: the policy would deny it for good.
+    clients.get(session, client=row.client_id, lock=True)
+    _refuse_frozen_vault(session, row.vault_id)
+    _refuse_stop(session, row.client_id, row.vault_id, row.asset)
     standing = rejudge(session, row, trust=trust, now=now)
     if standing.state == "denied":
         return _refuse_by_policy(session, row, now)
-    if standing.state == "pending":
-        return move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+    if standing.state != "approved":
+        state = move(session, row, event=Event.ASK_PEOPLE, actor="policy", now=now)
+        is_over = standing.state == "rejected"
+        return move(session, row, event=Event.REJECT, actor="operators", now=now) if is_over else state
     if standing.waits_for is not None:
         raise PolicyWaits(standing.waits_for, withdrawal=row.id)
     _refuse_stopped(session, row)
@@ -156,7 +163,9 @@ def sendable(session: Session, *, attempt: str) -> Attempt | None:
     if withdrawal.state not in wanted:
         return None
     if withdrawal.state == State.SIGNED:
-        _refuse_frozen(session, withdrawal.client, withdrawal.vault)
+        _refuse_frozen(session, withdrawal.client, withdrawal.vault, withdrawal.asset)
+    elif withdrawal.state == State.CANCELLING:
+        _refuse_stopped_vault(session, withdrawal.vault)
     return found
 
 
@@ -278,6 +287,9 @@ def _attach(
         payment=Payment(proven, decision.to_json()),
         openings=tuple(intents.proven(session, digest=digest) for digest in openings),
         statements=statements_behind(session, request=asked, chain=row.chain, root=trust.root, now=now),
+        listings=()
+        if planned.order.pays_nobody
+        else listings_behind(session, client=row.client_id, chain=row.chain, locator=row.locator),
         trust=trust,
         rules=rules,
         seal_key=seal_key,
@@ -297,16 +309,29 @@ def _refuse_by_policy(session: Session, row: WithdrawalRow, now: datetime) -> St
 
 
 def _refuse_stopped(session: Session, row: WithdrawalRow) -> None:
-    _refuse_frozen(session, row.client_id, row.vault_id)
+    _refuse_frozen(session, row.client_id, row.vault_id, row.asset)
     if row.asset in deposits.suspended(session, chain=row.chain):
         raise VaultStopped("the asset is suspended: it told something else than arrived", field="asset")
 
 
-def _refuse_frozen(session: Session, client: str, vault: str) -> None:
+def _refuse_frozen(session: Session, client: str, vault: str, asset: str) -> None:
     whose = clients.get(session, client=client)
     if whose.status != "active":
         raise VaultStopped(f"the client is {whose.status}", field="client.status")
     _refuse_frozen_vault(session, vault)
+    _refuse_stop(session, client, vault, asset)
+
+
+def _refuse_stopped_vault(session: Session, vault: str) -> None:
+    """What pays nobody stops with its vault, or with everything."""
+    _refuse_frozen_vault(session, vault)
+    _refuse_stop(session, None, vault, None)
+
+
+def _refuse_stop(session: Session, client: str | None, vault: str, asset: str | None) -> None:
+    stop = stops.first(session, client=client, vault=vault, asset=asset)
+    if stop is not None:
+        raise VaultStopped(stop.words, field=stop.scope)
 
 
 def _refuse_frozen_vault(session: Session, vault: str) -> None:

@@ -10,10 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from custody.approvals import queries as intents
+from custody.clients import queries as clients
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.requests import RespendRequest
 from custody.signing import operations as signing
 from custody.spends import queries as attempts
+from custody.stops import queries as stops
 from custody.trust.operations import InForce
 from custody.withdrawals.operations.deciding import rejudge
 from custody.withdrawals.operations.moving import locked, move
@@ -38,7 +40,7 @@ def reconsider(session: Session, *, trust: InForce, now: datetime) -> list[str]:
         .with_for_update()
     ).scalars()
     for row in waiting.all():
-        if rejudge(session, row, trust=trust, now=now).state == "denied":
+        if _judged(session, row, trust, now) == "denied":
             move(session, row, event=Event.DENY, actor="policy", now=now, why="the policy no longer permits it")
             denied.append(row.id)
     for attempt in signing.outdated(session, version=trust.root.version):
@@ -54,6 +56,14 @@ def renew(session: Session, *, withdrawal: str, trust: InForce, now: datetime) -
             _renew(session, attempt.id, trust, now)
 
 
+def _judged(session: Session, row: WithdrawalRow, trust: InForce, now: datetime) -> str:
+    """Where the rules leave it. What is stopped is left to whoever composes it: the policy would deny it for good."""
+    clients.get(session, client=row.client_id, lock=True)
+    if stops.first(session, client=row.client_id, vault=row.vault_id, asset=row.asset) is not None:
+        return "approved"
+    return rejudge(session, row, trust=trust, now=now).state
+
+
 def _renew(session: Session, attempt: str, trust: InForce, now: datetime) -> None:
     found = attempts.find(session, attempt=attempt)
     if found is None:
@@ -64,7 +74,7 @@ def _renew(session: Session, attempt: str, trust: InForce, now: datetime) -> Non
     if isinstance(request, RespendRequest):
         standing = rejudge_respend(session, row, request, trust=trust, now=now)
     else:
-        standing = rejudge(session, row, trust=trust, now=now).state
+        standing = _judged(session, row, trust, now)
     if standing == "pending":
         row.waiting_for = MORE_PEOPLE
         return

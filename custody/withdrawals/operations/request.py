@@ -76,7 +76,14 @@ def request(
     facts = facts_of(
         session,
         request=request,
-        place=outside(session, chain=asset.chain, address=request.destination, locator=destination.locator),
+        place=outside(
+            session,
+            client=client.id,
+            chain=asset.chain,
+            address=request.destination,
+            locator=destination.locator,
+            now=now,
+        ),
         chain=asset.chain,
         client=client,
         vault=vault,
@@ -113,7 +120,14 @@ def request_sweep(
     facts = facts_of(
         session,
         request=request,
-        place=outside(session, chain=asset.chain, address=request.destination, locator=destination.locator),
+        place=outside(
+            session,
+            client=client.id,
+            chain=asset.chain,
+            address=request.destination,
+            locator=destination.locator,
+            now=now,
+        ),
         chain=asset.chain,
         client=client,
         vault=vault,

@@ -29,7 +29,8 @@ def test_shows_everything_a_person_needs_to_decide(house: House, call_as: As, di
     assert found["words"][0].startswith("Pay 0.50000000 BTC to ")
     assert found["words"][-1] == f"code {found['code']}"
     assert (found["decision"]["outcome"], found["decision"]["approvals"]) == ("require", {"operators": 2})
-    assert found["tally"] == {"approved": [], "missing": {"operators": 2}, "met": False}
+    assert found["tally"] == {"approved": [], "missing": {"operators": 2}, "missing_roles": [], "met": False}
+    assert found["missing_people"] == {"operators": ["alice", "bob", "carol"]}
     assert [item["digest"] for item in call_as("alice").get("/v1/intents?state=pending").json()["intents"]] == [digest]
 
 
@@ -66,7 +67,7 @@ def test_refuses_statements_that_do_not_count(house: House, call_as: As, digest:
     before = house.row_counts()
     for body in bad:
         expect_problem(call_as("alice").post(path, body), 403, "approval-refused")
-    assert house.row_counts() == before
+    assert house.row_counts() == {**before, "audit_events": before["audit_events"] + len(bad)}
     assert call_as("alice").post(path, good).status_code == 201
 
 

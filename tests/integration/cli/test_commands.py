@@ -181,3 +181,10 @@ def test_replays_what_was_asked_for_under_a_document(command: Command, stage: St
     shown = command("policy", "simulate", demo, "--since", "2026-01-01", "--until", "2026-01-02")
     assert shown.out.startswith("0 requests\n")
     assert command("policy", "simulate", demo, "--since", "soon").err.startswith("error: since: not a UTC time")
+
+
+def test_lists_what_assets_are_worth_and_by_whom(command: Command, stage: Stage) -> None:
+    stage.open("acme")
+    (found,) = command("price", "list", "--format", "json").json  # type: ignore[misc]
+    assert (found["asset"], found["state"], found["usd_micros"], found["sources"]) == ("BTC", "missing", None, [])
+    assert command("price", "list").out.splitlines()[0].split()[:4] == ["ASSET", "CHAIN", "STATE", "USD_MICROS"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import create_engine, text
 
 from custody.reconciliation import queries
 from custody.reconciliation.model import RunResult
 from custody.vaults import queries as vaults
+from custody.withdrawals.operations import VaultStopped
 from custody.withdrawals.states import State
 from tests.integration.reconciliation.stage import Stage
 from tests.support.servers import FreshDatabase
@@ -83,7 +85,7 @@ def test_names_a_payment_at_every_stage(stage: Stage) -> None:
 
 
 def test_finds_one_satoshi_nobody_can_explain(stage: Stage, database: FreshDatabase) -> None:
-    """P-104: the vault stops in the same unit, its withdrawals are refused, nobody else's vault is touched."""
+    """P-104: the vault stops in the same unit: what was approved waits, what is asked is denied, no other stops."""
     stage.open("acme")
     stage.open("birch")
     stage.fund("acme")
@@ -97,8 +99,9 @@ def test_finds_one_satoshi_nobody_can_explain(stage: Stage, database: FreshDatab
         assert acme.frozen_reason == "break"
         assert queries.open_breaks(unit.session)
     assert ("reconciliation-break", stage.vault("acme")) in stage.alarms()
-    stage.compose(waiting.id)
-    assert stage.get(waiting.id).state is State.DENIED
+    with pytest.raises(VaultStopped, match="frozen: break"):
+        stage.compose(waiting.id)
+    assert stage.get(waiting.id).state is State.APPROVED
     assert stage.request("acme", 4_000_000, key="after").state is State.DENIED
 
 

@@ -113,9 +113,10 @@ def test_ends_with_2_and_one_line_and_no_traceback() -> None:
     assert run.stderr == "error: bitcoind: BITCOIND names no program that can be run\n"
 
 
-def test_never_unpacks_a_node_whose_signature_cannot_be_checked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", [find.GET_BITCOIND, find.GET_SOFTHSM], ids=lambda script: script.stem)
+def test_never_unpacks_what_has_a_signature_that_cannot_be_checked(tmp_path: Path, script: Path) -> None:
     run = subprocess.run(
-        ["bash", find.GET_BITCOIND, tmp_path / "prefix"],
+        ["bash", script, tmp_path / "prefix"],
         env={**os.environ, "DEBIAN_KEYRING": str(tmp_path / "missing.gpg")},
         capture_output=True,
         text=True,
@@ -124,3 +125,17 @@ def test_never_unpacks_a_node_whose_signature_cannot_be_checked(tmp_path: Path) 
     assert run.returncode == 3
     assert "debian-archive-keyring is needed" in run.stderr
     assert not (tmp_path / "prefix").exists()
+
+
+def test_says_in_one_line_that_there_is_no_softhsm(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find, "_LIBRARIES", (bare_machine,))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(bare_machine / "cache"))
+    monkeypatch.delenv("SOFTHSM2_MODULE", raising=False)
+    with pytest.raises(MissingComponent) as missing:
+        find.softhsm()
+    assert missing.value.field == "softhsm"
+    assert "apt install softhsm2" in str(missing.value)
+    assert "\n" not in str(missing.value)
+    monkeypatch.setenv("SOFTHSM2_MODULE", str(bare_machine / "nothing-here"))
+    with pytest.raises(MissingComponent, match="SOFTHSM2_MODULE names no file"):
+        find.softhsm()

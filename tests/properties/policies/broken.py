@@ -160,6 +160,30 @@ BROKEN = (
         "withdrawal",
     ),
     Broken(
+        "an hour where a day stood",
+        EXCHANGE,
+        (
+            (
+                'limit: {per: client, window: 24h, amount: "50 BTC", usd: 2_000_000}',
+                'limit: {per: client, window: 1h, amount: "50 BTC", usd: 2_000_000}',
+            ),
+        ),
+        "no client gets more than fifty bitcoin a day to listed destinations",
+        "withdrawal",
+    ),
+    Broken(
+        "three a day to each new destination, not to all of them",
+        EXCHANGE,
+        (
+            (
+                'limit: {per: client, window: 24h, amount: "0.06 BTC", count: 3}',
+                'limit: {per: destination, window: 24h, amount: "0.06 BTC", count: 3}',
+            ),
+        ),
+        "no client gets more than three little payments of bitcoin a day to new destinations",
+        "withdrawal",
+    ),
+    Broken(
         "nobody asks the auditors",
         COLD,
         (("approvals: {treasury: 2, directors: 1, auditors: 1}", "approvals: {treasury: 2, directors: 1}"),),

@@ -34,7 +34,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]
 def test_proves_the_claims_beside_a_document(capsys: pytest.CaptureFixture[str]) -> None:
     code, out = said(capsys, "prove", str(DEMO))
     assert code == DONE
-    assert "12 of 12 claims are proved over all requests" in out
+    assert "13 of 13 claims are proved over all requests" in out
 
 
 def test_a_broken_claim_comes_with_a_request_that_explain_decides_the_same_way(

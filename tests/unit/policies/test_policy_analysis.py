@@ -66,6 +66,12 @@ def proofs(rules: str, *rows: str) -> list[Proof]:
         ),
         ("  - permit: x\n    match: {kind: withdrawal, client: a}\n", "redundant-rule", "x"),
         ("  - forbid: x\n    match: {kind: pledge_claim}\n", "redundant-rule", "x"),
+        ("  - permit: x\n    match: {kind: pledge, usd: {at_most: 5}}\n", "usd-alone", "x"),
+        (
+            "  - permit: x\n    match: {kind: pledge}\n    limit: {per: client, window: 1h, usd: 5}\n",
+            "usd-alone",
+            "x",
+        ),
     ],
 )
 def test_a_rule_that_does_nothing_is_found(rules: str, code: str, about: str) -> None:
@@ -132,6 +138,29 @@ def test_each_form_of_claim_holds_or_breaks(rules: str, claim: str, holds: bool)
     shows = not holds if proof.claim.form != "possible" else holds
     assert (proof.witness is not None) is shows
     assert "proved" in proof.words()[0] if holds else "BROKEN" in proof.words()[0]
+
+
+LIMIT = "limit: {per: client, window: 24h, count: 5}"
+
+
+@pytest.mark.parametrize(
+    ("claimed", "holds"),
+    [
+        ("limit: {per: client, window: 24h, count: 5}", True),
+        ("limit: {per: client, window: 12h, count: 5}", True),
+        ("limit: {per: client, window: 24h, count: 4}", False),
+        ("limit: {per: client, window: 25h, count: 5}", False),
+        ("limit: {per: asset, window: 24h, count: 5}", False),
+        ('limit: {per: client, window: 24h, amount: "5 BTC"}', False),
+    ],
+)
+def test_a_limit_is_claimed_of_all_that_leaves(claimed: str, holds: bool) -> None:
+    rules = f"{CHANGES}  - permit: out\n    match: {{kind: withdrawal}}\n    {LIMIT}\n"
+    (proof,) = proofs(rules, f"limits: x\n    match: {{kind: withdrawal, destination: listed}}\n    {claimed}")
+    assert proof.holds is holds
+    beside = rules + "  - permit: own\n    match: {kind: withdrawal, destination: listed, client: desk}\n"
+    (proof,) = proofs(beside, f"limits: x\n    match: {{kind: withdrawal, destination: listed}}\n    {claimed}")
+    assert not proof.holds
 
 
 def test_a_boundary_is_proved_to_the_smallest_unit_there_is() -> None:
@@ -278,6 +307,8 @@ def test_a_claim_that_is_about_no_request_is_found() -> None:
         ("{takes: x, match: {kind: sweep}, approvals: {ops: 1}}", "claims[0].approvals.ops"),
         ("{never: x, match: {kind: sweep}, people: 2}", "claims[0].people"),
         ("{unknown: x, match: {kind: withdrawal}, fields: [colour]}", "claims[0].fields"),
+        ("{limits: x, match: {kind: withdrawal}}", "claims[0]"),
+        ("{limits: x, match: {kind: withdrawal}, limit: {per: client, window: 1h}}", "claims[0].limit"),
         (
             "{never: x, match: {kind: withdrawal, total: {per: client, window: 1h, count: {above: 1}}}}",
             "claims[0].match",
@@ -289,3 +320,11 @@ def test_a_claim_that_makes_no_sense_is_refused(claim: str, field: str) -> None:
         read_invariants(claims(claim), load_document(document_text(CHANGES)))
     assert caught.value.field.startswith(field)
     assert caught.value.line == 4
+
+
+def test_says_how_much_of_each_kind_is_denied() -> None:
+    rules = CHANGES + "  - permit: f\n    match: {kind: freeze, requester: [alice, bob]}\n"
+    (share,) = [finding.words for finding in check(a_document(rules)) if finding.code == "share"]
+    assert "policy_change 0" in share
+    number = int(share.split("freeze ")[1].split(",")[0])
+    assert 180 < number < 300  # three of the five who could ask

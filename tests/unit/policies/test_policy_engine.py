@@ -319,7 +319,8 @@ def test_p069_the_stricter_of_two_evaluations_counts_both_ways_round() -> None:
 
 def test_two_requirements_join_into_more_than_either() -> None:
     base = decide(a_document(f"{PERMIT_ALL}\n{TWO_ABOVE}"), a_withdrawal(amount_units=2 * BTC))
-    other = Decision(replace(base.verdict, obligations=Obligations({"risk": 1}, 60)), base.document_hash, base.reasons)
+    more = replace(base.verdict, obligations=Obligations({"risk": 1}, 60))
+    other = Decision(more, base.document_hash, lambda same: same.explanation, base)
     assert stricter(base, other).obligations == Obligations({"operators": 2, "risk": 1}, 60)
 
 

@@ -1,0 +1,145 @@
+"""``freeze``, ``unfreeze`` and ``freezes``; ``break list | resolve``: what is stopped, and letting it go."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from custody.cli import house
+from custody.cli.asking import (
+    Closing,
+    HoursOption,
+    KeyedOption,
+    Pen,
+    PurposeOption,
+    ask,
+    show_asked,
+)
+from custody.cli.keys import KeyIdOption, KeyOption, YesOption
+from custody.cli.service import ApiOption, Service, TokenOption
+from custody.cli.showing import Format, FormatOption, show
+
+PersonOption = Annotated[str, typer.Option("--as", help="Your name in the trust root.")]
+ScopeArgument = Annotated[str, typer.Argument(metavar="client|vault|asset|everything", help="What kind of thing.")]
+SubjectArgument = Annotated[str, typer.Argument(help="Its id; nothing where it is everything.")]
+
+breaks = typer.Typer(help="Differences between the books and the chain.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the verbs on the top level."""
+    app.command("freeze")(freeze)
+    app.command("unfreeze")(unfreeze)
+    app.command("freezes")(freezes)
+
+
+def freeze(
+    scope: ScopeArgument,
+    person: PersonOption,
+    token_file: TokenOption,
+    key: KeyOption,
+    purpose: PurposeOption,
+    subject: SubjectArgument = "",
+    key_id: KeyIdOption = "",
+    api: ApiOption = "",
+    idempotency_key: KeyedOption = "",
+    hours: HoursOption = 24,
+    yes: YesOption = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Stop a client, a vault, an asset or everything: nothing of it is paid until it is let go.
+
+    custody freeze client cli_… --as alice --key alice.pem --token-file alice.token --purpose "stolen laptop" --yes
+    """
+    from custody.evidence.requests import FreezeRequest
+
+    fields = Closing.of(person, hours, idempotency_key).fields
+    request = FreezeRequest(scope=scope, subject=subject or scope, purpose=purpose, **fields)
+    question = f"Stop {scope} {subject}?"
+    show_asked(ask(Service(api, token_file), request, Pen(key, key_id, yes), question=question), chosen)
+
+
+def unfreeze(
+    scope: ScopeArgument,
+    person: PersonOption,
+    token_file: TokenOption,
+    key: KeyOption,
+    purpose: PurposeOption,
+    subject: SubjectArgument = "",
+    key_id: KeyIdOption = "",
+    api: ApiOption = "",
+    idempotency_key: KeyedOption = "",
+    hours: HoursOption = 24,
+    yes: YesOption = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Ask to let it go again. What began after this was asked for stays stopped.
+
+    custody unfreeze client cli_… --as alice --key alice.pem --token-file alice.token --purpose "key replaced" --yes
+    """
+    from custody.evidence.requests import UnfreezeRequest
+
+    fields = Closing.of(person, hours, idempotency_key).fields
+    request = UnfreezeRequest(scope=scope, subject=subject or scope, purpose=purpose, **fields)
+    question = f"Ask to let {scope} {subject} go?"
+    show_asked(ask(Service(api, token_file), request, Pen(key, key_id, yes), question=question), chosen)
+
+
+def freezes(
+    every: Annotated[bool, typer.Option("--all", help="Those that were lifted as well.")] = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """List what is stopped, and why, oldest first.
+
+    custody freezes --format json
+    """
+    from custody.stops import queries
+
+    with house.reading() as (session, _):
+        found = queries.every(session) if every else queries.standing(session)
+    show([stop.to_json() for stop in found], ("scope", "subject", "cause", "since", "reason", "lifted_at"), chosen)
+
+
+@breaks.command("list")
+def break_list(
+    every: Annotated[bool, typer.Option("--all", help="Those that were resolved as well.")] = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """List breaks, oldest first.
+
+    custody break list
+    """
+    from custody.reconciliation import queries
+
+    with house.reading() as (session, _):
+        found = queries.every_break(session) if every else queries.open_breaks(session)
+    columns = ("id", "vault", "asset", "check", "expected", "found", "resolution")
+    show([each.to_json() for each in found], columns, chosen)
+
+
+@breaks.command("resolve")
+def break_resolve(
+    break_id: Annotated[str, typer.Argument(metavar="BREAK", help="As `custody break list` lists it.")],
+    how: Annotated[str, typer.Argument(metavar="explained|corrected", help="What became of the difference.")],
+    person: PersonOption,
+    token_file: TokenOption,
+    key: KeyOption,
+    purpose: PurposeOption,
+    key_id: KeyIdOption = "",
+    api: ApiOption = "",
+    idempotency_key: KeyedOption = "",
+    hours: HoursOption = 24,
+    yes: YesOption = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Ask to resolve a break: its vault goes on once people agreed and no other break of it is open.
+
+    custody break resolve brk_… explained --as alice --key alice.pem --token-file alice.token --purpose "…" --yes
+    """
+    from custody.evidence.requests import BreakResolutionRequest
+
+    fields = Closing.of(person, hours, idempotency_key).fields
+    request = BreakResolutionRequest(subject=break_id, resolution=how, purpose=purpose, **fields)
+    question = f"Ask to close {break_id} as {how}?"
+    show_asked(ask(Service(api, token_file), request, Pen(key, key_id, yes), question=question), chosen)

@@ -1,0 +1,1 @@
+"""What the house remembers of operators' passkeys: questions asked, counters, locks, candidates, who is signed in."""

@@ -1,0 +1,1 @@
+"""Freezes on real Postgres."""

@@ -1,0 +1,1 @@
+"""Lists of destinations on real Postgres."""

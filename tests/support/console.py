@@ -1,0 +1,82 @@
+"""The console's pages without a browser: what a browser would send, sent by hand, with a passkey in software."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import urllib.parse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.testclient import TestClient
+
+from custody.evidence.passkeys import Assertion, from_base64url
+from tests.support.passkeys import CONSOLE, Passkey, as_browser
+
+_ATTRIBUTE = re.compile(r'data-(\w+)="([^"]*)"')
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a page's button would ask of the browser."""
+
+    challenge: bytes
+    options: Mapping[str, Any]
+    send: str
+    text: str
+    """The whole page."""
+
+
+@dataclass
+class Visitor:
+    """One operator at the console. ``origin`` is what their browser says it is on."""
+
+    client: TestClient
+    name: str
+    passkey: Passkey
+    cookie: str = ""
+    origin: str = CONSOLE.origin
+
+    def sign_in(self, token: str) -> Visitor:
+        """With an API token; keeps the cookie."""
+        answer = self.post("/console/sign-in", form={"token": token})
+        assert answer.status_code == 303, answer.text
+        self.cookie = answer.headers["set-cookie"].split(";")[0]
+        return self
+
+    def get(self, path: str) -> Any:
+        """A page."""
+        return self.client.get(path, headers={"Cookie": self.cookie}, follow_redirects=False)
+
+    def post(self, path: str, *, form: Mapping[str, str] | None = None, body: Any = None) -> Any:
+        """What a page would send: a form, or JSON."""
+        headers = {"Cookie": self.cookie, "Origin": self.origin}
+        content = urllib.parse.urlencode(form) if form is not None else json.dumps(body)
+        return self.client.post(path, content=content, headers=headers, follow_redirects=False)
+
+    def ask(self, digest: str, verdict: str = "approve") -> Question:
+        """Have a statement made."""
+        answer = self.post(f"/console/intents/{digest}/statement", form={"verdict": verdict})
+        assert answer.status_code == 200, answer.text
+        return question_on(answer.text)
+
+    def send(self, digest: str, challenge: bytes, assertion: Assertion) -> Any:
+        """Send what a passkey answered."""
+        body = {"challenge": challenge.hex(), "credential": as_browser(assertion)}
+        return self.post(f"/console/intents/{digest}/verdict", body=body)
+
+    def give(self, digest: str, verdict: str = "approve", **lies: Any) -> Any:
+        """Have a statement made, sign its hash, send it."""
+        asked = self.ask(digest, verdict)
+        return self.send(digest, asked.challenge, self.passkey.answer(asked.challenge, **lies))
+
+
+def question_on(page: str) -> Question:
+    """What the page's button carries; the challenge is the one the browser would be given."""
+    found = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(page)}
+    options = json.loads(found["options"])
+    challenge = from_base64url(options["challenge"], field="challenge")
+    assert challenge.hex() == found["challenge"]
+    return Question(challenge, options, found["send"], page)
