@@ -18,6 +18,7 @@ from custody.ledger import queries as ledger
 from custody.openings import queries as openings
 from custody.rotation.model import Opening, Place, Remaining, Standing, Succession
 from custody.spends import queries as spends
+from custody.stops import queries as stops
 from custody.vaults import queries as vaults
 from custody.vaults.model import POOL, Vault
 from custody.withdrawals import queries as withdrawals
@@ -111,6 +112,7 @@ class _Reading:
 
     def _stopped(self, vault: Vault, client: str, asset: str) -> str:
         status = clients.get(self.session, client=client).status
+        stop = stops.first(self.session, client=client, vault=vault.id, asset=asset)
         waiting = [
             each.id
             for each in self.sweeps
@@ -120,6 +122,8 @@ class _Reading:
             return f"the client is {status}"
         if vault.frozen_reason:
             return f"the vault is frozen: {vault.frozen_reason}"
+        if stop is not None:
+            return stop.words
         if asset in deposits.suspended(self.session, chain=vault.chain):
             return "the asset is suspended"
         return f"{len(waiting)} sweeps of it wait for people or for coins" if waiting else ""

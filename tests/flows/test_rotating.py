@@ -18,6 +18,8 @@ from custody.restore.replay import replay
 from custody.rotation.model import RotationPlan, Step
 from custody.rotation.planning import NO_VAULT, Means, plan
 from custody.rotation.queries import read
+from custody.stops import operations as stops
+from custody.stops.model import Cause
 from custody.trust import operations as trust
 from custody.withdrawals.operations import expire_overdue
 from demo.servers import Bitcoind
@@ -135,8 +137,8 @@ def test_plans_nothing_twice_and_nothing_that_is_stopped(road: Road) -> None:
     waiting = planned(road)
     assert [step.client for step in waiting.steps] == ["bolt"]
     assert "1 sweeps of it wait" in waiting.left[0].why
-    road.freeze_client("bolt")
-    road.freeze_vault(pool)
+    with road.db.unit() as unit:
+        stops.put(unit.session, scope="client", subject="bolt", cause=Cause.PEOPLE, reason="a call", now=unit.now)
     assert planned(road).steps == ()
     assert road.cancel(asked.id).state == "cancelled"
     road.check()
