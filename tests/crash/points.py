@@ -84,6 +84,7 @@ STAGES: Final[dict[Stage, tuple[str, ...]]] = {
     ),
     ether_roads.ether_raised_fee: ("relaying.replac",),
     ether_roads.ether_given_up: ("withdrawals.compose", "withdrawals.sent", "signing.complete:", "relaying.built"),
+    rotation_roads.succeeding: ("trust.in_force:",),
     rotation_roads.sweeping: ("withdrawals.compose_before_commit", "withdrawals.sent", "deposits.booked"),
     ether_roads.ether_undone_payment: ("movements.disconnect", "movements.reorganised:"),
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from custody.evidence.keysets import Keyset
 from custody.openings import operations as openings
+from custody.trust import operations as trust
 from custody.withdrawals.states import State
 from tests.cosigner.builders import DEMO_POLICY
 from tests.crash.live import Live
-from tests.crash.roads import CLIENT, DEPOSIT_DEPTH, DEPOSIT_SAT, Journey
-from tests.support.rotating import LATER, SWEEPS, keyset_of, succeed, sweep_request
+from tests.crash.roads import CLIENT, DEPOSIT_DEPTH, DEPOSIT_SAT, LARGE_SAT, PAYMENT_DEPTH, Journey
+from tests.support.rotating import LATER, SWEEPS, keyset_of, propose, succeed, sweep_request
 
 POLICY = DEMO_POLICY + SWEEPS
 BRANCH = 8
@@ -33,6 +35,29 @@ def sweeping(live: Live, crash_at: str) -> None:
     live.expect_sound()
     arrived = live.chain.payments(request.destination, since_height=live.start_height)
     assert arrived == [journey.withdrawal().txid]
+
+
+def succeeding(live: Live, crash_at: str) -> None:
+    """People agree to a later keyset while a payment waits for them: it is judged again under the new rules."""
+    journey = Journey(live)
+    journey.fund()
+    asked = live.house.withdraw(journey.request(LARGE_SAT))
+    live.deliver()
+    keyset = keyset_of((*live.house.ceremony.cosigners[:2], f"west-of-{live.name}"))
+    change = propose(live.house, keyset)
+    live.launch("api", "worker", "relay", crash_at=crash_at)
+    journey.say(change.digest, "bob", "carol")
+    live.until(lambda: _newest(live) == keyset, "the later keyset in force")
+    journey.say(asked.digest, "alice", "bob")
+    journey.until_state(State.BROADCAST)
+    live.chain.mine(str(journey.withdrawal().txid))
+    journey.until_confirmed(blocks=PAYMENT_DEPTH - 1)
+    journey.expect_paid_once(LARGE_SAT)
+
+
+def _newest(live: Live) -> Keyset | None:
+    with live.house.db.unit() as unit:
+        return trust.in_force(unit.session).root.newest_keyset(live.house.runtime.only.chain)
 
 
 def _rotated(live: Live) -> str:

@@ -18,13 +18,12 @@ from custody.restore.replay import replay
 from custody.rotation.model import RotationPlan, Step
 from custody.rotation.planning import NO_VAULT, Means, plan
 from custody.rotation.queries import read
-from custody.stops import operations as stops
-from custody.stops.model import Cause
 from custody.trust import operations as trust
 from custody.withdrawals.operations import expire_overdue
 from demo.servers import Bitcoind
 from tests.cosigner.builders import KEYSET
 from tests.integration.restore.conftest import Backup, backup
+from tests.support.governing import file, freeze
 from tests.support.road import Road, btc
 from tests.support.rotating import LATER, NEWCOMER, RotatingWorld, open_later, propose, succeed, sweep
 from tests.support.servers import FreshDatabase
@@ -137,8 +136,7 @@ def test_plans_nothing_twice_and_nothing_that_is_stopped(road: Road) -> None:
     waiting = planned(road)
     assert [step.client for step in waiting.steps] == ["bolt"]
     assert "1 sweeps of it wait" in waiting.left[0].why
-    with road.db.unit() as unit:
-        stops.put(unit.session, scope="client", subject="bolt", cause=Cause.PEOPLE, reason="a call", now=unit.now)
+    file(road.db, freeze(road.db, "client", "bolt"))
     assert planned(road).steps == ()
     assert road.cancel(asked.id).state == "cancelled"
     road.check()
