@@ -70,5 +70,6 @@ AsOperator = Annotated[Call, Depends(admit(Role.OPERATOR))]
 AsCosigner = Annotated[Call, Depends(admit(Role.COSIGNER))]
 AsService = Annotated[Call, Depends(admit(Role.SERVICE))]
 AsServiceOrOperator = Annotated[Call, Depends(admit(Role.SERVICE, Role.OPERATOR))]
-AsServiceOrCosigner = Annotated[Call, Depends(admit(Role.SERVICE, Role.COSIGNER))]
+AsOutside = Annotated[Call, Depends(admit(Role.SERVICE, Role.COSIGNER, Role.OPERATOR))]
+"""Programs and people who check the rules for themselves."""
 AsRequesterOrOperator = Annotated[Call, Depends(admit(Role.REQUESTER, Role.OPERATOR))]

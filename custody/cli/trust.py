@@ -1,17 +1,18 @@
-"""``trust install`` and ``trust show``: the ceremony's documents into the house."""
+"""``trust``: the ceremony's documents into the house, every version since, and proposing the next."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from custody.cli import house
+from custody.cli import house, proposing
 from custody.cli.exits import say
-from custody.cli.showing import Format, FormatOption, show_fields
+from custody.cli.showing import Format, FormatOption, show, show_fields
 
 app = typer.Typer(help="Whose keys count.", no_args_is_help=True)
+proposing.add_to(app)
 
 
 @app.command("install")
@@ -57,7 +58,7 @@ def shown(chosen: FormatOption = Format.TABLE) -> None:
 
     with house.reading() as (session, _):
         root = operations.in_force(session).root
-    row = {
+    row: dict[str, Any] = {
         "name": root.name,
         "version": root.version,
         "hash": root.hash,
@@ -69,3 +70,40 @@ def shown(chosen: FormatOption = Format.TABLE) -> None:
         "policy_hash": root.policy_hash,
     }
     show_fields(row, chosen)
+
+
+@app.command("log")
+def log(chosen: FormatOption = Format.TABLE) -> None:
+    """List every version that came into force: who asked for it and who agreed.
+
+    custody trust log
+    """
+    from custody.evidence.words import digest_code
+    from custody.kernel.clock import rfc3339
+    from custody.trust import operations
+
+    with house.reading() as (session, _):
+        trust = operations.in_force(session)
+        moments = {version: moment for version, _, moment in operations.versions(session)}
+    rows = [_first(trust.signed.root.hash, len(trust.signed.signatures))]
+    for link in trust.links:
+        request = link.proven.intent.request
+        agreed = sorted({each.statement.approver for each in link.proven.approvals})
+        rows.append(
+            {
+                "version": link.root.version,
+                "code": digest_code(link.root.hash),
+                "kind": request.kind,
+                "asked_by": request.requester,
+                "agreed": agreed,
+            }
+        )
+    shown_rows = [{**row, "in_force_at": rfc3339(moments[row["version"]])} for row in rows]
+    show(shown_rows, ("version", "code", "kind", "asked_by", "agreed", "in_force_at"), chosen)
+
+
+def _first(root_hash: str, signatures: int) -> dict[str, Any]:
+    from custody.evidence.words import digest_code
+
+    said = [f"{signatures} signatures"]
+    return {"version": 1, "code": digest_code(root_hash), "kind": "ceremony", "asked_by": "", "agreed": said}

@@ -7,7 +7,7 @@ judgement (policy, people, delays), the spend's effect, the memory of what was s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from custody.cosigner.consistency import check_consistency
@@ -24,6 +24,7 @@ from custody.cosigner.remembered import KnownOpening, MemoryView, PaidIntent, Si
 from custody.cosigner.screen import describe
 from custody.cosigner.standing import PinnedRoot, check_standing
 from custody.evidence.bundle import Bundle
+from custody.evidence.status import Status
 
 __all__ = ["CosignerRefusal", "Limits", "Myself", "PinnedRoot", "Reason", "Verdict", "verify"]
 
@@ -87,7 +88,7 @@ def verify(
     listings = check_listings(
         bundle, versions=standing.versions, status=standing.status, owners=owners, memory=memory, now=now
     )
-    court = Court(bundle, root, document, owners, listings, memory, craft, now)
+    court = Court(_still_counting(bundle, standing.status), root, document, owners, listings, memory, craft, now)
     payments = judge_payments(court, requests)
     delays = {payment.intent.digest: payment.decision.obligations.delay_seconds for payment in payments}
     expect_delays_over(memory, {**owners.delays, **listings.delays, **delays}, now)
@@ -96,6 +97,12 @@ def verify(
     intents = [payment.paid for payment in payments]
     check_consistency(effect, intents, root=root, memory=memory, limits=limits, now=now)
     return Verdict(bundle, effect, payments, owners.openings, now)
+
+
+def _still_counting(bundle: Bundle, status: Status) -> Bundle:
+    """The bundle without what services stated under keys that count no more: that is as good as not said."""
+    heard = tuple(each for each in bundle.statements if each.signature.key not in status.revoked)
+    return replace(bundle, statements=heard)
 
 
 def _expect_unaltered(bundle: Bundle, effect: Effect, memory: MemoryView) -> None:

@@ -198,7 +198,7 @@ def _reconsider(session: Session, row: ReturnRow, trust: InForce, now: datetime)
     later, _ = _judged(session, request, row.chain, trust, now, digest=row.digest)
     decision = filed.decision if waits_to_know(filed.decision, later) else stricter(filed.decision, later)
     standing = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
-    if row.state != State.AWAITING_SIGNATURES or standing == "pending":
+    if row.state != State.AWAITING_SIGNATURES or standing not in ("approved", "denied"):
         return
     payment = Payment(intents.proven(session, digest=row.digest, root=trust.root), decision.to_json())
 

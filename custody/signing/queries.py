@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,6 +46,18 @@ def still_open(session: Session) -> list[BundleView]:
     """Every bundle that waits for keys, oldest first."""
     rows = session.execute(select(BundleRow).where(OPEN).order_by(BundleRow.opened_at)).scalars()
     return [_view(session, row) for row in rows]
+
+
+def ungiven(session: Session, *, keysets: Sequence[str]) -> list[str]:
+    """Attempts whose open bundles no cosigner of these keysets was given yet, oldest first."""
+    given = select(DeliveryRow).where(DeliveryRow.bundle_id == BundleRow.id).exists()
+    rows = session.execute(
+        select(BundleRow.attempt_id)
+        .where(OPEN, BundleRow.keyset_id.in_(keysets), ~given)
+        .order_by(BundleRow.opened_at)
+        .limit(50)
+    )
+    return list(rows.scalars())
 
 
 def _view(session: Session, row: BundleRow) -> BundleView:

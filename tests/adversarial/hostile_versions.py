@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 
 from custody.cosigner.limits import Limits
 from custody.cosigner.lineage import PinnedRoot
 from custody.cosigner.memory import Memory
 from custody.cosigner.reasons import Reason
 from custody.evidence.bundle import Bundle
-from custody.evidence.requests import GroupChangeRequest, OperatorChangeRequest
+from custody.evidence.requests import GroupChangeRequest, KeysetChangeRequest, OperatorChangeRequest, RootChangeRequest
 from custody.evidence.signatures import public_half
 from custody.evidence.trust_root import Person, TrustRoot
 from tests.adversarial.hostile import Case, refused
@@ -20,6 +21,16 @@ from tests.support.versions import Versions, relaxed, slow
 
 LEFT = DEMO_POLICY.replace("operators: [alice, bob, carol]", "operators: [alice, bob]")
 MALLORY = Person("mallory", (public_half(person_key("mallory"), key_id("mallory")),))
+
+
+@dataclass(frozen=True)
+class Careful(World):
+    """A world where whoever is new waits for an hour."""
+
+    @cached_property
+    def root(self) -> TrustRoot:
+        """Version 1."""
+        return replace(super().root, cooling_seconds=3_600)
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,41 @@ def version_that_was_not_asked_for(world: World, memory: Memory) -> Bundle:
 def version_that_leaves_one_out(world: World, memory: Memory) -> Bundle:
     newer = Versions.of(world).then(policy=relaxed(world.policy)).then(policy=world.policy)
     return replace(newer, links=newer.links[1:]).small()
+
+
+@refused(Reason.SUCCESSION_NOT_PROVEN)
+def version_that_names_another_one_before_it(world: World, memory: Memory) -> Bundle:
+    return Versions.of(world).then(policy=relaxed(world.policy), previous="00" * 32).small()
+
+
+@refused(Reason.SUCCESSION_NOT_PROVEN)
+def version_that_skips_a_number(world: World, memory: Memory) -> Bundle:
+    return Versions.of(world).then(policy=relaxed(world.policy), version=3).small()
+
+
+@refused(Reason.SUCCESSION_NOT_PROVEN)
+def version_that_takes_a_keyset_away(world: World, memory: Memory) -> Bundle:
+    return Versions.of(world).then(kind=KeysetChangeRequest, keysets=()).small()
+
+
+@refused(Reason.SUCCESSION_NOT_PROVEN)
+def keyset_whose_cosigners_have_not_signed(world: World, memory: Memory) -> Bundle:
+    later = replace(world.keyset, id="kst_later")
+    return Versions.of(world).then(kind=KeysetChangeRequest, keysets=(world.keyset, later)).small()
+
+
+@refused(Reason.SUCCESSION_NOT_PROVEN)
+def version_that_edits_an_asset(world: World, memory: Memory) -> Case:
+    may_change = World(policy=DEMO_POLICY.replace("keyset_change, freeze", "keyset_change, root_change, freeze"))
+    edited = tuple(replace(asset, decimals=2) for asset in world.root.assets)
+    return Case(Versions.of(may_change).then(kind=RootChangeRequest, assets=edited).small(), judge=may_change)
+
+
+@refused(Reason.SUCCESSION_NOT_PROVEN)
+def new_operator_who_counts_without_waiting(world: World, memory: Memory) -> Case:
+    careful = Careful()
+    people = (*careful.root.operators, MALLORY)
+    return Case(Versions.of(careful).then(kind=OperatorChangeRequest, operators=people).small(), judge=careful)
 
 
 @refused(Reason.SUCCESSION_NOT_PROVEN)

@@ -33,8 +33,9 @@ from tests.integration.windows.histories import NOW, history
 from tests.integration.windows.histories import facts as random_facts
 from tests.support import sources
 from tests.support.oracle import plays
-from tests.support.road import Road, btc
+from tests.support.road import Road, btc, yes
 from tests.support.servers import Servers
+from tests.support.status import state_status
 from tests.support.world import REGTEST
 
 ASSET: Final = REGTEST.asset.id
@@ -48,7 +49,7 @@ client_groups:
   rolling: [rolling]
   small: [small]
   midnight: [midnight]
-  tiers: [unpriced, disputed, moving, refused, signed, doubted]
+  tiers: [unpriced, disputed, moving, refused, recalled, signed, doubted]
   broad: [broad]
   counted: [counted]
   screened: [screened]
@@ -425,11 +426,36 @@ def test_p069_a_cosigner_sees_the_tier_rise_after_the_bundle_was_made(house: Roa
     house.settle(cosigners=())
     assert house.state(asked) == "awaiting_signatures"
     state_price(house, 2 * USUAL)
-    answers = house.cosign()
-    assert {answer.refusal.reason for answer in answers if isinstance(answer, SignedRefusal)} == {"approvals-missing"}
-    assert len(answers) >= 2
+    state_status(house.db)
+    for name in ("north", "south"):
+        (bundle,) = house.given_to(name)
+        answer = house.desks[name].answer(bundle, confirm=yes, clock=house.now)
+        assert isinstance(answer, SignedRefusal)
+        assert answer.refusal.reason == "approvals-missing"
+        house.hand_in(name, answer)
     house.settle()
     assert house.state(asked) == "failed"
+    expect_whole(house)
+
+
+@plays("P-069")
+def test_p069_a_bundle_is_taken_back_before_anybody_is_given_it(house: Road) -> None:
+    rich(house, "recalled")
+    state_price(house, USUAL)
+    asked = house.ask("recalled", 900 * DOLLAR)
+    house.settle(cosigners=())
+    assert house.state(asked) == "awaiting_signatures"
+    state_price(house, 2 * USUAL)
+    assert house.cosign() == []
+    found = house.see(asked)
+    assert (found.state, found.waiting_for) == ("approved", "more people's approval")
+    house.settle()
+    assert needs_two(house, asked)
+    house.approve(asked.digest, "alice", "bob")
+    house.settle()
+    house.mine(3)
+    assert house.state(asked) == "completed"
+    assert [attempt.state for attempt in house.attempts(asked)] == ["abandoned", "confirmed"]
     expect_whole(house)
 
 

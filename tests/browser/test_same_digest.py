@@ -44,7 +44,7 @@ from tests.support.passkeys import Passkey
 from tests.support.servers import FreshDatabase
 from tests.support.world import House, write_tokens
 
-INTENTS, IN_A_BUNDLE, BY_HAND, BY_HTTP, BY_BROWSER = 1_000, 25, 50, 20, 3
+INTENTS, IN_A_BUNDLE, BY_HAND, BY_HTTP, BY_BROWSER = 1_000, 125, 50, 20, 3
 BRANCH = 7
 POLICY = """
 policy: one agrees
@@ -202,8 +202,8 @@ def signed_by_cosigner(stage: Stage, digests: list[str]) -> list[str]:
     opening = world.opening("acme", BRANCH)
     for place in range(0, len(payments), IN_A_BUNDLE):
         chosen = payments[place : place + IN_A_BUNDLE]
-        coin = world.coin(BRANCH, BTC, salt=str(place))
-        psbt = world.transaction(chosen, [coin], fee_sat=20_000)
+        coin = world.coin(BRANCH, 2 * BTC, salt=str(place))
+        psbt = world.transaction(chosen, [coin], fee_sat=40_000)
         bundle = world.bundle(chosen, [opening], psbt, name=f"bnd_{place}")
         answer = stage.desk.answer(bundle, confirm=lambda _verdict: True, clock=house.now)
         assert isinstance(answer, Signed), answer

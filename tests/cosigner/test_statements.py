@@ -15,7 +15,7 @@ from custody.cosigner.reasons import UNSIGNED, CosignerRefusal, Reason
 from custody.evidence.bundle import Bundle
 from custody.evidence.statements import Price, SignedStatement
 from tests.cosigner.builders import BTC, NOW, REGTEST, World, address
-from tests.support.sources import PICOS, PRICE_SOURCES, price, prices, screening, sources, stated
+from tests.support.sources import PICOS, PRICE_SOURCES, price, prices, screening, service_key_id, sources, stated
 
 ASSET = REGTEST.asset.id
 POLICY = """policy: worth
@@ -43,6 +43,7 @@ SCREENED = (
 PERMITTED = POLICY.replace("match: {kind: withdrawal}", "match: {kind: withdrawal, usd: {at_most: 5_000}}", 1)
 SMALL = 1_000_000
 """0.01 BTC: 600 dollars at 60,000."""
+SECOND = timedelta(seconds=1)
 OLD = NOW - timedelta(minutes=16)
 
 
@@ -134,6 +135,16 @@ def test_refuses_a_statement_that_is_not_proved(memory: Memory, bad: SignedState
     here = world()
     with_bad = bundle(here, [*prices(ASSET, 60_000, NOW), bad], approvers=("alice", "bob"))
     assert refused(here, memory, with_bad) is Reason.STATEMENT_INVALID
+
+
+def test_what_is_stated_under_a_revoked_key_counts_no_more(memory: Memory) -> None:
+    here = world()
+    good = bundle(here, prices(ASSET, 60_000, NOW))
+    here.judge(good, memory)
+    revoked = replace(good, status=here.status(revoked=(service_key_id(PRICE_SOURCES[0]),), now=NOW + SECOND))
+    with pytest.raises(CosignerRefusal) as told:
+        here.judge(revoked, memory, now=NOW + SECOND)
+    assert told.value.reason is Reason.APPROVALS_MISSING
 
 
 def test_what_the_daemon_says_of_the_price_when_asked_only_tightens(memory: Memory) -> None:

@@ -107,7 +107,9 @@ def test_a_freeze_told_again_after_it_was_lifted_stops_nothing(keeper: Keeper) -
 
 
 def test_a_delay_of_letting_go_counts_from_when_it_was_told(tmp_path: Path) -> None:
-    keeper = keeper_of(World(policy=slow(DEMO_POLICY)), tmp_path)
+    agreed = "manual_entry]}\n    approvals: {operators: 2}"
+    policy = DEMO_POLICY.replace(agreed, f"{agreed}\n    delay: 1h")
+    keeper = keeper_of(World(policy=policy), tmp_path)
     keeper.tell(proven(stop()), now=NOW)
     later = NOW + MINUTE
     keeper.tell(proven(stop(UnfreezeRequest), "bob", "carol", at=later), now=later)

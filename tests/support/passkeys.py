@@ -25,6 +25,7 @@ from custody.trust import operations as trust
 from custody.trust.tables import TrustRootRow
 from tests.cosigner.builders import World
 from tests.support.servers import FreshDatabase
+from tests.support.versions import change_request, prove_change
 from tests.support.world import House
 
 CONSOLE = Console(origin="https://console.example.com", rp_id="console.example.com")
@@ -206,6 +207,7 @@ def put_in_force(house: House, root: TrustRoot, *, policy: str | None = None) ->
                 hash=root.hash,
                 document=SignedTrustRoot(root, ()).to_json(),
                 policy=text_of_policy,
+                proven=prove_change(change_request(root, now=unit.now), now=unit.now).to_json(),
                 in_force_at=unit.now,
             )
         )

@@ -36,6 +36,7 @@ from custody.reconciliation.model import RunResult
 from custody.restore import operations as restore
 from custody.restore.queries import Restoration
 from custody.signing import operations as signing
+from custody.signing import queries as bundle_queries
 from custody.spends import queries as attempts
 from custody.spends.model import Attempt
 from custody.trust import operations as trust
@@ -217,6 +218,24 @@ class Road(House):
 
     def bundles_for(self, cosigner: str) -> list[Bundle]:
         """What this cosigner is given: from now on it may have signed."""
+        for attempt in self._ungiven():
+            with self.db.unit() as unit:
+                withdrawals.recall(
+                    unit.session,
+                    attempt=attempt,
+                    trust=trust.in_force(unit.session),
+                    correlation_id="test",
+                    now=unit.now,
+                )
+        return self.given_to(cosigner)
+
+    def _ungiven(self) -> list[str]:
+        with self.db.unit() as unit:
+            every = [keyset.id for keyset in trust.in_force(unit.session).root.keysets]
+            return bundle_queries.ungiven(unit.session, keysets=every)
+
+    def given_to(self, cosigner: str) -> list[Bundle]:
+        """The same of a daemon that does not ask the policy once more."""
         with self.db.unit() as unit:
             root = trust.in_force(unit.session).root
             theirs = [keyset.id for keyset in root.keysets if keyset.cosigner(cosigner) is not None]

@@ -90,14 +90,13 @@ class Versions:
     def draft(self, *, policy: str | None = None, now: datetime = NOW, **parts: Any) -> TrustRoot:
         """The next version with these parts, which nobody asked for yet."""
         text = self.policy if policy is None else policy
-        return replace(
-            self.root,
-            version=self.root.version + 1,
-            previous=self.root.hash,
-            created_at=now,
-            policy_hash=document_hash(text),
-            **parts,
-        )
+        following = {
+            "version": self.root.version + 1,
+            "previous": self.root.hash,
+            "created_at": now,
+            "policy_hash": document_hash(text),
+        }
+        return replace(self.root, **{**following, **parts})
 
     def then(
         self,

@@ -20,7 +20,11 @@ REASONS: dict[str, set[Reason]] = {
     "chain": {R.WRONG_CHAIN},
     "created_at": TIMES,
     "not_after": TIMES,
-    "policy": {R.POLICY_NOT_PINNED},
+    "policy": {R.POLICY_NOT_PINNED, R.SUCCESSION_NOT_PROVEN},
+    "succession": {R.SUCCESSION_NOT_PROVEN, R.POLICY_NOT_PINNED},
+    "succession[].root.version": {R.SUCCESSION_NOT_PROVEN, R.ROOT_OLDER},
+    "listings": {R.LISTING_NOT_PROVEN, R.POLICY_DENIES},
+    "listings[].approvals": {R.LISTING_NOT_APPROVED},
     "psbt": {R.PSBT_MALFORMED},
     "safe_tx": {R.SAFE_TX_MALFORMED},
     "payments": {R.NOTHING_TO_PAY, R.INTENT_TWICE},
@@ -69,6 +73,11 @@ FREE = (
     # Order, and the same word said twice, change nothing that was signed.
     *("openings: first twice", "openings[].approvals: first twice", "payments[].approvals: turned round"),
     *("payments[].approvals[]: exchanged", "trust_root.signatures: first twice"),
+    *("succession[].proven.approvals: first twice", "succession[].proven.approvals: turned round"),
+    *("succession[].proven.approvals[]: exchanged", "listings[].approvals: first twice"),
+    # What somebody else's list says, a daemon may leave out.
+    *("listings: first twice", "listings: turned round", "listings: last left out", "listings[]: taken out"),
+    "listings[]: exchanged",
     *("statements: first twice", "statements: turned round", "statements[]: exchanged"),
     *("trust_root.signatures: turned round", "trust_root.signatures[]: exchanged"),
     # Which coins and turn, in which order, with what change and fee under the ceiling: composing is its work.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -22,6 +23,7 @@ from custody.restore.queries import require_normal
 from custody.signing import operations, queries
 from custody.signing.operations import Answer
 from custody.trust.operations import InForce
+from custody.withdrawals import operations as withdrawals
 
 router = APIRouter(prefix="/v1/bundles")
 
@@ -30,6 +32,9 @@ router = APIRouter(prefix="/v1/bundles")
 def give_out(call: AsCosigner, cosigner: str) -> Response:
     """Every open bundle this cosigner has not answered; from now on each may have been signed."""
     _expect_itself(call, cosigner)
+    for attempt in call.trusting(lambda unit, trust: _ungiven(unit, trust, call)):
+        # Each in a unit of its own: it locks what windows count under, and holds no other bundle meanwhile.
+        call.trusting(partial(_recall, call, attempt))
     bundles = call.trusting(lambda unit, trust: _give_out(unit, trust, call))
     crash_point("api.bundle.given")
     return JSONResponse({"bundles": bundles})
@@ -71,10 +76,22 @@ def _expect_itself(call: Call, cosigner: object) -> None:
         raise RoleRefused("a cosigner speaks for itself only", field="cosigner")
 
 
+def _ungiven(unit: Unit, trust: InForce, call: Call) -> list[str]:
+    require_normal(unit.session)
+    return queries.ungiven(unit.session, keysets=_keysets_of(call, trust))
+
+
+def _recall(call: Call, attempt: str, unit: Unit, trust: InForce) -> None:
+    withdrawals.recall(unit.session, attempt=attempt, trust=trust, correlation_id=call.request_id, now=unit.now)
+
+
+def _keysets_of(call: Call, trust: InForce) -> list[str]:
+    return [keyset.id for keyset in trust.root.keysets if keyset.cosigner(call.caller.name) is not None]
+
+
 def _give_out(unit: Unit, trust: InForce, call: Call) -> list[dict[str, Any]]:
     require_normal(unit.session)
-    me = call.caller.name
-    mine = [keyset.id for keyset in trust.root.keysets if keyset.cosigner(me) is not None]
+    me, mine = call.caller.name, _keysets_of(call, trust)
     bundles = judging.give_out(unit.session, cosigner=me, keysets=mine, root=trust.root, now=unit.now)
     crash_point("api.bundle.before_commit")
     return bundles

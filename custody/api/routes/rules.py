@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
 
 from custody.api.body import AskingBody, any_json
-from custody.api.call import AsServiceOrCosigner, AsServiceOrOperator, Call
+from custody.api.call import AsOutside, AsServiceOrOperator, Call
 from custody.approvals import queries as intents
 from custody.db import Unit
 from custody.evidence.announcement import Announcement, Waiting
@@ -29,7 +29,7 @@ def take(call: AsServiceOrOperator, body: AskingBody) -> Response:
 
 
 @router.get("/v1/announcements")
-def announcements(call: AsServiceOrCosigner) -> Response:
+def announcements(call: AsOutside) -> Response:
     """What waits for the end of a delay or for people, with the rules it is judged by.
 
     A cosigner counts a delay from when it first saw an intent: so it sees it before there is a bundle.
@@ -38,7 +38,7 @@ def announcements(call: AsServiceOrCosigner) -> Response:
 
 
 @router.get("/v1/retractions")
-def retractions(call: AsServiceOrCosigner) -> Response:
+def retractions(call: AsOutside) -> Response:
     """What this house knows to have been taken back. A status service adds it to what it was told itself."""
     return JSONResponse(call.unit(lambda unit: _taken_back(unit)))
 

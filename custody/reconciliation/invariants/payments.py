@@ -113,11 +113,13 @@ _ATTEMPTS: Final = text(
 
 _CHANGE: Final = text("SELECT vault_id, locator FROM addresses WHERE change AND state = 'issued'")
 
+# What was taken back before anybody was given it may be composed again to the same bytes: that is one transaction.
 _CONFIRMED_TWICE: Final = text(
     """
-    SELECT 'withdrawal ' || a.withdrawal_id || ' is paid by ' || count(*) || ' transactions' FROM attempts a
+    SELECT 'withdrawal ' || a.withdrawal_id || ' is paid by ' || count(DISTINCT a.txid) || ' transactions'
+    FROM attempts a
     WHERE EXISTS (SELECT FROM movements m WHERE m.chain = a.chain AND m.spent_by = a.txid AND m.removed_at IS NULL)
-    GROUP BY a.withdrawal_id HAVING count(*) > 1
+    GROUP BY a.withdrawal_id HAVING count(DISTINCT a.txid) > 1
     UNION ALL
     SELECT 'withdrawal ' || w.id || ' ended unpaid and is paid' FROM withdrawals w
     JOIN attempts a ON a.withdrawal_id = w.id

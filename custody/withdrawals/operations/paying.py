@@ -29,7 +29,7 @@ from custody.vaults import queries as vaults
 from custody.withdrawals import queries
 from custody.withdrawals.operations.deciding import look_again, rejudge
 from custody.withdrawals.operations.moving import locked, move
-from custody.withdrawals.operations.request import BROADCAST
+from custody.withdrawals.operations.request import BROADCAST, COMPOSE
 from custody.withdrawals.operations.respending import waits_to_be_used_up
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import WithdrawalRow
@@ -189,6 +189,37 @@ def held_back(session: Session, *, attempt: str, trust: InForce, now: datetime) 
     if row.state != State.SIGNED or not found.pays:
         return None
     return look_again(session, row, trust=trust, now=now)
+
+
+def recall(session: Session, *, attempt: str, trust: InForce, correlation_id: str, now: datetime) -> str | None:
+    """Before its bundle is given out for the first time, the policy is asked once more (I9): where it wants something
+    else first, nobody is asked to sign. Says what it wants; None where the bundle may go, or is not a payment's.
+
+    The withdrawal is approved again, and composed anew when it may be.
+    """
+    try:
+        found = attempts.get(session, attempt=attempt)
+    except attempts.UnknownAttempt:
+        return None  # what came astray is judged when it is composed
+    row = locked(session, withdrawal=found.withdrawal)
+    if row.state != State.AWAITING_SIGNATURES or not found.pays or _is_stopped(session, row):
+        return None
+    why = look_again(session, row, trust=trust, now=now)
+    if why is None or not spends.give_up(session, withdrawal=row.id, refused=False, now=now):
+        return None
+    move(session, row, event=Event.OVERTAKE, actor="policy", now=now, why=why, correlation_id=correlation_id)
+    row.waiting_for = why[:200]
+    outbox.emit(session, topic=COMPOSE, payload={"withdrawal": row.id}, correlation_id=correlation_id, now=now)
+    return why
+
+
+def _is_stopped(session: Session, row: WithdrawalRow) -> bool:
+    """What is stopped is given to nobody, and waits as it is."""
+    try:
+        _refuse_stopped(session, row)
+    except VaultStopped:
+        return True
+    return False
 
 
 def _is_wanted(session: Session, attempt: Attempt) -> bool:

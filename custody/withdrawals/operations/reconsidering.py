@@ -75,7 +75,7 @@ def _renew(session: Session, attempt: str, trust: InForce, now: datetime) -> Non
         standing = rejudge_respend(session, row, request, trust=trust, now=now)
     else:
         standing = _judged(session, row, trust, now)
-    if standing == "pending":
+    if standing not in ("approved", "denied"):
         row.waiting_for = MORE_PEOPLE
         return
     if row.waiting_for == MORE_PEOPLE:

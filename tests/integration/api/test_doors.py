@@ -50,8 +50,8 @@ ROUTES = [
     ("POST", f"/v1/listings/{DIGEST}/confirmation", {"operator"}),
     ("POST", "/v1/statements", {"service"}),
     ("POST", "/v1/status", {"service", "operator"}),
-    ("GET", "/v1/announcements", {"service", "cosigner"}),
-    ("GET", "/v1/retractions", {"service", "cosigner"}),
+    ("GET", "/v1/announcements", {"service", "cosigner", "operator"}),
+    ("GET", "/v1/retractions", {"service", "cosigner", "operator"}),
 ]
 STRANGERS = [None, "", "Bearer", "Bearer ", "Bearer nobody's", "Basic abc", TOKENS["exchange"][1], "Bearer \xff\xfe"]
 

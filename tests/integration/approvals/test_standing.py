@@ -15,7 +15,7 @@ from custody.approvals import asking, queries
 from custody.approvals import operations as approvals
 from custody.approvals.operations import AlreadySpoken, NotWaiting
 from custody.evidence.approvals import ApprovalRefused
-from custody.evidence.requests import FreezeRequest, OperatorChangeRequest, Request
+from custody.evidence.requests import OperatorChangeRequest, Request, UnfreezeRequest
 from custody.evidence.trust_root import TrustRoot
 from custody.operators.operations import PasskeyRefused
 from custody.trust import operations as trust
@@ -30,9 +30,9 @@ from tests.support.passkeys import Passkey
 from tests.support.servers import FreshDatabase
 from tests.support.world import House
 
-PATIENT = DEMO_POLICY + "  - require: a day passes\n    match: {kind: freeze}\n    delay: 24h\n"
-_RULES = "keyset_change, freeze, unfreeze, break_resolution]}\n    approvals"
-ONLY_TIME = PATIENT.replace(_RULES, "keyset_change]}\n    approvals")
+PATIENT = DEMO_POLICY + "  - require: a day passes\n    match: {kind: unfreeze}\n    delay: 24h\n"
+_PEOPLE = "[unfreeze, break_resolution, manual_entry]}\n    approvals"
+ONLY_TIME = PATIENT.replace(_PEOPLE, "[break_resolution, manual_entry]}\n    approvals")
 DORA = World(operators=("alice", "bob", "carol", "dora")).root.operators[3]
 
 
@@ -46,8 +46,8 @@ def house(database: FreshDatabase) -> Iterator[House]:
     house.close()
 
 
-def freeze(house: House, requester: str = "alice") -> FreezeRequest:
-    return FreezeRequest(
+def freeze(house: House, requester: str = "alice") -> UnfreezeRequest:
+    return UnfreezeRequest(
         requester=requester,
         scope="everything",
         subject="everything",
