@@ -202,6 +202,10 @@ class TrustRoot:
         """The keyset of that id, or None."""
         return next((keyset for keyset in self.keysets if keyset.id == keyset_id), None)
 
+    def newest_keyset(self, chain: str) -> Keyset | None:
+        """The keyset that the others of its chain were left for, or None."""
+        return next((keyset for keyset in reversed(self.keysets) if keyset.chain == chain), None)
+
     def asset(self, asset_id: str) -> Asset | None:
         """The registered asset of that CAIP-19 id, or None."""
         return next((asset for asset in self.assets if asset.id == asset_id), None)
