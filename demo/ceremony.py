@@ -10,12 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from custody.chains.bitcoin.offline.descriptor import open_descriptor
-from custody.chains.bitcoin.offline.keys import AccountKey as ExtendedKey
-from custody.chains.bitcoin.offline.network import network
-from custody.chains.ethereum.offline.descriptor import AccountKey, safe_descriptor
-from custody.chains.ethereum.offline.proxy import SafeSetup
-from custody.chains.registry import chain_named
+from custody.chains.registry import addressing, chain_named
 from custody.db import Database
 from custody.evidence.keysets import Keyset, KeysetCosigner
 from custody.evidence.signatures import Signature
@@ -123,26 +118,13 @@ def _keysets(cosigners: Sequence[Cosigner], records: Sequence[Mapping[str, Any]]
     by_network: dict[str, list[Mapping[str, Any]]] = {}
     for cosigner, record in zip(cosigners, records, strict=True):
         by_network.setdefault(cosigner.network, []).append(record)
-    return [
-        Keyset(
-            id=new_id("kst", now),
-            chain=chain_named(name),
-            threshold=THRESHOLD,
-            cosigners=tuple(
-                KeysetCosigner(item["cosigner"], item["account_key"], item["public_key"]) for item in members
-            ),
-            descriptor=_descriptor(chain_named(name), [item["account_key"] for item in members]),
-        )
-        for name, members in by_network.items()
-    ]
-
-
-def _descriptor(chain: str, account_keys: Sequence[str]) -> str:
-    """What the keyset's cosigners sign: the open descriptor, or the owners of every Safe."""
-    if chain.startswith("bip122:"):
-        keys = [ExtendedKey.parse(text, network=network(chain), field="account_key") for text in account_keys]
-        return open_descriptor(threshold=THRESHOLD, keys=keys)
-    return safe_descriptor(SafeSetup.of([AccountKey.parse(text).address for text in account_keys], THRESHOLD))
+    found = []
+    for name, records_there in by_network.items():
+        chain = chain_named(name)
+        members = [KeysetCosigner(item["cosigner"], item["account_key"], item["public_key"]) for item in records_there]
+        descriptor = addressing(chain).keyset_descriptor(members, threshold=THRESHOLD)
+        found.append(Keyset(new_id("kst", now), chain, THRESHOLD, tuple(members), descriptor))
+    return found
 
 
 def _root(

@@ -25,6 +25,7 @@ from custody.api.routes import (
     intents,
     respends,
     returns,
+    rotation,
     rules,
     statements,
     status,
@@ -47,6 +48,7 @@ def application(runtime: Runtime, callers: Callers) -> ASGIApp:
     app.state.runtime, app.state.callers = runtime, callers
     everything = (
         *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing, console),
+        rotation,
     )
     for routes in everything:
         app.include_router(routes.router)

@@ -31,6 +31,7 @@ from custody.evidence.requests import (
     Request,
     RespendRequest,
     StrayReturnRequest,
+    SweepRequest,
     UnfreezeRequest,
     WithdrawalRequest,
 )
@@ -127,6 +128,12 @@ def _withdrawal(enquiry: Enquiry) -> Asked:
     return _as_filed(enquiry.session, done.withdrawal.digest, done.replayed)
 
 
+def _sweep(enquiry: Enquiry) -> Asked:
+    enquiry.expect_no_attachments()
+    done = withdrawals.request_sweep(enquiry.session, **enquiry.told, correlation_id=enquiry.correlation_id)
+    return _as_filed(enquiry.session, done.withdrawal.digest, done.replayed)
+
+
 def _respend(enquiry: Enquiry) -> Asked:
     enquiry.expect_no_attachments()
     done = withdrawals.request_respend(enquiry.session, **enquiry.told, correlation_id=enquiry.correlation_id)
@@ -187,6 +194,7 @@ def _as_filed(session: Session, digest: str, replayed: bool) -> Asked:
 
 ROOMS: Final[Mapping[str, Room]] = {
     WithdrawalRequest.kind: _withdrawal,
+    SweepRequest.kind: _sweep,
     RespendRequest.kind: _respend,
     StrayReturnRequest.kind: _return,
     ClientOpeningRequest.kind: _opening,

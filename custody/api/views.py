@@ -125,6 +125,7 @@ def withdrawal_view(withdrawal: Withdrawal, assets: KnownAssets) -> dict[str, An
     asset, own, fee = assets.of(withdrawal.asset), assets.native(withdrawal.chain), withdrawal.fee_units
     return {
         "id": withdrawal.id,
+        "kind": withdrawal.kind,
         "client": withdrawal.client,
         "vault": withdrawal.vault,
         "chain": withdrawal.chain,

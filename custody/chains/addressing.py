@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from custody.evidence.keysets import Keyset
+from custody.evidence.keysets import BRANCHES, Keyset, KeysetCosigner
 from custody.kernel.errors import Broken, InvalidInput, Refused
 from custody.kernel.money import Asset
 
@@ -185,6 +185,9 @@ class Addressing(Protocol):
         Raises ``KeysetRefused`` where key, point and descriptor differ, ``InvalidInput`` for a key that is none of
         this network.
         """
+
+    def keyset_descriptor(self, members: Sequence[KeysetCosigner], *, threshold: int, layout: str = BRANCHES) -> str:
+        """What the cosigners of a new keyset sign. Raises ``InvalidInput`` for a key that is none of this network."""
 
     def source(self, keyset: Keyset, *, branch: int) -> AddressSource:
         """The addresses of one branch of a keyset; check the keyset first. Raises ``InvalidInput``."""

@@ -43,6 +43,11 @@ class Market:
     tip: int
     """What others add."""
 
+    @property
+    def likely(self) -> int:
+        """What a unit of weight costs soon: the base can double until then."""
+        return 2 * self.base + self.tip
+
 
 @dataclass(frozen=True, slots=True)
 class Carriage:

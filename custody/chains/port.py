@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from custody.chains.addressing import Rules, Series
-from custody.chains.spending import Candidates, Plan, SpendRules
+from custody.chains.spending import Candidates, Plan, Shares, SpendRules
 from custody.kernel.errors import NotFound, Refused, Unavailable
 
 
@@ -329,6 +329,15 @@ class Planner(Protocol):
 
         ``fee_rate`` is in the chain's own unit, ``None`` for the node's estimate. With attempts before it the plan
         replaces them. Raises ``NodeNotReady``, ``NothingFree``, ``FeeOverCap`` or ``CannotReplace``.
+        """
+
+    def share(
+        self, candidates: Candidates, *, rules: SpendRules, most_inputs: int, fee_rate: int | None = None
+    ) -> Shares:
+        """How to empty the vault of the candidates by payments of at most ``most_inputs`` coins, at today's fees.
+
+        The order's units, with the fees where the vault bears them, are the most that may leave. A payment whose fee
+        passes a cap is left out. Raises ``NodeNotReady``.
         """
 
 

@@ -87,6 +87,8 @@ class Order:
     ceiling_units: int
     pays_nobody: bool = False
     """What the attempts before it would have used up is used up, and nobody is paid: what was asked is given up."""
+    leaves_nothing: bool = False
+    """Whether what would come back in a coin of its own is left to the fee, where that stays below the ceiling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,26 @@ class Candidates:
     keyset: Keyset
     branch: int
     accounts: tuple[Account, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one payment can take out of a vault so that nothing of what it uses up is left there."""
+
+    units: int
+    """That arrive."""
+    fee_units: int
+    """The fee it needs now, in the chain's own asset; where the vault bears it, it is all the rest."""
+    takes: frozenset[str]
+    """What it uses up: ``txid:position`` of coins, or the address of an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How a vault can be emptied: one payment each, the most first, and what is not worth its fee."""
+
+    shares: tuple[Share, ...]
+    left_units: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, YesOption, confirm, load_key
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from custody.evidence.signatures import Signature
     from custody.evidence.trust_root import TrustRoot
 
@@ -45,6 +47,9 @@ def propose(
     answers: Annotated[
         list[str] | None, typer.Option("--answer", help="A new cosigner's consent to the draft, JSON; repeated.")
     ] = None,
+    again: Annotated[
+        str, typer.Option("--again", help="File of the draft that the answers are to: the same version once more.")
+    ] = "",
     key: Annotated[str, typer.Option("--key", help="Ed25519 private key, PEM; without it nothing is signed.")] = "",
     key_id: KeyIdOption = "",
     hours: Annotated[int, typer.Option("--hours", min=1, max=720, help="How long it can be agreed to.")] = 72,
@@ -78,6 +83,7 @@ def propose(
             "purpose": purpose,
         },
         now=now,
+        created_at=_drafted_at(again) if again else None,
         signatures=signatures,
         consents=consents,
     )
@@ -113,6 +119,17 @@ def _parts(
     if add_keyset:
         parts["keysets"] = [*(keyset.to_json() for keyset in old.keysets), _json(add_keyset, "add-keyset")]
     return parts
+
+
+def _drafted_at(path: str) -> datetime:
+    from custody.evidence.trust_root import TrustRoot
+    from custody.kernel.errors import InvalidInput
+
+    found = _json(path, "again")
+    attached = found.get("attachments") if isinstance(found, dict) else None
+    if not isinstance(attached, dict):
+        raise InvalidInput("no draft; accepted is a file that this command wrote", field="again")
+    return TrustRoot.parse(attached.get("root"), field="again").created_at
 
 
 def _answers(paths: list[str]) -> tuple[tuple[Signature, ...], tuple[Signature, ...]]:

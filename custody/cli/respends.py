@@ -36,9 +36,10 @@ def respend(
     """
     from custody.evidence.requests import RespendRequest
     from custody.kernel.ids import expect_id
+    from custody.withdrawals.model import PREFIXES
 
     service = Service(api, token_file)
-    found = service.get("withdrawals", expect_id(withdrawal, "wdr", field="withdrawal"))
+    found = service.get("withdrawals", expect_id(withdrawal, *PREFIXES, field="withdrawal"))
     request = RespendRequest(
         client=found["client"],
         of=found["intent_digest"],

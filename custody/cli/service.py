@@ -8,6 +8,7 @@ import os
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -60,16 +61,17 @@ class Service:
     def __repr__(self) -> str:
         return "Service"
 
-    def get(self, *path: str) -> Any:
+    def get(self, *path: str, query: Mapping[str, str] | None = None) -> Any:
         """The object at ``path``. Raises ``NotFound``, ``ServiceRefused``, ``ServiceUnavailable``."""
-        return self._call("GET", path, None)
+        return self._call("GET", path, None, query)
 
-    def post(self, *path: str, body: Any) -> Any:
+    def post(self, *path: str, body: Any, query: Mapping[str, str] | None = None) -> Any:
         """What the API answers to ``body``. Raises as ``get`` does, and ``InvalidInput`` or ``Conflict``."""
-        return self._call("POST", path, json.dumps(body).encode())
+        return self._call("POST", path, json.dumps(body).encode(), query)
 
-    def _call(self, method: str, path: tuple[str, ...], body: bytes | None) -> Any:
+    def _call(self, method: str, path: tuple[str, ...], body: bytes | None, query: Mapping[str, str] | None) -> Any:
         where = "/".join([self._url, "v1", *(urllib.parse.quote(part, safe="") for part in path)])
+        where += f"?{urllib.parse.urlencode(query)}" if query else ""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         request = urllib.request.Request(where, data=body, headers=headers, method=method)  # noqa: S310  checked above
         try:

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from custody.cli import house, proposing
+from custody.cli import founding, house, proposing
 from custody.cli.exits import say
 from custody.cli.showing import Format, FormatOption, show, show_fields
 
 app = typer.Typer(help="Whose keys count.", no_args_is_help=True)
+founding.add_to(app)
 proposing.add_to(app)
 
 

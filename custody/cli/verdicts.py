@@ -173,7 +173,9 @@ def _hand_over(said: Approval, api: str, token_file: str, out: str) -> None:
 
 
 def _digest(service: Service, subject: str) -> str:
-    if not subject.startswith("wdr_"):
+    from custody.withdrawals.model import PREFIXES
+
+    if not subject.startswith(tuple(f"{prefix}_" for prefix in PREFIXES)):
         return subject
     return str(service.get("withdrawals", subject)["intent_digest"])
 

@@ -34,7 +34,7 @@ def withdrawal_list(
     with house.reading() as (session, _):
         assets = known_assets(session)
         rows = [_row(item, assets) for item in queries.every(session, client=client or None)]
-    show(rows, ("id", "client", "amount", "asset", "state", "waiting_for"), chosen)
+    show(rows, ("id", "kind", "client", "amount", "asset", "state", "waiting_for"), chosen)
 
 
 @app.command("show")
@@ -49,8 +49,9 @@ def withdrawal_show(withdrawal: str, chosen: FormatOption = Format.TABLE) -> Non
     from custody.spends import queries as spends
     from custody.trust.assets import known_assets
     from custody.withdrawals import queries
+    from custody.withdrawals.model import PREFIXES
 
-    name = expect_id(withdrawal, "wdr", field="withdrawal")
+    name = expect_id(withdrawal, *PREFIXES, field="withdrawal")
     with house.reading() as (session, _):
         row = _row(queries.get(session, withdrawal=name), known_assets(session))
         attempts = [
@@ -170,6 +171,7 @@ def _row(found: Any, assets: KnownAssets) -> dict[str, Any]:
     asset = assets.of(found.asset)
     return {
         "id": found.id,
+        "kind": found.kind,
         "client": found.client,
         "vault": found.vault,
         "chain": found.chain,

@@ -69,7 +69,9 @@ def pin(arguments: argparse.Namespace) -> int:
     header = read_header(read_json(home.key_file, field="key"))
     signed = SignedTrustRoot.parse(read_json(arguments.root, field="trust_root"))
     me = Myself(header.name, header.account_key, header.network)
-    root_hash = enrolment.check_pin(signed, spoken=arguments.fingerprint, me=me, now=_now())
+    root_hash = enrolment.check_pin(
+        signed, spoken=arguments.fingerprint, me=me, now=_now(), is_newcomer=arguments.newcomer
+    )
     Memory.open(home.memory_file).pin(root_hash, now=_now())
     print(f"pinned {signed.root.name}, code {digest_code(root_hash)}")
     return DONE

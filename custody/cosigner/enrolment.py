@@ -13,7 +13,7 @@ from custody.cosigner.keeping import CosignerKey
 from custody.evidence import fields
 from custody.evidence.keysets import Keyset, KeysetCosigner, ProofRefused, key_record_message, keyset_consent_message
 from custody.evidence.signatures import Signature
-from custody.evidence.trust_root import SignedTrustRoot, TrustRoot, TrustRootRefused, check_ceremony
+from custody.evidence.trust_root import SignedTrustRoot, TrustRoot, TrustRootRefused, check_ceremony, check_first
 from custody.evidence.words import digest_code
 from custody.kernel.errors import InvalidInput
 
@@ -107,13 +107,27 @@ def check_keysets(root: TrustRoot, me: Myself) -> list[Keyset]:
     return ours
 
 
-def check_pin(signed: SignedTrustRoot, *, spoken: str, me: Myself, now: datetime) -> str:
-    """The hash to pin: the ceremony is complete and a person read the same code. Raises ``TrustRootRefused``."""
-    root = check_ceremony(signed, now=now)
-    check_keysets(root, me)
+def check_pin(signed: SignedTrustRoot, *, spoken: str, me: Myself, now: datetime, is_newcomer: bool = False) -> str:
+    """The hash to pin: the ceremony is complete and a person read the same code. Raises ``TrustRootRefused``.
+
+    A newcomer's keyset comes with a later version, which it walks to from this one, in force or run out by now.
+    Who is in this version already is none. Raises ``InvalidInput``.
+    """
+    if is_newcomer:
+        root = check_first(signed)
+        _expect_stranger(root, me)
+    else:
+        root = check_ceremony(signed, now=now)
+        check_keysets(root, me)
     if spoken.upper().replace(" ", "").replace("-", "") != digest_code(root.hash).replace(" ", ""):
         raise FingerprintDiffers("is not this trust root's", field="fingerprint")
     return root.hash
+
+
+def _expect_stranger(root: TrustRoot, me: Myself) -> None:
+    for keyset in root.keysets:
+        if keyset.chain == me.network.chain and keyset.cosigner(me.name) is not None:
+            raise InvalidInput(f"keyset {keyset.id} holds cosigner {me.name} already", field="newcomer")
 
 
 def _check_records(keyset: Keyset, records: list[KeyRecord]) -> None:

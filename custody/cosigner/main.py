@@ -137,6 +137,9 @@ def _add_enrolment(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     pin = commands.add_parser("pin", help="pin a trust root after comparing its code with the others")
     pin.add_argument("--root", type=Path, required=True, help="signed trust root")
     pin.add_argument("--fingerprint", required=True, metavar="CODE", help="the code that was read aloud")
+    pin.add_argument(
+        "--newcomer", action="store_true", help="no keyset of version 1 holds this key: it comes with a later version"
+    )
 
 
 def _add_advance(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

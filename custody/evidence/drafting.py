@@ -24,12 +24,14 @@ def draft(
     parts: Mapping[str, Any],
     closing: Mapping[str, Any],
     now: datetime,
+    created_at: datetime | None = None,
     signatures: tuple[Signature, ...] = (),
     consents: tuple[Signature, ...] = (),
 ) -> tuple[RuleChange, Proposal]:
     """The version after ``old`` with these ``parts`` of its document, and the request for it.
 
     Groups are the new policy's. A key that an operator gets waits for the cooling period after ``not_after``.
+    ``created_at`` is an earlier draft's, whose version is drafted again to the letter once cosigners have signed it.
     ``closing`` is how the request ends: requester, subject, purpose, not_after, idempotency_key. All of it is checked
     as signers will. Raises ``InvalidInput``, ``SuccessionRefused``, ``ProofRefused``.
     """
@@ -42,7 +44,7 @@ def draft(
         raise InvalidInput(f"no part of a trust root: {unknown[0]}", field="set")
     document = {**old.to_json(), "groups": groups, "policy_hash": document_hash(policy_after), **parts}
     document |= {"version": old.version + 1, "previous": old.hash}
-    new = replace(TrustRoot.parse(document, field="set"), created_at=max(now, old.created_at))
+    new = replace(TrustRoot.parse(document, field="set"), created_at=max(created_at or now, old.created_at))
     new = replace(new, cooling=_cooling(old, new, closing["not_after"]))
     asked = next((each for each in RULE_CHANGES if each.kind == kind), None)
     if asked is None:

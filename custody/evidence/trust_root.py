@@ -202,6 +202,10 @@ class TrustRoot:
         """The keyset of that id, or None."""
         return next((keyset for keyset in self.keysets if keyset.id == keyset_id), None)
 
+    def newest_keyset(self, chain: str) -> Keyset | None:
+        """The keyset that the others of its chain were left for, or None."""
+        return next((keyset for keyset in reversed(self.keysets) if keyset.chain == chain), None)
+
     def asset(self, asset_id: str) -> Asset | None:
         """The registered asset of that CAIP-19 id, or None."""
         return next((asset for asset in self.assets if asset.id == asset_id), None)
@@ -305,10 +309,11 @@ def _list(found: Mapping[str, Any], key: str, field: str) -> list[Any]:
 
 
 def _parse_people(found: Mapping[str, Any], key: str, field: str) -> tuple[Person, ...]:
-    return tuple(_parse_person(item, f"{field}.{key}") for item in _list(found, key, field))
+    return tuple(parse_person(item, f"{field}.{key}") for item in _list(found, key, field))
 
 
-def _parse_person(value: object, field: str) -> Person:
+def parse_person(value: object, field: str) -> Person:
+    """Read a person as the root holds it. Raises ``InvalidInput``."""
     found = fields.exact_object(value, ("id", "keys", "credentials"), field=field)
     credentials = fields.array(found["credentials"], field=f"{field}.credentials", limit=20)
     return Person(

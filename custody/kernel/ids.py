@@ -24,10 +24,11 @@ def new_id(prefix: str, now: datetime) -> str:
     return f"{prefix}_{base32(milliseconds << 80 | int.from_bytes(os.urandom(10), 'big'), 26)}"
 
 
-def expect_id(text: object, prefix: str, *, field: str) -> str:
-    """Return ``text`` if it is an id of this kind; raise ``InvalidInput`` saying which kind was expected."""
+def expect_id(text: object, *prefixes: str, field: str) -> str:
+    """Return ``text`` if it is an id of one of these kinds; raise ``InvalidInput`` saying which were expected."""
     match = _ID.fullmatch(text) if isinstance(text, str) else None
-    if match is None or match.group(1) != prefix:
-        raise InvalidInput(f"not an id of this kind; accepted is {prefix}_ and 26 characters", field=field)
+    named = " or ".join(f"{prefix}_" for prefix in prefixes)
+    if match is None or match.group(1) not in prefixes:
+        raise InvalidInput(f"not an id of this kind; accepted is {named} and 26 characters", field=field)
     assert isinstance(text, str)
     return text

@@ -55,7 +55,8 @@ def request_opening(
 ) -> Opening:
     """File the intent to open a client. Opens it at once where the policy asks for nobody.
 
-    Raises ``RequestRefused``, ``InvalidInput`` (unknown keyset), ``OpeningDenied``, ``IdempotencyMismatch``.
+    Raises ``RequestRefused``, ``InvalidInput`` (unknown keyset, or one that was left), ``OpeningDenied``,
+    ``IdempotencyMismatch``.
     """
     check_request(request, signature, root=trust.root, now=now)
     before = approvals.earlier(session, request=request)
@@ -64,6 +65,9 @@ def request_opening(
     keyset = trust.root.keyset(request.keyset)
     if keyset is None:
         raise InvalidInput("not a keyset of the trust root", field="request.keyset")
+    newest = trust.root.newest_keyset(keyset.chain)
+    if newest is not None and newest != keyset:
+        raise InvalidInput(f"was left for a later one; accepted is {newest.id}", field="request.keyset")
     _expect_same_client(session, request)
     intent = Intent(request=request, chain=keyset.chain, vault=VaultName(request.keyset, request.branch))
     decision = windows.decide(session, policy=trust.policy, facts=opening_facts(request, keyset.chain, now))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from custody.chains.spending import Order
 from custody.withdrawals.states import State
+
+PREFIXES: Final = ("wdr", "swp")
+"""Of the ids: a payment to the outside, and a sweep, which goes the same road."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Withdrawal:
             units=self.units,
             ceiling_units=ceiling_units,
             pays_nobody=self.state == State.CANCELLING,
+            leaves_nothing=self.kind == "sweep",
         )
 
 

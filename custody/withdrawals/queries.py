@@ -40,11 +40,15 @@ def by_respend(session: Session, *, digest: str) -> Withdrawal | None:
     return view(row) if row else None
 
 
-def every(session: Session, *, client: str | None = None, states: Sequence[State] = ()) -> list[Withdrawal]:
-    """Withdrawals, oldest first; of one client, or in some states, where asked."""
+def every(
+    session: Session, *, client: str | None = None, states: Sequence[State] = (), kind: str = ""
+) -> list[Withdrawal]:
+    """Withdrawals, oldest first; of one client, in some states, or of one kind, where asked."""
     query = select(WithdrawalRow).order_by(WithdrawalRow.requested_at, WithdrawalRow.id)
     if client is not None:
         query = query.where(WithdrawalRow.client_id == client)
+    if kind:
+        query = query.where(WithdrawalRow.kind == kind)
     if states:
         query = query.where(WithdrawalRow.state.in_(states))
     return [view(row) for row in session.execute(query).scalars()]

@@ -185,6 +185,32 @@ def test_pin_refuses_a_root_that_not_everybody_signed(
     assert "has not signed" in error_line(capsys)
 
 
+def test_a_newcomer_pins_the_version_before_its_keyset(
+    tmp_path: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    west = Keyholder("west", tmp_path)
+    west.init()
+    root = west.write("root.json", json.dumps(world.signed_root.to_json()))
+    code = digest_code(world.root.hash)
+    capsys.readouterr()
+    assert west.run("pin", "--root", root, "--fingerprint", code) == INVALID
+    assert "no keyset" in error_line(capsys)
+    assert west.run("pin", "--root", root, "--fingerprint", digest_code("00" * 32), "--newcomer") == REFUSED
+    unsigned = west.write("unsigned.json", json.dumps({**world.signed_root.to_json(), "signatures": []}))
+    assert west.run("pin", "--root", unsigned, "--fingerprint", code, "--newcomer") == REFUSED
+    capsys.readouterr()
+    assert west.run("pin", "--root", root, "--fingerprint", code, "--newcomer") == DONE
+
+
+def test_nobody_is_a_newcomer_to_a_keyset_that_holds_its_key(
+    north: Keyholder, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = north.write("root.json", json.dumps(world.signed_root.to_json()))
+    capsys.readouterr()
+    assert north.run("pin", "--root", root, "--fingerprint", digest_code(world.root.hash), "--newcomer") == INVALID
+    assert "newcomer" in error_line(capsys)
+
+
 def test_pin_refuses_a_second_root(pinned: Keyholder, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert pinned.pin(World(requesters=("exchange", "other"))) == REFUSED

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from tests.cosigner.builders import DEMO_POLICY
 from tests.crash.ether import living_on_ether
 from tests.crash.ether_roads import IN_PART, ON_ETHER
 from tests.crash.live import living
 from tests.crash.roads import ON_A_CHAIN_OF_ITS_OWN, Stage
+from tests.crash.rotation_roads import POLICY, sweeping
 from tests.crash.yard import Yard
 from tests.support.servers import Servers
 
@@ -74,6 +76,7 @@ def _run(yard: Yard, stage: Stage, point: str) -> Deaths:
         with chain.still, living(yard, chain=chain) as live:
             stage(live, point)
             return live.deaths
-    with living(yard) as live:
+    policy = POLICY if stage is sweeping else DEMO_POLICY
+    with living(yard, policy=policy) as live:
         stage(live, point)
         return live.deaths

@@ -274,8 +274,18 @@ class EtherJourney:
 
 
 @contextmanager
-def living_on_ether(yard: Yard, *, in_part: bool = False, **settings: Any) -> Iterator[Live]:
-    """A house on a fresh Ethereum node, which may show its blocks in part, with nothing running."""
+def living_on_ether(
+    yard: Yard,
+    *,
+    in_part: bool = False,
+    world_of: type[SafeWorld] = SafeWorld,
+    newcomers: tuple[str, ...] = (),
+    **settings: Any,
+) -> Iterator[Live]:
+    """A house on a fresh Ethereum node, which may show its blocks in part, with nothing running.
+
+    ``newcomers`` have keys, and are in no keyset of version 1.
+    """
     name = f"ether{yard.number()}"
     folder = yard.home / name
     folder.mkdir()
@@ -285,7 +295,7 @@ def living_on_ether(yard: Yard, *, in_part: bool = False, **settings: Any) -> It
         token = deploy_token(chain.node)
         now = datetime.now(UTC)
         contract = checksum_address(bytes.fromhex(token.address[2:]))
-        world = SafeWorld(now=now, expires_at=now + timedelta(days=365), token=contract)
+        world = world_of(now=now, expires_at=now + timedelta(days=365), token=contract)
         chosen: dict[str, Any] = {
             "network": "anvil",
             "anvil_rpc_url": stack.enter_context(without_traces(chain.node.url)) if in_part else chain.node.url,
@@ -301,7 +311,7 @@ def living_on_ether(yard: Yard, *, in_part: bool = False, **settings: Any) -> It
             **settings,
         }
         house = EtherHouse.stand(database, world, **chosen)
-        keys = {owner: safe_key(owner) for owner in world.owners}
+        keys = {owner: safe_key(owner) for owner in (*world.owners, *newcomers)}
         chosen["start_height"] = chosen["anvil_start_height"]
         live = Live(yard, chain, house, name=name, settings=chosen, keyset=SAFES, keys=keys)
         live.token = token

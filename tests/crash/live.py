@@ -16,11 +16,13 @@ import workers.tasks  # noqa: F401  fills DELIVERIES
 from config import settings as configuration
 from custody.bootstrap import assemble, with_registered
 from custody.cosigner.keys import CosignerKey
+from custody.db import Unit
 from custody.movements import scan
 from custody.outbox import operations as outbox
 from custody.reconciliation.effect import reconcile
 from custody.signing import operations as signing
 from custody.signing import queries as bundles
+from custody.trust import operations as trust
 from demo.child import free_port
 from demo.people import Api, ApiSaidNo
 from tests.cosigner.builders import DEMO_POLICY, World, cosigner_key
@@ -231,7 +233,7 @@ class Live:
     def _signing(self, caller: str, path: str, body: dict[str, Any] | None) -> Any:
         with self.house.db.unit() as unit:
             if body is None:
-                found = signing.give_out(unit.session, cosigner=caller, keysets=[self.keyset], now=unit.now)
+                found = signing.give_out(unit.session, cosigner=caller, keysets=_keysets_of(unit, caller), now=unit.now)
                 return {"bundles": found}
             return signing.add_signature(
                 unit.session,
@@ -290,6 +292,11 @@ def callers_of(ceremony: World, cosigners: Sequence[str]) -> dict[str, tuple[str
     roles = {"exchange": "requester", **dict.fromkeys(ceremony.operators, "operator")}
     roles |= dict.fromkeys(cosigners, "cosigner")
     return {name: (role, _token(name)) for name, role in roles.items()}
+
+
+def _keysets_of(unit: Unit, cosigner: str) -> list[str]:
+    root = trust.in_force(unit.session).root
+    return [keyset.id for keyset in root.keysets if keyset.cosigner(cosigner) is not None]
 
 
 def _token(caller: str) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 import custody
 import workers
 from custody.kernel.crash import points_in
-from tests.crash import ether_roads, roads
+from tests.crash import ether_roads, roads, rotation_roads
 from tests.crash.roads import Stage
 from workers.routes import crash_points
 
@@ -84,6 +84,8 @@ STAGES: Final[dict[Stage, tuple[str, ...]]] = {
     ),
     ether_roads.ether_raised_fee: ("relaying.replac",),
     ether_roads.ether_given_up: ("withdrawals.compose", "withdrawals.sent", "signing.complete:", "relaying.built"),
+    rotation_roads.succeeding: ("trust.in_force:",),
+    rotation_roads.sweeping: ("withdrawals.compose_before_commit", "withdrawals.sent", "deposits.booked"),
     ether_roads.ether_undone_payment: ("movements.disconnect", "movements.reorganised:"),
 }
 """A point that begins so is passed in this stage; the test of it fails if it is not."""

@@ -13,8 +13,7 @@ from custody.addresses import queries as address_queries
 from custody.addresses.model import DepositAddress
 from custody.api import views
 from custody.api.body import Body, json_object
-from custody.api.call import AsReader, AsRequester, Call
-from custody.approvals import queries as intents
+from custody.api.call import AsReader, AsRequester, AsRequesterOrOperator, Call
 from custody.clients import queries
 from custody.db import Unit
 from custody.deposits import queries as deposits
@@ -22,21 +21,25 @@ from custody.evidence import fields
 from custody.evidence.keysets import Keyset
 from custody.evidence.requests import ClientOpeningRequest
 from custody.evidence.signatures import Signature
+from custody.evidence.trust_root import TrustRoot
 from custody.ledger import queries as ledger
 from custody.openings import operations as openings
+from custody.openings import queries as openings_of
 from custody.restore.queries import require_normal
 from custody.trust.assets import known_assets
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
-from custody.vaults.model import POOL
 
 router = APIRouter(prefix="/v1")
 
 
 @router.get("/keysets")
 def keysets(call: AsReader) -> Response:
-    """The keysets of the trust root, each with the next branch nobody has or has asked for."""
-    found = call.trusting(lambda unit, trust: [_keyset(unit.session, keyset) for keyset in trust.root.keysets])
+    """The keysets of the trust root, each with the next branch nobody has or has asked for.
+
+    Openings are taken for a chain's newest keyset alone.
+    """
+    found = call.trusting(lambda unit, trust: _keysets(unit.session, trust.root))
     return JSONResponse({"keysets": found})
 
 
@@ -74,7 +77,7 @@ def one(call: AsReader, client: str) -> Response:
 
 
 @router.post("/clients/{client}/addresses")
-def new_address(call: AsRequester, client: str, chain: str | None = None) -> Response:
+def new_address(call: AsRequesterOrOperator, client: str, chain: str | None = None) -> Response:
     """Hand the client its next deposit address on a chain: 201; 503 while the stock is being filled.
 
     ``chain`` is a short name or CAIP-2 id; it may be left out for a client who is on one chain alone.
@@ -97,20 +100,19 @@ def client_deposits(call: AsReader, client: str) -> Response:
     return JSONResponse({"deposits": call.unit(work)})
 
 
-def _keyset(session: Session, keyset: Keyset) -> dict[str, Any]:
-    opened = [vault for vault in vaults.every(session) if vault.keyset == keyset.id]
-    asked = [
-        filed.intent.vault.branch
-        for filed in intents.waiting(session)
-        if filed.intent.kind == ClientOpeningRequest.kind and filed.intent.vault.keyset == keyset.id
-    ]
+def _keysets(session: Session, root: TrustRoot) -> list[dict[str, Any]]:
+    return [_keyset(session, keyset, root.newest_keyset(keyset.chain)) for keyset in root.keysets]
+
+
+def _keyset(session: Session, keyset: Keyset, newest: Keyset | None) -> dict[str, Any]:
     return {
         "id": keyset.id,
         "chain": keyset.chain,
+        "is_newest": keyset == newest,
         "threshold": keyset.threshold,
         "cosigners": [cosigner.id for cosigner in keyset.cosigners],
-        "next_branch": max([vault.branch for vault in opened] + asked, default=-1) + 1,
-        "pools": sorted(vault.branch for vault in opened if vault.kind == POOL),
+        "next_branch": openings_of.next_branch(session, keyset=keyset.id),
+        "pools": openings_of.pools(session, keyset=keyset.id),
     }
 
 

@@ -23,6 +23,7 @@ from custody.kernel.ids import expect_id
 from custody.trust.assets import known_assets
 from custody.trust.operations import InForce
 from custody.withdrawals import operations, queries
+from custody.withdrawals.model import PREFIXES
 from custody.withdrawals.states import State
 
 REPLAYED: Final = {"Idempotency-Replayed": "true"}
@@ -65,7 +66,7 @@ def one(call: AsReader, withdrawal: str) -> Response:
 @router.post("/{withdrawal}/cancel")
 def cancel(call: AsRequesterOrOperator, withdrawal: str) -> Response:
     """Cancel what no cosigner can have signed; doing it again changes nothing."""
-    name = expect_id(withdrawal, "wdr", field="withdrawal")
+    name = expect_id(withdrawal, *PREFIXES, field="withdrawal")
 
     def work(unit: Unit, trust: InForce) -> dict[str, Any]:
         found = operations.cancel(unit.session, withdrawal=name, actor=call.caller.name, now=unit.now)
@@ -77,7 +78,7 @@ def cancel(call: AsRequesterOrOperator, withdrawal: str) -> Response:
 @router.post("/{withdrawal}/replacements")
 def replace(call: AsOperator, withdrawal: str, body: Body) -> Response:
     """Ask for a replacement at a higher fee rate, in its chain's words, of a payment that is stuck: 202."""
-    name = expect_id(withdrawal, "wdr", field="withdrawal")
+    name = expect_id(withdrawal, *PREFIXES, field="withdrawal")
     words = spending(call.unit(lambda unit: queries.get(unit.session, withdrawal=name)).chain).fee_rate
     found = json_object(body, words.field)
     rate = fields.whole_number(found[words.field], field=words.field, low=1, high=words.highest)
@@ -121,7 +122,7 @@ def _request(
 
 
 def _shown(call: Call, withdrawal: str) -> dict[str, Any]:
-    name = expect_id(withdrawal, "wdr", field="withdrawal")
+    name = expect_id(withdrawal, *PREFIXES, field="withdrawal")
 
     def work(unit: Unit, trust: InForce) -> dict[str, Any]:
         found = queries.get(unit.session, withdrawal=name)

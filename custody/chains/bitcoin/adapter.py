@@ -35,7 +35,7 @@ from custody.chains.port import (
     TransactionNotFound,
     WrongNetwork,
 )
-from custody.chains.spending import Candidates, Plan, SpendRules
+from custody.chains.spending import Candidates, Plan, Shares, SpendRules
 from custody.kernel.errors import InvalidInput
 
 SCRIPTS_PER_SCAN: Final = 200_000
@@ -197,6 +197,12 @@ class BitcoinAdapter:
     def plan(self, candidates: Candidates, *, rules: SpendRules, fee_rate: int | None = None) -> Plan:
         """Coins, fee and the transactions that made the coins; see ``planning.plan``."""
         return planning.plan(self, candidates, rules=rules, fee_rate=fee_rate)
+
+    def share(
+        self, candidates: Candidates, *, rules: SpendRules, most_inputs: int, fee_rate: int | None = None
+    ) -> Shares:
+        """How to empty the vault; see ``planning.share``."""
+        return planning.share(self, candidates, rules=rules, most_inputs=most_inputs, fee_rate=fee_rate)
 
     def broadcast(self, raw: bytes) -> BroadcastOutcome:
         """Send and say what is known. A transaction the node held before, waiting or confirmed, is ``ALREADY_KNOWN``.

@@ -15,7 +15,7 @@ from custody.chains.bitcoin.offline.members import MemberKey, parse_member
 from custody.chains.bitcoin.offline.network import Network, network
 from custody.chains.bitcoin.offline.wallet_files import WalletFile, write_wallet_file
 from custody.chains.bitcoin.second_address import derive_independently
-from custody.evidence.keysets import Keyset
+from custody.evidence.keysets import BRANCHES, Keyset, KeysetCosigner
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
 
@@ -128,6 +128,13 @@ class BitcoinAddressing:
                 raise KeysetRefused(f"cosigner {cosigner.id}'s point is not its key's", field="keyset.cosigners")
         if open_descriptor(threshold=keyset.threshold, keys=keys, layout=keyset.layout) != keyset.descriptor:
             raise KeysetRefused("the descriptor is not what its account keys give", field="keyset.descriptor")
+
+    def keyset_descriptor(self, members: Sequence[KeysetCosigner], *, threshold: int, layout: str = BRANCHES) -> str:
+        """The open descriptor of these members' keys, in their order. Raises ``InvalidInput``."""
+        keys = [
+            parse_member(member.account_key, network=self.network, field=f"keyset.{member.id}") for member in members
+        ]
+        return open_descriptor(threshold=threshold, keys=keys, layout=layout)
 
     def source(self, keyset: Keyset, *, branch: int) -> DescriptorSource:
         """The branch's descriptor, made once per process for equal keysets."""

@@ -49,14 +49,16 @@ def select(
     caps: FeeCaps,
     ceiling_sat: int | None = None,
     required: Sequence[Coin] = (),
+    is_bare: bool = False,
 ) -> Selection:
     """The cheapest funding found among: an exact match without change, one coin, the largest coins first.
 
     Every coin of ``required`` is spent, first and in order. Of ``coins`` only confirmed ones worth more than their
-    own input costs at this rate are (P-021). Change too small to be relayed or to be worth spending becomes fee.
-    Raises ``FeeOverCap`` when only the caps stand in the way, else ``NothingFree``.
+    own input costs at this rate are (P-021). Change too small to be relayed or to be worth spending becomes fee; with
+    ``is_bare`` whatever stays below every cap does. Raises ``FeeOverCap`` when only the caps stand in the way, else
+    ``NothingFree``.
     """
-    plan = plan_spend(payments, fee_rate_sat_kvb, threshold, members, change_script, caps, ceiling_sat)
+    plan = plan_spend(payments, fee_rate_sat_kvb, threshold, members, change_script, caps, ceiling_sat, is_bare=is_bare)
     spendable = plan.economic(coins, besides=required)
     passing, refusal = _sift(plan, _input_sets(plan, tuple(distinct(required)), spendable))
     if passing:

@@ -7,10 +7,11 @@ from typing import Protocol
 
 from custody.chains.bitcoin import fees
 from custody.chains.bitcoin.coin_selection import Attempt, Coin, Payment, Selection, bump, select
+from custody.chains.bitcoin.emptying import emptied
 from custody.chains.bitcoin.offline.script import p2wsh_script
 from custody.chains.bitcoin.terms import BitcoinTerms, over_cap, terms_of
 from custody.chains.port import NodeStatus
-from custody.chains.spending import Candidates, Earlier, Input, Plan, SpendRules
+from custody.chains.spending import Candidates, Earlier, Input, Plan, Shares, SpendRules
 from custody.chains.spending import Coin as PlacedCoin
 
 CHANGE_SHAPE = p2wsh_script(b"")
@@ -44,6 +45,27 @@ def plan(node: PlanningNode, candidates: Candidates, *, rules: SpendRules, fee_r
     return Plan(candidates.order, coins, selection.change_sat, selection.vsize, proofs)
 
 
+def share(
+    node: PlanningNode, candidates: Candidates, *, rules: SpendRules, most_inputs: int, fee_rate: int | None
+) -> Shares:
+    """How to empty the vault in payments of at most so many coins. ``fee_rate`` as in ``plan``.
+
+    Raises ``NodeNotReady``.
+    """
+    terms = terms_of(rules)
+    node.require_ready()
+    return emptied(
+        [_coin(placed) for placed in candidates.coins],
+        most_sat=candidates.order.units,
+        most_inputs=most_inputs,
+        rate_sat_kvb=fee_rate if fee_rate is not None else _estimate(node, terms),
+        threshold=candidates.keyset.threshold,
+        members=len(candidates.keyset.cosigners),
+        script=CHANGE_SHAPE,
+        caps=terms.caps,
+    )
+
+
 def coins_of(inputs: Iterable[Input]) -> tuple[PlacedCoin, ...]:
     """The inputs, which are coins on this chain. Raises ``TypeError`` where one is not."""
     found = tuple(inputs)
@@ -73,6 +95,7 @@ def _fresh(candidates: Candidates, terms: BitcoinTerms, rate: int) -> Selection:
         change_script=CHANGE_SHAPE,
         caps=terms.caps,
         ceiling_sat=candidates.order.ceiling_units,
+        is_bare=candidates.order.leaves_nothing,
     )
 
 

@@ -77,6 +77,8 @@ class SpendPlan:
     descendant_fees_sat: int
     paid_sat: int
     input_vsize: int
+    is_bare: bool = False
+    """Whether change is only made where the fee would pass a cap without."""
 
     def vsize(self, inputs: int, *, change: bool) -> int:
         """Virtual bytes with so many inputs, the payments, and change or none."""
@@ -118,7 +120,7 @@ class SpendPlan:
     def arrangements(self, inputs: tuple[Coin, ...]) -> Iterator[Selection]:
         """These inputs with change and without, the better way first; nothing when they do not suffice."""
         bare, changed = self._arranged(inputs, change=False), self._arranged(inputs, change=True)
-        worthwhile = changed is not None and (changed.change_sat or 0) > self.upkeep_sat
+        worthwhile = changed is not None and not self.is_bare and (changed.change_sat or 0) > self.upkeep_sat
         for selection in (changed, bare) if worthwhile else (bare, changed):
             if selection is not None:
                 yield selection
@@ -166,6 +168,7 @@ def plan_spend(
     *,
     replaced: tuple[Attempt, ...] = (),
     descendant_fees_sat: int = 0,
+    is_bare: bool = False,
 ) -> SpendPlan:
     """The plan for these terms. Raises ``ValueError`` when nobody is paid, nothing, or at no rate."""
     if not payments or any(amount_sat <= 0 for _, amount_sat in payments):
@@ -184,6 +187,7 @@ def plan_spend(
         descendant_fees_sat=descendant_fees_sat,
         paid_sat=sum(amount_sat for _, amount_sat in payments),
         input_vsize=_input_vsize(threshold, members),
+        is_bare=is_bare,
     )
 
 

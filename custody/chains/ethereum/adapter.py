@@ -15,7 +15,7 @@ from custody.chains.addressing import Rules, Series
 from custody.chains.carrying import Market, Prospect, Standing
 from custody.chains.ethereum import planning
 from custody.chains.ethereum.addressing import SafeSource
-from custody.chains.ethereum.answers import read_bytes, read_number, read_sent
+from custody.chains.ethereum.answers import read_bytes, read_number, read_sent, says_known, says_rejected
 from custody.chains.ethereum.configuration import SafeConfiguration, SafeStorage
 from custody.chains.ethereum.holdings import Balances, TokenSilent, Way, best_way
 from custody.chains.ethereum.node import Node, RawBlock
@@ -51,20 +51,15 @@ from custody.chains.port import (
     TransactionNotFound,
     WrongNetwork,
 )
-from custody.chains.spending import Candidates, Plan, SpendRules
+from custody.chains.spending import Candidates, Plan, Shares, SpendRules
 from custody.kernel.errors import InvalidInput
 
 ADDRESS_BYTES: Final = 20
 
 _HASH: Final = re.compile(r"0x[0-9a-f]{64}", re.ASCII)
 _TOKEN: Final = re.compile(r"/erc20:(0x[0-9a-fA-F]{40})", re.ASCII)
-_KNOWN_WORDS: Final = ("already known", "already imported", "known transaction", "alreadyknown")
 _FAILED_WORDS: Final = ("revert", "insufficient", "invalid opcode", "out of gas", "stack", "outoffund")
 """A call failed by itself, in the words of any node."""
-_REJECTED_WORDS: Final = (
-    "underpriced", "insufficient funds", "intrinsic gas", "exceeds block gas limit", "fee cap", "max fee per gas",
-    "tip higher", "invalid sender", "invalid chain", "decode", "rlp", "signature", "oversized", "gas limit too high",
-)  # fmt: skip
 
 
 class EthereumAdapter:
@@ -361,6 +356,14 @@ class EthereumAdapter:
         del rules, fee_rate
         return planning.plan(self, self._network, candidates)
 
+    def share(
+        self, candidates: Candidates, *, rules: SpendRules, most_inputs: int, fee_rate: int | None = None
+    ) -> Shares:
+        """One payment for each Safe that has anything, its gas at what the market asks; see ``planning.share``."""
+        del most_inputs
+        self.require_ready()
+        return planning.share(candidates, terms=rules.terms, rate=fee_rate or self.market().likely)
+
     def nonce_of(self, safe: str, *, block_hash: str) -> int:
         """The nonce of a Safe's next SafeTx by its storage, 0 before it is there. Raises ``NodeNotReady`` where two
         nodes differ.
@@ -426,14 +429,12 @@ class EthereumAdapter:
         return self._relaying.held_at(checksum_address(locator), height=height)
 
     def _refused(self, txid: str, reason: str) -> BroadcastOutcome:
-        said = reason.lower()
         try:
-            if any(word in said for word in _KNOWN_WORDS) or self._knows(txid):
+            if says_known(reason) or self._knows(txid):
                 return BroadcastOutcome(BroadcastResult.ALREADY_KNOWN, reason)
         except (NodeUnavailable, NodeRefused):
             return BroadcastOutcome(BroadcastResult.UNKNOWN, reason)
-        is_rejected = any(word in said for word in _REJECTED_WORDS)
-        return BroadcastOutcome(BroadcastResult.REJECTED if is_rejected else BroadcastResult.UNKNOWN, reason)
+        return BroadcastOutcome(BroadcastResult.REJECTED if says_rejected(reason) else BroadcastResult.UNKNOWN, reason)
 
     def _knows(self, txid: str) -> bool:
         return self._node.rpc.call("eth_getTransactionByHash", txid) is not None

@@ -16,7 +16,7 @@ from custody.chains.ethereum.offline.ecdsa import address_of_key
 from custody.chains.ethereum.offline.network import Network, network
 from custody.chains.ethereum.offline.proxy import Safes, SafeSetup, expect_name, salt_nonce
 from custody.chains.ethereum.second_address import second_address, second_salt_nonce
-from custody.evidence.keysets import BRANCHES, Keyset
+from custody.evidence.keysets import BRANCHES, Keyset, KeysetCosigner
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
 
@@ -163,6 +163,13 @@ class EthereumAddressing:
             raise KeysetRefused("two cosigners share one address", field="keyset.cosigners")
         if safe_descriptor(SafeSetup.of([key.address for key in keys], keyset.threshold)) != keyset.descriptor:
             raise KeysetRefused("the descriptor is not what its accounts give", field="keyset.descriptor")
+
+    def keyset_descriptor(self, members: Sequence[KeysetCosigner], *, threshold: int, layout: str = BRANCHES) -> str:
+        """The owners and threshold of every Safe of these members. Raises ``InvalidInput``."""
+        if layout != BRANCHES:
+            raise InvalidInput(f"Safes have no layout; accepted is {BRANCHES}", field="keyset.layout")
+        keys = [AccountKey.parse(member.account_key, field=f"keyset.{member.id}") for member in members]
+        return safe_descriptor(SafeSetup.of([key.address for key in keys], threshold))
 
     def source(self, keyset: Keyset, *, branch: int) -> SafeSource:
         """The keyset's Safes, made once per process for equal keysets; check the keyset first.

@@ -280,3 +280,20 @@ def _of_all(found: Mapping[str, Sequence[Frame]], header: Header) -> dict[str, t
     if set(found) != {sent.txid for sent in header.transactions}:
         return None
     return {txid: tuple(frames) for txid, frames in found.items()}
+
+
+def says_known(reason: str) -> bool:
+    """Whether these are a node's words for a transaction it has already."""
+    return any(word in reason.lower() for word in _KNOWN_WORDS)
+
+
+def says_rejected(reason: str) -> bool:
+    """Whether these are a node's words for a transaction it does not take."""
+    return any(word in reason.lower() for word in _REJECTED_WORDS)
+
+
+_KNOWN_WORDS: Final = ("already known", "already imported", "known transaction", "alreadyknown")
+_REJECTED_WORDS: Final = (
+    "underpriced", "insufficient funds", "intrinsic gas", "exceeds block gas limit", "fee cap", "max fee per gas",
+    "tip higher", "invalid sender", "invalid chain", "decode", "rlp", "signature", "oversized", "gas limit too high",
+)  # fmt: skip

@@ -19,9 +19,13 @@ from custody.chains.spending import (
     Account,
     Candidates,
     CannotReplace,
+    FeeOverCap,
     NothingFree,
     Order,
     Plan,
+    Share,
+    Shares,
+    Terms,
     Turn,
     TurnTaken,
     WouldFail,
@@ -80,6 +84,8 @@ def plan(node: PlanningNode, network: Network, candidates: Candidates) -> Plan:
 def choose(accounts: Sequence[Account], order: Order, network: Network) -> Account:
     """The account that pays: the first index that covers the order alone, of several the one with least to spare.
 
+    An order that is to leave nothing waits for the one account of all that has least to spare.
+
     Raises ``NothingFree`` where none covers it, ``TurnTaken`` where every one that does has a turn under way.
     """
     covering = [account for account in accounts if account.units >= order.units]
@@ -93,11 +99,35 @@ def choose(accounts: Sequence[Account], order: Order, network: Network) -> Accou
             asset=order.asset,
             chain=network.chain,
         )
+    if order.leaves_nothing:
+        covering = [min(covering, key=lambda account: (account.units - order.units, account.index, account.address))]
     free = [account for account in covering if not account.busy]
     if not free:
         taken = _turn_of(covering[0])
         raise TurnTaken(f"turn {taken.number} of {taken.account} is not over", claim=taken.claim, chain=network.chain)
     return min(free, key=lambda account: (account.index, account.units, account.address))
+
+
+def share(candidates: Candidates, *, terms: Terms, rate: int) -> Shares:
+    """One payment for each account that is free and has anything: all of it, as far as the order's units go.
+
+    ``rate`` is wei per gas. What one costs is the payer's; an account that is not worth a cap's share of it is left.
+    """
+    order, found, left_units = candidates.order, [], 0
+    rest, fee = order.units, max(GAS * rate, 1)
+    native = not order.asset.startswith(f"{order.chain}/erc20:")
+    for account in sorted(candidates.accounts, key=lambda each: (-each.units, each.address)):
+        units = min(account.units, rest)
+        if not units or account.busy:
+            continue
+        try:
+            terms.check_fee(fee_units=fee, weight=GAS, paid_units=units if native else None, ceiling_units=None)
+        except FeeOverCap:
+            left_units += units
+            continue
+        found.append(Share(units, fee, frozenset({account.address})))
+        rest -= units
+    return Shares(tuple(found), left_units)
 
 
 def call_of(order: Order, network: Network, *, nonce: int) -> SafeTx:

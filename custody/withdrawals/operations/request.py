@@ -31,7 +31,7 @@ from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
 from custody.windows import operations as windows
 from custody.withdrawals import queries
-from custody.withdrawals.model import Withdrawal
+from custody.withdrawals.model import PREFIXES, Withdrawal
 from custody.withdrawals.operations.moving import move
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import WithdrawalRow
@@ -197,7 +197,7 @@ def _row(intent: Intent, vault: Vault, destination: Destination, decision: Decis
     request = intent.request
     assert isinstance(request, WithdrawalRequest | SweepRequest)
     return WithdrawalRow(
-        id=new_id("wdr" if intent.kind == WithdrawalRequest.kind else "swp", now),
+        id=new_id(PREFIXES[0] if intent.kind == WithdrawalRequest.kind else PREFIXES[1], now),
         digest=intent.digest,
         kind=intent.kind,
         client_id=request.client,

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custody.chains.ethereum.offline.safe_tx import SafeTx
-from custody.chains.ethereum.planning import TurnUnknown, choose, plan
+from custody.chains.ethereum.planning import GAS, TurnUnknown, choose, plan, share
+from custody.chains.ethereum.terms import EthereumTerms
 from custody.chains.port import NodeStatus, NodeUnavailable
 from custody.chains.spending import (
     Account,
@@ -81,6 +82,28 @@ def test_chooses_the_first_that_covers_and_is_free(found: list[Account]) -> None
         assert chosen in free
         assert chosen.index == min(item.index for item in free)
         assert chosen.units == min(item.units for item in free if item.index == chosen.index)
+
+
+def test_what_is_to_leave_nothing_waits_for_the_account_it_empties() -> None:
+    order = replace(ORDER, leaves_nothing=True)
+    rich, exact = replace(ACCOUNT, units=900), replace(ACCOUNT, index=3, address=PAYEE)
+    assert choose([rich, exact], ORDER, ANVIL) == rich
+    assert choose([rich, exact], order, ANVIL) == exact
+    with pytest.raises(TurnTaken):
+        choose([rich, replace(exact, busy=True)], order, ANVIL)
+
+
+def test_shares_a_vault_by_its_free_accounts_up_to_what_may_leave() -> None:
+    found = [
+        replace(ACCOUNT, address=f"0x{place:040x}", units=units, busy=busy)
+        for place, (units, busy) in enumerate([(500, False), (900, False), (700, True), (0, False)])
+    ]
+    terms = EthereumTerms(absolute_wei=10**17, rate_wei_gas=10**12, share_bps=10_000)
+    tokens = replace(ORDER, asset=token_id(TOKEN), units=1_200)
+    shares = share(candidates(tokens, *found), terms=terms, rate=7).shares
+    assert [(each.units, each.fee_units, len(each.takes)) for each in shares] == [(900, 7 * GAS, 1), (300, 7 * GAS, 1)]
+    ether = share(candidates(replace(ORDER, units=2_000), *found), terms=terms, rate=7)
+    assert (ether.shares, ether.left_units) == ((), 1_400), "less than the gas of moving it is left"
 
 
 def test_takes_the_next_turn_of_one_account() -> None:

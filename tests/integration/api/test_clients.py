@@ -98,6 +98,7 @@ def test_names_the_keysets_and_the_next_free_branch(house: House, call_as: As) -
             {
                 "id": KEYSET,
                 "chain": house.runtime.only.chain,
+                "is_newest": True,
                 "threshold": 2,
                 "cosigners": ["north", "south", "east"],
                 "next_branch": 10,

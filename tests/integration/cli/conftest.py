@@ -6,7 +6,8 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from config import settings as configuration
 from custody import bootstrap
 from custody.api.app import application
 from custody.api.auth import Callers
+from custody.bootstrap import Runtime
 from custody.cli.exits import run
 from custody.cli.main import app
 from demo.child import free_port
@@ -71,6 +73,12 @@ def command(
     }.items():
         monkeypatch.setenv(name, value)
 
+    return running(capsys)
+
+
+def running(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs commands, and keeps what they say."""
+
     def act(*arguments: str) -> Answer:
         capsys.readouterr()
         code = run(app, list(arguments))
@@ -104,6 +112,16 @@ def _quiet_afterwards() -> Iterator[None]:
 @pytest.fixture
 def api(command: Command, tokens: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The API, served by a thread of ours; its address."""
+    runtime = bootstrap.assemble(configuration.load())
+    with served(runtime, tokens, tmp_path) as port:
+        monkeypatch.setenv("CUSTODY_API_PORT", str(port))
+        yield f"http://127.0.0.1:{port}"
+    runtime.database.dispose()
+
+
+@contextmanager
+def served(runtime: Runtime, tokens: Mapping[str, str], folder: Path) -> Iterator[int]:
+    """The API of ``runtime`` in a thread, for callers by their token files; its port."""
     callers = [
         {
             "name": name,
@@ -112,20 +130,17 @@ def api(command: Command, tokens: dict[str, str], tmp_path: Path, monkeypatch: p
         }
         for name, path in tokens.items()
     ]
-    file = tmp_path / "callers.json"
+    file = folder / "callers.json"
     file.write_text(json.dumps({"callers": callers}))
     port = free_port()
-    monkeypatch.setenv("CUSTODY_API_PORT", str(port))
     # A test's captured streams close before the server's last line.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
-    runtime = bootstrap.assemble(configuration.load())
     server = uvicorn.Server(
         uvicorn.Config(application(runtime, Callers.load(file)), host="127.0.0.1", port=port, log_config=None)
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_until(lambda: server.started)
-    yield f"http://127.0.0.1:{port}"
+    yield port
     server.should_exit = True
     thread.join(timeout=10)
-    runtime.database.dispose()

@@ -11,7 +11,9 @@ from tests.support.road import Road
 from tests.support.roads import road
 from tests.support.servers import FreshDatabase
 
-__all__ = ["backup", "road"]
+__all__ = ["Backup", "backup", "road"]
+
+Backup = Callable[[], FreshDatabase]
 
 
 @pytest.fixture

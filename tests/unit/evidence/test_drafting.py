@@ -12,13 +12,16 @@ import pytest
 
 from custody.cli.exits import run
 from custody.cli.main import app
+from custody.cosigner.enrolment import consent, key_record
 from custody.evidence.drafting import draft, with_operator, without_key, without_operator
-from custody.evidence.proposals import Proposal
+from custody.evidence.proposals import Proposal, check_proposed
 from custody.evidence.requests import RuleChange, parse_request, request_message
 from custody.evidence.signatures import Signature, public_half
 from custody.evidence.succession import SuccessionRefused
+from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import InvalidInput
-from tests.cosigner.builders import DEMO_POLICY, NOW, World, key_id, person_key
+from tests.cosigner.builders import DEMO_POLICY, NOW, World, cosigner_key, key_id, person_key
+from tests.support.rotating import keyset_of
 from tests.support.versions import relaxed
 
 ROOT = replace(World().root, cooling_seconds=3_600)
@@ -81,3 +84,30 @@ def test_the_command_writes_what_the_api_takes(tmp_path: Path, monkeypatch: pyte
     assert request.root == Proposal.parse(body["attachments"]).root.hash
     signature = Signature.parse(body["signature"], field="signature")
     assert public_half(person_key("alice"), "alice-1").verifies(request_message(request), signature.signature)
+
+
+def test_a_keyset_is_drafted_signed_by_its_cosigners_and_drafted_again_to_the_letter(tmp_path: Path) -> None:
+    later = keyset_of(("north", "south", "west"))
+    files = {name: tmp_path / name for name in ("root", "policy", "keyset", "first", "second")}
+    files["root"].write_text(json.dumps(World().signed_root.to_json()))
+    files["policy"].write_text(DEMO_POLICY)
+    files["keyset"].write_text(json.dumps(later.to_json()))
+    words = ["trust", "propose", "keyset_change", "--root", str(files["root"]), "--policy", str(files["policy"])]
+    words += ["--add-keyset", str(files["keyset"]), "--purpose", "east leaves", "--as", "alice"]
+    assert run(app, [*words, "--out", str(files["first"])]) == 0
+    root = TrustRoot.parse(json.loads(files["first"].read_text())["attachments"]["root"])
+    records = [key_record(cosigner_key(name)) for name in ("north", "south", "east", "west")]
+    answers = []
+    for name in ("north", "south", "west"):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(consent(cosigner_key(name), root, records)))
+        answers += ["--answer", str(path)]
+    stale = run(app, [*words, *answers, "--out", str(tmp_path / "stale")])
+    assert stale != 0, "another moment is another version, which nobody signed"
+    assert run(app, [*words, *answers, "--again", str(files["first"]), "--out", str(files["second"])]) == 0
+    done = json.loads(files["second"].read_text())
+    assert done["attachments"]["root"] == root.to_json()
+    proposal = Proposal.parse(done["attachments"])
+    request = parse_request(done["request"])
+    assert isinstance(request, RuleChange)
+    check_proposed(World().root, request, proposal, policy_before=DEMO_POLICY)

@@ -1,0 +1,1 @@
+"""Rotation: what is still under older keysets, and how it gets to the newest by sweeps in the normal queue."""
