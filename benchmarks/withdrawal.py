@@ -80,13 +80,13 @@ INSERT INTO withdrawals SELECT 'wdr_' || lpad(n::text, 26, '0'), 'old ' || n, 'c
 INSERT INTO attempts SELECT 'att_' || lpad(n::text, 26, '0'), 'wdr_' || lpad(n::text, 26, '0'), 1, '{chain}',
   '{keyset}/' || n, '[]', NULL, '', 'old ' || n, 500, 200, 'confirmed', '', now(), now(), -1000
 FROM generate_series({first}, {last}) n;
-INSERT INTO approvals (digest, approver, verdict, nonce, document, given_at)
-SELECT 'old ' || n, person, 'approve', 'old ' || n, '{{}}', now()
+INSERT INTO approvals (digest, approver, verdict, nonce, document, given_at, not_after)
+SELECT 'old ' || n, person, 'approve', 'old ' || n, '{{}}', now(), now()
 FROM generate_series({first}, {last}) n, unnest(ARRAY['alice', 'bob']) person;
 INSERT INTO withdrawal_transitions SELECT 'wdr_' || lpad(n::text, 26, '0'), step, '', '', '', '', now()
 FROM generate_series({first}, {last}) n, generate_series(1, 7) step;
 INSERT INTO bundles SELECT 'bnd_' || lpad(n::text, 26, '0'), 'att_' || lpad(n::text, 26, '0'), '{keyset}',
-  '{keyset}/' || n, 2, 3, '{{}}', '', '[]', 'complete', '', 'old ' || n, now(), now()
+  '{keyset}/' || n, 2, 3, '{{}}', '', '[]', 'complete', '', 'old ' || n, now(), now(), 1
 FROM generate_series({first}, {last}) n;
 INSERT INTO bundle_deliveries SELECT 'bnd_' || lpad(n::text, 26, '0'), cosigner, now()
 FROM generate_series({first}, {last}) n, unnest(ARRAY['north', 'south']) cosigner;

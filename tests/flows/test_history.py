@@ -26,8 +26,9 @@ DESTINATION = address("always the same")
 OLD = """
 INSERT INTO intents SELECT 'old ' || n, 'withdrawal', '{{}}', '', '{{}}', 'exchange', 'old ' || n, '{client}', '{{}}',
   'approved', now(), NULL, now(), now() FROM generate_series({first}, {last}) n;
-INSERT INTO approvals (digest, approver, verdict, nonce, document, given_at)
-SELECT 'old ' || n, 'alice', 'approve', 'old ' || n, '{{}}', now() FROM generate_series({first}, {last}) n;
+INSERT INTO approvals (digest, approver, verdict, nonce, document, given_at, not_after)
+SELECT 'old ' || n, 'alice', 'approve', 'old ' || n, '{{}}', now(), now()
+FROM generate_series({first}, {last}) n;
 INSERT INTO withdrawals SELECT 'wdr_' || n, 'old ' || n, '{client}', '{vault}', '{chain}', '{asset}', 1000000, 20000,
   '{destination}', '', NULL, 'completed', NULL, '{{}}', now() - interval '2 days', now() - interval '2 days', 500,
   'old ' || n FROM generate_series({first}, {last}) n;
@@ -36,7 +37,7 @@ FROM generate_series({first}, {last}) n, generate_series(1, 7) step;
 INSERT INTO attempts SELECT 'att_' || n, 'wdr_' || n, 1, '{chain}', '{vault}', '[]', NULL, '', 'old ' || n, 500, 200,
   'confirmed', '', now(), now(), -1000 FROM generate_series({first}, {last}) n;
 INSERT INTO bundles SELECT 'bnd_' || n, 'att_' || n, '{keyset}', '{vault}', 2, 3, '{{}}', '', '[]', 'complete', '',
-  'old ' || n, now(), now() FROM generate_series({first}, {last}) n;
+  'old ' || n, now(), now(), 1 FROM generate_series({first}, {last}) n;
 INSERT INTO bundle_answers SELECT 'bnd_' || n, cosigner, 'signed', '[]', NULL, now()
 FROM generate_series({first}, {last}) n, unnest(ARRAY['north', 'south', 'east']) cosigner;
 INSERT INTO addresses (vault_id, change, index, locator, address, state, client_id, seal, derived_at, issued_at)
