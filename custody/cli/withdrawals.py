@@ -9,7 +9,7 @@ import typer
 from custody.cli import house
 from custody.cli.asking import Closing, HoursOption, KeyedOption, Pen, RequesterOption, ask
 from custody.cli.exits import say
-from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm
+from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show, show_fields, show_json, table
 
@@ -109,6 +109,7 @@ def create(
         purpose=purpose,
         **Closing.of(requester, hours, idempotency_key).fields,
     )
+    load_key(key)  # a file that holds no key is said before anything else
     say(f"{where.name} · {paid.id}")
     found = ask(Service(api, token_file), request, Pen(key, key_id, is_agreed=True), path="withdrawals")
     _show_answer(found, chosen)

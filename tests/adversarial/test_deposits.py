@@ -158,26 +158,27 @@ def test_p023_a_late_payment_to_a_closed_client_is_its_own(world: World, databas
 @plays("P-023")
 def test_p023_a_late_payment_to_a_rotated_vault_is_its_clients_own(database: FreshDatabase, chain: Bitcoind) -> None:
     world = World(database.db, chain, newer=make_keyset("kst-newer", called="newer"))
-    vault = world.open("acme", branch=1)
-    paid = world.address("acme", vault)
+    moved = world.open("acme", branch=1, keyset="kst-newer")
     with world.db.unit() as unit:
-        moved = vaults.open_vault(
+        # As it was opened before there was a later keyset.
+        vault = vaults.open_vault(
             unit.session,
-            keyset_id="kst-newer",
+            keyset_id=world.keys.keyset.id,
             branch=1,
             kind="segregated",
             client="acme",
             actor="test",
             now=unit.now,
-        )
-    world.stock(moved.id, 2)
-    fresh = world.address("acme", moved.id)
+        ).id
+    world.stock(vault, 2)
+    paid = world.address("acme", vault)
+    fresh = world.address("acme", moved)
     world.node.send(paid.address, 250_000)
     world.node.send(fresh.address, 350_000)
     world.mine()
     assert {(deposit.vault, deposit.units, deposit.client) for deposit in world.deposits()} == {
         (vault, 250_000, "acme"),
-        (moved.id, 350_000, "acme"),
+        (moved, 350_000, "acme"),
     }
     assert world.available("acme") == 600_000
     world.expect_whole()

@@ -20,6 +20,7 @@ from tests.cosigner.keyholder import DONE
 from tests.integration.vaults.safe_keysets import SafeCosigner, keyset_of
 from tests.support.road import Road, btc
 from tests.support.servers import FreshDatabase
+from tests.support.status import state_status
 from tests.support.tokens import Token, TokenHolder, token
 from tests.support.turns import Turns
 
@@ -91,6 +92,7 @@ def test_an_account_in_a_token_signs_a_withdrawal_of_ether(
     asked = house.ask("acme", 10**18)
     house.settle(cosigners=("cosigner-2",))
 
+    state_status(house.db)
     (document,) = house.give_out("cosigner-1")
     answer = _signed_by_program(holder, document, capsys)
     with house.db.unit() as unit:

@@ -70,6 +70,7 @@ from tests.integration.vaults.safe_keysets import SafeKeyset, make_safe_keyset
 from tests.support import oracle
 from tests.support.evm import Contract
 from tests.support.servers import FreshDatabase
+from tests.support.status import STATUS_SERVICE
 
 SEAL = b"\x09" * 32
 DEPTH = 3
@@ -628,6 +629,7 @@ class Turns:
             requesters=(_person("exchange"),),
             groups={"operators": OPERATORS},
             keysets=(self.keys.keyset,),
+            services=(STATUS_SERVICE,),
             policy_hash=document_hash(POLICY),
         )
         message = bytes.fromhex(root.hash)

@@ -15,7 +15,7 @@ from custody.approvals import asking, queries
 from custody.approvals import operations as approvals
 from custody.approvals.operations import AlreadySpoken, NotWaiting
 from custody.evidence.approvals import ApprovalRefused
-from custody.evidence.requests import OperatorChangeRequest, Request, UnfreezeRequest
+from custody.evidence.requests import FreezeRequest, OperatorChangeRequest, Request, UnfreezeRequest
 from custody.evidence.trust_root import TrustRoot
 from custody.operators.operations import PasskeyRefused
 from custody.trust import operations as trust
@@ -33,6 +33,7 @@ from tests.support.world import House
 PATIENT = DEMO_POLICY + "  - require: a day passes\n    match: {kind: unfreeze}\n    delay: 24h\n"
 _PEOPLE = "[unfreeze, break_resolution, manual_entry]}\n    approvals"
 ONLY_TIME = PATIENT.replace(_PEOPLE, "[break_resolution, manual_entry]}\n    approvals")
+SLOW_STOP = DEMO_POLICY + "  - require: a day passes\n    match: {kind: freeze}\n    delay: 24h\n"
 DORA = World(operators=("alice", "bob", "carol", "dora")).root.operators[3]
 
 
@@ -192,8 +193,10 @@ def test_the_database_itself_refuses_a_second_verdict_and_a_second_use(house: Ho
 
 
 def test_where_only_time_is_asked_for_it_passes_and_a_member_may_still_say_no(database: FreshDatabase) -> None:
-    house = passkeys.found(database, policy=ONLY_TIME)
-    asked = ask(house, freeze(house))
+    house = passkeys.found(database, policy=SLOW_STOP)
+    letting_go = freeze(house)
+    stopping = FreezeRequest(**{name: getattr(letting_go, name) for name in FreezeRequest.spelling})
+    asked = ask(house, stopping)
     assert state(house, asked.digest) == "approved"
     assert told(house, asked.digest) == [pytest.approx(86_400)]
     with pytest.raises(NotWaiting):

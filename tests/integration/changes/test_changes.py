@@ -248,11 +248,23 @@ def test_p053_who_was_removed_after_approving_does_not_count_at_signing(road: Ro
     road.check()
 
 
-def test_a_policy_that_now_denies_has_cosigners_say_so(road: Road) -> None:
+NO_MORE = '  - forbid: half a bitcoin\n    match: {kind: withdrawal, amount: {above: "0.4 BTC"}}\n'
+NEVER = DEMO_POLICY.replace("  - forbid: more than 1 BTC", NO_MORE + "  - forbid: more than 1 BTC")
+
+
+def test_a_policy_that_now_denies_asks_no_cosigner(road: Road) -> None:
     asked = on_its_way(road)
-    no_more = '  - forbid: half a bitcoin\n    match: {kind: withdrawal, amount: {above: "0.4 BTC"}}\n'
-    never = DEMO_POLICY.replace("  - forbid: more than 1 BTC", no_more + "  - forbid: more than 1 BTC")
-    change(road, never)
+    change(road, NEVER)
+    assert road.cosign() == []
+    road.settle()
+    assert road.state(asked) == "denied"
+    road.check()
+
+
+def test_a_policy_that_now_denies_what_was_given_out_has_cosigners_say_so(road: Road) -> None:
+    asked = on_its_way(road)
+    assert road.bundles_for("north"), "from now on it may have signed"
+    change(road, NEVER)
     answers = road.cosign()
     assert {type(answer) for answer in answers} == {SignedRefusal}
     road.settle()

@@ -101,18 +101,19 @@ class World:
                     unit.session, keyset=keys.keyset, consents=keys.consents, actor="test", now=unit.now
                 )
 
-    def open(self, client: str, *, branch: int, segregation: str = "segregated") -> str:
+    def open(self, client: str, *, branch: int, segregation: str = "segregated", keyset: str = "") -> str:
         """Open a client and its vault, or its place in the pool, as policy asks; returns the vault's id."""
+        keyset = keyset or self.keys.keyset.id
         with self.db.unit() as unit:
             open_by_policy(
                 unit.session,
                 client=client,
-                keyset=self.keys.keyset.id,
+                keyset=keyset,
                 branch=branch,
                 segregation=segregation,
                 now=unit.now,
             )
-        vault = f"{self.keys.keyset.id}/{branch}"
+        vault = f"{keyset}/{branch}"
         self.stock(vault, 5)
         return vault
 
