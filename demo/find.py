@@ -17,6 +17,7 @@ from pathlib import Path
 from custody.kernel.errors import Unavailable
 
 GET_BITCOIND = Path(__file__).with_name("get-bitcoind.sh")
+GET_CHROMIUM = Path(__file__).with_name("get-chromium.sh")
 GET_SOFTHSM = Path(__file__).with_name("get-softhsm.sh")
 HWI_ENVIRONMENT = Path(__file__).parents[1] / ".hwi"
 EVM_PACKAGES = Path(__file__).parent / "evm" / "node_modules"
@@ -93,6 +94,24 @@ def bitcoind_program(*, fetch: bool = True) -> Path:
 def bitcoind_prefix() -> Path:
     """Where a fetched node is kept between runs and between clones."""
     return _cache() / "custody-bitcoind"
+
+
+def chromium() -> Path:
+    """Chromium: ``$CHROMIUM``, the machine's, else a private copy of Debian's package made now.
+
+    Raises ``MissingComponent``.
+    """
+    named = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if named:
+        if not os.access(named, os.X_OK):
+            raise MissingComponent("CHROMIUM names no program", field="chromium")
+        return Path(named)
+    run = _fetch(GET_CHROMIUM, _cache() / "custody-chromium")
+    if run.returncode:
+        raise _missing(
+            "chromium", _last_line(run), debian="apt install chromium", macos="set CHROMIUM", variable="CHROMIUM"
+        )
+    return Path(run.stdout.strip().splitlines()[-1])
 
 
 def softhsm() -> tuple[Path, Path]:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 from custody.evidence.passkeys import from_base64url
+from demo import find
 from tests.support.passkeys import Passkey
 
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
@@ -38,10 +35,9 @@ _ADVICE = "is missing at least one of the default algorithm identifiers"
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser. Where there is none the test fails in one line; it is never left out."""
-    if not CHROMIUM.exists():
-        pytest.fail(f"Chromium is not at {CHROMIUM}: install the package chromium, or set CHROMIUM", pytrace=False)
+    program = find.chromium()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), headless=True, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=str(program), headless=True, args=list(ARGUMENTS))
         try:
             yield browser
         finally:
