@@ -5,6 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EVM := demo/evm/node_modules/.stamp
+AXE := tests/browser/axe/node_modules/.stamp
 PIP := $(BIN)/pip install -qq --disable-pip-version-check --no-input
 # No package's own scripts run: what is wanted of them is files.
 NPM := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
@@ -16,7 +17,7 @@ help: ## show these targets
 demo: .venv/.stamp $(EVM) ## start the real servers and play the story (ONCE=1: exit instead of staying up)
 	@$(BIN)/python -m demo
 
-test: .venv/.stamp .hwi/.stamp $(EVM) ## run every test, on real Postgres, broker, bitcoind and anvil (ARGS="-k name" to choose)
+test: .venv/.stamp .hwi/.stamp $(EVM) $(AXE) ## run every test, on real Postgres, broker, bitcoind and anvil (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: .venv/.stamp ## format, lint, types, import contracts, compose schema, architecture tests
@@ -70,6 +71,12 @@ $(EVM): demo/evm/package.json demo/evm/package-lock.json
 	command -v npm >/dev/null || { echo "error: npm: $(NO_NPM); or set ANVIL)" >&2; exit 2; }; \
 	(cd demo/evm && $(NPM) >/dev/null) || { echo "error: npm: the locked anvil could not be installed; or set ANVIL" >&2; exit 2; }; \
 	touch $@
+
+# The accessibility checker is one script; the tests put it into the console's pages.
+$(AXE): tests/browser/axe/package.json tests/browser/axe/package-lock.json
+	@command -v npm >/dev/null || { echo "error: npm: $(NO_NPM))" >&2; exit 2; }
+	@(cd tests/browser/axe && $(NPM) >/dev/null) || { echo "error: npm: the locked axe-core could not be installed" >&2; exit 2; }
+	@touch $@
 
 # embit comes as source: without the locked build tools and --no-build-isolation, pip would fetch an unlocked one.
 .venv/.stamp: requirements/build.txt requirements/dev.txt pyproject.toml

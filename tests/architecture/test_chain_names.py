@@ -29,7 +29,7 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 # Formats that others sign or read, and names of settings: they keep their words.
 ON_THE_WIRE: Mapping[str, set[str]] = {
-    "custody/api/views.py": {"vout", "vsize"},
+    "custody/views/objects.py": {"vout", "vsize"},
     "custody/cli/withdrawals.py": {"vsize"},
     "custody/evidence/bundle.py": {"bitcoin", "bip122", "psbt", "eip155", "safe_tx"},
 }

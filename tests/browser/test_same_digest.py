@@ -17,7 +17,6 @@ from starlette.testclient import TestClient
 from custody.api.app import application
 from custody.api.auth import Callers
 from custody.api.console import pages
-from custody.api.views import intent_view
 from custody.approvals import operations as approvals
 from custody.approvals import queries
 from custody.cosigner.answering import Desk, Signed
@@ -29,6 +28,7 @@ from custody.evidence.passkeys import Console
 from custody.evidence.proven import ProvenIntent
 from custody.trust import operations as trust
 from custody.trust.assets import known_assets
+from custody.views.objects import intent_view
 from demo.child import free_port
 from policies.engine import evaluate
 from policies.facts import Facts, nothing_used

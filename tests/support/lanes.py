@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
 from custody.addresses.stocking import fill_stock
-from custody.api.views import attempt_view
 from custody.approvals import operations as approvals
 from custody.chains import spending as port
 from custody.chains.carrying import PayerKey, PayerRules
@@ -52,6 +51,7 @@ from custody.spends import queries as spends
 from custody.spends.tables import AttemptRow
 from custody.trust import operations as trust
 from custody.vaults import operations as vaults
+from custody.views.objects import attempt_view
 from demo.servers import Anvil
 from policies.document import document_hash
 from tests.cosigner.builders import DEMO_POLICY, approval, key_id, person_key

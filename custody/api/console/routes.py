@@ -25,7 +25,6 @@ from custody.api.console.door import (
     sign_out,
 )
 from custody.api.problems import Unauthenticated
-from custody.api.standing import whole_intent
 from custody.approvals import operations as approvals
 from custody.approvals import passkeys, queries
 from custody.db import Unit
@@ -37,6 +36,7 @@ from custody.operators import library
 from custody.operators import operations as operators
 from custody.operators import queries as known
 from custody.trust.operations import InForce
+from custody.views.standing import whole_intent
 
 router = APIRouter(prefix="/console")
 

@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 from custody.api.body import Body, BundleBody, any_json, json_object
 from custody.api.call import AsCosigner, Call
 from custody.api.problems import RoleRefused
-from custody.api.views import answer_view
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.bundle import HandedIn, Refusal, answer_field
@@ -23,6 +22,7 @@ from custody.restore.queries import require_normal
 from custody.signing import operations, queries
 from custody.signing.operations import Answer
 from custody.trust.operations import InForce
+from custody.views.objects import answer_view
 from custody.withdrawals import operations as withdrawals
 
 router = APIRouter(prefix="/v1/bundles")

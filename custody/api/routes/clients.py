@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 from custody.addresses import operations as addresses
 from custody.addresses import queries as address_queries
 from custody.addresses.model import DepositAddress
-from custody.api import views
 from custody.api.body import Body, json_object
 from custody.api.call import AsReader, AsRequester, AsRequesterOrOperator, Call
 from custody.clients import queries
@@ -29,6 +28,7 @@ from custody.restore.queries import require_normal
 from custody.trust.assets import known_assets
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
+from custody.views import objects as views
 
 router = APIRouter(prefix="/v1")
 

@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 from custody.api.asking import Enquiry, ask, look
 from custody.api.body import AskingBody, Body, any_json, json_object
 from custody.api.call import AsOperator, AsReader, AsRequesterOrOperator, Call
-from custody.api.standing import whole_intent
 from custody.approvals import operations, queries
 from custody.approvals.asking import Asked
 from custody.db import Unit
@@ -21,6 +20,7 @@ from custody.evidence.requests import parse_request
 from custody.evidence.signatures import Signature
 from custody.kernel.crash import crash_point
 from custody.trust.operations import InForce
+from custody.views.standing import whole_intent
 
 REPLAYED: Final = {"Idempotency-Replayed": "true"}
 

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
 
 from custody.api.call import AsReader
-from custody.api.views import money, withdrawal_view
 from custody.bootstrap import Runtime
 from custody.chains.registry import spending
 from custody.evidence import fields
@@ -18,6 +17,7 @@ from custody.rotation.model import Left, Opening, RotationPlan, Standing, Step
 from custody.rotation.planning import Means, plan
 from custody.rotation.queries import read, unfinished
 from custody.trust.assets import KnownAssets, known_assets
+from custody.views.objects import money, withdrawal_view
 
 INPUTS: Final = 50
 """Coins in one sweep, where nobody says: a transaction that any node relays and every cosigner can read."""

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse
 
 from custody.api.call import AsReader, Call
-from custody.api.views import asset_view, vault_view
 from custody.audit import queries as audit
 from custody.bootstrap import Runtime, ServedChain
 from custody.deposits import queries as deposits
@@ -20,6 +19,7 @@ from custody.ledger import queries as ledger
 from custody.movements import queries as movements
 from custody.trust.assets import assets_of
 from custody.vaults import queries as vaults
+from custody.views.objects import asset_view, vault_view
 
 router = APIRouter()
 

@@ -11,8 +11,6 @@ from starlette.responses import JSONResponse
 from custody.api.asking import look_at_destination, note_seen
 from custody.api.body import Body, json_object
 from custody.api.call import AsOperator, AsReader, AsRequester, AsRequesterOrOperator, Call
-from custody.api.standing import whole_withdrawal
-from custody.api.views import withdrawal_view
 from custody.chains.registry import spending
 from custody.db import Unit
 from custody.evidence import fields
@@ -22,6 +20,8 @@ from custody.kernel.crash import crash_point
 from custody.kernel.ids import expect_id
 from custody.trust.assets import known_assets
 from custody.trust.operations import InForce
+from custody.views.objects import withdrawal_view
+from custody.views.standing import whole_withdrawal
 from custody.withdrawals import operations, queries
 from custody.withdrawals.model import PREFIXES
 from custody.withdrawals.states import State

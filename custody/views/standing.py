@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from custody.api import views
 from custody.approvals import queries as intents
 from custody.approvals.queries import FiledIntent
 from custody.evidence.trust_root import TrustRoot
@@ -17,6 +16,7 @@ from custody.ledger.model import HoldState
 from custody.relaying import queries as relaying
 from custody.spends import queries as spends
 from custody.trust.assets import known_assets
+from custody.views import objects as views
 from custody.withdrawals import queries as withdrawals
 from custody.withdrawals.model import Step, Withdrawal
 from custody.withdrawals.states import Event, State
