@@ -78,6 +78,12 @@ def every(session: Session, *, client: str | None = None) -> list[Listing]:
     return _listings(session, *([] if client is None else [ListingRow.client_id == client]))
 
 
+def by_digest(session: Session, *, digest: str) -> Listing | None:
+    """The listing that this intent made, whether it stands or not."""
+    found = _listings(session, ListingRow.digest == digest)
+    return found[0] if found else None
+
+
 def taken_off(session: Session, *, limit: int = 1_000) -> list[tuple[str, str]]:
     """Digests of the newest ``limit`` listings that were taken off, and of the intents that did it."""
     rows = session.execute(
