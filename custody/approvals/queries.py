@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ARRAY, Text, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow
@@ -79,6 +79,20 @@ def waiting(session: Session, *, limit: int = 200) -> list[FiledIntent]:
     """Intents that wait for people, oldest first."""
     rows = session.execute(select(IntentRow).where(PENDING).order_by(IntentRow.created_at).limit(limit)).scalars()
     return [_view(row) for row in rows]
+
+
+def count_for(session: Session, *, operator: str, groups: Sequence[str], now: datetime) -> int:
+    """How many intents wait for people of which ``operator`` may be one: in a group that is asked for, not the
+    requester, and without a verdict that stands. One statement, whatever waits.
+    """
+    spoken = select(ApprovalRow.id).where(
+        ApprovalRow.digest == IntentRow.digest,
+        ApprovalRow.approver == operator,
+        or_(ApprovalRow.verdict == "reject", ApprovalRow.not_after >= now),
+    )
+    asked = IntentRow.decision["approvals"].has_any(cast(list(groups), ARRAY(Text)))
+    mine = select(func.count()).where(PENDING, asked, IntentRow.requester != operator, ~spoken.exists())
+    return session.execute(mine.select_from(IntentRow)).scalar_one() if groups else 0
 
 
 def vetoable(session: Session, *, now: datetime, limit: int = 200) -> list[FiledIntent]:
