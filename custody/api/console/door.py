@@ -12,12 +12,12 @@ from typing import Annotated, Final
 from fastapi import Depends, Request
 from starlette.responses import Response
 
-from config.chains import TEST_NETWORKS
 from custody.api.auth import Caller, Role
 from custody.api.call import Call
 from custody.api.console.looks import COOKIE, Looks
 from custody.api.problems import Unauthenticated
-from custody.approvals import queries as intents
+from custody.approvals import waiting
+from custody.bootstrap import Runtime
 from custody.db import Unit
 from custody.evidence.passkeys import Console
 from custody.evidence.trust_root import TrustRoot
@@ -25,6 +25,7 @@ from custody.kernel.errors import NotFound, Refused
 from custody.movements import queries as movements
 from custody.operators import operations as operators
 from custody.trust.operations import InForce
+from custody.views.queue import Asked
 
 HEADERS: Final = {
     "Content-Security-Policy": (
@@ -134,6 +135,7 @@ def guest(request: Request) -> Visit | None:
         groups = tuple(group for group, members in sorted(trust.root.groups.items()) if name in members)
         known = {each.chain: each.name for each in runtime.chains.values()}
         tips = movements.tips(unit.session)
+        asked = queue_of(runtime, trust, name, unit.now)
         return Visit(
             call=_call(request, name),
             console=console,
@@ -141,9 +143,9 @@ def guest(request: Request) -> Visit | None:
             groups=groups,
             looks=Looks.read(request.cookies.get(COOKIE, "")),
             environment=f"{' '.join(known.values()).upper()} {trust.root.name}",
-            is_mainnet=any(each not in TEST_NETWORKS for each in known.values()),
+            is_mainnet=runtime.is_mainnet,
             tips=tuple((known.get(chain, chain), height) for chain, height, _ in tips),
-            needs_me=intents.count_for(unit.session, operator=name, groups=groups, now=unit.now),
+            needs_me=waiting.count(unit.session, asked.waiting, place=waiting.MINE),
             at=unit.now,
         )
 
@@ -168,6 +170,11 @@ def give_cookie(response: Response, console: Console, token: str, *, seconds: in
     response.set_cookie(
         _cookie(console), token, max_age=seconds, path="/", secure=is_secure, httponly=True, samesite="strict"
     )
+
+
+def queue_of(runtime: Runtime, trust: InForce, operator: str, now: datetime) -> Asked:
+    """What the view of the queue is asked for this operator."""
+    return Asked(trust, operator, {chain: served.deadlines for chain, served in runtime.chains.items()}, now)
 
 
 def credentials_of(root: TrustRoot, operator: str) -> list[str]:

@@ -13,7 +13,7 @@ from custody.api.console.pages import queue as pages
 from custody.approvals import queries
 from custody.db import Unit
 from custody.trust.operations import InForce
-from custody.views.standing import whole_intent
+from custody.views.standing import whole_intents
 
 router = APIRouter(prefix="/console")
 
@@ -26,6 +26,6 @@ def show_queue(visit: AsGuest) -> Response:
 
     def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
         found = [*queries.waiting(unit.session), *queries.vetoable(unit.session, now=unit.now)]
-        return [whole_intent(unit.session, filed, root=trust.root, now=unit.now) for filed in found]
+        return whole_intents(unit.session, found, trust=trust, now=unit.now)
 
     return html(pages.queue(visit, visit.call.trusting(work)))
