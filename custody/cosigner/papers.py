@@ -102,10 +102,9 @@ def _author(
             check_request(request, read, root=root, now=now)
     except RequestRefused as error:
         return False, str(error)
-    return (
-        True,
-        f"signed by {request.requester} with {'passkey' if isinstance(read, Assertion) else 'key'} {read.key}; whether policy permits it is judged with a bundle",
-    )
+    means = "passkey" if isinstance(read, Assertion) else "key"
+    said = f"signed by {request.requester} with {means} {read.key}"
+    return True, f"{said}; whether policy permits it is judged with a bundle"
 
 
 def _changes(request: RuleChange, proposal: Proposal, root: TrustRoot | None, policy: str) -> list[str]:
