@@ -150,7 +150,7 @@ def _template(house: House) -> _Template:
 
 def _asked(template: _Template, clients: Sequence[str], waiting: int, stuck: int, now: datetime) -> Iterator[_Asked]:
     for number in range(waiting):
-        age = timedelta(days=1, hours=12) if number < stuck else _SPREAD * (waiting - number) / waiting
+        age = timedelta(days=1, hours=12, seconds=-number) if number < stuck else _SPREAD * (waiting - number) / waiting
         client, at = clients[number % len(clients)], now - age
         request = replace(
             template.request,
