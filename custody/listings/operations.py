@@ -23,6 +23,7 @@ from custody.chains.addressing import Destination
 from custody.chains.registry import addressing
 from custody.clients import queries as clients
 from custody.events import operations as events
+from custody.evidence.authorship import AuthorSignature
 from custody.evidence.lookalikes import Confirmation, ConfirmationRefused, check_confirmation, similar_to
 from custody.evidence.requests import DestinationListingRequest
 from custody.evidence.signatures import Signature
@@ -56,7 +57,7 @@ def request_listing(
     session: Session,
     *,
     request: DestinationListingRequest,
-    signature: Signature,
+    signature: AuthorSignature,
     trust: InForce,
     now: datetime,
     paid: Iterable[str] = (),
