@@ -22,6 +22,7 @@ from custody.api.routes import (
     bundles,
     clients,
     governing,
+    health,
     intents,
     respends,
     returns,
@@ -31,9 +32,11 @@ from custody.api.routes import (
     status,
     withdrawals,
 )
-from custody.api.tracing import RequestIds
-from custody.bootstrap import Runtime
+from custody.api.tracing import RequestIds, Told
+from custody.bootstrap import Runtime, readiness
+from custody.bootstrap import nodes as nodes_of
 from custody.kernel.errors import CustodyError
+from custody.telemetry.nodes import Nodes
 
 POOL_SIZE: Final = 10
 THREADS: Final = POOL_SIZE + 5
@@ -42,12 +45,29 @@ THREADS: Final = POOL_SIZE + 5
 log = structlog.get_logger("custody.api")
 
 
-def application(runtime: Runtime, callers: Callers) -> ASGIApp:
-    """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call."""
+def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = None, told: Told | None = None) -> ASGIApp:
+    """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call.
+
+    ``nodes`` are asked whether the process is ready; ``told`` hears of each answer.
+    """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
     app.state.runtime, app.state.callers = runtime, callers
+    app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
     everything = (
-        *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing, console),
+        *(
+            health,
+            status,
+            clients,
+            withdrawals,
+            respends,
+            returns,
+            intents,
+            bundles,
+            statements,
+            rules,
+            governing,
+            console,
+        ),
         rotation,
     )
     for routes in everything:
@@ -56,7 +76,7 @@ def application(runtime: Runtime, callers: Callers) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(Exception, _unknown)
-    return RequestIds(app)
+    return RequestIds(app, told)
 
 
 @asynccontextmanager
