@@ -50,7 +50,15 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
 
     ``nodes`` are asked whether the process is ready; ``told`` hears of each answer.
     """
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        # Its own spans hold paths, queries and what exceptions say; ours (custody.telemetry.tracing) do not.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     app.state.runtime, app.state.callers = runtime, callers
     app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
     everything = (
