@@ -17,6 +17,9 @@ from starlette.types import ASGIApp
 from custody.api.aftermath import leave_behind
 from custody.api.auth import Callers
 from custody.api.console import routes as console
+from custody.api.credentials import read_network
+from custody.api.entering import spend
+from custody.api.limits import Limits
 from custody.api.problems import problem, problem_of
 from custody.api.routes import (
     bundles,
@@ -31,10 +34,12 @@ from custody.api.routes import (
     status,
     withdrawals,
 )
+from custody.api.signatures.memory import SeenReads
 from custody.api.tracing import RequestIds
 from custody.bootstrap import Runtime
 from custody.kernel.errors import CustodyError
 
+PROXIES: Final = "CUSTODY_API_PROXIES"
 POOL_SIZE: Final = 10
 THREADS: Final = POOL_SIZE + 5
 """As many calls at once as there are database connections: a further one waits for a thread, not for a timeout."""
@@ -46,6 +51,8 @@ def application(runtime: Runtime, callers: Callers) -> ASGIApp:
     """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
     app.state.runtime, app.state.callers = runtime, callers
+    app.state.seen_reads, app.state.limits = SeenReads(), Limits()
+    app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     everything = (
         *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing, console),
         rotation,
@@ -80,6 +87,7 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
         )
     except CustodyError as failed:
         log.exception("nothing left behind", code=failed.code, after=error.code)
+    _spend(request)
     return problem_of(error, request_id=request_id)
 
 
@@ -110,12 +118,20 @@ def _parameters(request: Request, error: Exception) -> JSONResponse:
 
 def _unknown(request: Request, _error: Exception) -> JSONResponse:
     """Starlette raises it again after this answer, and the server logs it with its trace."""
+    _spend(request)
     return problem(
         status=500,
         code="internal",
         detail="something went wrong here; the request id finds it in the log",
         request_id=request.state.request_id,
     )
+
+
+def _spend(request: Request) -> None:
+    try:
+        spend(request)
+    except CustodyError as failed:
+        log.exception("a call that failed is not remembered", code=failed.code)
 
 
 def _where(request: Request) -> str:
