@@ -158,8 +158,6 @@ class Decision:
         mine, theirs = (self._verdict, self._document_hash), (other.verdict, other.document_hash)
         return mine == theirs and self.explanation == other.explanation
 
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"Decision({self._verdict!r}, {self._document_hash!r})"
 

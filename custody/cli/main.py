@@ -27,6 +27,7 @@ from custody.cli import (
     prices,
     respends,
     rotation,
+    second_opinion,
     strays,
     trust,
     vaults,
@@ -60,6 +61,7 @@ def settings(
 books.add_to(app)
 freezes.add_to(app)
 verdicts.add_to(app)
+second_opinion.add_to(app)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),

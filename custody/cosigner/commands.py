@@ -25,9 +25,11 @@ from custody.cosigner.limits import parse_settings
 from custody.cosigner.lineage import Carried
 from custody.cosigner.memory import Memory
 from custody.cosigner.prompting import ask_yes, is_person_there, read_passphrase
+from custody.cosigner.second_opinion import verify
 from custody.cosigner.standing import check_rules
 from custody.cosigner.transport import Api, ApiRefused, ApiUnreachable
-from custody.cosigner.verify import Verdict, verify
+from custody.cosigner.verify import Verdict
+from custody.cosigner.verify import verify as judge
 from custody.evidence.announcement import Announcement
 from custody.evidence.bundle import Bundle
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot
@@ -38,7 +40,7 @@ from custody.kernel.errors import InvalidInput
 
 __all__ = [
     "address", "bring", "consent", "fetch", "init", "init_card", "init_device", "init_token", "limits", "log", "pin",
-    "record", "show", "sign", "take",
+    "record", "show", "sign", "take", "verify",
 ]  # fmt: skip
 
 DONE, REFUSED, WAITING = 0, 1, 8
@@ -86,7 +88,7 @@ def show(arguments: argparse.Namespace) -> int:
     if pinned is None:
         raise NothingPinned("pin one first", field="trust_root")
     me = Myself(header.name, header.account_key, header.network)
-    verdict = verify(bundle, pinned=pinned, memory=memory, limits=home.limits(), me=me, now=_now())
+    verdict = judge(bundle, pinned=pinned, memory=memory, limits=home.limits(), me=me, now=_now())
     print("\n".join(verdict.words))
     return DONE
 

@@ -136,8 +136,9 @@ def open_device_key(header: KeyHeader, public_key: str, place: DevicePlace) -> C
 
 def place_of(stored: object) -> DevicePlace | None:
     """How the device of a key file is reached; ``None`` for a key that is kept otherwise. Raises ``InvalidInput``."""
-    is_there = isinstance(stored, Mapping) and "device" in stored
-    return DevicePlace.parse(stored["device"], field="key.device") if is_there else None  # type: ignore[index]
+    if not isinstance(stored, Mapping) or "device" not in stored:
+        return None
+    return DevicePlace.parse(stored["device"], field="key.device")
 
 
 def enrol_device(place: DevicePlace, *, name: str, network: Network, fingerprint: str) -> tuple[KeyHeader, str]:

@@ -17,7 +17,7 @@ from custody.kernel.errors import CustodyError, InvalidInput, NotFound, Unavaila
 
 REFUSED, INVALID, UNREACHABLE, WAITING = 1, 2, 5, 8
 AT_THE_DEVICE = "at-the-device"
-HOMELESS = ("take", "bring")
+HOMELESS = ("take", "bring", "verify")
 """Commands for a machine that has no key."""
 
 
@@ -60,7 +60,9 @@ def _words(error: Exception) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="custody-cosigner", description="A keyholder's own program.")
-    parser.add_argument("--home", type=Path, help="directory of this keyholder (0700); take and bring need none")
+    parser.add_argument(
+        "--home", type=Path, help="directory of this keyholder (0700); take, bring and verify need none"
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_init(commands)
     _add_enrolment(commands)
@@ -73,7 +75,21 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("--head", metavar="HASH", help="and one hash noted down before must be in it")
     _add_address(commands)
     _add_carrying(commands)
+    _add_verify(commands)
     return parser
+
+
+def _add_verify(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verify = commands.add_parser(
+        "verify", help="without key, home and network: what a file would do, and whether it may"
+    )
+    verify.add_argument("file", help="bundle, proposal, intent or approval; - for standard input")
+    verify.add_argument("--root", type=Path, metavar="FILE", help="the trust root you keep")
+    verify.add_argument("--pin", metavar="CODE", help="its code or hash, as you compared it")
+    verify.add_argument("--policy", type=Path, metavar="FILE", help="the policy in force, where a change replaces it")
+    verify.add_argument("--at", metavar="MOMENT", help="judge as of this moment, 2026-11-01T12:00:00Z; now without it")
+    verify.add_argument("--long", action="store_true", help="codes of 26 characters, for reading aloud")
+    verify.add_argument("--format", choices=("table", "json"), default="table", help="words for people, or JSON")
 
 
 def _add_address(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

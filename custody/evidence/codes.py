@@ -17,6 +17,19 @@ def digest_code(digest: str) -> str:
     return " ".join(code[place : place + 4] for place in range(0, 16, 4))
 
 
+def long_code(digest: str) -> str:
+    """The first 130 bits as 26 characters in groups of four: for reading aloud where nothing else is compared."""
+    code = base32(int(digest[:33], 16) >> 2, 26)
+    return " ".join(code[place : place + 4] for place in range(0, 26, 4))
+
+
+def names_digest(said: str, digest: str) -> bool:
+    """Whether ``said`` is this hex digest, its short code or its long one; case, blanks and dashes do not matter."""
+    plain = said.upper().replace(" ", "").replace("-", "")
+    codes = {code(digest).replace(" ", "") for code in (digest_code, long_code)}
+    return plain in codes or plain == digest.upper()
+
+
 def amount_in_words(units: int, asset: Asset) -> str:
     """``0.25000000 BTC``."""
     return f"{format_decimal(units, asset)} {asset.code}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -86,8 +86,9 @@ def read_usage(value: object) -> Usage:
     A count that is not in it is unknown. Raises ``InvalidInput`` for anything else.
     """
     counted: dict[Key, UsageTotals | None] = {}
+    documents: Iterable[Any] = value if isinstance(value, list) else [None]
     try:
-        for one in value:  # type: ignore[attr-defined]
+        for one in documents:
             for row in one:
                 counted.setdefault((row["rule"], row["per"], row["window_seconds"]), _used_from(row))
     except (KeyError, TypeError, ValueError) as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +27,6 @@ FINGERPRINT = cosigner_key("north").header.account_key.fingerprint
 
 @pytest.fixture
 def hwi() -> Path:
-    if sys.version_info >= (3, 13):
-        pytest.skip("HWI 3.2 has no release for this Python")
     return hwi_program()
 
 

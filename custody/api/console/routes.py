@@ -36,7 +36,7 @@ from custody.operators import library
 from custody.operators import operations as operators
 from custody.operators import queries as known
 from custody.trust.operations import InForce
-from custody.views.standing import whole_intent
+from custody.views.standing import whole_intent, whole_intents
 
 router = APIRouter(prefix="/console")
 
@@ -89,7 +89,7 @@ def show_queue(visit: AsGuest) -> Response:
 
     def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
         found = [*queries.waiting(unit.session), *queries.vetoable(unit.session, now=unit.now)]
-        return [whole_intent(unit.session, filed, root=trust.root, now=unit.now) for filed in found]
+        return whole_intents(unit.session, found, trust=trust, now=unit.now)
 
     return _html(pages.queue(visit.operator, visit.call.trusting(work)))
 
