@@ -49,7 +49,7 @@ class Callers:
         """The callers of this text; no two share a name, a token or a key's name. Raises ``InvalidInput``."""
         return cls(read_credentials(text, folder=folder))
 
-    def by_token(self, header: str | None) -> Caller:
+    def identify(self, header: str | None) -> Caller:
         """The caller behind ``Authorization: Bearer …``. Raises ``Unauthenticated``."""
         self._refresh()
         scheme, _, token = (header or "").partition(" ")

@@ -96,7 +96,7 @@ def address_of(request: Request) -> str:
 async def _identify(request: Request) -> tuple[Caller, SignedCall | None]:
     callers: Callers = request.app.state.callers
     if not is_signed(request.headers):
-        return callers.by_token(request.headers.get("authorization")), None
+        return callers.identify(request.headers.get("authorization")), None
     if "authorization" in request.headers:
         raise Unauthenticated("accepted is a token or a signature, not both")
     signed = read_signed(request.scope)

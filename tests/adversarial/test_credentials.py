@@ -84,6 +84,7 @@ def test_p_116_no_route_shows_or_moves_what_is_another_clients(house: Road, clie
         assert not [each for each in secret if each in answer.text], (method, template)
         if isinstance(whose, OfThing):
             # Not to be told from what never was.
+            named = acme[whose.parameter]
             never = caller.send(method, path.replace(named, named[:-8] + 8 * "0"), body)
             assert _without_id(never.json()) == _without_id(answer.json()), (method, template)
     assert _counts(house) == before

@@ -118,9 +118,9 @@ def test_reads_the_file_again_when_it_changes_and_keeps_the_old_one_when_that_is
     secret = "another token"
     row = {"name": "later", "role": "reader", "token_sha256": hashlib.sha256(secret.encode()).hexdigest()}
     path.write_text(json.dumps({"callers": [TOKEN, row]}))
-    assert callers.by_token(f"Bearer {secret}").name == "later"
+    assert callers.identify(f"Bearer {secret}").name == "later"
     path.write_text("{")
-    assert callers.by_token(f"Bearer {secret}").name == "later"
+    assert callers.identify(f"Bearer {secret}").name == "later"
 
 
 def test_limits_by_the_minute_and_says_when_the_next_call_is_taken() -> None:
