@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from custody.api.aftermath import leave_behind
 from custody.api.auth import Callers
-from custody.api.console import routes as console
+from custody.api.console.routes import ROUTERS as CONSOLE
 from custody.api.credentials import read_network
 from custody.api.entering import spend
 from custody.api.limits import Limits
@@ -54,11 +54,11 @@ def application(runtime: Runtime, callers: Callers) -> ASGIApp:
     app.state.seen_reads, app.state.limits = SeenReads(), Limits()
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     everything = (
-        *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing, console),
+        *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
         rotation,
     )
-    for routes in everything:
-        app.include_router(routes.router)
+    for router in (*(routes.router for routes in everything), *CONSOLE):
+        app.include_router(router)
     app.add_exception_handler(CustodyError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
