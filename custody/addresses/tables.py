@@ -27,7 +27,7 @@ class AddressRow(Base):
         CheckConstraint("state <> 'issued' OR change OR client_id IS NOT NULL", name="owner"),
         CheckConstraint("kept_for = '' OR client_id IS NULL OR client_id = kept_for", name="kept_for"),
         Index("ix_addresses_stock", "vault_id", "kept_for", "change", "index", postgresql_where=STOCK),
-        Index("ix_addresses_client_id", "client_id"),
+        Index("ix_addresses_client_id_id", "client_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -13,10 +13,10 @@ from custody.approvals import passkeys, queries
 from custody.approvals.tables import PENDING, ApprovalRow, IntentRow
 from custody.audit import operations as audit
 from custody.evidence.approvals import Approval, ApprovalRefused, check_approval
+from custody.evidence.authorship import AuthorSignature
 from custody.evidence.intents import Intent
 from custody.evidence.passkeys import Assertion
 from custody.evidence.requests import Request, RuleChange, SweepRequest, WithdrawalRequest
-from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.canonical import digest as digest_of
 from custody.kernel.errors import Conflict, Refused
@@ -68,7 +68,7 @@ def earlier(session: Session, *, request: Request) -> queries.FiledIntent | None
 
 
 def file_intent(
-    session: Session, *, intent: Intent, signature: Signature, decision: Decision, client: str, now: datetime
+    session: Session, *, intent: Intent, signature: AuthorSignature, decision: Decision, client: str, now: datetime
 ) -> str:
     """Store an intent with the policy's decision; returns its state: ``denied``, ``pending`` or ``approved``.
 

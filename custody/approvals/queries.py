@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow
 from custody.evidence.approvals import Approval
+from custody.evidence.authorship import AuthorSignature, parse_author_signature
 from custody.evidence.intents import Intent
 from custody.evidence.proven import ProvenIntent
-from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import Broken, NotFound
 from custody.operators import queries as operators
@@ -46,7 +46,7 @@ class FiledIntent:
 
     digest: str
     intent: Intent
-    request_signature: Signature
+    request_signature: AuthorSignature
     request_hash: str
     decision: Decision
     state: str
@@ -64,7 +64,7 @@ def get(session: Session, *, digest: str, lock: bool = False) -> FiledIntent:
     row = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
     if row is None:
         raise UnknownIntent("no such intent", field="digest")
-    return _view(row)
+    return view(row)
 
 
 def by_key(session: Session, *, requester: str, idempotency_key: str) -> FiledIntent | None:
@@ -72,26 +72,26 @@ def by_key(session: Session, *, requester: str, idempotency_key: str) -> FiledIn
     row = session.execute(
         select(IntentRow).where(IntentRow.requester == requester, IntentRow.idempotency_key == idempotency_key)
     ).scalar_one_or_none()
-    return _view(row) if row else None
+    return view(row) if row else None
 
 
 def waiting(session: Session, *, limit: int = 200) -> list[FiledIntent]:
     """Intents that wait for people, oldest first."""
     rows = session.execute(select(IntentRow).where(PENDING).order_by(IntentRow.created_at).limit(limit)).scalars()
-    return [_view(row) for row in rows]
+    return [view(row) for row in rows]
 
 
 def vetoable(session: Session, *, now: datetime, limit: int = 200) -> list[FiledIntent]:
     """Intents people agreed to whose delay still runs, so that they can be vetoed: the soonest first."""
     found = select(IntentRow).where(DELAYED, IntentRow.not_before > now).order_by(IntentRow.not_before).limit(limit)
-    return [_view(row) for row in session.execute(found).scalars()]
+    return [view(row) for row in session.execute(found).scalars()]
 
 
 def under_way(session: Session, *, now: datetime) -> list[FiledIntent]:
     """Intents that wait for people, or for the end of their delay, oldest first."""
     waits = and_(IntentRow.state == "approved", IntentRow.not_before > now)
     rows = session.execute(select(IntentRow).where(or_(PENDING, waits)).order_by(IntentRow.created_at)).scalars()
-    return [_view(row) for row in rows]
+    return [view(row) for row in rows]
 
 
 def delayed(session: Session, *, now: datetime, limit: int = 1_000) -> list[FiledIntent]:
@@ -99,7 +99,7 @@ def delayed(session: Session, *, now: datetime, limit: int = 1_000) -> list[File
     waits = and_(IntentRow.state.in_(("pending", "approved")), IntentRow.not_before > IntentRow.created_at)
     there = and_(waits, IntentRow.not_before > now - A_WHILE)
     rows = session.execute(select(IntentRow).where(there).order_by(IntentRow.created_at).limit(limit)).scalars()
-    return [_view(row) for row in rows]
+    return [view(row) for row in rows]
 
 
 def agreed(session: Session, *, kinds: Sequence[str], limit: int = 1_000) -> list[str]:
@@ -131,7 +131,7 @@ def rejections(session: Session, *, now: datetime, limit: int = 1_000) -> list[t
         .order_by(IntentRow.decided_at.desc())
         .limit(limit)
     )
-    return [(_view(row).intent, Approval.parse(document)) for row, document in rows]
+    return [(view(row).intent, Approval.parse(document)) for row, document in rows]
 
 
 def given(session: Session, *, digest: str) -> list[Approval]:
@@ -233,14 +233,15 @@ def _is_held(approval: Approval, root: TrustRoot) -> bool:
     return root.operator_key(person, key) is not None or root.operator_credential(person, key) is not None
 
 
-def _view(row: IntentRow) -> FiledIntent:
+def view(row: IntentRow) -> FiledIntent:
+    """The stored row, read again and its digest checked. Raises ``IntentTampered``."""
     intent = Intent.parse(row.document)
     if intent.digest != row.digest:
         raise IntentTampered("a stored intent does not match its digest", field="digest", digest=row.digest)
     return FiledIntent(
         digest=row.digest,
         intent=intent,
-        request_signature=Signature.parse(row.request_signature, field="request_signature"),
+        request_signature=parse_author_signature(row.request_signature, field="request_signature"),
         request_hash=row.request_hash,
         decision=Decision.from_json(row.decision),
         state=row.state,

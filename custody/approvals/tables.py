@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base
@@ -16,6 +16,8 @@ DELAYED: Final = text("state = 'approved' AND not_before > decided_at")
 """Agreed to before its delay was over: few are, whatever history there is."""
 
 TAKEN_BACK: Final = text("state IN ('rejected', 'withdrawn')")
+ASKS: Final = "decision - '{trace,usage,facts,rules,would_change}'::text[]"
+"""Of a decision, what it asks for: without why, which is large."""
 
 
 class IntentRow(Base):
@@ -25,7 +27,7 @@ class IntentRow(Base):
     __table_args__ = (
         UniqueConstraint("requester", "idempotency_key"),
         CheckConstraint("state IN ('pending', 'approved', 'rejected', 'denied', 'expired', 'withdrawn')", name="state"),
-        Index("ix_intents_pending", "not_after", postgresql_where=PENDING),
+        Index("ix_intents_pending", "not_after", "digest", postgresql_where=PENDING),
         Index("ix_intents_delayed", "not_before", postgresql_where=DELAYED),
         Index("ix_intents_taken_back", "not_after", postgresql_where=TAKEN_BACK),
         Index("ix_intents_not_before", "not_before"),
@@ -46,6 +48,8 @@ class IntentRow(Base):
     created_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     carried_out_at: Mapped[datetime | None]
+    obligations: Mapped[dict[str, Any]] = mapped_column(Computed(ASKS, persisted=True), deferred=True)
+    """Written by the database, so that a queue is counted without reading every decision."""
 
 
 class ApprovalRow(Base):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -45,6 +46,20 @@ def every(session: Session) -> list[Client]:
     return [
         _view(row) for row in session.execute(select(ClientRow).order_by(ClientRow.opened_at, ClientRow.id)).scalars()
     ]
+
+
+def page(session: Session, *, after: str = "", limit: int) -> list[Client]:
+    """The next ``limit`` clients by id, behind ``after``."""
+    query = select(ClientRow).where(ClientRow.id > after).order_by(ClientRow.id).limit(limit)
+    return [_view(row) for row in session.execute(query).scalars()]
+
+
+def names(session: Session, *, clients: Collection[str]) -> dict[str, str]:
+    """Id to name, of those of ``clients`` that there are."""
+    if not clients:
+        return {}
+    rows = session.execute(select(ClientRow.id, ClientRow.name).where(ClientRow.id.in_(sorted(set(clients)))))
+    return {row.id: row.name for row in rows}
 
 
 def _view(row: ClientRow) -> Client:

@@ -22,6 +22,7 @@ from custody.audit import operations as audit
 from custody.chains.addressing import Destination
 from custody.chains.registry import addressing
 from custody.clients import queries as clients
+from custody.evidence.authorship import AuthorSignature
 from custody.evidence.lookalikes import Confirmation, ConfirmationRefused, check_confirmation, similar_to
 from custody.evidence.requests import DestinationListingRequest
 from custody.evidence.signatures import Signature
@@ -55,7 +56,7 @@ def request_listing(
     session: Session,
     *,
     request: DestinationListingRequest,
-    signature: Signature,
+    signature: AuthorSignature,
     trust: InForce,
     now: datetime,
     paid: Iterable[str] = (),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from custody.chains.registry import has_coins
@@ -76,6 +77,28 @@ def standing(session: Session, *, client: str, chain: str, locator: bytes) -> Li
 def every(session: Session, *, client: str | None = None) -> list[Listing]:
     """Every listing there ever was, oldest first; of one client, where named."""
     return _listings(session, *([] if client is None else [ListingRow.client_id == client]))
+
+
+def labels(session: Session, *, places: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+    """What the clients call these destinations, of each (client, chain, destination) that stands on a list."""
+    if not places:
+        return {}
+    key = (ListingRow.client_id, ListingRow.chain, ListingRow.destination)
+    rows = session.execute(select(*key, ListingRow.label).where(STANDING, tuple_(*key).in_(sorted(set(places)))))
+    return {(row.client_id, row.chain, row.destination): row.label for row in rows}
+
+
+def known_among(session: Session, *, clients: Collection[str]) -> dict[tuple[str, str], list[str]]:
+    """The destinations on the lists of these clients, by (client, chain), in order."""
+    rows = session.execute(
+        select(ListingRow.client_id, ListingRow.chain, ListingRow.destination)
+        .where(STANDING, ListingRow.client_id.in_(sorted(set(clients))))
+        .order_by(ListingRow.destination)
+    )
+    found: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        found.setdefault((row.client_id, row.chain), []).append(row.destination)
+    return found
 
 
 def taken_off(session: Session, *, limit: int = 1_000) -> list[tuple[str, str]]:

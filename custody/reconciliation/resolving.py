@@ -15,8 +15,8 @@ from custody.approvals import asking
 from custody.approvals import operations as approvals
 from custody.approvals.asking import Asked
 from custody.audit import operations as audit
+from custody.evidence.authorship import AuthorSignature
 from custody.evidence.requests import BreakResolutionRequest
-from custody.evidence.signatures import Signature
 from custody.kernel.errors import Conflict, Refused
 from custody.reconciliation import queries
 from custody.reconciliation.queries import StoredBreak
@@ -44,7 +44,7 @@ class NotExplicable(Refused):
 
 
 def request_resolution(
-    session: Session, *, request: BreakResolutionRequest, signature: Signature, trust: InForce, now: datetime
+    session: Session, *, request: BreakResolutionRequest, signature: AuthorSignature, trust: InForce, now: datetime
 ) -> Asked:
     """File the intent to resolve a break. Raises ``RequestRefused``, ``UnknownBreak``, ``BreakResolved``,
     ``NotExplicable``, ``Denied``, ``IdempotencyMismatch``; then nothing is written.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select
@@ -21,3 +22,37 @@ def root_at(session: Session, *, at: datetime, newest: TrustRoot) -> TrustRoot:
         return newest
     document = session.execute(select(TrustRootRow.document).where(TrustRootRow.version == found.version)).scalar_one()
     return SignedTrustRoot.parse(document).root
+
+
+def roots_at(session: Session, *, times: Collection[datetime], newest: TrustRoot) -> dict[datetime, TrustRoot]:
+    """The version in force at each of ``times``, as ``root_at`` says of one; one or two statements for all."""
+    rows = session.execute(
+        select(TrustRootRow.version, TrustRootRow.hash, TrustRootRow.in_force_at).order_by(TrustRootRow.version)
+    ).all()
+    chosen = {
+        at: next((row for row in reversed(rows) if row.in_force_at <= at), rows[0] if rows else None) for at in times
+    }
+    older = {row.version for row in chosen.values() if row is not None and row.hash != newest.hash}
+    documents: dict[int, TrustRoot] = {}
+    if older:
+        found = session.execute(
+            select(TrustRootRow.version, TrustRootRow.document).where(TrustRootRow.version.in_(sorted(older)))
+        )
+        documents = {row.version: SignedTrustRoot.parse(row.document).root for row in found}
+    return {at: newest if row is None else documents.get(row.version, newest) for at, row in chosen.items()}
+
+
+def joined_at(session: Session, *, person: str, groups: Collection[str]) -> dict[str, datetime]:
+    """Since when ``person`` has been in each of ``groups``: when the first version that says so came into force."""
+    rows = session.execute(
+        select(TrustRootRow.document["document"]["groups"], TrustRootRow.in_force_at, TrustRootRow.version).order_by(
+            TrustRootRow.version
+        )
+    ).all()
+    joined: dict[str, datetime] = {}
+    for members, at, version in rows:
+        for group in groups:
+            if person in (members or {}).get(group, ()):
+                # Before the first version there was nothing, so whatever is older was asked for under it.
+                joined.setdefault(group, at if version > 1 else datetime.min.replace(tzinfo=at.tzinfo))
+    return joined

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from custody.approvals import queries as intents
+from custody.approvals import waiting
 from custody.approvals.queries import FiledIntent
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.clock import rfc3339
@@ -16,6 +18,7 @@ from custody.ledger.model import HoldState
 from custody.relaying import queries as relaying
 from custody.spends import queries as spends
 from custody.trust.assets import known_assets
+from custody.trust.operations import InForce
 from custody.views import objects as views
 from custody.withdrawals import queries as withdrawals
 from custody.withdrawals.model import Step, Withdrawal
@@ -57,6 +60,27 @@ def whole_intent(session: Session, filed: FiledIntent, *, root: TrustRoot, now: 
         assets=known_assets(session),
         now=now,
     )
+
+
+def whole_intents(
+    session: Session, filed: Sequence[FiledIntent], *, trust: InForce, now: datetime
+) -> list[dict[str, Any]]:
+    """As ``whole_intent`` says of each, with as many statements for many as for one."""
+    if not filed:
+        return []
+    assets = known_assets(session)
+    standings = waiting.standings(session, filed, root=trust.root, roles=trust.policy.roles, now=now)
+    return [
+        views.intent_view(
+            each,
+            given=standings[each.digest].given,
+            tally=standings[each.digest].tally,
+            missing=standings[each.digest].missing,
+            assets=assets,
+            now=now,
+        )
+        for each in filed
+    ]
 
 
 def _missing(session: Session, withdrawal: Withdrawal, filed: FiledIntent, root: TrustRoot) -> dict[str, int]:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, text
 from sqlalchemy.orm import Session
 
 from custody.kernel.errors import NotFound
 from custody.withdrawals.model import Step, Withdrawal
 from custody.withdrawals.states import FINAL, RELEASED, State
 from custody.withdrawals.tables import OPEN, TransitionRow, WithdrawalRow
+
+_LARGEST: Final = text(
+    """
+    SELECT asked.client, asked.asset, (
+      SELECT max(paid.units) FROM (
+        SELECT w.units FROM withdrawals w
+        WHERE w.client_id = asked.client AND w.asset = asked.asset AND w.state = 'completed' AND w.kind = 'withdrawal'
+        ORDER BY w.id DESC LIMIT :among
+      ) AS paid
+    ) AS units
+    FROM unnest(CAST(:clients AS text[]), CAST(:assets AS text[])) AS asked (client, asset)
+    """
+)
 
 
 class UnknownWithdrawal(NotFound):
@@ -52,6 +66,97 @@ def every(
     if states:
         query = query.where(WithdrawalRow.state.in_(states))
     return [view(row) for row in session.execute(query).scalars()]
+
+
+def page(
+    session: Session,
+    *,
+    client: str = "",
+    states: Sequence[State] = (),
+    kind: str = "",
+    after: str = "",
+    limit: int,
+) -> list[Withdrawal]:
+    """The next ``limit`` withdrawals behind the id ``after``, oldest first, of those ``every`` would give."""
+    query = select(WithdrawalRow).where(WithdrawalRow.id > after).order_by(WithdrawalRow.id).limit(limit)
+    if client:
+        query = query.where(WithdrawalRow.client_id == client)
+    if kind:
+        query = query.where(WithdrawalRow.kind == kind)
+    if states:
+        query = query.where(WithdrawalRow.state.in_(states))
+    return [view(row) for row in session.execute(query).scalars()]
+
+
+def by_digests(session: Session, *, digests: Collection[str]) -> dict[str, Withdrawal]:
+    """The withdrawals of these intents, by digest."""
+    if not digests:
+        return {}
+    rows = session.execute(select(WithdrawalRow).where(WithdrawalRow.digest.in_(sorted(set(digests))))).scalars()
+    return {row.digest: view(row) for row in rows}
+
+
+def resting(
+    session: Session,
+    *,
+    states: Sequence[State],
+    since: Mapping[tuple[str, str], datetime],
+    late: bool,
+    client: str = "",
+    kind: str = "",
+    after: str = "",
+    limit: int,
+) -> list[Withdrawal]:
+    """The next ``limit`` behind the id ``after`` that are in ``states``, oldest first: ``late`` ones, or the others.
+
+    Late is what has been in its state from before ``since`` of its (chain, state).
+    """
+    query = select(WithdrawalRow).where(_resting(states, since, late, client, kind), WithdrawalRow.id > after)
+    return [view(row) for row in session.execute(query.order_by(WithdrawalRow.id).limit(limit)).scalars()]
+
+
+def count_resting(
+    session: Session,
+    *,
+    states: Sequence[State],
+    since: Mapping[tuple[str, str], datetime],
+    late: bool,
+    client: str = "",
+    kind: str = "",
+    most: int,
+) -> int:
+    """How many ``resting`` would give, counted up to ``most``."""
+    some = select(WithdrawalRow.id).where(_resting(states, since, late, client, kind)).limit(most).subquery()
+    return session.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def _resting(
+    states: Sequence[State], since: Mapping[tuple[str, str], datetime], late: bool, client: str, kind: str
+) -> ColumnElement[bool]:
+    row = WithdrawalRow
+    overdue = or_(
+        false(),
+        *(
+            and_(row.chain == chain, row.state == state, row.state_since < moment)
+            for (chain, state), moment in sorted(since.items())
+        ),
+    )
+    some = [row.client_id == client] if client else []
+    some += [row.kind == kind] if kind else []
+    # The words of the index are said again: the planner sees no states among parameters.
+    return and_(OPEN, row.state.in_(states), overdue if late else ~overdue, *some)
+
+
+def largest_paid(session: Session, *, of: Collection[tuple[str, str]], among: int = 50) -> dict[tuple[str, str], int]:
+    """The largest amount among the newest ``among`` payments of each (client, asset), in base units."""
+    if not of:
+        return {}
+    wanted = sorted(set(of))
+    rows = session.execute(
+        _LARGEST,
+        {"clients": [client for client, _ in wanted], "assets": [asset for _, asset in wanted], "among": among},
+    )
+    return {(row.client, row.asset): int(row.units) for row in rows if row.units is not None}
 
 
 def given_up_since(session: Session, *, since: datetime) -> frozenset[str]:

@@ -28,7 +28,8 @@ class WithdrawalRow(Base):
             name="state",
         ),
         Index("uq_withdrawals_respend", "respend", unique=True, postgresql_where=text("respend IS NOT NULL")),
-        Index("ix_withdrawals_client_id_requested_at", "client_id", "requested_at"),
+        Index("ix_withdrawals_client_id_id", "client_id", "id"),
+        Index("ix_withdrawals_state_id", "state", "id"),
         Index(
             "ix_withdrawals_open",
             "chain",

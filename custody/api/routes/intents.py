@@ -20,7 +20,7 @@ from custody.evidence.requests import parse_request
 from custody.evidence.signatures import Signature
 from custody.kernel.crash import crash_point
 from custody.trust.operations import InForce
-from custody.views.standing import whole_intent
+from custody.views.standing import whole_intent, whole_intents
 
 REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
@@ -58,7 +58,7 @@ def waiting(call: AsReader, state: str = "pending") -> Response:
     def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
         found = queries.waiting(unit.session)
         found += queries.vetoable(unit.session, now=unit.now)
-        return [whole_intent(unit.session, filed, root=trust.root, now=unit.now) for filed in found]
+        return whole_intents(unit.session, found, trust=trust, now=unit.now)
 
     return JSONResponse({"intents": call.trusting(work)})
 

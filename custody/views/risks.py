@@ -1,0 +1,103 @@
+"""What a careful person looks at twice, as words, and how full each limit would be: for many intents at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from custody.approvals.queries import FiledIntent
+from custody.evidence.lookalikes import similar_to
+from custody.listings import queries as listings
+from custody.withdrawals import queries as withdrawals
+from policies.decision import Decision, UsageRead
+from policies.document import Document
+from policies.facts import Facts
+from policies.rules.permit import Limit, Permit
+
+UNUSUAL: Final = 3
+"""A payment so many times the largest of late is called unusual."""
+
+_OF_FACTS: Final[Mapping[tuple[str, str], str]] = {
+    ("destination", "new"): "new destination",
+    ("destination", "cooling"): "destination still in its cooling-off",
+    ("destination_code", "contract"): "pays a contract",
+    ("screening", "hit"): "screening found something",
+    ("screening", "review"): "screening wants a person to look",
+    ("price_state", "stale"): "price is old",
+    ("price_state", "disputed"): "price sources disagree",
+    ("vault_break", "open"): "the vault's books are in doubt",
+    ("client_status", "frozen"): "client is frozen",
+    ("client_status", "defaulted"): "client defaulted",
+}
+
+
+def cues(
+    session: Session, filed: Sequence[FiledIntent], *, labels: Mapping[tuple[str, str, str], str]
+) -> dict[str, list[str]]:
+    """Of each intent by digest: its cues, the gravest first. Three statements, however many there are."""
+    paying = [each for each in filed if hasattr(each.intent.request, "destination")]
+    known = listings.known_among(session, clients={each.client for each in paying}) if paying else {}
+    asked = {(each.client, each.intent.request.asset) for each in paying if hasattr(each.intent.request, "asset")}
+    largest = withdrawals.largest_paid(session, of=asked)
+    return {each.digest: _cues(each, known, largest, labels) for each in filed}
+
+
+def _cues(
+    filed: FiledIntent,
+    known: Mapping[tuple[str, str], Sequence[str]],
+    largest: Mapping[tuple[str, str], int],
+    labels: Mapping[tuple[str, str, str], str],
+) -> list[str]:
+    request, facts = filed.intent.request, filed.decision.facts
+    found = []
+    to = getattr(request, "destination", None)
+    like = None if to is None else similar_to(to, known.get((filed.client, filed.intent.chain), ()))
+    if like is not None:
+        name = labels.get((filed.client, filed.intent.chain, like))
+        found.append(f"looks like {name or like}, and is another address")
+    found += [words for (fact, value), words in _OF_FACTS.items() if facts.get(fact) == value]
+    units, asset = getattr(request, "amount", None), getattr(request, "asset", None)
+    before = largest.get((filed.client, asset or ""))
+    if isinstance(units, int) and before is not None and units > UNUSUAL * before:
+        found.append(f"{units // before} times the largest payment of late")
+    elif to is not None and before is None and facts.get("destination") != "own":
+        found.append("first payment of this asset")
+    return found
+
+
+def limits(decision: Decision, policy: Document) -> list[dict[str, Any]]:
+    """How full each limit that was looked at would be with this request: used before, this, and the most, in percent.
+
+    ``percent`` is None where a number is not known; nothing is shown of a rule that the policy has no more, or that
+    speaks of another asset.
+    """
+    rules = {rule.title: rule.limit for rule in policy.rules if isinstance(rule, Permit) and rule.limit is not None}
+    facts = Facts.from_json(decision.facts)
+    found = []
+    for read in decision.usage:
+        limit = rules.get(read.rule)
+        if limit is None or (limit.per, limit.window_seconds) != (read.per, read.window_seconds):
+            continue
+        shares = _shares(limit, read, facts)
+        if shares:
+            known = [share for share in shares if share is not None]
+            percent = max(known) if len(known) == len(shares) else None
+            found.append({"rule": read.rule, "words": limit.words, "percent": percent})
+    return found
+
+
+def _shares(limit: Limit, read: UsageRead, facts: Facts) -> list[int | None]:
+    shares: list[int | None] = []
+    if limit.amount is not None and facts.decimals is not None and facts.asset == limit.amount.asset:
+        shares.append(_share(read.amount_units, facts.amount_units, limit.amount.floor_units(facts.decimals)))
+    if limit.usd_micros is not None:
+        shares.append(_share(read.usd_micros, facts.usd_micros, limit.usd_micros))
+    if limit.count is not None:
+        shares.append(_share(read.count, 1, limit.count))
+    return shares
+
+
+def _share(used: int | None, asked: int | None, most: int) -> int | None:
+    return None if used is None or asked is None or most <= 0 else -(-(used + asked) * 100 // most)

@@ -1,0 +1,1 @@
+"""Views on a real database."""
