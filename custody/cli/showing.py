@@ -200,12 +200,14 @@ def _keep_wide(value: bool) -> bool:
 
 
 def _detail(
-    fields: Annotated[
+    detail_fields: Annotated[
         str,
         typer.Option(
             "--fields", metavar="A,B", callback=_keep_fields, help="Only these; nested ones as amount.decimal."
         ),
     ] = "",
-    wide: Annotated[bool, typer.Option("--wide", callback=_keep_wide, help="Every column, at any width.")] = False,
+    detail_wide: Annotated[
+        bool, typer.Option("--wide", callback=_keep_wide, help="Every column, at any width.")
+    ] = False,
 ) -> None:
-    """Lend two options."""
+    """Lend two options. Their names are nobody else's, for a command may have an argument ``fields`` of its own."""
