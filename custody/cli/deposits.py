@@ -38,4 +38,4 @@ def deposit_list(
         assets = known_assets(session)
         rows = [deposit_view(item, assets) for item in found]
     columns = ("id", "client", "amount=amount.decimal", "asset=asset.code", "status", "height")
-    show(rows, columns, chosen, wide=("vault", "txid", "vout", "reason", "booked_at"))
+    show(rows, columns, chosen, wide=("vault", "txid", "reason", "booked_at"))
