@@ -6,6 +6,7 @@ a secret's value never appears in one.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ class Settings:
     api_port: int
     metrics: MetricsSettings | None
     """None where nobody reads metrics of this process."""
+    api_proxies: tuple[str, ...]
+    """Networks of the proxies in front of the API, whose word on where a call comes from is taken."""
     log_format: str
     clock_offset: timedelta
     stock_target: int
@@ -81,6 +84,11 @@ class Settings:
     def networks(self) -> tuple[str, ...]:
         """The short names of the chains."""
         return tuple(chain.network for chain in self.chains)
+
+    @property
+    def is_mainnet(self) -> bool:
+        """Whether what is kept here is worth anything."""
+        return any(not chain.block.is_test for chain in self.chains)
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -97,6 +105,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         api_host=read.text("API_HOST", default="127.0.0.1"),
         api_port=read.whole("API_PORT", default=8080, low=1, high=65535),
         metrics=_metrics(read),
+        api_proxies=read.networks_of_addresses("API_PROXIES"),
         log_format=read.one_of("LOG_FORMAT", ("json", "text"), default="json"),
         clock_offset=_clock_offset(read, networks),
         stock_target=read.whole("STOCK_TARGET", default=50, low=1, high=10_000),
@@ -191,6 +200,17 @@ class _Reader:
         """Whether it is set, here or in a file."""
         key = PREFIX + name
         return key in self._environment or key + "_FILE" in self._environment
+
+    def networks_of_addresses(self, name: str) -> tuple[str, ...]:
+        """CIDR ranges with commas between them; none where it is not set."""
+        found = [each.strip() for each in self.text(name, default="").split(",") if each.strip()]
+        for each in found:
+            try:
+                ipaddress.ip_network(each)
+            except ValueError:
+                accepted = "networks such as 10.0.0.0/8 or 127.0.0.1/32, with commas between them"
+                raise ConfigError(PREFIX + name, f"not a network; accepted are {accepted}") from None
+        return tuple(found)
 
     def whole(self, name: str, *, default: int, low: int, high: int) -> int:
         value = self.text(name, default=str(default))

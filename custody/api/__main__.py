@@ -27,7 +27,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         runtime = start(process="api", pool_size=POOL_SIZE)
-        callers = Callers.load(runtime.settings.api_tokens_file)
+        callers = Callers.load(runtime.settings.api_tokens_file, mainnet=runtime.settings.is_mainnet)
         notice_restored(runtime)
         runtime = with_registered(runtime)
     except (ValueError, InvalidInput) as error:
@@ -46,6 +46,8 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whose X-Forwarded-For is believed is ours to say (CUSTODY_API_PROXIES): uvicorn believes this machine's.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     return 0
