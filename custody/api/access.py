@@ -100,6 +100,9 @@ _WITHDRAWAL: Final = OfThing(
 )
 _INTENT: Final = OfThing("digest", _intent_owner, intents.UnknownIntent("no such intent", field="digest"))
 
+_HOOKS: Final = "/v1/webhook-endpoints"
+_HOOK: Final = f"{_HOOKS}/{{endpoint}}"
+
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/status"): Rule(Scope.READ, TheHouses()),
     ("GET", "/v1/assets"): Rule(Scope.READ, Anybodys()),
@@ -129,6 +132,20 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/listings"): Rule(Scope.READ, TheHouses()),
     ("POST", "/v1/listings/{digest}/confirmation"): Rule(None, TheHouses()),
     ("GET", "/v1/rotation"): Rule(Scope.READ, TheHouses()),
+    ("GET", "/v1/events"): Rule(Scope.READ, Filtered()),
+    ("GET", "/v1/events/{event}"): Rule(Scope.READ, Filtered()),
+    ("GET", _HOOKS): Rule(Scope.WEBHOOK, Filtered()),
+    ("POST", _HOOKS): Rule(Scope.WEBHOOK, InBody(("client",))),
+    ("GET", _HOOK): Rule(Scope.WEBHOOK, Filtered()),
+    ("PATCH", _HOOK): Rule(Scope.WEBHOOK, Filtered()),
+    ("DELETE", _HOOK): Rule(Scope.WEBHOOK, Filtered()),
+    ("POST", f"{_HOOK}/disable"): Rule(Scope.WEBHOOK, Filtered()),
+    ("POST", f"{_HOOK}/enable"): Rule(Scope.WEBHOOK, Filtered()),
+    ("POST", f"{_HOOK}/secret"): Rule(Scope.WEBHOOK, Filtered()),
+    ("POST", f"{_HOOK}/resend-failed"): Rule(Scope.WEBHOOK, Filtered()),
+    ("GET", f"{_HOOK}/deliveries"): Rule(Scope.WEBHOOK, Filtered()),
+    ("GET", f"{_HOOK}/deliveries/{{event}}"): Rule(Scope.WEBHOOK, Filtered()),
+    ("POST", f"{_HOOK}/deliveries/{{event}}/resend"): Rule(Scope.WEBHOOK, Filtered()),
     ("GET", "/v1/announcements"): Rule(None, TheHouses()),
     ("GET", "/v1/retractions"): Rule(None, TheHouses()),
     ("POST", "/v1/status"): Rule(None, TheHouses()),

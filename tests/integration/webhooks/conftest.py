@@ -24,7 +24,7 @@ from tests.integration.webhooks.receiver import Receiver
 from tests.support.servers import FreshDatabase
 
 LOOPBACK = read_networks("127.0.0.0/8, ::1/128")
-SEAL_KEY = b"not in the database"
+SEAL_KEY = "5a" * 32
 LEASE = timedelta(seconds=60)
 
 
@@ -101,4 +101,4 @@ class Post:
 @pytest.fixture
 def post(database: FreshDatabase) -> Iterator[Post]:
     with Receiver() as receiver, Wire(Places(LOOPBACK), timeout_seconds=2.0) as wire:
-        yield Post(database, wire, receiver, Sealer(SEAL_KEY))
+        yield Post(database, wire, receiver, Sealer(bytes.fromhex(SEAL_KEY)))
