@@ -25,6 +25,7 @@ from custody.api.routes import (
     bundles,
     clients,
     governing,
+    health,
     intents,
     respends,
     returns,
@@ -35,9 +36,11 @@ from custody.api.routes import (
     withdrawals,
 )
 from custody.api.signatures.memory import SeenReads
-from custody.api.tracing import RequestIds
-from custody.bootstrap import Runtime
+from custody.api.tracing import RequestIds, Told
+from custody.bootstrap import Runtime, readiness
+from custody.bootstrap import nodes as nodes_of
 from custody.kernel.errors import CustodyError
+from custody.telemetry.nodes import Nodes
 
 PROXIES: Final = "CUSTODY_API_PROXIES"
 POOL_SIZE: Final = 10
@@ -47,14 +50,26 @@ THREADS: Final = POOL_SIZE + 5
 log = structlog.get_logger("custody.api")
 
 
-def application(runtime: Runtime, callers: Callers) -> ASGIApp:
-    """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
+def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = None, told: Told | None = None) -> ASGIApp:
+    """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call.
+
+    ``nodes`` are asked whether the process is ready; ``told`` hears of each answer.
+    """
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        # Its own spans hold paths, queries and what exceptions say; ours (custody.telemetry.tracing) do not.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     app.state.runtime, app.state.callers = runtime, callers
+    app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
     app.state.seen_reads, app.state.limits = SeenReads(), Limits()
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     everything = (
-        *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
+        *(health, status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
         rotation,
     )
     for router in (*(routes.router for routes in everything), *CONSOLE):
@@ -63,7 +78,7 @@ def application(runtime: Runtime, callers: Callers) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(Exception, _unknown)
-    return RequestIds(app)
+    return RequestIds(app, told)
 
 
 @asynccontextmanager
