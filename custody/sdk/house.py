@@ -35,7 +35,7 @@ class House:
 
     @property
     def now(self) -> datetime:
-        """This machine's clock."""
+        """The time by our own machine's clock."""
         return datetime.fromtimestamp(self._transport.now(), UTC)
 
     @property
@@ -115,9 +115,7 @@ class House:
             proven = [ProvenIntent.parse(each, field="openings") for each in shown["openings"]]
         except (CustodyError, KeyError, TypeError) as error:
             raise NotProven(f"the openings of client {client} cannot be read") from error
-        own_opening(
-            proven, client=client, vault=vault, requester=self.requester.name, trust=self.trust(), now=self.now
-        )
+        own_opening(proven, client=client, vault=vault, requester=self.requester.name, trust=self.trust(), now=self.now)
         self._openings[client, vault] = True
 
 

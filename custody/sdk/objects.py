@@ -52,7 +52,8 @@ class Opening:
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
         """Read an opening."""
-        return cls(*(str(found[name]) for name in ("client", "state", "digest", "code")), raw=found)
+        client, state, digest, code = (str(found[name]) for name in ("client", "state", "digest", "code"))
+        return cls(client, state, digest, code, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ class ClientRecord:
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
         """Read a client."""
-        return cls(*(str(found[name]) for name in ("id", "name", "segregation", "status")), raw=found)
+        name, called, segregation, status = (str(found[part]) for part in ("id", "name", "segregation", "status"))
+        return cls(name, called, segregation, status, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,7 @@ class DepositAddress:
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
         """Read an address; nothing of it is proved yet."""
-        return cls(
-            str(found["address"]), str(found["client"]), str(found["vault"]), int(found["index"]), raw=found
-        )
+        return cls(str(found["address"]), str(found["client"]), str(found["vault"]), int(found["index"]), raw=found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,8 @@ class Balance:
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
         """Read a balance."""
-        parts = (Money.of(found[name]) for name in ("total", "available", "held", "pledged"))
-        return cls(AssetName.of(found["asset"]), *parts, raw=found)
+        total, available, held, pledged = (Money.of(found[name]) for name in ("total", "available", "held", "pledged"))
+        return cls(AssetName.of(found["asset"]), total, available, held, pledged, found)
 
 
 @dataclass(frozen=True, slots=True)
