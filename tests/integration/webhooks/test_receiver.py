@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from custody.events import queries as told
+from custody.sdk.webhooks import KnownAlready, NotOurs, WebhookReceiver
+from custody.webhooks.signing import Secret
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receiver import Came
 
@@ -47,7 +49,7 @@ def test_who_is_pushed_to_and_who_reads_the_feed_end_in_the_same_state(post: Pos
     while post.push():
         post.ahead += timedelta(seconds=8)
     assert False in taken, "something came twice"
-    assert pushed == _by_feed(post)
+    assert {key: data for key, data in pushed.items() if key[0] == "thing"} == _by_feed(post)
 
 
 def _by_feed(post: Post) -> dict[tuple[str, str], Any]:
@@ -88,3 +90,50 @@ def test_the_page_names_every_kind_that_is_told() -> None:
         if re.search(rf'(publish\([^)]*?|tell\(session, )kind="{kind}"', text, re.S)
     }
     assert told_kinds <= named and {"withdrawal", "break", "freeze"} <= told_kinds
+
+
+def test_p113_the_python_client_refuses_what_is_forged_old_or_known(post: Post) -> None:
+    """Mutations: each check of ``custody.sdk.webhooks`` taken out alone turns one of these red."""
+    made, now = post.add(), time.time()
+    post.tell("a")
+    post.push()
+    (came,) = post.receiver.came
+    for key in (made.secret.text, made.secret.public_text):
+        receiver = WebhookReceiver(key)
+        for headers, body in _forged(came):
+            with pytest.raises(NotOurs):
+                receiver.receive(headers, body, now=now)
+        for late in (now + 360, now - 360):
+            with pytest.raises(NotOurs, match="time"):
+                receiver.receive(came.headers, came.body, now=late)
+        event = receiver.receive(came.headers, came.body, now=now)
+        assert (event.id, event.kind, event.subject, event.version) == (came.id, "thing", "a", 1)
+        with pytest.raises(KnownAlready):
+            receiver.receive(came.headers, came.body, now=now)
+    with pytest.raises(NotOurs, match="signature"):
+        WebhookReceiver(Secret.fresh().text, Secret.fresh().public_text).receive(came.headers, came.body, now=now)
+    with pytest.raises(ValueError, match="whsec_"):
+        WebhookReceiver("secret")
+
+
+def test_p113_signatures_are_compared_in_constant_time() -> None:
+    for path in ("custody/sdk/webhooks.py",):
+        text = (Path(__file__).parents[3] / path).read_text()
+        assert "hmac.compare_digest(" in text
+
+
+def _forged(came: Came) -> list[tuple[dict[str, str], bytes]]:
+    signature = came.headers["webhook-signature"]
+    swapped = " ".join(
+        each.replace("v1a,", "v1,") if "v1a" in each else f"v1a,{each[3:]}" for each in signature.split()
+    )
+    altered = {
+        "webhook-id": "evt_other",
+        "webhook-timestamp": str(int(came.headers["webhook-timestamp"]) + 1),
+        "webhook-signature": swapped,
+    }
+    changed = [(came.headers | {name: value}, came.body) for name, value in altered.items()]
+    empty = [
+        (came.headers | {"webhook-signature": each}, came.body) for each in ("", "v1,", "v1,AAAA", "v1a,AAAA", "x")
+    ]
+    return [*changed, *empty, (came.headers, came.body + b" "), ({}, came.body)]
