@@ -20,16 +20,8 @@ from custody.cli import tables
 from custody.cli.tables import WIDTH, at, cell
 
 __all__ = [
-    "Format",
-    "FormatOption",
-    "is_for_people",
-    "reading",
-    "show",
-    "show_fields",
-    "show_json",
-    "show_whole",
-    "table",
-]
+    "Format", "FormatOption", "is_for_people", "reading", "show", "show_fields", "show_json", "show_whole", "table",
+]  # fmt: skip
 
 
 class Format(StrEnum):
