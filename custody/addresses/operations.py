@@ -22,7 +22,7 @@ from custody.vaults import queries as vaults
 
 __all__ = [
     "AddressTampered", "ClientNotActive", "NotAMember", "StockEmpty", "StockMoved", "allocate", "allocate_change",
-    "add_house_place", "burn_stock", "plan_stock", "record_tampering", "request_restock", "retire", "store",
+    "add_house_place", "burn_stock", "expect_may_be_given", "plan_stock", "record_tampering", "request_restock", "retire", "store",
 ]  # fmt: skip
 
 
@@ -113,11 +113,16 @@ def allocate(
     ``ClientNotActive``, ``NotAMember``, ``StockEmpty``, and ``AddressTampered`` or ``KeysetTampered`` (tell of
     them with ``record_tampering`` in another unit).
     """
+    expect_may_be_given(session, vault=vault, client=client)
+    return _hand_out(session, vault, False, client, seal_key, low_mark, actor, now)
+
+
+def expect_may_be_given(session: Session, *, vault: str, client: str) -> None:
+    """Raise ``UnknownClient``, ``ClientNotActive`` or ``NotAMember`` where the client gets no address of the vault."""
     if clients.get(session, client=client).status != "active":
         raise ClientNotActive("the client is not active", field="client")
     if not vaults.is_member(session, vault=vault, client=client):
         raise NotAMember("the vault is not this client's", field="vault")
-    return _hand_out(session, vault, False, client, seal_key, low_mark, actor, now)
 
 
 def allocate_change(

@@ -19,10 +19,17 @@ from custody.api.auth import Callers
 from custody.api.console import routes as console
 from custody.api.problems import problem, problem_of
 from custody.api.routes import (
+    addresses,
     bundles,
     clients,
+    deposits,
     governing,
+    holdings,
     intents,
+    jobs,
+    meanings,
+    queue,
+    quoting,
     respends,
     returns,
     rotation,
@@ -48,7 +55,7 @@ def application(runtime: Runtime, callers: Callers) -> ASGIApp:
     app.state.runtime, app.state.callers = runtime, callers
     everything = (
         *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing, console),
-        rotation,
+        *(rotation, addresses, deposits, holdings, jobs, queue, quoting, meanings),
     )
     for routes in everything:
         app.include_router(routes.router)

@@ -11,6 +11,7 @@ from custody.addresses.model import DepositAddress
 from custody.approvals.queries import FiledIntent
 from custody.clients.queries import Client
 from custody.deposits.model import Deposit
+from custody.deposits.states import DepositState
 from custody.evidence.approvals import Approval
 from custody.evidence.passkeys import Assertion
 from custody.evidence.words import digest_code, say
@@ -43,6 +44,11 @@ def when(moment: datetime | None) -> str | None:
     return None if moment is None else rfc3339(moment)
 
 
+def account_id(chain: str, address: str) -> str:
+    """The CAIP-10 name of an address: on which chain, and where."""
+    return f"{chain}:{address}"
+
+
 def client_view(client: Client) -> dict[str, Any]:
     """Who it is and whether it may act."""
     return {
@@ -51,6 +57,9 @@ def client_view(client: Client) -> dict[str, Any]:
         "segregation": client.segregation,
         "status": client.status,
         "status_reason": client.status_reason,
+        "reason": client.status_reason,
+        "next_actor": "nobody" if client.status in ("active", "closed") else "operators",
+        "expires_at": None,
         "opening": client.opening,
         "opened_at": rfc3339(client.opened_at),
     }
@@ -63,10 +72,12 @@ def balance_view(balance: ClientBalance, assets: KnownAssets) -> dict[str, Any]:
     return {"asset": asset_view(asset)} | {part: money(getattr(balance, part), asset) for part in parts}
 
 
-def address_view(address: DepositAddress) -> dict[str, Any]:
-    """A deposit address and its place in the vault."""
+def address_view(address: DepositAddress, chain: str) -> dict[str, Any]:
+    """A deposit address on ``chain``, and its place in the vault."""
     return {
         "address": address.address,
+        "account": account_id(chain, address.address),
+        "chain": chain,
         "client": address.client,
         "vault": address.vault,
         "index": address.index,
@@ -100,11 +111,22 @@ def deposit_view(deposit: Deposit, assets: KnownAssets) -> dict[str, Any]:
         "amount": money(deposit.units, asset),
         "status": deposit.state.value,
         "reason": deposit.reason,
+        "next_actor": _DEPOSIT_WAITS_FOR.get(deposit.state, "nobody"),
+        "expires_at": None,
         "required_confirmations": deposit.required_depth,
         "height": deposit.height,
         "first_seen_at": rfc3339(deposit.first_seen_at),
         "booked_at": when(deposit.booked_at),
     }
+
+
+_DEPOSIT_WAITS_FOR: Mapping[DepositState, str] = {
+    DepositState.SEEN: "chain",
+    DepositState.CONFIRMING: "chain",
+    DepositState.ORPHANED: "chain",
+    DepositState.QUARANTINED: "operators",
+}
+"""Who is awaited in each state; the others await nobody."""
 
 
 def opening_view(opening: Opening) -> dict[str, Any]:
@@ -132,6 +154,7 @@ def withdrawal_view(withdrawal: Withdrawal, assets: KnownAssets) -> dict[str, An
         "asset": asset_view(asset),
         "amount": money(withdrawal.units, asset),
         "destination": withdrawal.destination,
+        "destination_account": account_id(withdrawal.chain, withdrawal.destination),
         "max_fee": money(withdrawal.max_fee_units, own),
         "fee": None if fee is None else money(fee, own),
         "fee_asset": own.code,

@@ -48,6 +48,14 @@ def by_digest(session: Session, *, digest: str) -> Withdrawal | None:
     return view(row) if row else None
 
 
+def by_ids(session: Session, *, ids: Collection[str]) -> dict[str, Withdrawal]:
+    """Those of these ids that there are, by id."""
+    if not ids:
+        return {}
+    rows = session.execute(select(WithdrawalRow).where(WithdrawalRow.id.in_(sorted(set(ids))))).scalars()
+    return {row.id: view(row) for row in rows}
+
+
 def by_respend(session: Session, *, digest: str) -> Withdrawal | None:
     """The withdrawal that intent gives up, if any."""
     row = session.execute(select(WithdrawalRow).where(WithdrawalRow.respend == digest)).scalar_one_or_none()
@@ -206,6 +214,17 @@ def steps(session: Session, *, withdrawal: str) -> list[Step]:
         select(TransitionRow).where(TransitionRow.subject == withdrawal).order_by(TransitionRow.step)
     ).scalars()
     return [Step(row.step, row.from_state, row.to_state, row.event, row.actor, row.at) for row in rows]
+
+
+def last_steps(session: Session, *, withdrawals: Collection[str]) -> dict[str, Step]:
+    """The newest step of each of ``withdrawals``, by id."""
+    rows = session.execute(
+        select(TransitionRow)
+        .distinct(TransitionRow.subject)
+        .where(TransitionRow.subject.in_(sorted(set(withdrawals))))
+        .order_by(TransitionRow.subject, TransitionRow.step.desc())
+    ).scalars()
+    return {row.subject: Step(row.step, row.from_state, row.to_state, row.event, row.actor, row.at) for row in rows}
 
 
 def view(row: WithdrawalRow) -> Withdrawal:
