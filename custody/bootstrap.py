@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from config import settings as configuration
-from config.chains import ChainConfig, ConfigError
+from config.chains import TEST_NETWORKS, ChainConfig, ConfigError
 from config.logging import configure
 from config.settings import ChainSettings, Settings
 from custody.chains.addressing import Addressing
@@ -112,6 +112,11 @@ class Runtime:
     """By CAIP-2 id, in the order of the settings; one at least."""
     registered: tuple[Asset, ...] | None = None
     """What the trust root registers; None before there is one: then each chain's own asset counts alone."""
+
+    @property
+    def is_mainnet(self) -> bool:
+        """Whether any of the chains is one where money is worth something."""
+        return any(each.name not in TEST_NETWORKS for each in self.chains.values())
 
     def of(self, chain: str) -> ServedChain:
         """The chain of this CAIP-2 id. Raises ``ChainNotServed``."""

@@ -12,17 +12,20 @@ from sqlalchemy.orm import Session
 from custody.addresses import queries
 from custody.addresses.model import AddressState, DepositAddress, OwnedAddress, StockPlan, keeper
 from custody.addresses.sealing import AddressTampered, Sealer, view
+from custody.addresses.shown import address_view
 from custody.addresses.tables import STOCK, AddressRow
 from custody.audit import operations as audit
 from custody.chains.addressing import Derived
 from custody.clients import queries as clients
+from custody.events import operations as events
 from custody.kernel.errors import Conflict, CustodyError, Refused, Unavailable
 from custody.outbox import operations as outbox
 from custody.vaults import queries as vaults
 
 __all__ = [
     "AddressTampered", "ClientNotActive", "NotAMember", "StockEmpty", "StockMoved", "allocate", "allocate_change",
-    "add_house_place", "burn_stock", "expect_may_be_given", "plan_stock", "record_tampering", "request_restock", "retire", "store",
+    "add_house_place", "burn_stock", "expect_may_be_given", "plan_stock", "record_tampering", "request_restock",
+    "retire", "store",
 ]  # fmt: skip
 
 
@@ -215,7 +218,23 @@ def _hand_out(
         request_restock(session, vault=vault, kept_for=kept_for, now=now)
     facts = {"vault": vault, "change": change, "index": row.index, "address": row.address, "client": client or ""}
     audit.record(session, event="address.issued", subject=str(row.id), actor=actor, now=now, facts=facts)
+    if not change:
+        _tell(session, view(row), sealer.vault(vault).chain, actor, now)
     return view(row)
+
+
+def _tell(session: Session, handed_out: DepositAddress, chain: str, actor: str, now: datetime) -> None:
+    events.publish(
+        session,
+        kind="address",
+        subject=handed_out.address,
+        event="issued",
+        data=address_view(handed_out, chain),
+        client=handed_out.client,
+        actor=actor,
+        correlation_id="",
+        now=now,
+    )
 
 
 def _next_in_stock(session: Session, vault: str, kept_for: str, change: bool) -> AddressRow | None:

@@ -12,12 +12,14 @@ from custody.audit import operations as audit
 from custody.bootstrap import Runtime
 from custody.db import Unit
 from custody.evidence.approvals import ApprovalRefused
+from custody.evidence.check import PasskeyCannotAsk
 from custody.kernel.errors import Broken, CustodyError
 from custody.operators import operations as operators
 from custody.operators.operations import CounterWentBack, PasskeyRefused
 from custody.vaults.queries import KeysetTampered
 
-_LEAVES_SOMETHING: Final = (Broken, IdempotencyMismatch, addresses.StockEmpty, ApprovalRefused, PasskeyRefused)
+_BY_PASSKEY: Final = (ApprovalRefused, PasskeyRefused, PasskeyCannotAsk)
+_LEAVES_SOMETHING: Final = (Broken, IdempotencyMismatch, addresses.StockEmpty, *_BY_PASSKEY)
 
 
 def leave_behind(runtime: Runtime, error: CustodyError, *, where: str, actor: str, correlation_id: str) -> None:
@@ -36,7 +38,7 @@ def leave_behind(runtime: Runtime, error: CustodyError, *, where: str, actor: st
             _page(unit, error, where)
         elif isinstance(error, IdempotencyMismatch):
             _record_mismatch(unit, error, actor, correlation_id)
-        elif isinstance(error, (ApprovalRefused, PasskeyRefused)):
+        elif isinstance(error, _BY_PASSKEY):
             _record_refusal(unit, error, where, actor, correlation_id)
         else:
             _restock(unit.session, unit, error)
@@ -60,10 +62,10 @@ def _record_mismatch(unit: Unit, error: IdempotencyMismatch, actor: str, correla
 
 
 def _record_refusal(unit: Unit, error: CustodyError, where: str, actor: str, correlation_id: str) -> None:
-    """A verdict that did not count, by the one check it failed; a passkey that may have a copy is locked."""
+    """A verdict or a request that did not count, by the one check it failed; a passkey that may be a copy is locked."""
     audit.record(
         unit.session,
-        event="approval.refused",
+        event="request.refused" if isinstance(error, PasskeyCannotAsk) else "approval.refused",
         subject=where,
         actor=actor,
         now=unit.now,

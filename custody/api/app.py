@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from custody.api.aftermath import leave_behind
 from custody.api.auth import Callers
-from custody.api.console import routes as console
+from custody.api.console.routes import ROUTERS as CONSOLE
 from custody.api.problems import problem, problem_of
 from custody.api.routes import (
     addresses,
@@ -54,11 +54,11 @@ def application(runtime: Runtime, callers: Callers) -> ASGIApp:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
     app.state.runtime, app.state.callers = runtime, callers
     everything = (
-        *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing, console),
-        *(rotation, addresses, deposits, holdings, jobs, queue, quoting, meanings),
+        *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing, rotation),
+        *(addresses, deposits, holdings, jobs, queue, quoting, meanings),
     )
-    for routes in everything:
-        app.include_router(routes.router)
+    for router in (*(routes.router for routes in everything), *CONSOLE):
+        app.include_router(router)
     app.add_exception_handler(CustodyError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)

@@ -19,6 +19,7 @@ from custody.bootstrap import Runtime
 from custody.chains.registry import has_coins
 from custody.changes import operations as changes
 from custody.corrections import operations as corrections
+from custody.evidence.authorship import AuthorSignature
 from custody.evidence.requests import (
     RULE_CHANGES,
     BreakResolutionRequest,
@@ -35,7 +36,6 @@ from custody.evidence.requests import (
     UnfreezeRequest,
     WithdrawalRequest,
 )
-from custody.evidence.signatures import Signature
 from custody.freezes import operations as freezes
 from custody.kernel.errors import InvalidInput, Refused, Unavailable
 from custody.listings import operations as listings
@@ -60,7 +60,7 @@ class Enquiry:
     session: Session
     request: Any
     """Of the kind it is filed under in ``ROOMS``."""
-    signature: Signature
+    signature: AuthorSignature
     trust: InForce
     attachments: Mapping[str, Any]
     """What was sent beside it, by name: nothing of it is believed."""

@@ -19,7 +19,9 @@ REPLAYED: Final = {"Idempotency-Replayed": "true"}
 def expect_same(header: str | None, signed: str) -> None:
     """Raise ``KeyDiffers`` where the header names another key than the signed request."""
     if header is not None and header != signed:
-        raise KeyDiffers("not the key in the signed request; accepted is that one, or no header", field="idempotency-key")
+        raise KeyDiffers(
+            "not the key in the signed request; accepted is that one, or no header", field="idempotency-key"
+        )
 
 
 def expect_key(header: str | None) -> str:

@@ -8,13 +8,13 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
-from custody.approvals import operations
+from custody.approvals import operations, passkeys
 from custody.approvals import queries as intents
 from custody.approvals.queries import FiledIntent
+from custody.evidence.authorship import AuthorSignature
 from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, in_the_house
 from custody.evidence.requests import Request, client_of
-from custody.evidence.signatures import Signature
 from custody.kernel.errors import Refused
 from custody.trust.operations import InForce
 from custody.windows import operations as windows
@@ -45,13 +45,18 @@ class Asked:
     replayed: bool
 
 
-def before(session: Session, *, request: Request, signature: Signature, trust: InForce, now: datetime) -> Asked | None:
+def before(
+    session: Session, *, request: Request, signature: AuthorSignature, trust: InForce, now: datetime
+) -> Asked | None:
     """Check the author; what the same requester asked under the same key before, if anything (I10).
 
-    Raises ``RequestRefused``, ``IdempotencyMismatch``.
+    What is new and signed by a passkey answers a question of this house that nobody answered before. Raises
+    ``RequestRefused``, ``PasskeyRefused``, ``IdempotencyMismatch``.
     """
     check_request(request, signature, root=trust.root, now=now)
     filed = operations.earlier(session, request=request)
+    if filed is None:
+        passkeys.hear_author(session, request, signature, root=trust.root, now=now)
     return None if filed is None else Asked(filed.digest, filed.state, replayed=True)
 
 
@@ -59,7 +64,7 @@ def ask(
     session: Session,
     *,
     request: Request,
-    signature: Signature,
+    signature: AuthorSignature,
     trust: InForce,
     now: datetime,
     intent: Intent | None = None,

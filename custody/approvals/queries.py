@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow
 from custody.evidence.approvals import Approval
+from custody.evidence.authorship import AuthorSignature, parse_author_signature
 from custody.evidence.intents import Intent
 from custody.evidence.proven import ProvenIntent
-from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import Broken, NotFound
 from custody.operators import queries as operators
@@ -46,7 +46,7 @@ class FiledIntent:
 
     digest: str
     intent: Intent
-    request_signature: Signature
+    request_signature: AuthorSignature
     request_hash: str
     decision: Decision
     state: str
@@ -258,7 +258,7 @@ def view(row: IntentRow) -> FiledIntent:
     return FiledIntent(
         digest=row.digest,
         intent=intent,
-        request_signature=Signature.parse(row.request_signature, field="request_signature"),
+        request_signature=parse_author_signature(row.request_signature, field="request_signature"),
         request_hash=row.request_hash,
         decision=Decision.from_json(row.decision),
         state=row.state,

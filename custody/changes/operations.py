@@ -15,9 +15,11 @@ from custody.approvals import queries as intents
 from custody.approvals.asking import Asked
 from custody.audit import operations as audit
 from custody.changes.tables import ProposalRow
+from custody.evidence.authorship import FEWEST_WHO_READ, AuthorSignature
+from custody.evidence.check import PasskeyCannotAsk
+from custody.evidence.passkeys import Assertion
 from custody.evidence.proposals import Proposal, check_proposed
 from custody.evidence.requests import Request, RuleChange
-from custody.evidence.signatures import Signature
 from custody.evidence.succession import RootLink, SuccessionRefused
 from custody.kernel.errors import InvalidInput, NotFound
 from custody.trust import operations as trust_operations
@@ -37,15 +39,15 @@ def request(
     session: Session,
     *,
     request: Request,
-    signature: Signature,
+    signature: AuthorSignature,
     attachments: Mapping[str, Any],
     trust: InForce,
     now: datetime,
 ) -> Asked:
     """File a change of the rules with the version it names beside it; what cosigners will check is checked now.
 
-    Raises ``RequestRefused``, ``InvalidInput``, ``SuccessionRefused``, ``ProofRefused``, ``Denied``,
-    ``IdempotencyMismatch``; then nothing is written.
+    Raises ``RequestRefused`` (also of one by passkey that too few have to agree to), ``InvalidInput``,
+    ``SuccessionRefused``, ``ProofRefused``, ``Denied``, ``IdempotencyMismatch``; then nothing is written.
     """
     if not isinstance(request, RuleChange):
         raise InvalidInput("not a change of the rules", field="request.kind")
@@ -55,6 +57,8 @@ def request(
     proposal = Proposal.parse(attachments)
     check_proposed(trust.root, request, proposal, policy_before=trust.policy_text)
     asked = asking.ask(session, request=request, signature=signature, trust=trust, now=now)
+    if isinstance(signature, Assertion):
+        _expect_readers(session, asked.digest)
     row = ProposalRow(digest=asked.digest, version=request.version, document=proposal.to_json(), created_at=now)
     session.add(row)
     session.flush()
@@ -94,6 +98,17 @@ def complete(session: Session, *, digest: str, correlation_id: str, now: datetim
         vaults.register_keyset(session, keyset=keyset, consents=proposal.consents, actor=change.requester, now=now)
     _close_rivals(session, digest, change.version, now)
     return filed.state
+
+
+def _expect_readers(session: Session, digest: str) -> None:
+    """Enough people read a change that was asked for by passkey on their own machines: cosigners count them too."""
+    wanted = sum(intents.get(session, digest=digest).decision.obligations.approvals.values())
+    if wanted < FEWEST_WHO_READ:
+        raise PasskeyCannotAsk(
+            f"the policy asks {wanted} to agree; accepted by passkey is a change that {FEWEST_WHO_READ} agree to",
+            field="signature.credential",
+            reason="too-few-readers",
+        )
 
 
 def proposed(session: Session, *, digest: str) -> Proposal:

@@ -13,8 +13,8 @@ from custody.approvals.asking import Asked
 from custody.audit import operations as audit
 from custody.clients import queries as clients
 from custody.corrections.model import Correction, read
+from custody.evidence.authorship import AuthorSignature
 from custody.evidence.requests import ManualEntryRequest
-from custody.evidence.signatures import Signature
 from custody.kernel.errors import CustodyError, InvalidInput, Refused
 from custody.ledger import operations as ledger
 from custody.ledger import queries as books
@@ -35,7 +35,7 @@ class NotBacked(Refused):
 
 
 def request_entry(
-    session: Session, *, request: ManualEntryRequest, signature: Signature, trust: InForce, now: datetime
+    session: Session, *, request: ManualEntryRequest, signature: AuthorSignature, trust: InForce, now: datetime
 ) -> Asked:
     """File the intent to post an entry by hand. Raises ``RequestRefused``, ``InvalidInput`` naming the field,
     ``UnknownClient``, ``UnknownVault``, ``NotBacked``, ``Denied``, ``IdempotencyMismatch``; then nothing is written.

@@ -134,7 +134,7 @@ class Desk:
             versions = walk_from(self._pinned, told, now=now).versions
         except CosignerRefusal:
             return 0
-        asked = [each.intent.digest for each in told.intents if _is_asked_for(each, versions)]
+        asked = [each.intent.digest for each in told.intents if _is_asked_for(each, versions, now)]
         self._memory.note_seen(asked, now=now)
         return len(asked)
 
@@ -165,7 +165,7 @@ class Desk:
             return
         asked = [Announced(each.intent, each.request_signature) for each in bundle.listings]
         self._memory.note_seen(
-            [each.intent.digest for each in asked if _is_asked_for(each, standing.versions)], now=now
+            [each.intent.digest for each in asked if _is_asked_for(each, standing.versions, now)], now=now
         )
 
     def _given(self, bundle: Bundle) -> Answer | None:
@@ -230,11 +230,11 @@ class Desk:
         return SignedRefusal(statement, signature)
 
 
-def _is_asked_for(waiting: Announced, versions: Iterable[Version]) -> bool:
+def _is_asked_for(waiting: Announced, versions: Iterable[Version], now: datetime) -> bool:
     """Whether a version that is proved knows the key its requester signed it with."""
     for version in versions:
         try:
-            check_author(waiting.intent.request, waiting.request_signature, root=version.root)
+            check_author(waiting.intent.request, waiting.request_signature, root=version.root, now=now)
         except RequestRefused:
             continue
         return True

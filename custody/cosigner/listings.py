@@ -124,7 +124,7 @@ def _judge(
 ) -> _Agreed:
     whose = f"a listing of {request.client}"
     try:
-        check_author(request, proven.request_signature, root=root)
+        check_author(request, proven.request_signature, root=root, now=now)
     except RequestRefused as error:
         raise CosignerRefusal(Reason.LISTING_NOT_PROVEN, f"{whose}: {error}") from error
     try:

@@ -135,7 +135,7 @@ def _judge(
     proven: ProvenIntent, request: ClientOpeningRequest, chain: str, root: TrustRoot, document: Document, now: datetime
 ) -> int:
     try:
-        check_author(request, proven.request_signature, root=root)
+        check_author(request, proven.request_signature, root=root, now=now)
     except RequestRefused as error:
         raise CosignerRefusal(Reason.OPENING_NOT_PROVEN, f"the opening of {request.client}: {error}") from error
     facts = Facts(

@@ -12,13 +12,14 @@ from typing import Any
 
 from custody.cosigner.opinion import Opinion, words_under
 from custody.evidence.approvals import Approval, ApprovalRefused, check_approval
+from custody.evidence.authorship import parse_author_signature
 from custody.evidence.changes import differences_in_words
 from custody.evidence.check import RequestRefused, check_author, check_request
 from custody.evidence.codes import digest_code
 from custody.evidence.intents import Intent, in_the_house
+from custody.evidence.passkeys import Assertion
 from custody.evidence.proposals import Proposal, check_proposed
 from custody.evidence.requests import Request, RuleChange, parse_request
-from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import CustodyError, InvalidInput, Refused
@@ -93,15 +94,17 @@ def _author(
         return False, NO_ROOT
     if not isinstance(signature, Mapping):
         return False, "nobody signed it"
-    read = Signature.parse(signature, field="file.signature")
+    read = parse_author_signature(signature, field="file.signature")
     try:
         if isinstance(request, RuleChange):
-            check_author(request, read, root=root)
+            check_author(request, read, root=root, now=now)
         else:
             check_request(request, read, root=root, now=now)
     except RequestRefused as error:
         return False, str(error)
-    return True, f"signed by {request.requester} with key {read.key}; whether policy permits it is judged with a bundle"
+    means = "passkey" if isinstance(read, Assertion) else "key"
+    said = f"signed by {request.requester} with {means} {read.key}"
+    return True, f"{said}; whether policy permits it is judged with a bundle"
 
 
 def _changes(request: RuleChange, proposal: Proposal, root: TrustRoot | None, policy: str) -> list[str]:

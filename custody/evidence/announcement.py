@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from custody.evidence import fields
+from custody.evidence.authorship import AuthorSignature, parse_author_signature
 from custody.evidence.intents import Intent
 from custody.evidence.requests import FORMAT
-from custody.evidence.signatures import Signature
 from custody.evidence.status import SignedStatus
 from custody.evidence.succession import RootLink
 from custody.evidence.trust_root import SignedTrustRoot
@@ -19,7 +19,7 @@ class Waiting:
     """An intent somebody asked for, and that somebody's signature; nobody need have agreed yet."""
 
     intent: Intent
-    request_signature: Signature
+    request_signature: AuthorSignature
 
     def to_json(self) -> dict[str, Any]:
         """The object ``parse`` reads."""
@@ -31,7 +31,7 @@ class Waiting:
         found = fields.exact_object(value, ("intent", "request_signature"), field=field)
         return cls(
             intent=Intent.parse(found["intent"], field=f"{field}.intent"),
-            request_signature=Signature.parse(found["request_signature"], field=f"{field}.request_signature"),
+            request_signature=parse_author_signature(found["request_signature"], field=f"{field}.request_signature"),
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from custody.evidence import fields
+from custody.evidence.authorship import parse_author_signature
 from custody.evidence.passkeys import Assertion, AssertionRefused, check_assertion
 from custody.evidence.requests import FORMAT
 from custody.evidence.signatures import Signature
@@ -76,7 +77,7 @@ class Approval:
         found = fields.exact_object(value, ("statement", "signature"), field=field)
         return cls(
             statement=_parse_statement(found["statement"], f"{field}.statement"),
-            signature=_parse_signature(found["signature"], f"{field}.signature"),
+            signature=parse_author_signature(found["signature"], field=f"{field}.signature"),
         )
 
 
@@ -158,9 +159,3 @@ def _parse_statement(value: object, field: str) -> Statement:
         given_at=parse_rfc3339(found["given_at"], field=f"{field}.given_at"),
         not_after=parse_rfc3339(found["not_after"], field=f"{field}.not_after"),
     )
-
-
-def _parse_signature(value: object, field: str) -> Signature | Assertion:
-    if isinstance(value, Mapping) and "credential" in value:
-        return Assertion.parse(value, field=field)
-    return Signature.parse(value, field=field)

@@ -7,16 +7,16 @@ from typing import Any
 
 from custody.evidence import fields
 from custody.evidence.approvals import Approval
+from custody.evidence.authorship import AuthorSignature, parse_author_signature
 from custody.evidence.intents import Intent
-from custody.evidence.signatures import Signature
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenIntent:
-    """An intent, its requester's signature, and the approvals given on its digest."""
+    """An intent, its requester's signature or passkey's answer, and the approvals given on its digest."""
 
     intent: Intent
-    request_signature: Signature
+    request_signature: AuthorSignature
     approvals: tuple[Approval, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -34,6 +34,6 @@ class ProvenIntent:
         approvals = fields.array(found["approvals"], field=f"{field}.approvals", limit=100)
         return cls(
             intent=Intent.parse(found["intent"], field=f"{field}.intent"),
-            request_signature=Signature.parse(found["request_signature"], field=f"{field}.request_signature"),
+            request_signature=parse_author_signature(found["request_signature"], field=f"{field}.request_signature"),
             approvals=tuple(Approval.parse(item, field=f"{field}.approvals") for item in approvals),
         )

@@ -14,8 +14,10 @@ from typing import Any, Final
 from custody.evidence import fields
 from custody.evidence.agreement import hear, shortfall
 from custody.evidence.approvals import ApprovalRefused
+from custody.evidence.authorship import FEWEST_WHO_READ
 from custody.evidence.check import RequestRefused, check_author
 from custody.evidence.intents import in_the_house
+from custody.evidence.passkeys import Assertion
 from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import (
     GroupChangeRequest,
@@ -265,7 +267,7 @@ def _check_newcomers(old: TrustRoot, new: TrustRoot, signatures: Iterable[Signat
 
 def _check_agreed(request: RuleChange, link: RootLink, old: TrustRoot, before: Document, now: datetime) -> int:
     try:
-        check_author(request, link.proven.request_signature, root=old)
+        check_author(request, link.proven.request_signature, root=old, now=now)
         heard = hear(link.proven, root=old, now=now, passkeys=False)
     except (RequestRefused, ApprovalRefused) as error:
         raise SuccessionRefused(error.message, field=f"succession.proven.{error.field}") from error
@@ -274,8 +276,11 @@ def _check_agreed(request: RuleChange, link: RootLink, old: TrustRoot, before: D
     short = shortfall(decision, before, old, heard, requester=request.requester)
     if short is not None:
         raise SuccessionRefused(short[1], field="succession.proven.approvals")
-    if len(heard.approvers - {request.requester}) < FEWEST_PEOPLE:
+    agreed = len(heard.approvers - {request.requester})
+    if agreed < FEWEST_PEOPLE:
         raise SuccessionRefused("nobody but its requester agreed", field="succession.proven.approvals")
+    if isinstance(link.proven.request_signature, Assertion) and agreed < FEWEST_WHO_READ:
+        raise SuccessionRefused("was asked for by passkey and read by too few", field="succession.proven.approvals")
     return decision.obligations.delay_seconds
 
 

@@ -19,8 +19,8 @@ from custody.clients import operations as clients
 from custody.clients import queries as client_queries
 from custody.deposits import operations as deposits
 from custody.deposits import queries as deposit_queries
+from custody.evidence.authorship import AuthorSignature
 from custody.evidence.requests import FreezeRequest, UnfreezeRequest
-from custody.evidence.signatures import Signature
 from custody.kernel.errors import Conflict, InvalidInput, Refused
 from custody.ledger import queries as ledger
 from custody.stops import operations as stops
@@ -52,7 +52,7 @@ class CannotLift(Refused):
 
 
 def request_freeze(
-    session: Session, *, request: FreezeRequest, signature: Signature, trust: InForce, now: datetime
+    session: Session, *, request: FreezeRequest, signature: AuthorSignature, trust: InForce, now: datetime
 ) -> Asked:
     """File the intent to stop something; it is stopped at once where the policy asks for nobody.
 
@@ -70,7 +70,7 @@ def request_freeze(
 
 
 def request_unfreeze(
-    session: Session, *, request: UnfreezeRequest, signature: Signature, trust: InForce, now: datetime
+    session: Session, *, request: UnfreezeRequest, signature: AuthorSignature, trust: InForce, now: datetime
 ) -> Asked:
     """File the intent to let something go again.
 

@@ -90,7 +90,8 @@ def advance(session: Session, *, job: str, seal_key: bytes, low_mark: int, corre
         addresses.expect_may_be_given(session, vault=asked.vault, client=asked.client)
     except Refused as refused:
         return _end(session, row, FAILED, refused.message, now)
-    for position in range(row.done, min(row.done + PIECE, row.wanted)):
+    began = row.done
+    for position in range(began, min(began + PIECE, row.wanted)):
         try:
             given = addresses.allocate(
                 session,
@@ -102,7 +103,7 @@ def advance(session: Session, *, job: str, seal_key: bytes, low_mark: int, corre
                 now=now,
             )
         except addresses.StockEmpty:
-            if position == row.done:
+            if position == began:
                 raise
             break
         session.add(ResultRow(job_id=job, position=position, address_id=given.id))

@@ -52,12 +52,10 @@ _INVALID: Final[Mapping[str, str]] = {
     "idempotency-key-missing": "The call has no Idempotency-Key, and moves or promises money.",
     "invalid-input": "A field is not what is accepted: the detail names the field, the problem and what is accepted.",
     "policy-document-invalid": (
-        "A policy document is not acceptable; the detail says in which line and what is "
-        "accepted."
+        "A policy document is not acceptable; the detail says in which line and what is accepted."
     ),
     "psbt-refused": (
-        "Not a PSBT that is taken: malformed, of another version or network, too large, or contradicting "
-        "itself."
+        "Not a PSBT that is taken: malformed, of another version or network, too large, or contradicting itself."
     ),
 }
 
@@ -76,6 +74,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "unknown-bundle": "No such bundle for this cosigner.",
     "unknown-client": "No client of that id.",
     "unknown-deposit": "No deposit of that id.",
+    "unknown-event": "No event of that id.",
     "unknown-intent": "No intent of that digest.",
     "unknown-job": "No job of that id.",
     "unknown-keyset": "No keyset of that id is registered.",
@@ -87,23 +86,19 @@ _UNKNOWN: Final[Mapping[str, str]] = {
 
 _REFUSED: Final[Mapping[str, str]] = {
     "approval-refused": (
-        "An approval does not count: unknown key, wrong signature, other digest, expired, or by who "
-        "asked."
+        "An approval does not count: unknown key, wrong signature, other digest, expired, or by who asked."
     ),
     "assertion-refused": (
-        "An assertion does not prove that this person agreed to this on our console; field says which "
-        "part."
+        "An assertion does not prove that this person agreed to this on our console; field says which part."
     ),
     "batch-delegates": (
-        "A call inside a batch is not a plain call: operation 1 hands the Safe over to whoever is "
-        "called."
+        "A call inside a batch is not a plain call: operation 1 hands the Safe over to whoever is called."
     ),
     "body-too-large": "More was sent than this route reads.",
     "cannot-bump": "No replacement of these transactions pays more, stays under the ceiling and can be funded.",
     "cannot-lift": "What stopped it stands still, and has to go first.",
     "client-not-active": (
-        "A client that is frozen, defaulted or closed gets no new address; its old ones are watched for "
-        "ever."
+        "A client that is frozen, defaulted or closed gets no new address; its old ones are watched for ever."
     ),
     "confirmation-refused": "A confirmation is by nobody who may give it, of something else, or does not verify.",
     "cosigner-quarantined": "A cosigner that once answered with something else than it was given.",
@@ -117,8 +112,7 @@ _REFUSED: Final[Mapping[str, str]] = {
     "insufficient-funds": "The client has not that much available.",
     "keyset-refused": "A keyset whose keys, descriptor and points do not say the same thing.",
     "ledger-unauthorised-entry": (
-        "An entry whose reason does not permit what it moves, or without an authority for who "
-        "pays."
+        "An entry whose reason does not permit what it moves, or without an authority for who pays."
     ),
     "method-not-allowed": "The route knows no such method.",
     "no-finality": "Deposits are to count when the network says that a block is final, and the node does not say it.",
@@ -169,8 +163,7 @@ _CONFLICT: Final[Mapping[str, str]] = {
     "break-resolved": "The break was resolved already.",
     "bundle-closed": "The bundle is complete, refused or abandoned: nothing more is taken for it.",
     "cannot-respend": (
-        "There is nothing to use up: not signed, over, being given up already, or its chain knows no such "
-        "thing."
+        "There is nothing to use up: not signed, over, being given up already, or its chain knows no such thing."
     ),
     "client-exists": "The id or the name is taken.",
     "coin-taken": "A claim of the plan was reserved or used up meanwhile; plan again.",
@@ -179,8 +172,7 @@ _CONFLICT: Final[Mapping[str, str]] = {
     "deposit-reversed": "The occurrence was credited and then reversed: what arrived again is the next occurrence.",
     "deposit-still-credited": "A further occurrence of a deposit whose earlier one was not reversed.",
     "hold-ended": (
-        "The hold is no longer in the state this needs: it was voided, settled, or that settlement was "
-        "reversed."
+        "The hold is no longer in the state this needs: it was voided, settled, or that settlement was reversed."
     ),
     "hold-not-settled": "There is no such settlement to reverse.",
     "idempotency-in-flight": "A call with this idempotency key is still being answered.",
@@ -189,14 +181,12 @@ _CONFLICT: Final[Mapping[str, str]] = {
     "not-frozen": "There is nothing to lift.",
     "not-listed": "The destination is not on the client's list.",
     "not-replayed": (
-        "The chain has not been read to the node's tip since the restore, or the books do not agree with "
-        "it."
+        "The chain has not been read to the node's tip since the restore, or the books do not agree with it."
     ),
     "not-restoring": "No restoration is under way.",
     "not-waiting": "The intent is not waiting for people any more.",
     "nothing-to-replace": (
-        "Only a payment that was sent and is not confirmed can be replaced, one replacement at a "
-        "time."
+        "Only a payment that was sent and is not confirmed can be replaced, one replacement at a time."
     ),
     "relaying-forbidden-move": "The state does not know this event.",
     "returned-already": "The stray is being sent on already, or was.",
@@ -204,13 +194,11 @@ _CONFLICT: Final[Mapping[str, str]] = {
     "tip-moved": "The stored tip is not the one this was read against: somebody else scanned on, or the chain changed.",
     "trust-root-exists": "Another version 1 is in force.",
     "unit-conflict": (
-        "Two units met (deadlock, serialization failure, one key written twice); run the whole unit "
-        "again."
+        "Two units met (deadlock, serialization failure, one key written twice); run the whole unit again."
     ),
     "vault-open": "The client has another vault of this keyset already (one vault per chain and keyset).",
     "vault-overdrawn": (
-        "More would leave a vault than the books say it holds: what paid out first has to be reversed "
-        "first."
+        "More would leave a vault than the books say it holds: what paid out first has to be reversed first."
     ),
     "withdrawal-state": "The withdrawal is not in a state this can happen in.",
 }
@@ -218,31 +206,26 @@ _CONFLICT: Final[Mapping[str, str]] = {
 _SILENT: Final[Mapping[str, str]] = {
     "address-stock-empty": "No derived address is left; more are being derived.",
     "addresses-not-served": (
-        "What our addresses stand on is not on the chain, or not as it should be: none is derived for "
-        "anybody."
+        "What our addresses stand on is not on the chain, or not as it should be: none is derived for anybody."
     ),
     "asset-silent": "A registered asset does not say what a place holds; others are not concerned.",
     "cannot-carry-yet": "The spend waits: its message says what for. It is carried when it can be, or offered again.",
     "chain-not-read-yet": (
-        "The payer can only be taken on where the chain has been read to the node's newest block: try "
-        "again."
+        "The payer can only be taken on where the chain has been read to the node's newest block: try again."
     ),
     "chain-not-served": (
-        "A chain that is not in the settings: what is to be done there waits for a process that serves "
-        "it."
+        "A chain that is not in the settings: what is to be done there waits for a process that serves it."
     ),
     "database-unavailable": "Postgres does not answer.",
     "node-behind": "The node stands on our chain but below our tip: it lost blocks, which is no reorg.",
     "node-not-ready": "The node is still syncing or behind its own headers: what it does not show may exist.",
     "node-unavailable": (
-        "The node does not answer, answers no sense, or is busy. What was asked may or may not have "
-        "happened."
+        "The node does not answer, answers no sense, or is busy. What was asked may or may not have happened."
     ),
     "nodes-disagree": "Two nodes of one network tell it differently: neither is believed.",
     "not-in-step": "The node's chain moved on faster than it could be compared, several times over.",
     "policy-waits": (
-        "The policy asks for something that is not so yet: a price, a clear screening, fresh books, more "
-        "people."
+        "The policy asks for something that is not so yet: a price, a clear screening, fresh books, more people."
     ),
     "restoring": "The database was restored and has not caught up with the chain: this waits until it has.",
     "schema-missing": "The database has not the tables this program reads.",
@@ -259,8 +242,7 @@ _BROKEN: Final[Mapping[str, str]] = {
     "carriage-mismatch": "What was signed does not read back as what was asked: nothing is stored and nothing sent.",
     "derivation-mismatch": "Two independent derivations of one address differ: neither is shown to anybody.",
     "digest-mismatch": (
-        "Two libraries compute different digests for one input, or one of them cannot: nothing is "
-        "signed."
+        "Two libraries compute different digests for one input, or one of them cannot: nothing is signed."
     ),
     "final-transaction-wrong": "The finalised transaction is not the attempt that was composed.",
     "intent-tampered": "A stored intent no longer has the digest it is filed under.",
@@ -269,13 +251,11 @@ _BROKEN: Final[Mapping[str, str]] = {
     "ledger-malformed-entry": "An account or posting that cannot exist: the caller has a defect.",
     "ledger-unbalanced-entry": "An entry whose postings do not sum to zero for some asset.",
     "no-common-ancestor": (
-        "Not one block we read is on the node's chain: another chain, or one rewritten from before our first "
-        "block."
+        "Not one block we read is on the node's chain: another chain, or one rewritten from before our first block."
     ),
     "no-deposit-rules": "A deposit of an asset the config has no rules for any more: it waits until there are some.",
     "payer-used-elsewhere": (
-        "The chain knows numbers of the payer that we gave to nothing: somebody else has its key, or we "
-        "forgot."
+        "The chain knows numbers of the payer that we gave to nothing: somebody else has its key, or we forgot."
     ),
     "return-altered": "What was signed for a return is not what was composed.",
     "safe-address-mismatch": "Two computations of one Safe's address differ: neither is handed out.",
@@ -311,8 +291,7 @@ _ASKED_AGAIN: Final = frozenset({"unit-conflict", "coin-taken", "idempotency-in-
 _MONEY: Final[Mapping[str, str]] = {
     "insufficient-funds": "No money moves and nothing is held: the client's balances are as they were.",
     "idempotency-mismatch": (
-        "No money moves by this call; what the key was first used for stands, and is not paid "
-        "twice."
+        "No money moves by this call; what the key was first used for stands, and is not paid twice."
     ),
     "idempotency-in-flight": "The first call with this key decides; asked again, this one says what became of it.",
     "may-be-signed": "The money stays held: a signature may exist, so the payment can still happen.",
@@ -323,8 +302,7 @@ _MONEY: Final[Mapping[str, str]] = {
     "vault-stopped": "The money stays where it is until an approved intent lifts the freeze.",
     "client-not-active": "The client's money stays where it is; what arrives at its addresses is still credited.",
     "node-unavailable": (
-        "What was sent to the chain may have happened; it is looked at again before anything is "
-        "repeated."
+        "What was sent to the chain may have happened; it is looked at again before anything is repeated."
     ),
     "denied-by-policy": "No money moves and nothing is held.",
     "internal": "It may or may not have been carried out: asked again with the same key, it happens once.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Select, case, func, or_, select, tuple_
 from sqlalchemy.orm import Session
@@ -57,6 +58,12 @@ def tip(session: Session, *, chain: str, hold: bool = False) -> Tip | None:
     query = select(ProgressRow.height, ProgressRow.hash).where(ProgressRow.chain == chain)
     row = session.execute(query.with_for_update(read=True) if hold else query).one_or_none()
     return Tip(row.height, row.hash) if row else None
+
+
+def tips(session: Session) -> list[tuple[str, int, datetime]]:
+    """Of every chain: the newest height read, and when it was."""
+    found = select(ProgressRow.chain, ProgressRow.height, ProgressRow.updated_at).order_by(ProgressRow.chain)
+    return [(row.chain, row.height, row.updated_at) for row in session.execute(found)]
 
 
 def stored_hash(session: Session, *, chain: str, height: int) -> str | None:

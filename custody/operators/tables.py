@@ -16,7 +16,7 @@ class ChallengeRow(Base):
 
     __tablename__ = "challenges"
     __table_args__ = (
-        CheckConstraint("purpose IN ('approval', 'enrolment')", name="purpose"),
+        CheckConstraint("purpose IN ('approval', 'enrolment', 'request')", name="purpose"),
         Index("ix_challenges_operator_expires_at", "operator", "expires_at"),
     )
 

@@ -15,10 +15,11 @@ from custody.approvals import asking
 from custody.approvals import operations as approvals
 from custody.approvals.asking import Asked
 from custody.audit import operations as audit
+from custody.evidence.authorship import AuthorSignature
 from custody.evidence.requests import BreakResolutionRequest
-from custody.evidence.signatures import Signature
 from custody.kernel.errors import Conflict, Refused
 from custody.reconciliation import queries
+from custody.reconciliation.operations import tell
 from custody.reconciliation.queries import StoredBreak
 from custody.reconciliation.tables import ResolutionRow
 from custody.stops import operations as stops
@@ -44,7 +45,7 @@ class NotExplicable(Refused):
 
 
 def request_resolution(
-    session: Session, *, request: BreakResolutionRequest, signature: Signature, trust: InForce, now: datetime
+    session: Session, *, request: BreakResolutionRequest, signature: AuthorSignature, trust: InForce, now: datetime
 ) -> Asked:
     """File the intent to resolve a break. Raises ``RequestRefused``, ``UnknownBreak``, ``BreakResolved``,
     ``NotExplicable``, ``Denied``, ``IdempotencyMismatch``; then nothing is written.
@@ -84,6 +85,8 @@ def resolve(session: Session, *, digest: str, trust: InForce, now: datetime) -> 
     audit.record(
         session, event="break.resolved", subject=request.subject, actor=request.requester, now=now, facts=facts
     )
+    data = queries.get_break(session, break_id=request.subject).to_json()
+    tell(session, kind="break", subject=request.subject, event="resolved", data=data, actor=request.requester, now=now)
     if not queries.open_breaks(session, vault=vault):
         stops.lift(session, scope="vault", subject=vault, causes=[Cause.BREAK], begun_by=now, digest=digest, now=now)
         vaults.note_lifted(session, vault=vault, actor=request.requester, now=now)

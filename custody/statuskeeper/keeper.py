@@ -71,7 +71,7 @@ class Keeper:
         taken: list[int] = []
         with self.keeping.exclusive():
             for waiting in told.intents:
-                if _is_asked_for(waiting, root):
+                if _is_asked_for(waiting, root, now):
                     self.keeping.note_seen(waiting.intent.digest, now=now)
             for step, text in zip(walk(root, told.succession, newest_policy=told.policy, now=now), texts, strict=True):
                 self.keeping.note_seen(step.digest, now=now)
@@ -170,7 +170,7 @@ def _delisted(value: Mapping[str, Any], root: TrustRoot, document: Document, now
     places = [(each.client, each.chain, each.destination) for each in (put, taken)]
     if (put.action, taken.action) != ("list", "delist") or places[0] != places[1] or listing != in_the_house(put):
         raise NotTaken("does not take this listing back", field="told.delisting")
-    check_author(taken, proven.request_signature, root=root)
+    check_author(taken, proven.request_signature, root=root, now=now)
     heard = hear(proven, root=root, now=now)
     facts = Facts(
         kind=taken.kind, requester=taken.requester, now=heard.last_at or now, client=taken.client, chain=taken.chain
@@ -190,7 +190,7 @@ def _stopped(
         raise NotTaken("neither stops anything nor takes anything back", field="told.intent.kind")
     if all(person.id != request.requester for person in root.operators):
         raise NotTaken("is not asked for by an operator", field="told.intent.request.requester")
-    check_author(request, proven.request_signature, root=root)
+    check_author(request, proven.request_signature, root=root, now=now)
     body: dict[str, Any] = {"name": _name_of(request), "by": request.requester}
     if isinstance(request, FreezeRequest):
         # One operator stops; whoever policy asks to agree agrees afterwards, or lifts it.
@@ -272,9 +272,9 @@ def _keys_behind(proven: ProvenIntent) -> set[str]:
     return {proven.request_signature.key, *(approval.signature.key for approval in proven.approvals)}
 
 
-def _is_asked_for(waiting: Waiting, root: TrustRoot) -> bool:
+def _is_asked_for(waiting: Waiting, root: TrustRoot, now: datetime) -> bool:
     try:
-        check_author(waiting.intent.request, waiting.request_signature, root=root)
+        check_author(waiting.intent.request, waiting.request_signature, root=root, now=now)
     except RequestRefused:
         return False
     return True

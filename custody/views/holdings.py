@@ -37,7 +37,9 @@ def balances(session: Session, *, client: str) -> list[dict[str, Any]]:
     pledged = ledger.pledges(session, client=client)
     return [
         balance_view(each, assets)
-        | _parts(each, assets.of(each.asset), [hold for hold in holds if hold.amount.asset == each.asset], payments, filed)
+        | _parts(
+            each, assets.of(each.asset), [hold for hold in holds if hold.amount.asset == each.asset], payments, filed
+        )
         | {
             "pledges": [
                 {"pledge": pledge, "amount": money(units, assets.of(asset))}

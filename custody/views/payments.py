@@ -30,15 +30,12 @@ def listed(session: Session, found: Sequence[Withdrawal]) -> list[dict[str, Any]
     rejected = [each.digest for each in found if each.state == State.REJECTED]
     said = waiting.given_among(session, rejected) if rejected else {}
     return [
-        withdrawal_view(each, assets)
-        | about(each, filed[each.digest], last.get(each.id), said.get(each.digest, ()))
+        withdrawal_view(each, assets) | about(each, filed[each.digest], last.get(each.id), said.get(each.digest, ()))
         for each in found
     ]
 
 
-def about(
-    withdrawal: Withdrawal, filed: FiledIntent, last: Step | None, said: Sequence[Approval]
-) -> dict[str, Any]:
+def about(withdrawal: Withdrawal, filed: FiledIntent, last: Step | None, said: Sequence[Approval]) -> dict[str, Any]:
     """What the intent adds to a withdrawal's row. ``said`` is read of rejected ones alone."""
     code, words = reason(withdrawal, filed, last, said)
     return {
@@ -47,7 +44,7 @@ def about(
         "expires_at": rfc3339(filed.not_after),
         "requester": filed.intent.request.requester,
         "idempotency_key": filed.intent.request.idempotency_key,
-        "purpose": filed.intent.request.purpose,
+        "purpose": getattr(filed.intent.request, "purpose", None),
     }
 
 

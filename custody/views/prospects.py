@@ -1,9 +1,8 @@
-"""What would become of a withdrawal if it were asked for now: verdict, people, what would be held, what would be left."""
+"""What would become of a withdrawal if it were asked for now: verdict, people, what is held and what is left."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -13,12 +12,13 @@ from custody.evidence.requests import WithdrawalRequest
 from custody.evidence.words import say
 from custody.kernel.clock import rfc3339
 from custody.kernel.money import Asset
+from custody.kernel.shown import account_id, asset_view, money
 from custody.ledger import queries as ledger
 from custody.ledger.queries import ClientBalance
 from custody.trust.assets import known_assets
 from custody.trust.operations import InForce
 from custody.views import risks
-from custody.views.objects import account_id, asset_view, decision_view, money
+from custody.views.objects import decision_view
 from custody.windows import operations as windows
 from custody.withdrawals.operations import Judged
 from policies.decision import Decision, Outcome
@@ -33,7 +33,7 @@ WOULD_BE: Final[Mapping[Outcome, str]] = {
 
 
 def prospect(
-    session: Session, judged: Judged, *, request: WithdrawalRequest, trust: InForce, is_signed: bool, now: datetime
+    session: Session, judged: Judged, *, request: WithdrawalRequest, trust: InForce, is_signed: bool
 ) -> dict[str, Any]:
     """The policy's verdict on ``judged`` beside all that counts now, and the balances after it. Writes nothing."""
     decision = windows.decide(session, policy=trust.policy, facts=judged.facts)
@@ -77,9 +77,7 @@ def prospect(
     }
 
 
-def _missing(
-    decision: Decision, trust: InForce, requester: str
-) -> tuple[dict[str, int], dict[str, list[str]]]:
+def _missing(decision: Decision, trust: InForce, requester: str) -> tuple[dict[str, int], dict[str, list[str]]]:
     """How many of each group or role nobody fills yet, and whose word would count."""
     if decision.outcome is not Outcome.REQUIRE:
         return {}, {}

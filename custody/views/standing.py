@@ -33,15 +33,21 @@ def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoo
     said = intents.given(session, digest=filed.digest) if withdrawal.state == State.REJECTED else []
     assets = known_assets(session)
     around = payments.about(withdrawal, filed, steps[-1] if steps else None, said)
-    return views.withdrawal_view(withdrawal, assets) | around | {
-        "missing_approvals": _missing(session, withdrawal, filed, root),
-        "held": views.money(_held_units(session, withdrawal), assets.of(withdrawal.asset)),
-        "attempts": [
-            views.attempt_view(attempt, assets.native(attempt.chain), relaying.cost_of(session, spend=attempt.spend))
-            for attempt in attempts
-        ],
-        "steps": [views.step_view(step) for step in steps],
-    }
+    return (
+        views.withdrawal_view(withdrawal, assets)
+        | around
+        | {
+            "missing_approvals": _missing(session, withdrawal, filed, root),
+            "held": views.money(_held_units(session, withdrawal), assets.of(withdrawal.asset)),
+            "attempts": [
+                views.attempt_view(
+                    attempt, assets.native(attempt.chain), relaying.cost_of(session, spend=attempt.spend)
+                )
+                for attempt in attempts
+            ],
+            "steps": [views.step_view(step) for step in steps],
+        }
+    )
 
 
 def whole_intent(session: Session, filed: FiledIntent, *, root: TrustRoot, now: datetime) -> dict[str, Any]:

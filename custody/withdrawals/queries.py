@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from custody.kernel.errors import NotFound
@@ -218,12 +218,13 @@ def steps(session: Session, *, withdrawal: str) -> list[Step]:
 
 def last_steps(session: Session, *, withdrawals: Collection[str]) -> dict[str, Step]:
     """The newest step of each of ``withdrawals``, by id."""
-    rows = session.execute(
-        select(TransitionRow)
-        .distinct(TransitionRow.subject)
+    newest = (
+        select(TransitionRow.subject, func.max(TransitionRow.step))
         .where(TransitionRow.subject.in_(sorted(set(withdrawals))))
-        .order_by(TransitionRow.subject, TransitionRow.step.desc())
-    ).scalars()
+        .group_by(TransitionRow.subject)
+    )
+    key = tuple_(TransitionRow.subject, TransitionRow.step)
+    rows = session.execute(select(TransitionRow).where(key.in_(newest))).scalars()
     return {row.subject: Step(row.step, row.from_state, row.to_state, row.event, row.actor, row.at) for row in rows}
 
 

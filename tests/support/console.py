@@ -7,11 +7,16 @@ import json
 import re
 import urllib.parse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.testclient import TestClient
 
+from custody.api.auth import Caller, Role
+from custody.api.call import Call
+from custody.api.console.door import Visit
+from custody.api.console.looks import Looks
 from custody.evidence.passkeys import Assertion, from_base64url
 from tests.support.passkeys import CONSOLE, Passkey, as_browser
 
@@ -71,6 +76,24 @@ class Visitor:
         """Have a statement made, sign its hash, send it."""
         asked = self.ask(digest, verdict)
         return self.send(digest, asked.challenge, self.passkey.answer(asked.challenge, **lies))
+
+
+def at_console(name: str, **changes: Any) -> Visit:
+    """A visit made by hand, for a page that is made without a route."""
+    runtime: Any = None
+    plain = Visit(
+        call=Call(runtime, Caller(name, Role.OPERATOR), "req_test"),
+        console=CONSOLE,
+        operator=name,
+        groups=("operators",),
+        looks=Looks(),
+        environment="REGTEST test",
+        is_mainnet=False,
+        tips=(("regtest", 101),),
+        needs_me=0,
+        at=datetime(2026, 1, 2, tzinfo=UTC),
+    )
+    return replace(plain, **changes)
 
 
 def question_on(page: str) -> Question:

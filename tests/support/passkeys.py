@@ -19,6 +19,8 @@ from custody.approvals import passkeys
 from custody.approvals import queries as intents
 from custody.evidence.approvals import Approval, Statement
 from custody.evidence.passkeys import Assertion, Console, Credential, base64url, from_base64url
+from custody.evidence.proven import ProvenIntent
+from custody.evidence.requests import request_message
 from custody.evidence.trust_root import Person, SignedTrustRoot, TrustRoot
 from custody.operators.queries import candidates
 from custody.trust import operations as trust
@@ -108,6 +110,11 @@ class Passkey:
             "clientExtensionResults": {},
             "response": response,
         }
+
+    def asks_for(self, proven: ProvenIntent, **lies: Any) -> ProvenIntent:
+        """The same intent, asked for by this passkey instead of a key."""
+        asked = self.answer(request_message(proven.intent.request), **lies)
+        return replace(proven, request_signature=asked)
 
     def approval(self, statement: Statement, **lies: Any) -> Approval:
         """A verdict by this passkey."""

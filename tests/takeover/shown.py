@@ -109,11 +109,17 @@ def ether(memory: Memory) -> Stage:
 
 
 def grown(memory: Memory) -> Stage:
-    """Half a bitcoin to a listed destination, under version 2 of the root, which an operator and a passkey approved."""
+    """Half a bitcoin to a listed destination, under version 2 of the root, which an operator and a passkey approved.
+
+    The version and one of the listings were asked for by passkey.
+    """
     world = PasskeyWorld(policy=LISTED_ONLY)
     root = replace(world.root, cooling_seconds=int(COOLING.total_seconds()))
     vars(world).update(root=root)
+    alice = Passkey("alice")
     versions = Versions.of(world).then(policy=f"{LISTED_ONLY}# as it was\n", now=NOW - timedelta(days=1))
+    (link,) = versions.links
+    versions = replace(versions, links=(replace(link, proven=alice.asks_for(link.proven)),))
     request = world.withdrawal("acme", BTC // 2)
     proven = world.prove(request, branch=7, approvers=("alice",))
     by_passkey = Passkey("bob").approval(
@@ -123,7 +129,8 @@ def grown(memory: Memory) -> Stage:
     newest = replace(world, policy=versions.policy)
     payment = Payment(proven, newest.decision(request, destination="listed"))
     psbt = world.transaction([payment], [world.coin(7, BTC)], fee_sat=3_000)
-    listings = (proved(listing()), proved(listing("bolt")))
+    by_alice = alice.asks_for(proved(listing("bolt", requester="alice"), approvers=("bob",)))
+    listings = (proved(listing()), by_alice)
     bundle = world.bundle([payment], [world.opening("acme", 7)], psbt, listings=listings)
     parts = ("payments[].approvals", "succession", "listings", "status")
     return Stage.of(world, versions.carry(bundle), memory, parts=parts)

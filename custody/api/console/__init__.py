@@ -1,1 +1,1 @@
-"""Two plain pages for operators: registering a passkey, and giving a verdict with it."""
+"""The console for operators: pages that show what the database says, and verdicts by passkey."""

@@ -1,4 +1,4 @@
-"""Who is at the console: a cookie after signing in with an operator's token, and only from the console's own pages.
+"""Who is at the console, and what the frame around each page says of it: read in one unit, from one snapshot.
 
 The origin comes from the trust root. A cookie opens nothing that matters: a verdict needs the person's passkey.
 """
@@ -6,6 +6,7 @@ The origin comes from the trust root. A cookie opens nothing that matters: a ver
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -13,16 +14,23 @@ from starlette.responses import Response
 
 from custody.api.auth import Caller, Role
 from custody.api.call import Call
+from custody.api.console.looks import COOKIE, Looks
 from custody.api.problems import Unauthenticated
+from custody.approvals import waiting
+from custody.bootstrap import Runtime
 from custody.db import Unit
 from custody.evidence.passkeys import Console
+from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import NotFound, Refused
+from custody.movements import queries as movements
 from custody.operators import operations as operators
 from custody.trust.operations import InForce
+from custody.views.queue import Asked
 
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
     ),
     "Cache-Control": "no-store",
@@ -61,6 +69,23 @@ class Visit:
     call: Call
     console: Console
     operator: str
+    groups: tuple[str, ...]
+    """Of the trust root; in none of them a person sees and decides nothing."""
+    looks: Looks
+    environment: str
+    """The networks in capitals and the house's name: ``REGTEST demo``."""
+    is_mainnet: bool
+    tips: tuple[tuple[str, int], ...]
+    """Each network's newest block that was read."""
+    needs_me: int
+    """How much waits for this person's verdict."""
+    at: datetime
+    """The moment of the snapshot."""
+
+    @property
+    def role(self) -> str:
+        """In words: the groups, or that there is nothing to decide."""
+        return ", ".join(self.groups) or "read only"
 
 
 def sign_in(request: Request, token: str) -> str:
@@ -86,10 +111,7 @@ def sign_out(request: Request, console: Console) -> None:
 
 def console_of(request: Request) -> Console:
     """A dependency: the console of the trust root in force. Raises ``NoConsole``."""
-    console = _call(request, "nobody").trusting(lambda _unit, trust: trust.root.console)
-    if console is None:
-        raise NoConsole("the trust root names no console")
-    return console
+    return _call(request, "nobody").trusting(lambda _unit, trust: _console(trust))
 
 
 def own_page(request: Request) -> Console:
@@ -102,18 +124,35 @@ def own_page(request: Request) -> Console:
 
 def guest(request: Request) -> Visit | None:
     """A dependency of pages: the operator who is signed in, if anybody is. Raises ``NoConsole``."""
-    console = console_of(request)
-    token = request.cookies.get(_cookie(console), "")
+    runtime = request.app.state.runtime
 
-    def work(unit: Unit, trust: InForce) -> str | None:
+    def work(unit: Unit, trust: InForce) -> Visit | None:
+        console = _console(trust)
+        token = request.cookies.get(_cookie(console), "")
         name = operators.signed_in(unit.session, token=token, now=unit.now)
-        return name if name is not None and _is_operator(trust, name) else None
+        if name is None or not _is_operator(trust, name):
+            return None
+        groups = tuple(group for group, members in sorted(trust.root.groups.items()) if name in members)
+        known = {each.chain: each.name for each in runtime.chains.values()}
+        tips = movements.tips(unit.session)
+        asked = queue_of(runtime, trust, name, unit.now)
+        return Visit(
+            call=_call(request, name),
+            console=console,
+            operator=name,
+            groups=groups,
+            looks=Looks.read(request.cookies.get(COOKIE, "")),
+            environment=f"{' '.join(known.values()).upper()} {trust.root.name}",
+            is_mainnet=runtime.is_mainnet,
+            tips=tuple((known.get(chain, chain), height) for chain, height, _ in tips),
+            needs_me=waiting.count(unit.session, asked.waiting, place=waiting.MINE),
+            at=unit.now,
+        )
 
-    name = _call(request, "nobody").trusting(work)
-    if name is None:
-        return None
-    request.state.caller = name
-    return Visit(_call(request, name), console, name)
+    visit = _call(request, "nobody").trusting(work)
+    if visit is not None:
+        request.state.caller = visit.operator
+    return visit
 
 
 def visitor(request: Request) -> Visit:
@@ -133,10 +172,26 @@ def give_cookie(response: Response, console: Console, token: str, *, seconds: in
     )
 
 
+def queue_of(runtime: Runtime, trust: InForce, operator: str, now: datetime) -> Asked:
+    """What the view of the queue is asked for this operator."""
+    return Asked(trust, operator, {chain: served.deadlines for chain, served in runtime.chains.items()}, now)
+
+
+def credentials_of(root: TrustRoot, operator: str) -> list[str]:
+    """The ids of this operator's passkeys in the trust root."""
+    return [each.id for person in root.operators if person.id == operator for each in person.credentials]
+
+
 AsGuest = Annotated[Visit | None, Depends(guest)]
 AsVisitor = Annotated[Visit, Depends(visitor)]
 OnOwnPage = Annotated[Console, Depends(own_page)]
 Shown = Annotated[Console, Depends(console_of)]
+
+
+def _console(trust: InForce) -> Console:
+    if trust.root.console is None:
+        raise NoConsole("the trust root names no console")
+    return trust.root.console
 
 
 def _call(request: Request, name: str) -> Call:

@@ -37,9 +37,7 @@ def every(
 
 
 @router.get("/clients/{client}/deposits")
-def of_client(
-    call: AsReader, request: Request, client: str, after: After = None, limit: Limit = None
-) -> Response:
+def of_client(call: AsReader, request: Request, client: str, after: After = None, limit: Limit = None) -> Response:
     """Deposits to the client's addresses, oldest first, a page at a time."""
     name = fields.name(client, field="client")
     call.unit(lambda unit: clients.get(unit.session, client=name))

@@ -12,7 +12,7 @@ from custody.api.asking import look_at_destination
 from custody.api.body import Body, any_json, json_object
 from custody.api.call import AsRequesterOrOperator, Call
 from custody.chains.registry import spending
-from custody.chains.spending import Candidates
+from custody.chains.spending import Candidates, Coin
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.check import check_request
@@ -41,9 +41,7 @@ def evaluate(call: AsRequesterOrOperator, body: Body) -> Response:
         if signature is not None:
             check_request(asked, signature, root=trust.root, now=unit.now)
         judged = operations.judge(unit.session, request=asked, trust=trust, now=unit.now, code=seen.get("code"))
-        return prospect(
-            unit.session, judged, request=asked, trust=trust, is_signed=signature is not None, now=unit.now
-        )
+        return prospect(unit.session, judged, request=asked, trust=trust, is_signed=signature is not None)
 
     return JSONResponse(call.trusting(work))
 
@@ -62,7 +60,11 @@ def quote(call: AsRequesterOrOperator, body: Body) -> Response:
     fee = 0
     if borne:
         plan = served.node.plan(candidates, rules=served.spend_rules)
-        fee = sum(item.units for item in plan.inputs) - candidates.order.units - (plan.change_units or 0)
+        fee = (
+            sum(item.units for item in plan.inputs if isinstance(item, Coin))
+            - candidates.order.units
+            - (plan.change_units or 0)
+        )
     return JSONResponse(
         {
             "client": asked.client,

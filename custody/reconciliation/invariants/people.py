@@ -51,7 +51,7 @@ def _under(filed: FiledIntent, given: list[Approval], root: TrustRoot) -> list[s
 
 def _unproved(filed: FiledIntent, given: list[Approval], root: TrustRoot) -> Iterator[str]:
     request = filed.intent.request
-    check_author(request, filed.request_signature, root=root)
+    check_author(request, filed.request_signature, root=root, now=filed.created_at)
     for approval in given:
         check_approval(
             approval,

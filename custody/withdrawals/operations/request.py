@@ -33,7 +33,7 @@ from custody.vaults.model import Vault
 from custody.windows import operations as windows
 from custody.withdrawals import queries
 from custody.withdrawals.model import PREFIXES, Withdrawal
-from custody.withdrawals.operations.moving import move
+from custody.withdrawals.operations.moving import move, tell
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import WithdrawalRow
 from policies.decision import Decision, Outcome
@@ -109,8 +109,14 @@ def judge(
     asset = _asset(request, trust)
     vault = _paying_vault(session, request, asset)
     destination = _destination(request, asset, trust)
-    where = {"client": client.id, "chain": asset.chain, "address": request.destination, "locator": destination.locator}
-    place = outside(session, **where, now=now)
+    place = outside(
+        session,
+        client=client.id,
+        chain=asset.chain,
+        address=request.destination,
+        locator=destination.locator,
+        now=now,
+    )
     facts = facts_of(
         session,
         request=request,
@@ -220,6 +226,7 @@ def _take(
     row = _row(intent, vault, destination, decision, now)
     session.add(row)
     session.flush()
+    tell(session, row, event=row.state, actor=intent.request.requester, correlation_id=correlation_id, now=now)
     _proceed(session, row, decision, correlation_id, now)
     return Requested(queries.view(row), replayed=False)
 

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from custody.api.app import application
 from custody.api.auth import Callers
+from custody.api.console.frame import SCRIPTS
 from custody.operators import queries as operators
 from custody.trust import operations as trust
 from tests.cosigner.builders import BTC
@@ -66,13 +67,14 @@ def test_every_page_loads_our_own_script_and_style_and_nothing_else(house: House
     for answer in pages:
         assert answer.status_code == 200
         policy = answer.headers["content-security-policy"]
-        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+        assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src")
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy
         assert answer.headers["cache-control"] == "no-store"
-        assert re.findall(r"<script[^>]*>", answer.text) == ['<script src="/console/static/console.js" defer="defer">']
+        scripts = re.findall(r"<script[^>]*>", answer.text)
+        assert scripts == [f'<script src="/console/static/{name}" defer="defer">' for name in SCRIPTS]
         assert re.search(r"<script[^>]*>[^<]|<style|\son\w+=|style=|javascript:", answer.text) is None
-    for name in ("console.js", "console.css"):
+    for name in (*SCRIPTS, "console.css", "icon.svg"):
         assert alice.get(f"/console/static/{name}").status_code == 200
     for name in ("routes.py", "..%2Froutes.py", "../routes.py", "%2e%2e/door.py"):
         assert alice.get(f"/console/static/{name}").status_code in (404, 422)

@@ -1,47 +1,9 @@
 "use strict";
 
-// One button a page asks the browser for a passkey and sends what it answers; the server decides everything.
-const button = document.querySelector("button[data-options]");
-const outcome = document.querySelector("#outcome");
-
-function say(text, isBad) {
-  outcome.textContent = text;
-  outcome.className = isBad ? "bad" : "";
-}
-
-async function ask(options) {
-  if (button.dataset.kind === "create") {
-    return navigator.credentials.create({
-      publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(options),
-    });
-  }
-  return navigator.credentials.get({
-    publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(options),
-  });
-}
-
-async function send(credential) {
-  const answer = await fetch(button.dataset.send, {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ challenge: button.dataset.challenge, credential: credential.toJSON() }),
-  });
-  const said = await answer.json();
-  if (!answer.ok) {
-    throw new Error(`${said.field ? said.field + ": " : ""}${said.detail}`);
-  }
-  window.location.assign(said.next);
-}
-
-if (button) {
-  button.addEventListener("click", async () => {
-    button.disabled = true;
-    say("Waiting for your passkey …", false);
-    try {
-      await send(await ask(JSON.parse(button.dataset.options)));
-    } catch (error) {
-      say(`Nothing was recorded. ${error.message}`, true);
-      button.disabled = false;
-    }
-  });
-}
+// What the other scripts share. Nothing here is needed to read a page.
+const custody = {
+  /** Say something, once, to who listens to the page. */
+  say(text) {
+    document.querySelector("#said").textContent = text;
+  },
+};

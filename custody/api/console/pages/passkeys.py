@@ -1,0 +1,109 @@
+"""An operator's passkeys, which of them count, and what to do so that another one does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from custody.api.console import parts
+from custody.api.console.asking import Question, ask
+from custody.api.console.door import Visit
+from custody.api.console.frame import page
+from custody.api.console.markup import Markup, element
+from custody.evidence.codes import digest_code
+from custody.evidence.passkeys import Credential
+from custody.kernel.clock import rfc3339
+
+PEOPLE = "/console/people"
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """One of an operator's passkeys, and how far it has got."""
+
+    credential: Credential
+    standing: str
+
+
+def enrolment(visit: Visit, passkeys: Sequence[Passkey], waiting: Sequence[Credential]) -> str:
+    """An operator's passkeys, which of them count, and what to do so that those that are ``waiting`` do."""
+    cards = [_passkey(each) for each in passkeys]
+    return page(
+        visit,
+        "Your passkeys",
+        element("ul", *cards, class_="cards") if cards else element("p", "You have none yet."),
+        parts.section(
+            "Register another",
+            element(
+                "p",
+                "A passkey that you register here counts for nothing until a version of the trust root names it, "
+                "a second person has agreed to that version on their own machine, and its cooling period is over.",
+            ),
+            parts.form("/console/passkeys/new", parts.button("Register a passkey")),
+        ),
+        *(commands(visit.operator, each) for each in waiting),
+        current=PEOPLE,
+    )
+
+
+def registration(visit: Visit, question: Question) -> str:
+    """The page whose button makes a passkey."""
+    return page(
+        visit,
+        "Register a passkey",
+        parts.section(
+            "For whom and where",
+            parts.facts(("for", visit.operator), ("used at", question.options["rp"]["id"])),
+            ask(question, "Make a passkey", "approve"),
+        ),
+        element("p", parts.link("Back", "/console/passkeys")),
+        current=PEOPLE,
+    )
+
+
+def in_words(counts_from: datetime | None, is_locked: bool, is_pinned: bool, now: datetime) -> str:
+    """How far a passkey has got."""
+    if is_locked:
+        return "locked: nothing by it counts any more"
+    if not is_pinned:
+        return "candidate: counts for nothing yet"
+    if counts_from is not None and counts_from > now:
+        return f"cooling: counts from {rfc3339(counts_from)}"
+    return "counts"
+
+
+def _passkey(each: Passkey) -> Markup:
+    return element(
+        "li",
+        parts.facts(
+            ("stands", each.standing),
+            ("code", digest_code(each.credential.fingerprint)),
+            ("id", each.credential.id),
+            ("public key", each.credential.public_key),
+            class_="exact",
+        ),
+        class_="card",
+    )
+
+
+def commands(operator: str, passkey: Credential) -> Markup:
+    """What two people type so that a candidate becomes a passkey that counts."""
+    ask = (
+        f"custody passkey propose passkey.json --for {operator} --root root.json --policy policy.yaml \\\n"
+        f"  --as {operator} --key {operator}.pem --out proposal.json --token-file {operator}.token"
+    )
+    agree = (
+        "custody approve proposal.json --root root.json --as YOUR-NAME --key YOUR-KEY.pem \\\n"
+        "  --token-file YOUR-NAME.token"
+    )
+    return element(
+        "section",
+        element("h2", f"So that {digest_code(passkey.fingerprint)} counts"),
+        element("p", "Save this as passkey.json on your own machine, and ask for it with a key you have already:"),
+        element("pre", json.dumps(passkey.to_json(), indent=2), class_="passkey"),
+        element("pre", ask),
+        element("p", "A second person compares the code with you, reads the proposal and agrees on their machine:"),
+        element("pre", agree),
+    )

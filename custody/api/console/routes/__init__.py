@@ -1,0 +1,19 @@
+"""The console's routes, an area each. A page asks for one thing, shows it, and posts one answer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from custody.api.console.routes import intents, passkeys, queue, settings, sign_in, static
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    static.router,
+    sign_in.router,
+    settings.router,
+    queue.router,
+    intents.router,
+    passkeys.router,
+)
+"""Every area of the console. A new area adds a line."""
