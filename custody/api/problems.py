@@ -11,7 +11,7 @@ from custody.kernel.problems import PROBLEMS
 
 
 class Unauthenticated(Refused):
-    """No bearer token, or one that is nobody's. HTTP 401."""
+    """No credential, or one that is nobody's. HTTP 401."""
 
     code = "unauthenticated"
 
@@ -20,6 +20,34 @@ class RoleRefused(Refused):
     """The caller is known, and this is not its to do. HTTP 403."""
 
     code = "role-refused"
+
+
+class ScopeRefused(Refused):
+    """The credential is narrowed, and not for this. HTTP 403."""
+
+    code = "scope-refused"
+
+
+class ClientRefused(Refused):
+    """The credential is bound to clients, and this is not theirs alone. HTTP 403."""
+
+    code = "client-refused"
+
+
+class NetworkRefused(Refused):
+    """The credential is not for calls from where this one comes from. HTTP 403."""
+
+    code = "network-refused"
+
+
+class TooManyCalls(Unavailable):
+    """The credential called more often than it may; ``Retry-After`` says when it may again. HTTP 429."""
+
+    code = "too-many-calls"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class BodyTooLarge(Refused):
@@ -56,6 +84,8 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 def status_of(error: CustodyError) -> int:
     """The HTTP status of an error of ours."""
+    if isinstance(error, Unauthenticated):
+        return 401
     known = PROBLEMS.get(error.code)
     if known is not None:
         return known.status
@@ -67,7 +97,7 @@ def problem_of(error: CustodyError, *, request_id: str) -> JSONResponse:
     status = status_of(error)
     headers = {}
     if error.retryable:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers["Retry-After"] = str(error.retry_after if isinstance(error, TooManyCalls) else RETRY_AFTER_SECONDS)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return problem(

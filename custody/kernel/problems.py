@@ -94,6 +94,10 @@ _REFUSED: Final[Mapping[str, str]] = {
     "batch-delegates": (
         "A call inside a batch is not a plain call: operation 1 hands the Safe over to whoever is called."
     ),
+    "call-replayed": "A signed call came a second time: its nonce was used before.",
+    "client-refused": "The credential is bound to clients, and this is not theirs alone.",
+    "network-refused": "The credential is not for calls from where this one comes from.",
+    "scope-refused": "The credential is narrowed, and not for this.",
     "body-too-large": "More was sent than this route reads.",
     "cannot-bump": "No replacement of these transactions pays more, stays under the ceiling and can be funded.",
     "cannot-lift": "What stopped it stands still, and has to go first.",
@@ -230,6 +234,7 @@ _SILENT: Final[Mapping[str, str]] = {
     "restoring": "The database was restored and has not caught up with the chain: this waits until it has.",
     "schema-missing": "The database has not the tables this program reads.",
     "state-forgotten": "The node does not have the balances of that block any more; those of a newer one it has.",
+    "too-many-calls": "The credential called more often than it may.",
     "token-silent": "A token does not say what somebody has: it is no token, or it fails for that address.",
     "turn-unknown": "The chain counts another turn than we do: a block is not read yet, or the node is behind.",
     "unavailable": "A node, signer or price source is silent.",
@@ -276,6 +281,8 @@ _FAMILIES: Final = (
 
 _STATUSES: Final[Mapping[str, int]] = {
     "unauthenticated": 401,
+    "call-replayed": 401,
+    "too-many-calls": 429,
     "not-signed-in": 401,
     "idempotency-key-missing": 400,
     "method-not-allowed": 405,

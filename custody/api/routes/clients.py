@@ -67,10 +67,10 @@ def open_client(call: AsRequester, body: Body, key: Key = None) -> Response:
 
 @router.get("/clients")
 def every(call: AsReader, request: Request, after: After = None, limit: Limit = None) -> Response:
-    """Clients by their ids, a page at a time."""
+    """Clients the caller may see, by their ids, a page at a time."""
     most, begin = cursors.limit(limit), cursors.read(after, "clients")
-    behind = begin[0] if begin else ""
-    rows = call.unit(lambda unit: queries.page(unit.session, after=behind, limit=most + 1))
+    behind, among = begin[0] if begin else "", call.caller.clients
+    rows = call.unit(lambda unit: queries.page(unit.session, after=behind, limit=most + 1, among=among))
     shown = [views.client_view(client) for client in rows[:most]]
     return JSONResponse(page(request, "clients", rows, limit=most, key=lambda row: (row.id,), shown=shown))
 
