@@ -6,7 +6,19 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from custody.api.console.routes import intents, passkeys, queue, settings, sign_in, static
+from custody.api.console.routes import (
+    destinations,
+    freezes,
+    intents,
+    operators,
+    passkeys,
+    policy,
+    queue,
+    requests,
+    settings,
+    sign_in,
+    static,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
@@ -15,5 +27,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     queue.router,
     intents.router,
     passkeys.router,
+    requests.router,
+    policy.router,
+    operators.router,
+    destinations.router,
+    freezes.router,
 )
 """Every area of the console. A new area adds a line."""
