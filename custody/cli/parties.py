@@ -77,7 +77,8 @@ def address_list(
         client_queries.get(session, client=client)
         found = queries.of_client(session, client=client, seal_key=runtime.seal_key)
         chains = {vault.id: vault.chain for vault in vaults.of_client(session, client=client)}
-    show([address_view(item, chains[item.vault]) for item in found], ("index", "address", "vault"), chosen, wide=("issued_at",))
+    rows = [address_view(item, chains[item.vault]) for item in found]
+    show(rows, ("index", "address", "vault"), chosen, wide=("issued_at",))
 
 
 @addresses.callback()

@@ -54,6 +54,7 @@ _INVALID: Final[Mapping[str, str]] = {
     "policy-document-invalid": (
         "A policy document is not acceptable; the detail says in which line and what is accepted."
     ),
+    "too-much-to-replay": "More was asked for in the period than a page waits for.",
     "psbt-refused": (
         "Not a PSBT that is taken: malformed, of another version or network, too large, or contradicting itself."
     ),
@@ -234,6 +235,7 @@ _SILENT: Final[Mapping[str, str]] = {
     "restoring": "The database was restored and has not caught up with the chain: this waits until it has.",
     "schema-missing": "The database has not the tables this program reads.",
     "state-forgotten": "The node does not have the balances of that block any more; those of a newer one it has.",
+    "not-compared": "The documents were not compared in time, or somebody else's are being compared.",
     "too-many-calls": "The credential called more often than it may.",
     "token-silent": "A token does not say what somebody has: it is no token, or it fails for that address.",
     "turn-unknown": "The chain counts another turn than we do: a block is not read yet, or the node is behind.",
