@@ -32,6 +32,7 @@ from custody.api.routes import (
     intents,
     jobs,
     meanings,
+    proofs,
     queue,
     quoting,
     respends,
@@ -77,7 +78,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     everything = (
         *(health, status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
-        *(rotation, addresses, deposits, holdings, jobs, queue, quoting, meanings),
+        *(rotation, proofs, addresses, deposits, holdings, jobs, queue, quoting, meanings),
     )
     for router in (*(routes.router for routes in everything), *CONSOLE):
         app.include_router(router)
