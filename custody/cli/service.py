@@ -117,7 +117,7 @@ _FAMILIES: Final[dict[int, type[CustodyError]]] = {
 }
 
 
-_OF_THE_CREDENTIAL: Final = frozenset({"role-refused", "scope-refused", "client-refused", "address-refused"})
+_OF_THE_CREDENTIAL: Final = frozenset({"role-refused", "scope-refused", "client-refused", "network-refused"})
 """Problems that another credential would not have."""
 
 
