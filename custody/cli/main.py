@@ -17,10 +17,12 @@ from custody.cli import (
     chain_of_events,
     database,
     deposits,
+    doctor,
     environment,
     freezes,
     listings,
     meta,
+    oneself,
     parties,
     passkeys,
     payer,
@@ -63,6 +65,8 @@ freezes.add_to(app)
 verdicts.add_to(app)
 second_opinion.add_to(app)
 meta.add_to(app)
+oneself.add_to(app)
+doctor.add_to(app)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),
