@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 from custody.addresses import queries
 from custody.addresses.model import AddressState, DepositAddress, OwnedAddress, StockPlan, keeper
 from custody.addresses.sealing import AddressTampered, Sealer, view
+from custody.addresses.shown import address_view
 from custody.addresses.tables import STOCK, AddressRow
 from custody.audit import operations as audit
 from custody.chains.addressing import Derived
 from custody.clients import queries as clients
+from custody.events import operations as events
 from custody.kernel.errors import Conflict, CustodyError, Refused, Unavailable
 from custody.outbox import operations as outbox
 from custody.vaults import queries as vaults
@@ -210,7 +212,23 @@ def _hand_out(
         request_restock(session, vault=vault, kept_for=kept_for, now=now)
     facts = {"vault": vault, "change": change, "index": row.index, "address": row.address, "client": client or ""}
     audit.record(session, event="address.issued", subject=str(row.id), actor=actor, now=now, facts=facts)
+    if not change:
+        _tell(session, view(row), actor, now)
     return view(row)
+
+
+def _tell(session: Session, handed_out: DepositAddress, actor: str, now: datetime) -> None:
+    events.publish(
+        session,
+        kind="address",
+        subject=handed_out.address,
+        event="issued",
+        data=address_view(handed_out),
+        client=handed_out.client,
+        actor=actor,
+        correlation_id="",
+        now=now,
+    )
 
 
 def _next_in_stock(session: Session, vault: str, kept_for: str, change: bool) -> AddressRow | None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from custody.approvals import passkeys, queries
 from custody.approvals.tables import PENDING, ApprovalRow, IntentRow
+from custody.approvals.telling import tell
 from custody.audit import operations as audit
 from custody.evidence.approvals import Approval, ApprovalRefused, check_approval
 from custody.evidence.authorship import AuthorSignature
@@ -102,6 +103,7 @@ def file_intent(
         now=now,
         facts={"kind": intent.kind, "client": client, "policy": decision.document_hash},
     )
+    tell(session, digest=row.digest, event=state, actor=request.requester, now=now)
     if state != "denied":
         windows.admit(session, digest=row.digest, facts=Facts.from_json(decision.facts))
         _count(session, row.digest, intent.kind, state, now)
@@ -144,6 +146,7 @@ def give(
     _store(session, digest, approval, now)
     facts = {"by": approval.signature.key, "statement": approval.statement.message.hex()}
     _record(session, f"intent.{verdict}", digest, person, now, correlation_id, facts)
+    tell(session, digest=digest, event="verdict_given", actor=person, now=now, correlation_id=correlation_id)
     if verdict == "reject":
         _decide(session, filed, "rejected", REJECTED, correlation_id, now)
     elif queries.standing(session, filed, root=root, now=now).met:
@@ -177,6 +180,7 @@ def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRo
     _count(session, digest, filed.intent.kind, state, now)
     if state != filed.state:
         audit.record(session, event=f"intent.{state}", subject=digest, actor="policy", now=now)
+        tell(session, digest=digest, event=state, actor="policy", now=now)
     if state == "approved" and now < not_before:
         _tell(session, digest, filed.intent.kind, APPROVED, "", now, not_before - now)
         return "delayed"
@@ -193,6 +197,7 @@ def close(session: Session, *, digest: str, state: str, actor: str, now: datetim
     session.execute(update(IntentRow).where(IntentRow.digest == digest).values(state=state, decided_at=now))
     windows.release(session, digest=digest, now=now)
     audit.record(session, event=f"intent.{state}", subject=digest, actor=actor, now=now)
+    tell(session, digest=digest, event=state, actor=actor, now=now)
 
 
 def expire_overdue(session: Session, *, now: datetime) -> list[str]:
@@ -213,6 +218,7 @@ def carried_out(session: Session, *, digest: str, actor: str, now: datetime) -> 
     """The intent took effect, in this unit: it is not carried out again."""
     session.execute(update(IntentRow).where(IntentRow.digest == digest).values(carried_out_at=now))
     audit.record(session, event="intent.carried_out", subject=digest, actor=actor, now=now)
+    tell(session, digest=digest, event="carried_out", actor=actor, now=now)
 
 
 def remind(session: Session, filed: queries.FiledIntent, *, due: datetime, now: datetime) -> None:
@@ -236,6 +242,7 @@ def _decide(
     session: Session, filed: queries.FiledIntent, state: str, topic: str, correlation_id: str, now: datetime
 ) -> None:
     session.execute(update(IntentRow).where(IntentRow.digest == filed.digest).values(state=state, decided_at=now))
+    tell(session, digest=filed.digest, event=state, actor="policy", now=now, correlation_id=correlation_id)
     _count(session, filed.digest, filed.intent.kind, state, now)
     _say(session, filed, state, topic, correlation_id, now)
 

@@ -9,21 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import structlog
-from sqlalchemy import event, select, text
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import Session
 
 from custody.audit.tables import AlarmRow, AuditRow
+from custody.db.closing import ClosingLog
 from custody.kernel.canonical import digest
 from custody.kernel.clock import rfc3339
 
 GENESIS: Final = "0" * 64
 _LOCK: Final = 0x61756474
-_PENDING: Final = "audit_pending"
-_MARKS: Final = "audit_marks"
 
 log = structlog.get_logger("custody.audit")
 
@@ -39,16 +37,10 @@ def record(
     facts: Mapping[str, Any] | None = None,
 ) -> None:
     """State that ``event`` happened to ``subject``, in this unit. ``facts``: ids, words and integers, no secrets."""
-    session.info.setdefault(_PENDING, []).append(
-        AuditRow(
-            at=now,
-            actor=actor,
-            event=event,
-            subject=subject,
-            facts=dict(facts or {}),
-            correlation_id=correlation_id,
-        )
+    row = AuditRow(
+        at=now, actor=actor, event=event, subject=subject, facts=dict(facts or {}), correlation_id=correlation_id
     )
+    _LOG.collect(session, row)
 
 
 def raise_alarm(session: Session, *, kind: str, subject: str, why: str, now: datetime, step: str = "") -> bool:
@@ -81,13 +73,7 @@ def event_hash(row: AuditRow) -> str:
     )
 
 
-@event.listens_for(Session, "before_commit")
-def _seal(session: Session) -> None:
-    if session.in_nested_transaction():
-        return
-    pending: list[AuditRow] = session.info.pop(_PENDING, [])
-    if not pending:
-        return
+def _seal(session: Session, pending: list[AuditRow]) -> None:
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     last = session.execute(
         select(AuditRow.sequence, AuditRow.hash).order_by(AuditRow.sequence.desc()).limit(1)
@@ -100,15 +86,4 @@ def _seal(session: Session) -> None:
         session.add(row)
 
 
-@event.listens_for(Session, "after_transaction_create")
-def _mark(session: Session, transaction: SessionTransaction) -> None:
-    if transaction.nested:
-        marks = session.info.setdefault(_MARKS, WeakKeyDictionary())
-        marks[transaction] = len(session.info.get(_PENDING, ()))
-
-
-@event.listens_for(Session, "after_soft_rollback")
-def _forget(session: Session, previous: SessionTransaction) -> None:
-    """What was recorded inside a savepoint goes with it, what was recorded before it stays."""
-    mark = session.info.get(_MARKS, {}).pop(previous, 0)
-    del session.info.get(_PENDING, [])[mark:]
+_LOG: Final = ClosingLog[AuditRow]("audit", rank=1, write=_seal)

@@ -8,7 +8,10 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
+from custody.clients import queries
+from custody.clients.shown import client_view
 from custody.clients.tables import ClientRow
+from custody.events import operations as events
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import Conflict
 from custody.stops import operations as stops
@@ -41,6 +44,7 @@ def open_client(
     )
     session.flush()
     audit.record(session, event="client.opened", subject=client, actor=actor, now=now, facts={"opening": opening})
+    _tell(session, client, "opened", actor, now)
 
 
 def freeze(session: Session, *, client: str, reason: str, actor: str, now: datetime) -> bool:
@@ -63,6 +67,7 @@ def note_stopped(session: Session, *, client: str, reason: str, actor: str, now:
     ).scalar_one_or_none()
     if changed is not None:
         audit.record(session, event="client.frozen", subject=client, actor=actor, now=now, facts={"reason": reason})
+        _tell(session, client, "frozen", actor, now)
     return changed is not None
 
 
@@ -78,9 +83,24 @@ def note_lifted(session: Session, *, client: str, actor: str, now: datetime) -> 
     ).scalar_one_or_none()
     if changed is not None:
         audit.record(session, event="client.unfrozen", subject=client, actor=actor, now=now)
+        _tell(session, client, "unfrozen", actor, now)
     return changed is not None
 
 
 def is_open(session: Session, *, client: str) -> bool:
     """Whether there is a client of that id."""
     return session.execute(select(ClientRow.id).where(ClientRow.id == client)).scalar_one_or_none() is not None
+
+
+def _tell(session: Session, client: str, event: str, actor: str, now: datetime) -> None:
+    events.publish(
+        session,
+        kind="client",
+        subject=client,
+        event=event,
+        data=client_view(queries.get(session, client=client)),
+        client=client,
+        actor=actor,
+        correlation_id="",
+        now=now,
+    )

@@ -57,7 +57,7 @@ def by_id(session: Session, *, deposit: str) -> Deposit:
     row = session.execute(select(DepositRow).where(DepositRow.id == deposit)).scalar_one_or_none()
     if row is None:
         raise UnknownDeposit("no such deposit", field="deposit")
-    return _view(row)
+    return view(row)
 
 
 def by_outpoint(session: Session, *, chain: str, txid: str, position: int) -> Deposit | None:
@@ -184,10 +184,11 @@ def _sum(state: DepositState) -> Any:
 
 def _deposits(session: Session, *conditions: Any) -> list[Deposit]:
     query = select(DepositRow).where(*conditions).order_by(DepositRow.id)
-    return [_view(row) for row in session.execute(query.execution_options(populate_existing=True)).scalars()]
+    return [view(row) for row in session.execute(query.execution_options(populate_existing=True)).scalars()]
 
 
-def _view(row: DepositRow) -> Deposit:
+def view(row: DepositRow) -> Deposit:
+    """The stored row as a value."""
     return Deposit(
         id=row.id,
         chain=row.chain,

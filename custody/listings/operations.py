@@ -22,6 +22,7 @@ from custody.audit import operations as audit
 from custody.chains.addressing import Destination
 from custody.chains.registry import addressing
 from custody.clients import queries as clients
+from custody.events import operations as events
 from custody.evidence.authorship import AuthorSignature
 from custody.evidence.lookalikes import Confirmation, ConfirmationRefused, check_confirmation, similar_to
 from custody.evidence.requests import DestinationListingRequest
@@ -218,7 +219,8 @@ def _list(
         )
     )
     session.flush()
-    _record(session, "destination.listed", request, digest, now)
+    _record(session, "listed", request, digest, now)
+    _tell(session, digest, "listed", request.requester, now)
 
 
 def _delist(session: Session, digest: str, request: DestinationListingRequest, listing: Listing, now: datetime) -> None:
@@ -229,9 +231,27 @@ def _delist(session: Session, digest: str, request: DestinationListingRequest, l
     )
     # What was agreed to is taken back: a cosigner that is told so counts the old agreement no more.
     approvals.close(session, digest=listing.digest, state="withdrawn", actor=request.requester, now=now)
-    _record(session, "destination.delisted", request, digest, now)
+    _record(session, "delisted", request, digest, now)
+    _tell(session, listing.digest, "delisted", request.requester, now)
 
 
 def _record(session: Session, event: str, request: DestinationListingRequest, digest: str, now: datetime) -> None:
     facts = {"chain": request.chain, "destination": request.destination, "intent": digest}
-    audit.record(session, event=event, subject=request.client, actor=request.requester, now=now, facts=facts)
+    said = f"destination.{event}"
+    audit.record(session, event=said, subject=request.client, actor=request.requester, now=now, facts=facts)
+
+
+def _tell(session: Session, digest: str, event: str, actor: str, now: datetime) -> None:
+    listing = queries.by_digest(session, digest=digest)
+    assert listing is not None
+    events.publish(
+        session,
+        kind="destination",
+        subject=digest,
+        event=event,
+        data=listing.to_json(now),
+        client=listing.client,
+        actor=actor,
+        correlation_id="",
+        now=now,
+    )

@@ -79,6 +79,12 @@ def every(session: Session, *, client: str | None = None) -> list[Listing]:
     return _listings(session, *([] if client is None else [ListingRow.client_id == client]))
 
 
+def by_digest(session: Session, *, digest: str) -> Listing | None:
+    """The listing that this intent made, whether it stands or not."""
+    found = _listings(session, ListingRow.digest == digest)
+    return found[0] if found else None
+
+
 def labels(session: Session, *, places: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
     """What the clients call these destinations, of each (client, chain, destination) that stands on a list."""
     if not places:

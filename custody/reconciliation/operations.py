@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
+from custody.events import operations as events
+from custody.kernel.clock import rfc3339
 from custody.kernel.ids import new_id
 from custody.reconciliation import queries
 from custody.reconciliation.model import Break, RunResult, Snapshot, lines
@@ -53,7 +56,26 @@ def record_run(
     _note_balanced(session, run, now)
     facts = {"kind": kind, "height": first.height, "hash": first.hash, "breaks": len(unknown), "known": len(known)}
     audit.record(session, event=f"reconciliation.{result}", subject=run.id, actor=actor, now=now, facts=facts)
+    data = {"id": run.id, "chain": first.chain, "result": result, "finished_at": rfc3339(now)} | facts
+    tell(session, kind="reconciliation_run", subject=run.id, event=result, data=data, actor=actor, now=now)
     return run
+
+
+def tell(
+    session: Session, *, kind: str, subject: str, event: str, data: dict[str, Any], actor: str, now: datetime
+) -> None:
+    """Tell the house of a run or a break; clients hear of what it stops."""
+    events.publish(
+        session,
+        kind=kind,
+        subject=subject,
+        event=event,
+        data=data,
+        client=None,
+        actor=actor,
+        correlation_id="",
+        now=now,
+    )
 
 
 def is_known(session: Session, found: Break) -> bool:
@@ -85,6 +107,8 @@ def _open_break(session: Session, run: RunResult, found: Break, actor: str, now:
     session.flush()
     why = f"{found.check}: expected {found.expected}, found {found.found}: {found.detail}"
     audit.raise_alarm(session, kind="reconciliation-break", subject=found.vault, step=new, why=why, now=now)
+    data = queries.get_break(session, break_id=new).to_json()
+    tell(session, kind="break", subject=new, event="opened", data=data, actor=actor, now=now)
 
 
 def _note_balanced(session: Session, run: RunResult, now: datetime) -> None:

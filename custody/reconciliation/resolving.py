@@ -19,6 +19,7 @@ from custody.evidence.authorship import AuthorSignature
 from custody.evidence.requests import BreakResolutionRequest
 from custody.kernel.errors import Conflict, Refused
 from custody.reconciliation import queries
+from custody.reconciliation.operations import tell
 from custody.reconciliation.queries import StoredBreak
 from custody.reconciliation.tables import ResolutionRow
 from custody.stops import operations as stops
@@ -84,6 +85,8 @@ def resolve(session: Session, *, digest: str, trust: InForce, now: datetime) -> 
     audit.record(
         session, event="break.resolved", subject=request.subject, actor=request.requester, now=now, facts=facts
     )
+    data = queries.get_break(session, break_id=request.subject).to_json()
+    tell(session, kind="break", subject=request.subject, event="resolved", data=data, actor=request.requester, now=now)
     if not queries.open_breaks(session, vault=vault):
         stops.lift(session, scope="vault", subject=vault, causes=[Cause.BREAK], begun_by=now, digest=digest, now=now)
         vaults.note_lifted(session, vault=vault, actor=request.requester, now=now)

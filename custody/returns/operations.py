@@ -21,6 +21,7 @@ from custody.audit import operations as audit
 from custody.chains.registry import addressing, spending
 from custody.chains.spending import Order, Plan, SpendRules, Turn
 from custody.clients import queries as clients
+from custody.events import operations as events
 from custody.evidence.bundle import Bundle, Payment
 from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
@@ -112,6 +113,7 @@ def request(
     session.flush()
     facts = {"stray": f"{stray.chain} {stray.txid}:{stray.position}", "digest": intent.digest}
     audit.record(session, event="return.asked", subject=row.id, actor=request.requester, now=now, facts=facts)
+    _tell(session, row, request.requester, now)
     return Asked(queries.view(row), intents.get(session, digest=intent.digest), replayed=False)
 
 
@@ -466,9 +468,25 @@ def _move(session: Session, row: ReturnRow, state: State, now: datetime) -> None
         windows.resume(session, digest=row.digest)
     facts = {"spend": str(row.spend)}
     audit.record(session, event=f"return.{state.value}", subject=row.id, actor="daemon", now=now, facts=facts)
+    _tell(session, row, "daemon", now)
     if state is State.FAILED:
         why = "what came astray was not sent on: its turn is used up and nobody was paid"
         audit.raise_alarm(session, kind="return-failed", subject=row.id, step=str(row.spend), why=why, now=now)
+
+
+def _tell(session: Session, row: ReturnRow, actor: str, now: datetime) -> None:
+    found = queries.view(row)
+    events.publish(
+        session,
+        kind="return",
+        subject=found.id,
+        event=found.state.value,
+        data=found.to_json(),
+        client=found.client,
+        actor=actor,
+        correlation_id="",
+        now=now,
+    )
 
 
 def _replayed(session: Session, before: FiledIntent) -> Asked:

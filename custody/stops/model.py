@@ -44,7 +44,7 @@ class Stop:
     @property
     def name(self) -> str:
         """As a status statement names it: ``client:<id>``, ``vault:<id>``, ``asset:<id>`` or ``everything``."""
-        return EVERYTHING if self.scope == EVERYTHING else f"{self.scope}:{self.subject}"
+        return stop_name(self.scope, self.subject)
 
     @property
     def words(self) -> str:
@@ -64,3 +64,8 @@ class Stop:
             "lifted_at": None if self.lifted_at is None else rfc3339(self.lifted_at),
             "lifted_by": self.lifted_by,
         }
+
+
+def stop_name(scope: str, subject: str) -> str:
+    """As a status statement names what is stopped."""
+    return EVERYTHING if scope == EVERYTHING else f"{scope}:{subject}"

@@ -9,8 +9,9 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from custody.stops.model import Cause
-from custody.stops.queries import LOCK
+from custody.events import operations as events
+from custody.stops.model import Cause, stop_name
+from custody.stops.queries import LOCK, standing
 from custody.stops.tables import STANDING, StopRow
 
 
@@ -31,7 +32,10 @@ def put(
         "since": now,
     }
     new = insert(StopRow).values(**values).on_conflict_do_nothing().returning(StopRow.id)
-    return session.execute(new).scalar_one_or_none() is not None
+    if session.execute(new).scalar_one_or_none() is None:
+        return False
+    _tell(session, scope, subject, "begun", digest or cause.value, now)
+    return True
 
 
 def lift(
@@ -52,13 +56,39 @@ def lift(
         .values(lifted_at=now, lifted_by=digest)
         .returning(StopRow.id)
     )
-    return len(lifted.all())
+    ended = len(lifted.all())
+    if ended:
+        _tell(session, scope, subject, "ended", digest, now)
+    return ended
 
 
 def is_stopped(session: Session, *, scope: str, subject: str) -> bool:
     """Whether any stop of it stands."""
     query = select(StopRow.id).where(STANDING, StopRow.scope == scope, StopRow.subject == subject).limit(1)
     return session.execute(query).first() is not None
+
+
+def _tell(session: Session, scope: str, subject: str, event: str, actor: str, now: datetime) -> None:
+    """One object for each thing that can be stopped: whether it is, and every reason that stands."""
+    stands = standing(session, scope=scope, subject=subject)
+    data = {
+        "name": stop_name(scope, subject),
+        "scope": scope,
+        "subject": subject,
+        "frozen": bool(stands),
+        "reasons": [stop.to_json() for stop in stands],
+    }
+    events.publish(
+        session,
+        kind="freeze",
+        subject=stop_name(scope, subject),
+        event=event,
+        data=data,
+        client=subject if scope == "client" else None,
+        actor=actor,
+        correlation_id="",
+        now=now,
+    )
 
 
 def _alone(session: Session) -> None:

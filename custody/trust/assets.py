@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from custody.chains.registry import addressing
 from custody.kernel.errors import Broken
 from custody.kernel.money import Asset
-from custody.trust.operations import NoTrustRoot, in_force
+from custody.trust.operations import ASSETS_SEEN, NoTrustRoot, in_force
 
 
 class AssetUnknown(Broken):
@@ -51,6 +51,16 @@ class KnownAssets:
 def known_assets(session: Session) -> KnownAssets:
     """What is known now. Raises as reading the trust root does."""
     return KnownAssets({asset.id: asset for asset in registered_assets(session) or ()})
+
+
+def assets_seen(session: Session) -> KnownAssets:
+    """The same, read once for each unit: for what a unit tells of many objects. Raises as ``known_assets``."""
+    found: KnownAssets | None = session.info.get(ASSETS_SEEN)
+    if found is None:
+        # Telling comes in the middle of a change: it writes nothing down before its time.
+        with session.no_autoflush:
+            found = session.info[ASSETS_SEEN] = known_assets(session)
+    return found
 
 
 def assets_of(session: Session, *, chain: str) -> tuple[Asset, ...]:

@@ -13,10 +13,12 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
+from custody.events import operations as events
 from custody.evidence.proven import ProvenIntent
 from custody.evidence.succession import RootLink, check_link
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot, TrustRootRefused, check_ceremony
 from custody.kernel.canonical import canonical_json, parse_json
+from custody.kernel.clock import rfc3339
 from custody.kernel.errors import Conflict, Refused
 from custody.outbox import operations as outbox
 from custody.trust.tables import TrustRootRow
@@ -24,6 +26,10 @@ from policies.document import Document, load_document
 
 IN_FORCE: Final = "trust.in_force"
 """Another version counts from now on: whatever waits is judged again."""
+TOLD_AS: Final = "trust-root"
+"""The one object of the events about it: its versions follow each other."""
+ASSETS_SEEN: Final = "assets_seen"
+"""Where a unit remembers the registered assets; another version makes it look again."""
 _LARGEST_ROW: Final = 16_000_000
 
 
@@ -88,6 +94,7 @@ def install(session: Session, *, signed: SignedTrustRoot, policy_text: str, acto
     )
     session.add(row)
     audit.record(session, event="trust.root_in_force", subject=root.hash, actor=actor, now=now)
+    _tell(session, row, actor, "", now)
 
 
 def succeed(
@@ -117,6 +124,22 @@ def succeed(
     audit.record(session, event="trust.root_in_force", subject=step.root.hash, actor=actor, now=now, facts=facts)
     payload = {"version": step.root.version}
     outbox.emit(session, topic=IN_FORCE, payload=payload, correlation_id=correlation_id, now=now)
+    _tell(session, row, actor, correlation_id, now)
+
+
+def _tell(session: Session, row: TrustRootRow, actor: str, correlation_id: str, now: datetime) -> None:
+    session.info.pop(ASSETS_SEEN, None)
+    events.publish(
+        session,
+        kind="trust_root",
+        subject=TOLD_AS,
+        event="in_force",
+        data={"version": row.version, "hash": row.hash, "in_force_at": rfc3339(now)},
+        client=None,
+        actor=actor,
+        correlation_id=correlation_id,
+        now=now,
+    )
 
 
 def hold(session: Session) -> None:

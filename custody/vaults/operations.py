@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
 from custody.clients import queries as clients
+from custody.events import operations as events
 from custody.evidence.intents import VaultName
 from custody.evidence.keysets import Keyset
 from custody.evidence.signatures import Signature
@@ -21,6 +22,7 @@ from custody.stops import queries as stopped
 from custody.stops.model import Cause
 from custody.vaults import queries
 from custody.vaults.model import HOUSE, POOL, SEGREGATED, Vault, check_keyset
+from custody.vaults.shown import vault_view
 from custody.vaults.tables import KeysetRow, VaultMemberRow, VaultRow
 
 
@@ -103,6 +105,7 @@ def open_vault(
     if _join(session, row, client, opening or owner.opening, is_new, now):
         facts = {"client": client, "kind": kind}
         audit.record(session, event="vault.opened", subject=row.id, actor=actor, now=now, facts=facts)
+        _tell(session, queries.view(row), "opened", actor, now)
     return queries.view(row)
 
 
@@ -117,6 +120,7 @@ def open_house(session: Session, *, vault: str, chain: str, actor: str, now: dat
     if written is not None:
         facts = {"chain": chain, "kind": HOUSE}
         audit.record(session, event="vault.opened", subject=vault, actor=actor, now=now, facts=facts)
+        _tell(session, queries.get(session, vault=vault), "opened", actor, now)
     return queries.get(session, vault=vault)
 
 
@@ -145,6 +149,7 @@ def note_stopped(session: Session, *, vault: str, cause: Cause, reason: str, act
     row.frozen_reason, row.frozen_cause, row.frozen_at = reason, cause.value, now
     session.flush()
     audit.record(session, event="vault.frozen", subject=vault, actor=actor, now=now, facts={"reason": reason})
+    _tell(session, queries.view(row), "frozen", actor, now)
     return not was_frozen
 
 
@@ -161,6 +166,7 @@ def note_lifted(session: Session, *, vault: str, actor: str, now: datetime) -> b
     row.frozen_reason = row.frozen_cause = row.frozen_at = None
     session.flush()
     audit.record(session, event="vault.unfrozen", subject=vault, actor=actor, now=now)
+    _tell(session, queries.view(row), "unfrozen", actor, now)
     return True
 
 
@@ -179,6 +185,20 @@ def note_reconciled(session: Session, *, vault: str, height: int, now: datetime)
         update(VaultRow)
         .where(VaultRow.id == vault, VaultRow.reconciled_height.is_(None) | (VaultRow.reconciled_height <= height))
         .values(reconciled_height=height, reconciled_at=now)
+    )
+
+
+def _tell(session: Session, vault: Vault, event: str, actor: str, now: datetime) -> None:
+    events.publish(
+        session,
+        kind="vault",
+        subject=vault.id,
+        event=event,
+        data=vault_view(vault),
+        client=None,
+        actor=actor,
+        correlation_id="",
+        now=now,
     )
 
 

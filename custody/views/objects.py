@@ -7,53 +7,29 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from custody.addresses.model import DepositAddress
+from custody.addresses.shown import address_view as address_view
 from custody.approvals.queries import FiledIntent
-from custody.clients.queries import Client
-from custody.deposits.model import Deposit
+from custody.clients.shown import client_view as client_view
+from custody.deposits.shown import deposit_view as deposit_view
 from custody.evidence.approvals import Approval
 from custody.evidence.passkeys import Assertion
 from custody.evidence.words import digest_code, say
 from custody.kernel.clock import rfc3339
-from custody.kernel.money import Asset, format_decimal
+from custody.kernel.money import Asset
+from custody.kernel.shown import asset_view as asset_view
+from custody.kernel.shown import money as money
+from custody.kernel.shown import when as when
 from custody.ledger.queries import ClientBalance
 from custody.openings.operations import Opening
 from custody.relaying.model import Cost
 from custody.signing.operations import Answer
 from custody.spends.model import Attempt
 from custody.trust.assets import KnownAssets
-from custody.vaults.model import Vault
-from custody.withdrawals.model import NEXT_ACTOR, Step, Withdrawal
+from custody.vaults.shown import vault_view as vault_view
+from custody.withdrawals.model import Step
+from custody.withdrawals.shown import withdrawal_view as withdrawal_view
 from policies.decision import Decision, explain
 from policies.tally import Tally
-
-
-def money(units: int, asset: Asset) -> dict[str, str]:
-    """``{"decimal": "0.25000000", "base_units": "25000000"}``."""
-    return {"decimal": format_decimal(units, asset), "base_units": str(units)}
-
-
-def asset_view(asset: Asset) -> dict[str, Any]:
-    """Name, short code and decimals."""
-    return {"id": asset.id, "code": asset.code, "decimals": asset.decimals, "chain": asset.chain}
-
-
-def when(moment: datetime | None) -> str | None:
-    """RFC 3339 or null."""
-    return None if moment is None else rfc3339(moment)
-
-
-def client_view(client: Client) -> dict[str, Any]:
-    """Who it is and whether it may act."""
-    return {
-        "id": client.id,
-        "name": client.name,
-        "segregation": client.segregation,
-        "status": client.status,
-        "status_reason": client.status_reason,
-        "opening": client.opening,
-        "opened_at": rfc3339(client.opened_at),
-    }
 
 
 def balance_view(balance: ClientBalance, assets: KnownAssets) -> dict[str, Any]:
@@ -63,50 +39,6 @@ def balance_view(balance: ClientBalance, assets: KnownAssets) -> dict[str, Any]:
     return {"asset": asset_view(asset)} | {part: money(getattr(balance, part), asset) for part in parts}
 
 
-def address_view(address: DepositAddress) -> dict[str, Any]:
-    """A deposit address and its place in the vault."""
-    return {
-        "address": address.address,
-        "client": address.client,
-        "vault": address.vault,
-        "index": address.index,
-        "issued_at": when(address.issued_at),
-    }
-
-
-def vault_view(vault: Vault) -> dict[str, Any]:
-    """A vault and whether it may spend."""
-    return {
-        "id": vault.id,
-        "chain": vault.chain,
-        "kind": vault.kind,
-        "frozen_reason": vault.frozen_reason,
-        "reconciled_height": vault.reconciled_height,
-        "reconciled_at": when(vault.reconciled_at),
-    }
-
-
-def deposit_view(deposit: Deposit, assets: KnownAssets) -> dict[str, Any]:
-    """One deposit: what arrived, where, and how far it has got. Raises ``AssetUnknown``."""
-    asset = assets.of(deposit.asset)
-    return {
-        "id": deposit.id,
-        "client": deposit.client,
-        "vault": deposit.vault,
-        "chain": deposit.chain,
-        "txid": deposit.txid,
-        "vout": deposit.position,
-        "asset": asset_view(asset),
-        "amount": money(deposit.units, asset),
-        "status": deposit.state.value,
-        "reason": deposit.reason,
-        "required_confirmations": deposit.required_depth,
-        "height": deposit.height,
-        "first_seen_at": rfc3339(deposit.first_seen_at),
-        "booked_at": when(deposit.booked_at),
-    }
-
-
 def opening_view(opening: Opening) -> dict[str, Any]:
     """Where a client's opening stands, and the code people compare."""
     return {
@@ -114,35 +46,6 @@ def opening_view(opening: Opening) -> dict[str, Any]:
         "state": opening.state,
         "digest": opening.digest,
         "code": digest_code(opening.digest),
-    }
-
-
-def withdrawal_view(withdrawal: Withdrawal, assets: KnownAssets) -> dict[str, Any]:
-    """What, whose, where it stands: everything that is in its row. Fees are in the chain's own asset.
-
-    Raises ``AssetUnknown``.
-    """
-    asset, own, fee = assets.of(withdrawal.asset), assets.native(withdrawal.chain), withdrawal.fee_units
-    return {
-        "id": withdrawal.id,
-        "kind": withdrawal.kind,
-        "client": withdrawal.client,
-        "vault": withdrawal.vault,
-        "chain": withdrawal.chain,
-        "asset": asset_view(asset),
-        "amount": money(withdrawal.units, asset),
-        "destination": withdrawal.destination,
-        "max_fee": money(withdrawal.max_fee_units, own),
-        "fee": None if fee is None else money(fee, own),
-        "fee_asset": own.code,
-        "status": withdrawal.state.value,
-        "next_actor": NEXT_ACTOR.get(withdrawal.state, "nobody"),
-        "waiting_for": withdrawal.waiting_for,
-        "intent_digest": withdrawal.digest,
-        "digest_code": digest_code(withdrawal.digest),
-        "txid": withdrawal.txid,
-        "requested_at": rfc3339(withdrawal.requested_at),
-        "status_since": rfc3339(withdrawal.state_since),
     }
 
 

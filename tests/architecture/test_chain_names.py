@@ -29,7 +29,8 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 # Formats that others sign or read, and names of settings: they keep their words.
 ON_THE_WIRE: Mapping[str, set[str]] = {
-    "custody/views/objects.py": {"vout", "vsize"},
+    "custody/deposits/shown.py": {"vout"},
+    "custody/views/objects.py": {"vsize"},
     "custody/cli/withdrawals.py": {"vsize"},
     "custody/evidence/bundle.py": {"bitcoin", "bip122", "psbt", "eip155", "safe_tx"},
 }

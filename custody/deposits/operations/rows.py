@@ -1,9 +1,10 @@
-"""Deposit rows: finding, opening and moving them, each move with its transition row and audit event."""
+"""Deposit rows: finding, opening and moving them, each move with its transition row, audit record and event."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.dialects.postgresql import insert
@@ -12,9 +13,13 @@ from sqlalchemy.orm import Session
 from custody.addresses.model import OwnedAddress
 from custody.audit import operations as audit
 from custody.deposits.model import DepositRules, owner_of
+from custody.deposits.queries import view
+from custody.deposits.shown import deposit_view
 from custody.deposits.states import FIRST, NEW, DepositEvent, DepositState, advance
 from custody.deposits.tables import DepositProgressRow, DepositRow, DepositTransitionRow
+from custody.events import operations as events
 from custody.kernel.ids import new_id
+from custody.trust.assets import AssetUnknown, assets_seen
 
 Outpoint = tuple[str, int]
 
@@ -119,3 +124,27 @@ def _note(session: Session, row: DepositRow, before: str, event: DepositEvent, a
         "reason": row.reason or "",
     }
     audit.record(session, event=f"deposit.{row.state}", subject=row.id, actor=actor, now=now, facts=facts)
+    events.publish(
+        session,
+        kind="deposit",
+        subject=row.id,
+        event=row.state,
+        data=_shown(session, row),
+        client=row.client_id,
+        actor=actor,
+        correlation_id="",
+        now=now,
+    )
+
+
+def _shown(session: Session, row: DepositRow) -> dict[str, Any]:
+    """As it is shown; telling stops no deposit, so one of an asset nobody has decimals for is told by base units."""
+    deposit = view(row)
+    try:
+        return deposit_view(deposit, assets_seen(session))
+    except AssetUnknown:
+        return {"id": deposit.id, "asset": {"id": deposit.asset}, "amount": {"base_units": str(deposit.units)}} | {
+            "client": deposit.client,
+            "chain": deposit.chain,
+            "status": deposit.state.value,
+        }

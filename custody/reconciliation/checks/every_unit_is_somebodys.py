@@ -27,17 +27,15 @@ def every_unit_is_somebodys(snapshot: Snapshot) -> list[Break]:
 
 def groups(snapshot: Snapshot) -> list[list[VaultTruth]]:
     """Vaults that share a client, directly or through others, in the snapshot's order."""
-    found: list[tuple[set[str], list[VaultTruth]]] = []
-    for vault in snapshot.vaults:
-        clients, members = set(vault.clients), [vault]
-        apart = []
-        for others, theirs in found:
-            if others & clients:
-                clients, members = clients | others, theirs + members
-            else:
-                apart.append((others, theirs))
-        found = [*apart, (clients, members)]
-    return [members for _, members in found]
+    found: dict[int, list[VaultTruth]] = {}
+    group_of: dict[str, int] = {}
+    for number, vault in enumerate(snapshot.vaults):
+        members = [vault]
+        for joined in sorted({group_of[client] for client in vault.clients if client in group_of}):
+            members = found.pop(joined) + members
+        found[number] = members
+        group_of |= {client: number for member in members for client in member.clients}
+    return list(found.values())
 
 
 def _compare(snapshot: Snapshot, group: list[VaultTruth]) -> list[Break]:

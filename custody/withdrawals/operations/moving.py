@@ -1,4 +1,4 @@
-"""Moving a withdrawal's state: lock, look up the table, write the step, audit. The only way a state changes."""
+"""Moving a withdrawal's state: lock, look up the table, write the step, audit, tell. The only way a state changes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
+from custody.events import operations as events
 from custody.ledger import operations as ledger
+from custody.trust.assets import assets_seen
 from custody.windows import operations as windows
-from custody.withdrawals.queries import UnknownWithdrawal
+from custody.withdrawals.queries import UnknownWithdrawal, view
+from custody.withdrawals.shown import withdrawal_view
 from custody.withdrawals.states import FINAL, RELEASED, Event, State, advance
 from custody.withdrawals.tables import TransitionRow, WithdrawalRow
 
@@ -53,7 +56,23 @@ def move(
         correlation_id=correlation_id,
         facts={"from": str(before), "event": str(event), **({"why": why} if why else {})},
     )
+    tell(session, row, event=str(after), actor=actor, correlation_id=correlation_id, now=now)
     return after
+
+
+def tell(session: Session, row: WithdrawalRow, *, event: str, actor: str, correlation_id: str, now: datetime) -> None:
+    """Tell everybody who may hear of it what the withdrawal is now."""
+    events.publish(
+        session,
+        kind="withdrawal",
+        subject=row.id,
+        event=event,
+        data=withdrawal_view(view(row), assets_seen(session)),
+        client=row.client_id,
+        actor=actor,
+        correlation_id=correlation_id,
+        now=now,
+    )
 
 
 def _count(session: Session, digest: str, before: State, after: State, now: datetime) -> None:

@@ -32,7 +32,7 @@ from custody.vaults.model import Vault
 from custody.windows import operations as windows
 from custody.withdrawals import queries
 from custody.withdrawals.model import PREFIXES, Withdrawal
-from custody.withdrawals.operations.moving import move
+from custody.withdrawals.operations.moving import move, tell
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import WithdrawalRow
 from policies.decision import Decision, Outcome
@@ -172,6 +172,7 @@ def _take(
     row = _row(intent, vault, destination, decision, now)
     session.add(row)
     session.flush()
+    tell(session, row, event=row.state, actor=intent.request.requester, correlation_id=correlation_id, now=now)
     _proceed(session, row, decision, correlation_id, now)
     return Requested(queries.view(row), replayed=False)
 

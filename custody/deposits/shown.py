@@ -1,0 +1,31 @@
+"""A deposit as programs are shown it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from custody.deposits.model import Deposit
+from custody.kernel.clock import rfc3339
+from custody.kernel.shown import asset_view, money, when
+from custody.trust.assets import KnownAssets
+
+
+def deposit_view(deposit: Deposit, assets: KnownAssets) -> dict[str, Any]:
+    """One deposit: what arrived, where, and how far it has got. Raises ``AssetUnknown``."""
+    asset = assets.of(deposit.asset)
+    return {
+        "id": deposit.id,
+        "client": deposit.client,
+        "vault": deposit.vault,
+        "chain": deposit.chain,
+        "txid": deposit.txid,
+        "vout": deposit.position,
+        "asset": asset_view(asset),
+        "amount": money(deposit.units, asset),
+        "status": deposit.state.value,
+        "reason": deposit.reason,
+        "required_confirmations": deposit.required_depth,
+        "height": deposit.height,
+        "first_seen_at": rfc3339(deposit.first_seen_at),
+        "booked_at": when(deposit.booked_at),
+    }
