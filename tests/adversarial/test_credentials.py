@@ -13,6 +13,9 @@ from starlette.testclient import TestClient
 
 from custody.addresses import queries
 from custody.api.access import RULES, Anybodys, Filtered, InBody, OfThing, TheHouses
+from custody.events import queries as events
+from custody.webhooks import operations as webhooks
+from custody.webhooks.signing import Sealer
 from tests.cosigner.builders import World
 from tests.integration.api.signing import Signer, call_key, row, serving_rows
 from tests.integration.api.test_doors import templates
@@ -50,7 +53,31 @@ def client(house: Road, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Te
 def things(house: Road, whose: str) -> dict[str, str]:
     """What the paths of the application can name of one client's."""
     withdrawal = house.ask(whose, 100_000)
-    return {"client": whose, "withdrawal": withdrawal.id, "digest": withdrawal.digest, "bundle": f"bnd_{'0' * 26}"}
+    named = {"client": whose, "withdrawal": withdrawal.id, "digest": withdrawal.digest, "bundle": f"bnd_{'0' * 26}"}
+    return named | {"endpoint": endpoint_of(house, whose), "event": event_of(house, whose)}
+
+
+def endpoint_of(house: Road, whose: str) -> str:
+    """A webhook endpoint of this client's."""
+    with house.db.unit() as unit:
+        made = webhooks.add(
+            unit.session,
+            url="https://receiver.example/",
+            client=whose,
+            types=[],
+            payload="full",
+            label="books",
+            sealer=Sealer(house.runtime.seal_key),
+            actor="exchange",
+            now=unit.now,
+        )
+    return made.endpoint.id
+
+
+def event_of(house: Road, whose: str) -> str:
+    """The first event told of this client."""
+    with house.db.unit() as unit:
+        return events.after(unit.session, cursor=0, limit=1, client=whose).events[0].id
 
 
 def sent_to(method: str, template: str, named: Mapping[str, str]) -> tuple[str, Any]:
@@ -95,6 +122,8 @@ def test_the_same_credential_does_all_of_it_for_its_own_client(house: Road, clie
     bolt, caller = things(house, "bolt"), Signer(client, call_key("exchange-bolt"))
     for method, template in sorted(templates(client)):
         whose = RULES[(method, template)].whose
+        if "{endpoint}" in template:
+            bolt["endpoint"] = endpoint_of(house, "bolt")
         path, body = sent_to(method, template, bolt)
         answer = caller.send(method, path, body)
         is_closed = answer.status_code in (403, 404) and answer.json()["code"] != "role-refused"

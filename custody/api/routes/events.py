@@ -12,7 +12,6 @@ from starlette.concurrency import run_in_threadpool
 from custody.api.bell import Bell
 from custody.api.call import AsReader, Call
 from custody.api.credentials import Caller
-from custody.api.problems import ClientRefused
 from custody.db import Unit
 from custody.events import queries
 from custody.events.model import expect_type
@@ -85,9 +84,8 @@ def _cursor(text: str) -> int:
 
 
 def _whose(caller: Caller, client: str | None) -> frozenset[str] | None:
-    """Whose events are read: one client's where one is named, else all that the caller may see."""
+    """Whose events are read: one client's where one is named; never those of who the caller may not see."""
     if client is None:
         return caller.clients
-    if not caller.may_see(fields.name(client, field="client")):
-        raise ClientRefused("this credential is bound to other clients", field="client")
-    return frozenset({client})
+    named = fields.name(client, field="client")
+    return frozenset({named} if caller.may_see(named) else ())

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
 
 from custody.api.body import Body, any_json, json_object
-from custody.api.call import AsRequesterOrOperator, Call
+from custody.api.call import AsReader, AsRequesterOrOperator, Call
 from custody.api.problems import ClientRefused
 from custody.db import Unit
 from custody.events import queries as told
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1/webhook-endpoints")
 
 
 @router.get("")
-def every(call: AsRequesterOrOperator) -> Response:
+def every(call: AsReader) -> Response:
     """All endpoints with what waits for each, oldest first."""
     found = call.unit(lambda unit: views.endpoints(unit.session, clients=call.caller.clients))
     return JSONResponse({"webhook_endpoints": found})
@@ -55,7 +55,7 @@ def add(call: AsRequesterOrOperator, body: Body) -> Response:
 
 
 @router.get("/{endpoint}")
-def one(call: AsRequesterOrOperator, endpoint: str) -> Response:
+def one(call: AsReader, endpoint: str) -> Response:
     """One endpoint and what waits for it."""
     whose = call.caller.clients
     return JSONResponse(call.unit(lambda unit: views.endpoint(unit.session, endpoint=endpoint, clients=whose)))
@@ -136,7 +136,7 @@ def rotate_secret(call: AsRequesterOrOperator, endpoint: str) -> Response:
 
 @router.get("/{endpoint}/deliveries")
 def deliveries(
-    call: AsRequesterOrOperator, endpoint: str, limit: int = 50, after: str | None = None, state: str | None = None
+    call: AsReader, endpoint: str, limit: int = 50, after: str | None = None, state: str | None = None
 ) -> Response:
     """What was sent there and what waits, the newest first."""
     most = fields.whole_number(limit, field="limit", low=1, high=MOST)
@@ -153,7 +153,7 @@ def deliveries(
 
 
 @router.get("/{endpoint}/deliveries/{event}")
-def attempts(call: AsRequesterOrOperator, endpoint: str, event: str) -> Response:
+def attempts(call: AsReader, endpoint: str, event: str) -> Response:
     """Every attempt to deliver one event there, with the beginning of each answer."""
 
     def work(unit: Unit) -> list[dict[str, Any]]:
