@@ -46,6 +46,8 @@ def test_a_freeze_and_a_break_resolution_are_asked_for_with_a_passkey(stage: Sta
     alice.page.click("#ask-break_resolution button")
     alice.page.wait_for_selector("#problem")
     look_at(alice, "break-resolution-error")
+    assert [each for each in alice.said if "422" not in each] == []
+    alice.said.clear()
     alice.page.fill("#purpose", "the issuer had paused it")
     alice.page.click("#ask-break_resolution button")
     digest = digest_on(alice)
