@@ -29,7 +29,7 @@ def digest_on(person: Person) -> str:
 
 def test_a_freeze_and_a_break_resolution_are_asked_for_with_a_passkey(stage: Stage) -> None:
     house, vault = stage.house, stage.house.vaults["acme"]
-    alice = stage.enrolled("alice")
+    alice = stage.person("alice")
     look(alice, "/console/freezes", "freezes-none")
     alice.page.fill("#purpose", "a laptop is gone")
     alice.page.click("text=Freeze everything …")
@@ -65,7 +65,7 @@ def test_a_policy_is_proposed_and_followed_here_and_agreed_to_by_file(stage: Sta
     agree(house.db, done.digest, "bob")
     carry_out(house.db, done.digest)
     file(house.db, listing(house.db, "acme", LIKE, label="Kraken cold 4"))
-    alice = stage.enrolled("alice")
+    alice = stage.person("alice")
     look(alice, "/console/destinations?client=acme", "destinations")
     look(alice, "/console/requests/destination_listing?client=acme", "destination-listing")
     look(alice, "/console/policy?kind=withdrawal&asset=BTC&amount=0.2&destination=new", "policy")
