@@ -6,6 +6,7 @@ a secret's value never appears in one.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from config.chains import BITCOIN_NETWORKS, NETWORKS, TEST_NETWORKS, ChainConfig
 
 PREFIX: Final = "CUSTODY_"
 HERE: Final = Path(__file__).parent
+SHORTEST_TOKEN: Final = 32
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -43,6 +45,15 @@ class ChainSettings:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class MetricsSettings:
+    """Where metrics are read, and with which token. Has no readable ``repr``."""
+
+    host: str
+    port: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Settings:
     """What one process of the daemon runs with. Has no readable ``repr``: it holds passwords."""
 
@@ -56,6 +67,10 @@ class Settings:
     seal_key: bytes
     api_host: str
     api_port: int
+    metrics: MetricsSettings | None
+    """None where nobody reads metrics of this process."""
+    api_proxies: tuple[str, ...]
+    """Networks of the proxies in front of the API, whose word on where a call comes from is taken."""
     log_format: str
     clock_offset: timedelta
     stock_target: int
@@ -69,6 +84,11 @@ class Settings:
     def networks(self) -> tuple[str, ...]:
         """The short names of the chains."""
         return tuple(chain.network for chain in self.chains)
+
+    @property
+    def is_mainnet(self) -> bool:
+        """Whether what is kept here is worth anything."""
+        return any(not chain.block.is_test for chain in self.chains)
 
 
 def load(environment: Mapping[str, str] | None = None) -> Settings:
@@ -84,6 +104,8 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         seal_key=read.key("SEAL_KEY"),
         api_host=read.text("API_HOST", default="127.0.0.1"),
         api_port=read.whole("API_PORT", default=8080, low=1, high=65535),
+        metrics=_metrics(read),
+        api_proxies=read.networks_of_addresses("API_PROXIES"),
         log_format=read.one_of("LOG_FORMAT", ("json", "text"), default="json"),
         clock_offset=_clock_offset(read, networks),
         stock_target=read.whole("STOCK_TARGET", default=50, low=1, high=10_000),
@@ -179,6 +201,17 @@ class _Reader:
         key = PREFIX + name
         return key in self._environment or key + "_FILE" in self._environment
 
+    def networks_of_addresses(self, name: str) -> tuple[str, ...]:
+        """CIDR ranges with commas between them; none where it is not set."""
+        found = [each.strip() for each in self.text(name, default="").split(",") if each.strip()]
+        for each in found:
+            try:
+                ipaddress.ip_network(each)
+            except ValueError:
+                accepted = "networks such as 10.0.0.0/8 or 127.0.0.1/32, with commas between them"
+                raise ConfigError(PREFIX + name, f"not a network; accepted are {accepted}") from None
+        return tuple(found)
+
     def whole(self, name: str, *, default: int, low: int, high: int) -> int:
         value = self.text(name, default=str(default))
         if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
@@ -264,6 +297,21 @@ def _ethereum(read: _Reader, block: ChainConfig) -> ChainSettings:
 
 def _blocks(path: str) -> dict[str, ChainConfig]:
     return load_chains(_text_of(path, f"{PREFIX}CHAINS_FILE"))
+
+
+def _metrics(read: _Reader) -> MetricsSettings | None:
+    """A port alone opens nothing: it takes a token, which no other caller has."""
+    if not read.has("METRICS_PORT"):
+        return None
+    token = read.text("METRICS_TOKEN")
+    if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        accepted = f"accepted are {SHORTEST_TOKEN} characters or more of printable ASCII without a space"
+        raise ConfigError(f"{PREFIX}METRICS_TOKEN", f"not a token; {accepted}")
+    return MetricsSettings(
+        host=read.text("METRICS_HOST", default="127.0.0.1"),
+        port=read.whole("METRICS_PORT", default=9464, low=1, high=65535),
+        token=token,
+    )
 
 
 def _assets(read: _Reader) -> dict[str, AssetConfig]:

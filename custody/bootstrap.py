@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from config import settings as configuration
 from config.chains import TEST_NETWORKS, ChainConfig, ConfigError
@@ -34,7 +34,14 @@ from custody.kernel.money import Asset
 from custody.reconciliation.stuck import Deadlines
 from custody.restore import operations as restore
 from custody.restore.replay import Followed
+from custody.telemetry import tracing
+from custody.telemetry.nodes import Nodes
+from custody.telemetry.readings import ChainLimits
+from custody.telemetry.ready import Ready
 from custody.trust.assets import registered_assets
+
+if TYPE_CHECKING:
+    from custody.telemetry.page import Page
 
 CANNOT_USE_NODE_IN_TIME: Final = 10.0
 """Seconds a node may take for an ordinary question before it counts as silent."""
@@ -163,6 +170,7 @@ def start(*, process: str, pool_size: int = 5) -> Runtime:
     """Read the settings, configure logging and put the parts together. Raises ``ConfigError``."""
     settings = read_settings()
     configure(settings.log_format, process=process)
+    tracing.start(process)
     return assemble(settings, pool_size=pool_size)
 
 
@@ -181,7 +189,12 @@ def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
     """The parts for ``settings``; nothing is connected to yet. Raises ``ConfigError``."""
     return Runtime(
         settings=settings,
-        database=Database(settings.database_url, pool_size=pool_size, clock_offset=settings.clock_offset),
+        database=Database(
+            settings.database_url,
+            pool_size=pool_size,
+            clock_offset=settings.clock_offset,
+            around=tracing.unit,
+        ),
         chains=_serve_all(settings, ()),
     )
 
@@ -196,6 +209,34 @@ def with_registered(runtime: Runtime) -> Runtime:
     if registered is None:
         return runtime
     return replace(runtime, chains=_serve_all(runtime.settings, registered), registered=registered)
+
+
+def nodes(runtime: Runtime) -> Nodes:
+    """Every node of this process, to be asked where it stands."""
+    return Nodes({chain: served.node for chain, served in runtime.chains.items()})
+
+
+def readiness(runtime: Runtime, asked: Nodes) -> Ready:
+    """Whether this process can do its work, to be asked by anybody."""
+    names = {chain: served.name for chain, served in runtime.chains.items()}
+    return Ready(runtime.database, asked, names=names, broker_url=runtime.settings.broker_url)
+
+
+def metrics_page(runtime: Runtime, asked: Nodes) -> Page:
+    """The page of metrics of this house, with what this process counts of itself."""
+    from custody.telemetry.page import Page, Watched
+
+    blocks = {settings.network: settings.block for settings in runtime.settings.chains}
+    limits = {
+        chain: ChainLimits.of(
+            served.name,
+            block_interval_seconds=blocks[served.name].block_interval_seconds,
+            is_test=blocks[served.name].is_test,
+        )
+        for chain, served in runtime.chains.items()
+    }
+    every = timedelta(seconds=runtime.settings.reconcile_seconds)
+    return Page(Watched(runtime.database, asked, limits, runtime.deadlines, every))
 
 
 def _serve_all(settings: Settings, registered: Sequence[Asset]) -> dict[str, ServedChain]:

@@ -18,6 +18,7 @@ from custody.kernel.errors import Unavailable
 
 GET_BITCOIND = Path(__file__).with_name("get-bitcoind.sh")
 GET_CHROMIUM = Path(__file__).with_name("get-chromium.sh")
+GET_PROMTOOL = Path(__file__).with_name("get-promtool.sh")
 GET_SOFTHSM = Path(__file__).with_name("get-softhsm.sh")
 HWI_ENVIRONMENT = Path(__file__).parents[1] / ".hwi"
 EVM_PACKAGES = Path(__file__).parent / "evm" / "node_modules"
@@ -111,6 +112,23 @@ def chromium() -> Path:
         raise _missing(
             "chromium", _last_line(run), debian="apt install chromium", macos="set CHROMIUM", variable="CHROMIUM"
         )
+    return Path(run.stdout.strip().splitlines()[-1])
+
+
+def promtool() -> Path:
+    """Prometheus' own checker of rules: ``$PROMTOOL``, one on PATH, else a private copy made now.
+
+    Raises ``MissingComponent``.
+    """
+    named = _from_variable("PROMTOOL", "promtool") or shutil.which("promtool")
+    if named:
+        return Path(named)
+    run = _fetch(GET_PROMTOOL, _cache() / "custody-promtool")
+    if run.returncode:
+        raise _missing(
+            "promtool", _last_line(run), debian="apt install prometheus", macos="brew install prometheus",
+            variable="PROMTOOL",
+        )  # fmt: skip
     return Path(run.stdout.strip().splitlines()[-1])
 
 

@@ -13,6 +13,7 @@ from config.chains import ConfigError
 from config.logging import configure
 from custody.bootstrap import Runtime, assemble, notice_restored, read_settings, with_registered
 from custody.kernel.errors import Unavailable
+from custody.telemetry import tracing
 from workers.schedule import schedule
 
 app = Celery("custody")
@@ -66,6 +67,7 @@ def runtime() -> Runtime:
     """
     found = _HERE.get("runtime")
     if found is None:
+        tracing.start("worker")
         found = assemble(read_settings())
         notice_restored(found)
     if found.registered is None:

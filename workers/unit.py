@@ -8,6 +8,7 @@ after it. Waiting is a row with a time: a task that must wait is postponed in Po
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import wraps
 from time import monotonic
@@ -23,6 +24,7 @@ from custody.kernel.crash import crash_point
 from custody.kernel.errors import Broken, CustodyError
 from custody.outbox import operations as outbox
 from custody.restore.queries import GATED_TOPICS, require_normal
+from custody.telemetry.tracing import Told, span
 from workers.app import app, runtime
 
 TRIES: Final = 5
@@ -101,7 +103,9 @@ def scheduled_task(name: str) -> Callable[[Callable[[Runtime], None]], Any]:
         def run(**_: Any) -> None:
             structlog.contextvars.bind_contextvars(task=name)
             try:
-                body(runtime())
+                here = runtime()
+                with _handling(name):
+                    body(here)
             except CustodyError as error:
                 log.warning("not done this time", code=error.code, why=str(error))
 
@@ -138,7 +142,8 @@ def on_chain(name: str, body: Callable[[Runtime, ServedChain], None], here: Runt
         return
     with structlog.contextvars.bound_contextvars(task=name, chain=served.name):
         try:
-            body(here, served)
+            with _handling(name, **{"custody.chain": served.name}):
+                body(here, served)
         except CustodyError as error:
             log.warning("not done this time", code=error.code, why=str(error))
             waited = monotonic() - began
@@ -153,7 +158,9 @@ def _task(topic: str, deliver: Delivery) -> Any:
         structlog.contextvars.bind_contextvars(task=topic, correlation_id=correlation_id, message=message_id)
         here = runtime()
         try:
-            _with_retries(deliver, here, message_id)
+            said = {"messaging.message.id": str(message_id)}
+            with _handling(topic, correlation_id=correlation_id, **said):
+                _with_retries(deliver, here, message_id)
         except CustodyError as error:
             _translate(here, topic, message_id, attempts, error)
         except Exception as error:
@@ -161,6 +168,12 @@ def _task(topic: str, deliver: Delivery) -> Any:
             _postpone(here, topic, message_id, attempts, f"{type(error).__name__}")
 
     return app.task(name=topic)(run)
+
+
+def _handling(task: str, *, correlation_id: str = "", **said: str | int) -> AbstractContextManager[Told]:
+    """One span around the handling of a message or a ring."""
+    said |= {"messaging.system": "redis", "messaging.operation.type": "process", "messaging.destination.name": task}
+    return span(f"process {task}", kind="consumer", correlation_id=correlation_id, **said)
 
 
 def _with_retries(deliver: Delivery, here: Runtime, message_id: int) -> None:

@@ -17,11 +17,15 @@ from starlette.types import ASGIApp
 from custody.api.aftermath import leave_behind
 from custody.api.auth import Callers
 from custody.api.console.routes import ROUTERS as CONSOLE
+from custody.api.credentials import read_network
+from custody.api.entering import spend
+from custody.api.limits import Limits
 from custody.api.problems import problem, problem_of
 from custody.api.routes import (
     bundles,
     clients,
     governing,
+    health,
     intents,
     respends,
     returns,
@@ -31,10 +35,14 @@ from custody.api.routes import (
     status,
     withdrawals,
 )
-from custody.api.tracing import RequestIds
-from custody.bootstrap import Runtime
+from custody.api.signatures.memory import SeenReads
+from custody.api.tracing import RequestIds, Told
+from custody.bootstrap import Runtime, readiness
+from custody.bootstrap import nodes as nodes_of
 from custody.kernel.errors import CustodyError
+from custody.telemetry.nodes import Nodes
 
+PROXIES: Final = "CUSTODY_API_PROXIES"
 POOL_SIZE: Final = 10
 THREADS: Final = POOL_SIZE + 5
 """As many calls at once as there are database connections: a further one waits for a thread, not for a timeout."""
@@ -42,12 +50,26 @@ THREADS: Final = POOL_SIZE + 5
 log = structlog.get_logger("custody.api")
 
 
-def application(runtime: Runtime, callers: Callers) -> ASGIApp:
-    """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
+def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = None, told: Told | None = None) -> ASGIApp:
+    """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call.
+
+    ``nodes`` are asked whether the process is ready; ``told`` hears of each answer.
+    """
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        # Its own spans hold paths, queries and what exceptions say; ours (custody.telemetry.tracing) do not.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     app.state.runtime, app.state.callers = runtime, callers
+    app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
+    app.state.seen_reads, app.state.limits = SeenReads(), Limits()
+    app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     everything = (
-        *(status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
+        *(health, status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
         rotation,
     )
     for router in (*(routes.router for routes in everything), *CONSOLE):
@@ -56,7 +78,7 @@ def application(runtime: Runtime, callers: Callers) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(Exception, _unknown)
-    return RequestIds(app)
+    return RequestIds(app, told)
 
 
 @asynccontextmanager
@@ -80,6 +102,7 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
         )
     except CustodyError as failed:
         log.exception("nothing left behind", code=failed.code, after=error.code)
+    _spend(request)
     return problem_of(error, request_id=request_id)
 
 
@@ -110,12 +133,20 @@ def _parameters(request: Request, error: Exception) -> JSONResponse:
 
 def _unknown(request: Request, _error: Exception) -> JSONResponse:
     """Starlette raises it again after this answer, and the server logs it with its trace."""
+    _spend(request)
     return problem(
         status=500,
         code="internal",
         detail="something went wrong here; the request id finds it in the log",
         request_id=request.state.request_id,
     )
+
+
+def _spend(request: Request) -> None:
+    try:
+        spend(request)
+    except CustodyError as failed:
+        log.exception("a call that failed is not remembered", code=failed.code)
 
 
 def _where(request: Request) -> str:

@@ -22,17 +22,37 @@ def reader(limit_bytes: int) -> Callable[[Request], Awaitable[bytes]]:
     """A dependency that reads at most ``limit_bytes`` of the body. Raises ``BodyTooLarge`` without reading on."""
 
     async def read(request: Request) -> bytes:
-        declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > limit_bytes:
+        before: bytes | None = getattr(request.state, "body", None)
+        if before is None:
+            return await _read(request, limit_bytes)
+        if len(before) > limit_bytes:
             raise BodyTooLarge(f"accepted are at most {limit_bytes} bytes", field="body")
-        chunks = bytearray()
-        async for chunk in request.stream():
-            chunks += chunk
-            if len(chunks) > limit_bytes:
-                raise BodyTooLarge(f"accepted are at most {limit_bytes} bytes", field="body")
-        return bytes(chunks)
+        return before
 
     return read
+
+
+async def arrived(request: Request) -> bytes:
+    """The whole body, kept for whoever reads it afterwards: asked for only once the caller is known.
+
+    Raises ``BodyTooLarge`` for more than any route reads.
+    """
+    found: bytes | None = getattr(request.state, "body", None)
+    if found is None:
+        found = request.state.body = await _read(request, BUNDLE_BYTES)
+    return found
+
+
+async def _read(request: Request, limit_bytes: int) -> bytes:
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit_bytes:
+        raise BodyTooLarge(f"accepted are at most {limit_bytes} bytes", field="body")
+    chunks = bytearray()
+    async for chunk in request.stream():
+        chunks += chunk
+        if len(chunks) > limit_bytes:
+            raise BodyTooLarge(f"accepted are at most {limit_bytes} bytes", field="body")
+    return bytes(chunks)
 
 
 Body = Annotated[bytes, Depends(reader(ORDINARY_BYTES))]

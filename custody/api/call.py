@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final, TypeVar
 
-import structlog
 from fastapi import Depends, Request
 
-from custody.api.auth import Caller, Callers, Role
+from custody.api.auth import Caller, Role
+from custody.api.entering import Entrance, enter
 from custody.api.problems import RoleRefused
 from custody.bootstrap import Runtime
 from custody.db import Unit
@@ -28,13 +28,17 @@ class Call:
     runtime: Runtime
     caller: Caller
     request_id: str
+    entrance: Entrance = field(default_factory=Entrance)
 
     def unit(self, work: Callable[[Unit], Result]) -> Result:
         """Run ``work`` in one unit and commit; the whole unit again, at most three times, where two units met."""
         for left in reversed(range(TRIES)):
             try:
                 with self.runtime.database.unit() as unit:
-                    return work(unit)
+                    self.entrance.pass_through(unit)
+                    result = work(unit)
+                self.entrance.is_passed = True
+                return result
             except UnitConflict:
                 if not left:
                     raise
@@ -46,21 +50,18 @@ class Call:
 
 
 def admit(*roles: Role) -> Callable[[Request], Awaitable[Call]]:
-    """A dependency that lets callers of ``roles`` in. Raises ``Unauthenticated`` or ``RoleRefused``.
+    """A dependency that lets callers of ``roles`` in. Raises ``RoleRefused``, and what ``enter`` raises.
 
     It runs in the call's own task, not in a thread, so that whatever the call logs afterwards names the caller.
     """
 
-    async def enter(request: Request) -> Call:
-        callers: Callers = request.app.state.callers
-        caller = callers.identify(request.headers.get("authorization"))
-        request.state.caller = caller.name
-        structlog.contextvars.bind_contextvars(caller=caller.name)
+    async def let_in(request: Request) -> Call:
+        caller, entrance = await enter(request)
         if caller.role not in roles:
             raise RoleRefused(f"not for a {caller.role}; accepted are callers who are {' or '.join(roles)}")
-        return Call(request.app.state.runtime, caller, request.state.request_id)
+        return Call(request.app.state.runtime, caller, request.state.request_id, entrance)
 
-    return enter
+    return let_in
 
 
 AsReader = Annotated[Call, Depends(admit(Role.REQUESTER, Role.OPERATOR, Role.COSIGNER, Role.READER))]

@@ -12,7 +12,7 @@ from custody.ledger.operations import IdempotencyMismatch as LedgerMismatch
 
 
 class Unauthenticated(Refused):
-    """No bearer token, or one that is nobody's. HTTP 401."""
+    """No credential, or one that is nobody's. HTTP 401."""
 
     code = "unauthenticated"
 
@@ -21,6 +21,34 @@ class RoleRefused(Refused):
     """The caller is known, and this is not its to do. HTTP 403."""
 
     code = "role-refused"
+
+
+class ScopeRefused(Refused):
+    """The credential is narrowed, and not for this. HTTP 403."""
+
+    code = "scope-refused"
+
+
+class ClientRefused(Refused):
+    """The credential is bound to clients, and this is not theirs alone. HTTP 403."""
+
+    code = "client-refused"
+
+
+class NetworkRefused(Refused):
+    """The credential is not for calls from where this one comes from. HTTP 403."""
+
+    code = "network-refused"
+
+
+class TooManyCalls(Unavailable):
+    """The credential called more often than it may; ``Retry-After`` says when it may again. HTTP 429."""
+
+    code = "too-many-calls"
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class BodyTooLarge(Refused):
@@ -32,6 +60,7 @@ class BodyTooLarge(Refused):
 STATUSES: Final[tuple[tuple[type[CustodyError], int], ...]] = (
     (Unauthenticated, 401),
     (BodyTooLarge, 413),
+    (TooManyCalls, 429),
     (IdempotencyMismatch, 422),
     (LedgerMismatch, 422),
     (InvalidInput, 422),
@@ -57,7 +86,7 @@ def problem_of(error: CustodyError, *, request_id: str) -> JSONResponse:
     status = status_of(error)
     headers = {}
     if error.retryable:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        headers["Retry-After"] = str(error.retry_after if isinstance(error, TooManyCalls) else RETRY_AFTER_SECONDS)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return problem(

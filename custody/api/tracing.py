@@ -1,9 +1,10 @@
-"""One request id from the caller's header, or ours, on every answer and in every log line of the call."""
+"""One request id from the caller's header, or ours, on every answer, in every log line and span of the call."""
 
 from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,9 +13,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from custody.kernel.ids import new_id
+from custody.telemetry.tracing import span
 
 HEADER: Final = "Request-Id"
 _ACCEPTED: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+
+Told = Callable[[str, int, float], None]
+"""Hears of each answer: its path, its status, and how many seconds it took."""
 
 log = structlog.get_logger("custody.api")
 
@@ -22,8 +27,9 @@ log = structlog.get_logger("custody.api")
 class RequestIds:
     """The outermost layer: also answers made for unknown routes and broken code carry the id."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, told: Told | None = None) -> None:
         self._app = app
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on with its id, and log how it ended. The query is left out: it may name clients."""
@@ -40,14 +46,32 @@ class RequestIds:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[HEADER] = request_id
+                headers.update(scope["state"].get("limit_headers", {}))
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_id)
+            method = scope["method"]
+            with span(method, kind="server", correlation_id=request_id, **{"http.request.method": method}) as told:
+                try:
+                    await self._app(scope, receive, send_with_id)
+                finally:
+                    route = _template(scope)
+                    told.rename(f"{method} {route}")
+                    told.say("http.route", route)
+                    told.say("http.response.status_code", status)
         finally:
-            took = int((time.monotonic() - began) * 1000)
+            seconds = time.monotonic() - began
+            took = int(seconds * 1000)
+            if self._told is not None:
+                self._told(scope["path"], status, seconds)
             log.info("answered", method=scope["method"], path=scope["path"], status=status, milliseconds=took)
+
+
+def _template(scope: Scope) -> str:
+    """The route as it is declared: what stands in the path itself may be a client's name."""
+    return str(getattr(scope.get("route"), "path", "unknown"))
 
 
 def _request_id(headers: Headers) -> str:

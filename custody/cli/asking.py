@@ -15,7 +15,7 @@ import typer
 from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.service import ApiOption, Service, TokenOption
-from custody.cli.showing import Format, FormatOption, show, show_fields
+from custody.cli.showing import Format, FormatOption, show, show_fields, show_whole
 
 if TYPE_CHECKING:
     from custody.evidence.requests import Request
@@ -98,12 +98,14 @@ def ask(
 
 def show_asked(answer: Mapping[str, Any], chosen: Format) -> None:
     """Where an intent stands, in words: everything for programs."""
-    if chosen is Format.JSON:
-        show_fields(answer, chosen)
-        return
     names = ("digest", "code", "kind", "state")
     missing = answer["tally"]["missing"] if answer["state"] == "pending" else {}
-    show_fields({**{name: answer[name] for name in names}, "missing": missing, "words": answer["words"]}, chosen)
+
+    def in_words() -> None:
+        print("\n".join(answer["words"]) + "\n")
+        show_fields({**{name: answer[name] for name in names}, "missing": missing}, chosen)
+
+    show_whole(answer, chosen, in_words)
 
 
 @app.command("create")
@@ -150,8 +152,7 @@ def waiting(token_file: TokenOption, api: ApiOption = "", chosen: FormatOption =
     custody intent list --token-file token
     """
     rows = Service(api, token_file).get("intents")["intents"]
-    shown = [row if chosen is Format.JSON else {**row, "missing": row["tally"]["missing"]} for row in rows]
-    show(shown, ("digest", "code", "kind", "client", "missing", "not_after"), chosen)
+    show(rows, ("code", "kind", "client", "missing=tally.missing", "not_after"), chosen, wide=("digest", "state"))
 
 
 @app.command("show")

@@ -9,7 +9,7 @@ import typer
 from custody.cli import house
 from custody.cli.chains import ChainOption
 from custody.cli.exits import DONE, INVALID
-from custody.cli.showing import Format, FormatOption, show, show_json, table
+from custody.cli.showing import Format, FormatOption, show
 
 app = typer.Typer(help="What can be kept here.", no_args_is_help=True)
 
@@ -46,10 +46,8 @@ def check(chain: ChainOption = "", chosen: FormatOption = Format.TABLE) -> None:
         for item in inspect_assets(runtime.database, here.inspect, chain=here.chain)
     ]
     rows: list[dict[str, Any]] = [item.to_json() for item in found]
-    if chosen is Format.JSON:
-        show_json(rows)
-    else:
-        print(table(rows, ("asset", "registered", "decimals", "calls_itself", "sound")))
+    show(rows, ("asset", "registered", "decimals", "calls_itself", "sound"), chosen)
+    if chosen is Format.TABLE:
         for row in rows:
             for kind in ("problems", "notes"):
                 for said in row[kind]:

@@ -11,7 +11,7 @@ import typer
 from custody.cli import house
 from custody.cli.chains import ChainOption
 from custody.cli.exits import DONE, INVALID, REFUSED
-from custody.cli.showing import Format, FormatOption, show, show_json, table
+from custody.cli.showing import Format, FormatOption, show, show_whole, table
 
 invariants = typer.Typer(help="What must always be true.", no_args_is_help=True)
 state = typer.Typer(help="Everything there is, for tests and auditors.", no_args_is_help=True)
@@ -38,16 +38,17 @@ def check(chosen: FormatOption = Format.TABLE) -> None:
         with runtime.database.unit() as unit:
             now = unit.now
         report = check_invariants(session, terms=runtime.terms, deadlines=runtime.deadlines, now=now)
-    if chosen is Format.JSON:
-        show_json(report.to_json())
-    else:
+    said = report.to_json()
+
+    def in_words() -> None:
         rows = [
             {"id": name, "holds": holds, "why": "; ".join(report.found[name][:3])}
             for name, holds in report.results.items()
         ]
         print(table(rows, ("id", "holds", "why")))
-        said = report.to_json()
         print(f"\nonly tests show {', '.join(said['only_tests'])}; {said['not_built']}")
+
+    show_whole(said, chosen, in_words)
     raise typer.Exit(DONE if report.holds else REFUSED)
 
 
@@ -91,11 +92,14 @@ def reconcile(
         for here in house.chains(runtime, chain)
     ]
     told = [run.to_json() for run in runs]
-    if chosen is Format.JSON:
-        show_json(told[0] if len(told) == 1 else told)
-    else:
+    names = {here.chain: here.name for here in runtime.chains.values()}
+    if chosen is Format.TABLE:
         for one in told:
-            _say_run(one, {here.chain: here.name for here in runtime.chains.values()})
+            _say_run(one, names)
+    elif chosen is Format.JSON and len(told) == 1:
+        show_whole(told[0], chosen, lambda: None)
+    else:
+        show(told, (), chosen)
     raise typer.Exit(DONE if all(run.is_balanced for run in runs) else INVALID)
 
 
@@ -110,7 +114,7 @@ def stuck(chosen: FormatOption = Format.TABLE) -> None:
         with runtime.database.unit() as unit:
             now = unit.now
         rows = queue.stuck(session, deadlines=runtime.deadlines, now=now)
-    show([row.to_json() for row in rows], ("kind", "id", "state", "age_seconds", "why"), chosen)
+    show([row.to_json() for row in rows], ("kind", "id", "state", "age_s=age_seconds", "why"), chosen)
 
 
 def client_table(chosen: FormatOption = Format.TABLE) -> None:
@@ -123,9 +127,8 @@ def client_table(chosen: FormatOption = Format.TABLE) -> None:
 
     with house.reading() as (session, _):
         found = report.client_table(session)
-    if chosen is Format.JSON:
-        show_json(found.to_json())
-    else:
+
+    def in_words() -> None:
         columns = ("deposited", "withdrawn", "fees", "available", "held", "on_chain", "difference")
         rows = [
             {"name": row.name, "asset": row.asset.code}
@@ -133,6 +136,8 @@ def client_table(chosen: FormatOption = Format.TABLE) -> None:
             for row in found.clients
         ]
         print(table(rows, ("name", "asset", *columns)))
+
+    show_whole(found.to_json(), chosen, in_words)
     raise typer.Exit(DONE if found.is_balanced else REFUSED)
 
 

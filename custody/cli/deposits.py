@@ -28,28 +28,14 @@ def deposit_list(
     """
     from custody.clients import queries as clients
     from custody.deposits import queries
-    from custody.kernel.money import format_decimal
     from custody.trust.assets import known_assets
+    from custody.views.objects import deposit_view
 
     with house.reading() as (session, _):
         if client:
             clients.get(session, client=client)
         found = queries.of_client(session, client=client) if client else queries.every(session)
         assets = known_assets(session)
-    rows = [
-        {
-            "id": item.id,
-            "client": item.client,
-            "vault": item.vault,
-            "amount": format_decimal(item.units, (asset := assets.of(item.asset))),
-            "asset": asset.code,
-            "chain": item.chain,
-            "units": str(item.units),
-            "state": item.state.value,
-            "reason": item.reason,
-            "height": item.height,
-            "outpoint": f"{item.txid}:{item.position}",
-        }
-        for item in found
-    ]
-    show(rows, ("id", "client", "amount", "asset", "state", "height"), chosen)
+        rows = [deposit_view(item, assets) for item in found]
+    columns = ("id", "client", "amount=amount.decimal", "asset=asset.code", "status", "height")
+    show(rows, columns, chosen, wide=("vault", "txid", "reason", "booked_at"))

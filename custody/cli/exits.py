@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import typer
 from typer.exceptions import TyperException
 
 from config.chains import ConfigError
-from custody.kernel.errors import CustodyError, InvalidInput, NotFound, Unavailable
+from custody.cli.showing import reading
+from custody.kernel.errors import CustodyError, InvalidInput, NotFound, Refused, Unavailable
 
 DONE: Final = 0
 REFUSED: Final = 1
 INVALID: Final = 2
-"""Usage, invalid input, a setting that cannot be used, or a break in ``reconcile``."""
 NOT_FOUND: Final = 3
+LOCKED: Final = 4
 UNREACHABLE: Final = 5
+WAITING: Final = 8
 INTERRUPTED: Final = 130
+
+MEANINGS: Final[Mapping[int, str]] = {
+    DONE: "done, or balanced",
+    REFUSED: "refused or failed, or a claim does not hold",
+    INVALID: "usage, invalid input, a setting that cannot be used, or a break in reconcile",
+    NOT_FOUND: "no such thing",
+    LOCKED: "nobody's credential, or one that may not do this",
+    UNREACHABLE: "the API, the database or a node does not answer",
+    WAITING: "still waiting when the time to wait ran out",
+    INTERRUPTED: "interrupted",
+}
+"""What each code means; help and the documents are made from it."""
+
+
+COMPLETING: Final = "_CUSTODY_COMPLETE"
+"""Set by a shell that wants a word completed."""
+
+
+class Locked(Refused):
+    """The API does not know the credential, or the credential may not do this."""
+
+    code = "locked"
 
 
 def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; whatever is wrong is said in one line."""
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = program(app).main(args=arguments, prog_name="custody", standalone_mode=False)
     except (TyperException, typer.Abort) as error:
         return _usage(error)
     except BrokenPipeError:
@@ -32,10 +57,24 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
         return DONE
     except (ConfigError, CustodyError, UnicodeDecodeError) as error:
         return _ours(error)
+    except KeyboardInterrupt:
+        say("error: interrupted")
+        return INTERRUPTED
     except OSError as error:
         say(f"error: {error.filename or 'connection'}: {error.strerror or 'failed'}")
         return INVALID if error.filename else UNREACHABLE
     return code if isinstance(code, int) else DONE
+
+
+def program(app: typer.Typer) -> Any:
+    """The tree of commands as it runs, with the options that every read has."""
+    if COMPLETING in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()
+    top = typer.main.get_command(app)
+    reading(top)
+    return top
 
 
 def say(message: str) -> None:
@@ -51,7 +90,7 @@ def _usage(error: Exception) -> int:
     message = str(getattr(error, "message", "") or "").rstrip(".")
     if name and not message:
         message = "missing"
-    say(f"error: {_option(name)}{message or error}")
+    say(f"error: {_option(name)}{message or error}{_meant(error, message)}")
     return INVALID
 
 
@@ -59,7 +98,19 @@ def _option(names: list[str] | None) -> str:
     return f"{names[0].lstrip('-')}: " if names else ""
 
 
-_CODES: Final = ((InvalidInput, INVALID), (NotFound, NOT_FOUND), (Unavailable, UNREACHABLE), (CustodyError, REFUSED))
+def _meant(error: Exception, message: str) -> str:
+    """What the word may have been, where that is not said yet."""
+    near = getattr(error, "possibilities", None)
+    return f". Did you mean {' or '.join(sorted(near))}?" if near and "Did you mean" not in message else ""
+
+
+_CODES: Final = (
+    (InvalidInput, INVALID),
+    (NotFound, NOT_FOUND),
+    (Unavailable, UNREACHABLE),
+    (Locked, LOCKED),
+    (CustodyError, REFUSED),
+)
 
 
 def _ours(error: Exception) -> int:

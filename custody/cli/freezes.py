@@ -98,7 +98,8 @@ def freezes(
 
     with house.reading() as (session, _):
         found = queries.every(session) if every else queries.standing(session)
-    show([stop.to_json() for stop in found], ("scope", "subject", "cause", "since", "reason", "lifted_at"), chosen)
+    columns = ("scope", "subject", "cause", "since", "reason")
+    show([stop.to_json() for stop in found], columns, chosen, wide=("lifted_at",))
 
 
 @breaks.command("list")

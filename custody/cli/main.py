@@ -20,6 +20,7 @@ from custody.cli import (
     environment,
     freezes,
     listings,
+    meta,
     parties,
     passkeys,
     payer,
@@ -39,8 +40,7 @@ from custody.cli.exits import run
 app = typer.Typer(
     name="custody",
     help="Multisig custody: look at the books, reconcile, ask for withdrawals, give verdicts.\n\n"
-    "Exit codes: 0 done or balanced, 1 refused or failed, 2 usage, invalid input or a break, 3 not found, "
-    "5 unreachable, 130 interrupted.",
+    "What exit codes mean: custody exit-codes.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -62,6 +62,7 @@ books.add_to(app)
 freezes.add_to(app)
 verdicts.add_to(app)
 second_opinion.add_to(app)
+meta.add_to(app)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from custody.cli import house
-from custody.cli.showing import Format, FormatOption, show, show_fields, show_json, table
+from custody.cli.showing import Format, FormatOption, show, show_fields, show_whole, table
 
 clients = typer.Typer(help="Whose assets are in custody.", no_args_is_help=True)
 addresses = typer.Typer(help="Deposit addresses.", no_args_is_help=True)
@@ -20,15 +20,16 @@ def client_list(chosen: FormatOption = Format.TABLE) -> None:
     custody client list
     """
     from custody.clients import queries
+    from custody.views.objects import client_view
 
     with house.reading() as (session, _):
-        rows = [_client(item) for item in queries.every(session)]
-    show(rows, ("id", "name", "segregation", "status"), chosen)
+        rows = [client_view(item) for item in queries.every(session)]
+    show(rows, ("id", "name", "segregation", "status"), chosen, wide=("status_reason", "opening", "opened_at"))
 
 
 @clients.command("show")
 def client_show(client: str, chosen: FormatOption = Format.TABLE) -> None:
-    """Show one client with its vault and balances.
+    """Show one client with its vaults and balances.
 
     custody client show cli_…
     """
@@ -36,18 +37,27 @@ def client_show(client: str, chosen: FormatOption = Format.TABLE) -> None:
     from custody.ledger import queries as ledger
     from custody.trust.assets import known_assets
     from custody.vaults import queries as vaults
+    from custody.views.objects import balance_view, client_view, vault_view
 
     with house.reading() as (session, _):
-        found = _client(queries.get(session, client=client))
-        places = [_vault(vault) for vault in vaults.of_client(session, client=client)]
+        found = client_view(queries.get(session, client=client))
+        places = [vault_view(vault) for vault in vaults.of_client(session, client=client)]
         assets = known_assets(session)
-        balances = [_balance(item, assets.of(item.asset)) for item in ledger.balances(session, client=client)]
-    if chosen is Format.JSON:
-        show_json(found | {"vaults": places, "balances": balances})
-        return
-    show_fields(found, chosen)
-    print("\n" + table(places, ("vault", "chain", "frozen", "reconciled")))
-    print("\n" + table(balances, ("asset", "available", "held", "pledged", "receivable", "total")))
+        balances = [balance_view(item, assets) for item in ledger.balances(session, client=client)]
+
+    def in_words() -> None:
+        show_fields(found, chosen)
+        print("\n" + table(places, VAULTS, fit=True))
+        print("\n" + table(balances, BALANCES, fit=True))
+
+    show_whole(found | {"vaults": places, "balances": balances}, chosen, in_words)
+
+
+VAULTS = ("vault=id", "frozen=frozen_reason", "reconciled=reconciled_height", "chain")
+BALANCES = (
+    "asset=asset.code",
+    *(f"{part}={part}.decimal" for part in ("available", "held", "pledged", "receivable", "total")),
+)
 
 
 @addresses.command("list")
@@ -60,46 +70,14 @@ def address_list(
     """
     from custody.addresses import queries
     from custody.clients import queries as client_queries
-    from custody.kernel.clock import rfc3339
+    from custody.views.objects import address_view
 
     with house.reading() as (session, runtime):
         client_queries.get(session, client=client)
         found = queries.of_client(session, client=client, seal_key=runtime.seal_key)
-    rows = [
-        {
-            "address": item.address,
-            "vault": item.vault,
-            "index": item.index,
-            "issued_at": rfc3339(item.issued_at) if item.issued_at else None,
-        }
-        for item in found
-    ]
-    show(rows, ("index", "address", "vault"), chosen)
+    show([address_view(item) for item in found], ("index", "address", "vault"), chosen, wide=("issued_at",))
 
 
 @addresses.callback()
 def address_group() -> None:
     """Deposit addresses."""
-
-
-def _client(found: Any) -> dict[str, Any]:
-    names = ("id", "name", "segregation", "status", "status_reason", "opening")
-    return {name: getattr(found, name) for name in names}
-
-
-def _vault(vault: Any) -> dict[str, Any]:
-    return {
-        "vault": vault.id,
-        "chain": vault.chain,
-        "frozen": vault.frozen_reason,
-        "reconciled": vault.reconciled_height,
-    }
-
-
-def _balance(balance: Any, asset: Any) -> dict[str, Any]:
-    from custody.kernel.money import format_decimal
-
-    parts = ("available", "held", "pledged", "receivable", "total")
-    return {"asset": asset.code, "asset_id": asset.id} | {
-        part: format_decimal(getattr(balance, part), asset) for part in parts
-    }

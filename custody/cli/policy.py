@@ -21,7 +21,7 @@ from custody.cli.policy_showing import (
     show_simulated,
     with_progress,
 )
-from custody.cli.showing import Format, FormatOption, show_fields, show_json
+from custody.cli.showing import Format, FormatOption, show_fields, show_whole
 
 if TYPE_CHECKING:
     from policies.facts import Facts, Usage
@@ -57,11 +57,12 @@ def policy_check(
     else:
         found = check(document)
     row = {"name": document.name, "version": document.version, "rules": len(document.rules), "hash": document.hash}
-    if chosen is Format.JSON:
-        show_json({**row, "findings": [finding.to_json() for finding in found]})
-    else:
+
+    def in_words() -> None:
         show_fields(row, chosen)
         show_findings(found, has_cases=bool(table), has_claims=bool(claims))
+
+    show_whole({**row, "findings": [finding.to_json() for finding in found]}, chosen, in_words)
     raise typer.Exit(REFUSED if refusals(found) else DONE)
 
 
@@ -101,10 +102,7 @@ def policy_explain(
 
     facts, usage = _asked(parse_json(Path(request).read_bytes(), field="request"))
     decision = evaluate(load_document(Path(file).read_text()), facts, usage)
-    if chosen is Format.JSON:
-        show_json(decision.to_json())
-        return
-    print("\n".join(explain(decision)))
+    show_whole(decision.to_json(), chosen, lambda: print("\n".join(explain(decision))))
 
 
 @app.command("prove")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from custody.cli.showing import Format, show_json, table
+from custody.cli.showing import Format, show, show_whole, table
 from custody.kernel.clock import parse_rfc3339
 from custody.kernel.errors import InvalidInput
 
@@ -66,8 +66,8 @@ def show_findings(found: Sequence[Finding], *, has_cases: bool, has_claims: bool
 
 def show_proofs(proofs: Sequence[Proof], chosen: Format) -> None:
     """Each claim, and what breaks it."""
-    if chosen is Format.JSON:
-        show_json([proof.to_json() for proof in proofs])
+    if chosen is not Format.TABLE:
+        show([proof.to_json() for proof in proofs], (), chosen)
         return
     for proof in proofs:
         print("\n".join(proof.words()))
@@ -76,8 +76,8 @@ def show_proofs(proofs: Sequence[Proof], chosen: Format) -> None:
 
 def show_differences(found: Sequence[Difference], chosen: Format) -> None:
     """Each kind of request, and a request for each direction in which the documents differ."""
-    if chosen is Format.JSON:
-        show_json([one.to_json() for one in found])
+    if chosen is not Format.TABLE:
+        show([one.to_json() for one in found], (), chosen)
         return
     for one in found:
         print("\n".join(one.words()))
@@ -86,9 +86,10 @@ def show_differences(found: Sequence[Difference], chosen: Format) -> None:
 def show_simulated(found: Simulated, chosen: Format) -> None:
     """What would have changed, by kind, and the work of each group."""
     told = found.to_json()
-    if chosen is Format.JSON:
-        show_json(told)
-        return
+    show_whole(told, chosen, lambda: _print_simulated(found, told))
+
+
+def _print_simulated(found: Simulated, told: Mapping[str, Any]) -> None:
     print(f"{found.requests} requests")
     print(table(told["by_kind"], ("kind", "change", "requests")))
     if told["work"]:

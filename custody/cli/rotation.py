@@ -11,7 +11,7 @@ from custody.cli.asking import Closing, HoursOption, Pen, PurposeOption, ask
 from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm
 from custody.cli.service import ApiOption, Service, TokenOption
-from custody.cli.showing import Format, FormatOption, show_json, table
+from custody.cli.showing import Format, FormatOption, show_whole, table
 
 if TYPE_CHECKING:
     from custody.evidence.requests import Request
@@ -40,10 +40,8 @@ def plan(
     custody rotation plan --token-file token
     """
     found = _look(Service(api, token_file), chain, inputs, fee_rate)
-    if chosen is Format.JSON:
-        show_json({name: found[name] for name in ("keysets", "openings", "sweeps", "left")})
-        return
-    _show_plan(found)
+    told = {name: found[name] for name in ("keysets", "openings", "sweeps", "left")}
+    show_whole(told, chosen, lambda: _show_plan(found))
 
 
 @app.command("status")
@@ -55,9 +53,11 @@ def status(
     custody rotation status --token-file token
     """
     found = _look(Service(api, token_file), chain)
-    if chosen is Format.JSON:
-        show_json({name: found[name] for name in ("keysets", "remaining", "under_way", "states")})
-        return
+    told = {name: found[name] for name in ("keysets", "remaining", "under_way", "states")}
+    show_whole(told, chosen, lambda: _show_status(found))
+
+
+def _show_status(found: Mapping[str, Any]) -> None:
     print(table([{**row, "amount": row["amount"]["decimal"]} for row in found["remaining"]], REMAINING))
     under_way = [
         {**row, "amount": row["amount"]["decimal"], "asset": row["asset"]["code"]} for row in found["under_way"]

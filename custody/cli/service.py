@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from custody.cli.exits import Locked
 from custody.kernel.errors import Conflict, CustodyError, InvalidInput, NotFound, Refused, Unavailable
 
 SECONDS: Final = 30.0
@@ -83,15 +84,27 @@ class Service:
             raise ServiceUnavailable("does not answer, or answers no sense", field="api") from error
 
 
-_FAMILIES: Final[dict[int, type[CustodyError]]] = {404: NotFound, 409: Conflict, 422: InvalidInput, 503: Unavailable}
+_FAMILIES: Final[dict[int, type[CustodyError]]] = {
+    401: Locked,
+    404: NotFound,
+    409: Conflict,
+    422: InvalidInput,
+    503: Unavailable,
+}
+
+
+_OF_THE_CREDENTIAL: Final = frozenset({"role-refused", "scope-refused", "client-refused", "address-refused"})
+"""Problems that another credential would not have."""
 
 
 def _problem(error: urllib.error.HTTPError) -> CustodyError:
     """The problem document (RFC 9457) as an error of ours."""
     try:
         found = json.loads(error.read(64_000))
-        detail, field = str(found["detail"]), found.get("field")
+        detail, field, code = str(found["detail"]), found.get("field"), found.get("code")
     except (ValueError, KeyError, TypeError):
-        detail, field = f"HTTP {error.code}", None
+        detail, field, code = f"HTTP {error.code}", None, None
     family = _FAMILIES.get(error.code, ServiceUnavailable if error.code >= 500 else ServiceRefused)
+    if code in _OF_THE_CREDENTIAL:
+        family = Locked
     return family(detail, field=str(field) if field else None)

@@ -22,19 +22,15 @@ def vault_list(chosen: FormatOption = Format.TABLE) -> None:
     custody vault list
     """
     from custody.vaults import queries
+    from custody.views.objects import vault_view
 
     with house.reading() as (session, _):
         rows = [
-            {
-                "id": vault.id,
-                "kind": vault.kind,
-                "frozen": vault.frozen_reason,
-                "reconciled": vault.reconciled_height,
-                "clients": [member.client for member in queries.members(session, vault=vault.id)],
-            }
+            vault_view(vault) | {"clients": [member.client for member in queries.members(session, vault=vault.id)]}
             for vault in queries.every(session)
         ]
-    show(rows, ("id", "kind", "frozen", "reconciled", "clients"), chosen)
+    columns = ("id", "kind", "frozen=frozen_reason", "reconciled=reconciled_height", "clients")
+    show(rows, columns, chosen, wide=("chain", "reconciled_at"))
 
 
 @app.command("export")

@@ -100,8 +100,8 @@ def queue(token_file: TokenOption, api: ApiOption = "", chosen: FormatOption = F
     custody queue --token-file alice.token
     """
     rows = Service(api, token_file).get("intents")["intents"]
-    shown = rows if chosen is Format.JSON else [_row(row) for row in rows]
-    show(shown, ("code", "state", "missing", "people", "delay_left_s", "what"), chosen)
+    shown = [row | _row(row) for row in rows] if chosen is Format.TABLE else rows
+    show(shown, ("code", "state", "missing", "delay_left_s", "what"), chosen, wide=("people",))
 
 
 @app.command("hand-in")

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from custody.cli import house
 from custody.cli.asking import Closing, HoursOption, KeyedOption, Pen, RequesterOption, ask
+from custody.cli.completing import withdrawal_ids
 from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.service import ApiOption, Service, TokenOption
-from custody.cli.showing import Format, FormatOption, show, show_fields, show_json, table
+from custody.cli.showing import Format, FormatOption, show, show_fields, show_whole, table
+from custody.cli.tables import at
 
-if TYPE_CHECKING:
-    from custody.trust.assets import KnownAssets
+WithdrawalArgument = Annotated[str, typer.Argument(metavar="WITHDRAWAL", help="Its id.", autocompletion=withdrawal_ids)]
 
 app = typer.Typer(help="Payments to the outside.", no_args_is_help=True)
 
@@ -29,45 +30,68 @@ def withdrawal_list(
     custody withdrawal list --format json
     """
     from custody.trust.assets import known_assets
+    from custody.views.objects import withdrawal_view
     from custody.withdrawals import queries
 
     with house.reading() as (session, _):
         assets = known_assets(session)
-        rows = [_row(item, assets) for item in queries.every(session, client=client or None)]
-    show(rows, ("id", "kind", "client", "amount", "asset", "state", "waiting_for"), chosen)
+        rows = [withdrawal_view(item, assets) for item in queries.every(session, client=client or None)]
+    columns = ("id", "amount=amount.decimal", "asset=asset.code", "status", "next=next_actor")
+    show(rows, columns, chosen, wide=("client", "kind", "destination", "waiting_for", "digest_code", "requested_at"))
 
 
 @app.command("show")
-def withdrawal_show(withdrawal: str, chosen: FormatOption = Format.TABLE) -> None:
-    """Show one withdrawal: what, whose, where it stands, its attempts and every step.
+def withdrawal_show(
+    withdrawal: WithdrawalArgument,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Show one withdrawal: what, whose, where it stands, its words and code, its attempts and every step.
 
     custody withdrawal show wdr_…
     """
-    from custody.kernel.clock import rfc3339
+    from custody.approvals import queries as approvals
     from custody.kernel.ids import expect_id
-    from custody.relaying import queries as relaying
-    from custody.spends import queries as spends
+    from custody.trust import operations as trust
     from custody.trust.assets import known_assets
+    from custody.views.objects import words_of
+    from custody.views.standing import whole_withdrawal
     from custody.withdrawals import queries
     from custody.withdrawals.model import PREFIXES
 
     name = expect_id(withdrawal, *PREFIXES, field="withdrawal")
     with house.reading() as (session, _):
-        row = _row(queries.get(session, withdrawal=name), known_assets(session))
-        attempts = [
-            _attempt(item, relaying.cost_of(session, spend=item.spend))
-            for item in spends.attempts(session, withdrawal=name)
-        ]
-        steps = [
-            {"step": item.step, "to": item.to_state, "event": item.event, "actor": item.actor, "at": rfc3339(item.at)}
-            for item in queries.steps(session, withdrawal=name)
-        ]
-    if chosen is Format.JSON:
-        show_json(row | {"attempts": attempts, "steps": steps})
-        return
-    show_fields(row, chosen)
-    print("\n" + table(attempts, ("attempt", "state", "fee", "gas", "gas_billed", "vsize", "txid")))
-    print("\n" + table(steps, ("step", "to", "event", "actor", "at")))
+        row = queries.get(session, withdrawal=name)
+        found = whole_withdrawal(session, row, root=trust.in_force(session).root)
+        words = words_of(approvals.get(session, digest=row.digest), known_assets(session))
+
+    def in_words() -> None:
+        print("\n".join(words) + "\n")
+        show_fields({head: at(found, path) for head, path in FACTS.items()}, chosen)
+        print("\n" + table(found["attempts"], ATTEMPTS))
+        print("\n" + table(found["steps"], ("step", "to", "event", "actor", "at"), fit=True))
+
+    show_whole(found, chosen, in_words)
+
+
+FACTS = {
+    **{name: name for name in ("id", "kind", "status", "reason", "next_actor", "waiting_for", "expires_at", "client")},
+    "amount": "amount.decimal",
+    "asset": "asset.code",
+    "held": "held.decimal",
+    "fee": "fee.decimal",
+    "max_fee": "max_fee.decimal",
+    "fee_asset": "fee_asset",
+    "destination": "destination",
+    "vault": "vault",
+    "chain": "chain",
+    "requested_at": "requested_at",
+    "missing": "missing_approvals",
+    "intent_digest": "intent_digest",
+    "digest_code": "digest_code",
+    "txid": "txid",
+}
+"""What a person is told of one, in this order, and where the object has it."""
+ATTEMPTS = ("sequence", "state", "fee=fee.base_units", "gas=gas.base_units", "vsize", "txid")
 
 
 @app.command("create")
@@ -150,40 +174,4 @@ def bump(
 
 def _show_answer(found: dict[str, Any], chosen: Format) -> None:
     names = ("id", "status", "client", "amount", "destination", "max_fee", "intent_digest", "digest_code", "txid")
-    show_fields(found if chosen is Format.JSON else {name: found.get(name) for name in names}, chosen)
-
-
-def _attempt(found: Any, carried: Any) -> dict[str, Any]:
-    # The fee left the vault; gas was paid for it by the house, which may have billed the client some of it.
-    return {
-        "attempt": found.id,
-        "state": found.state,
-        "fee": str(found.fee_units),
-        "gas": None if carried is None else str(carried.units),
-        "gas_billed": None if carried is None else str(carried.billed_units),
-        "vsize": found.weight,
-        "txid": found.spend,
-    }
-
-
-def _row(found: Any, assets: KnownAssets) -> dict[str, Any]:
-    from custody.kernel.money import format_decimal
-
-    asset = assets.of(found.asset)
-    return {
-        "id": found.id,
-        "kind": found.kind,
-        "client": found.client,
-        "vault": found.vault,
-        "chain": found.chain,
-        "amount": format_decimal(found.units, asset),
-        "asset": asset.code,
-        "units": str(found.units),
-        "max_fee_units": str(found.max_fee_units),
-        "fee_units": None if found.fee_units is None else str(found.fee_units),
-        "destination": found.destination,
-        "state": found.state.value,
-        "waiting_for": found.waiting_for,
-        "digest": found.digest,
-        "txid": found.txid,
-    }
+    show_whole(found, chosen, lambda: show_fields({name: found.get(name) for name in names}, chosen))

@@ -7,8 +7,8 @@ where a mainnet is configured (config.settings), never from the database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -50,11 +50,22 @@ class Unit:
 
 
 class Database:
-    """The engine of one process. ``url`` is ``postgresql+psycopg://…`` for the application's role."""
+    """The engine of one process. ``url`` is ``postgresql+psycopg://…`` for the application's role.
 
-    def __init__(self, url: str, *, pool_size: int = 5, clock_offset: timedelta = timedelta(0)) -> None:
+    ``around`` is entered around every unit, for whoever watches: it changes nothing and raises nothing.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 5,
+        clock_offset: timedelta = timedelta(0),
+        around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.engine = create_engine(url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, future=True)
         self._offset = clock_offset
+        self._around = around
 
     @contextmanager
     def unit(self) -> Iterator[Unit]:
@@ -63,7 +74,7 @@ class Database:
         Raises ``DatabaseUnavailable`` when Postgres is gone and ``UnitConflict`` (retryable) where two units met.
         """
         try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            with self._around(), Session(self.engine, expire_on_commit=False) as session, session.begin():
                 moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
                 yield Unit(session, moment.astimezone(UTC) + self._offset)
         except OperationalError as error:

@@ -16,13 +16,13 @@ BUILT = frozenset(
     for numbers in (
         range(1, 27),
         (28, 29),
-        range(31, 36),
+        range(30, 36),
         range(37, 43),
         range(43, 60),
         range(60, 70),
         range(71, 75),
         range(76, 97),
-        (102,),
+        (102, 116),
     )
     for number in numbers
 )

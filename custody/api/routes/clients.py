@@ -64,9 +64,10 @@ def open_client(call: AsRequester, body: Body) -> Response:
 
 @router.get("/clients")
 def every(call: AsReader) -> Response:
-    """All clients, oldest first."""
+    """All clients the caller may see, oldest first."""
     found = call.unit(lambda unit: queries.every(unit.session))
-    return JSONResponse({"clients": [views.client_view(client) for client in found]})
+    shown = [views.client_view(client) for client in found if call.caller.may_see(client.id)]
+    return JSONResponse({"clients": shown})
 
 
 @router.get("/clients/{client}")

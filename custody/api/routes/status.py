@@ -1,17 +1,16 @@
-"""Whether it is up, and what an exchange's own on-call asks first."""
+"""What an exchange's own on-call asks first."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
-from sqlalchemy import text
+from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
 from starlette.responses import JSONResponse
 
 from custody.api.call import AsReader, Call
 from custody.audit import queries as audit
-from custody.bootstrap import Runtime, ServedChain
+from custody.bootstrap import ServedChain
 from custody.deposits import queries as deposits
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import CustodyError
@@ -22,15 +21,6 @@ from custody.vaults import queries as vaults
 from custody.views.objects import asset_view, vault_view
 
 router = APIRouter()
-
-
-@router.get("/healthz")
-def health(request: Request) -> Response:
-    """200 while Postgres answers, 503 otherwise. Needs no token and tells nothing."""
-    runtime: Runtime = request.app.state.runtime
-    with runtime.database.unit() as unit:
-        unit.session.execute(text("SELECT 1"))
-    return JSONResponse({"status": "ok"})
 
 
 @router.get("/v1/status")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from alembic import context
-from sqlalchemy import create_engine, pool
+from sqlalchemy import create_engine, pool, text
 
 from custody.db.base import Base
+from custody.db.migrations.grants import APPLICATION_ROLE
 
 
 def run() -> None:
@@ -18,6 +19,8 @@ def run() -> None:
         context.configure(connection=connection, target_metadata=Base.metadata, compare_type=True)
         with context.begin_transaction():
             context.run_migrations()
+            # Every process asks whether the schema is the one it was written for (custody.db.schema).
+            connection.execute(text(f"GRANT SELECT ON alembic_version TO {APPLICATION_ROLE}"))
 
 
 run()

@@ -30,12 +30,14 @@ class Server:
 
     @classmethod
     def on(cls, house: House, folder: Path, **settings: object) -> Server:
-        """A server that is not started yet; ``settings`` by their names, or ``crash_at``."""
+        """A server that is not started yet; ``settings`` by their names, or ``crash_at``, or ``trace``."""
         port = free_port()
         tokens = write_tokens(folder / "tokens.json", TOKENS)
-        crash_at = str(settings.pop("crash_at", ""))
+        extra = {"CRASH_AT": str(settings.pop("crash_at", ""))}
+        if "trace" in settings:
+            extra["OTEL_TRACES_EXPORTER"] = str(settings.pop("trace"))
         chosen = {"api_port": port, "api_tokens_file": tokens, **settings}
-        env = {**plain_environment(), **environment(house.database, **chosen), "CRASH_AT": crash_at}
+        env = {**plain_environment(), **environment(house.database, **chosen), **extra}
         argv = [sys.executable, "-m", "custody.api"]
         return cls(Child("api", argv, folder / "api.log", env=env, cwd=REPOSITORY), port)
 

@@ -97,14 +97,6 @@ def test_says_whether_it_is_up_to_anybody(client: TestClient) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
 
 
-def test_says_it_is_not_up_without_its_database(client: TestClient, house: House) -> None:
-    app = client.app._app
-    app.state.runtime = _with_dead_database(house)
-    answer = client.get("/healthz")
-    expect_problem(answer, 503, "database-unavailable")
-    assert answer.headers["retry-after"] == "1"
-
-
 def test_answers_under_the_callers_request_id_or_one_of_its_own(client: TestClient) -> None:
     assert client.get("/healthz", headers={"Request-Id": "my.id-1_2"}).headers["request-id"] == "my.id-1_2"
     for bad in ("", "a" * 65, "a b", "a/b", "<script>", 'x"y'):

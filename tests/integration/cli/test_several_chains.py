@@ -108,13 +108,13 @@ def test_asks_for_a_token_by_its_code_or_id_and_shows_it_in_its_decimals(shell: 
     assert ether.code == 0, ether.err
 
     listed = json.loads(shell("withdrawal", "list", "--format", "json").out)
-    assert [(row["amount"], row["asset"]) for row in listed] == [
+    assert [(row["amount"]["decimal"], row["asset"]["code"]) for row in listed] == [
         ("1.500000", "TST"),
         ("0.000001", "TST"),
         ("0.000000000000000001", "ETH"),
     ]
     shown = json.loads(shell("client", "show", "birch", "--format", "json").out)
-    assert {row["asset"]: row["held"] for row in shown["balances"]} == {
+    assert {row["asset"]["code"]: row["held"]["decimal"] for row in shown["balances"]} == {
         "ETH": "0.000000000000000001",
         "TST": "1.500001",
     }

@@ -1,0 +1,1 @@
+"""What the HTTP door decides without a house."""
