@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from custody.clients import queries as clients
 from custody.evidence import fields
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import InvalidInput
 from custody.ledger import history
 from custody.ledger.history import Line, Recorded
 from custody.ledger.model import AccountRef, MalformedEntry
-from custody.ledger.reasons import AccountKind
+from custody.ledger.reasons import CLIENT_KINDS, AccountKind
 from custody.trust.assets import KnownAssets, known_assets
 from custody.views import cursors
 from custody.views.objects import asset_view, money
@@ -40,18 +42,19 @@ def entries(
         found = history.about(session, subject=subject, before=before, limit=most + 1)
     else:
         found = history.newest(session, before=before, limit=most + 1)
-    assets = known_assets(session)
-    shown = found[:most]
+    assets, shown = known_assets(session), found[:most]
+    names = _names(session, shown)
     last = str((shown[-1].version or shown[-1].id) if shown else 0)
     return {
-        "entries": [entry_view(each, assets) | _balance(each, account, assets) for each in shown],
+        "entries": [entry_view(each, assets, names) | _balance(each, account, assets, names) for each in shown],
         "next": cursors.written(listing, last) if len(found) > most else None,
     }
 
 
 def entry(session: Session, *, entry: int) -> dict[str, Any]:
     """One entry. Raises ``UnknownEntry``."""
-    return entry_view(history.entry(session, entry=entry), known_assets(session))
+    found = history.entry(session, entry=entry)
+    return entry_view(found, known_assets(session), _names(session, [found]))
 
 
 def account(text: str, *, field: str = "account") -> AccountRef:
@@ -71,7 +74,7 @@ def name_of(account: AccountRef) -> str:
     return " ".join(part for part in (account.kind.value, account.owner, account.asset, account.pledge) if part)
 
 
-def entry_view(found: Recorded, assets: KnownAssets) -> dict[str, Any]:
+def entry_view(found: Recorded, assets: KnownAssets, names: Mapping[str, str]) -> dict[str, Any]:
     """What happened, why, by whom, on whose word, and every line of it. Raises ``AssetUnknown``."""
     return {
         "id": found.id,
@@ -83,16 +86,17 @@ def entry_view(found: Recorded, assets: KnownAssets) -> dict[str, Any]:
         "posted_at": rfc3339(found.posted_at),
         "reverses": found.reverses,
         "reversed_by": found.reversed_by,
-        "lines": [_line(each, assets) for each in found.lines],
+        "lines": [_line(each, assets, names) for each in found.lines],
     }
 
 
-def _line(line: Line, assets: KnownAssets) -> dict[str, Any]:
+def _line(line: Line, assets: KnownAssets, names: Mapping[str, str]) -> dict[str, Any]:
     asset, natural = assets.of(line.account.asset), line.units * line.account.kind.sign
     return {
         "account": name_of(line.account),
         "kind": line.account.kind.value,
         "owner": line.account.owner,
+        "owner_name": names.get(line.account.owner, line.account.owner),
         "pledge": line.account.pledge or None,
         "asset": asset_view(asset),
         "change": money(natural, asset),
@@ -101,9 +105,17 @@ def _line(line: Line, assets: KnownAssets) -> dict[str, Any]:
     }
 
 
-def _balance(found: Recorded, account: AccountRef | None, assets: KnownAssets) -> dict[str, Any]:
+def _balance(
+    found: Recorded, account: AccountRef | None, assets: KnownAssets, names: Mapping[str, str]
+) -> dict[str, Any]:
     """The account's own line of the entry, where one account was asked for."""
-    return {"own": next((_line(each, assets) for each in found.lines if each.account == account), None)}
+    return {"own": next((_line(each, assets, names) for each in found.lines if each.account == account), None)}
+
+
+def _names(session: Session, found: Sequence[Recorded]) -> Mapping[str, str]:
+    """Names of the clients whose accounts these entries are about."""
+    owners = {each.account.owner for one in found for each in one.lines if each.account.kind in CLIENT_KINDS}
+    return clients.names(session, clients=owners)
 
 
 def _number(text: str) -> int:

@@ -24,8 +24,8 @@ from custody.views import cursors
 from custody.views.objects import asset_view, balance_view, client_view, money, vault_view, when
 
 _LISTING: Final = "clients"
-MOST_DIFFERING: Final = 50
-SHOWN: Final = 20
+MOST_DIFFERING: Final = 4
+SHOWN: Final = 10
 """Of one client: as many addresses, deposits, withdrawals and entries as one page shows of each."""
 
 _PAGE: Final = text(
@@ -87,10 +87,11 @@ def client_list(
     most, begin = cursors.limit(limit), cursors.read(after, _LISTING, 2)
     rows = _found(session, search, begin, most)
     first = begin is None and not search
-    apart = session.execute(_DIFFERING, {"limit": MOST_DIFFERING}).all() if first else []
+    apart = session.execute(_DIFFERING, {"limit": MOST_DIFFERING + 1}).all() if first else []
     told = _told(session, {row.id for row in (*rows[:most], *apart)}, known_assets(session))
     return {
-        "differing": [_line(row, told) for row in apart],
+        "differing": [_line(row, told) for row in apart[:MOST_DIFFERING]],
+        "more_differing": len(apart) > MOST_DIFFERING,
         "clients": [_line(row, told) for row in rows[:most]],
         "next": cursors.written(_LISTING, rows[most - 1].name.lower(), rows[most - 1].id) if len(rows) > most else None,
     }

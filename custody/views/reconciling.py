@@ -21,7 +21,7 @@ from custody.views.objects import asset_view, money, when
 
 WHOLE: Final = 1_000_000
 SPAN: Final = timedelta(days=30)
-MOST_BREAKS: Final = 100
+MOST_BREAKS: Final = 8
 _LISTING: Final = "runs"
 
 _NEWEST: Final = text(

@@ -13,9 +13,6 @@ from custody.reconciliation import stuck as queue
 from custody.reconciliation.stuck import Deadlines, StuckRow
 from custody.views.objects import when
 
-MOST: Final = 200
-"""Rows shown; the oldest come first, and what is beyond is told as more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Advice:
@@ -51,10 +48,13 @@ _BY_KIND: Final[Mapping[str, Advice]] = {
 _OTHER: Final = Advice("Nothing moves until somebody looks.", "operators", _PAYMENT)
 
 
-def stuck(session: Session, *, deadlines: Mapping[str, Deadlines], now: datetime) -> dict[str, Any]:
-    """What is past its deadline, the oldest first, and whether there is more than is shown."""
+def stuck(
+    session: Session, *, deadlines: Mapping[str, Deadlines], now: datetime, limit: int | None = None
+) -> dict[str, Any]:
+    """What is past its deadline, the oldest ``limit`` of it first (None: all), and how much there is."""
     rows = queue.stuck(session, deadlines=deadlines, now=now)
-    return {"rows": [_line(row, now) for row in rows[:MOST]], "number": len(rows), "more": len(rows) > MOST}
+    shown = rows[:limit]
+    return {"rows": [_line(row, now) for row in shown], "number": len(rows), "more": len(rows) > len(shown)}
 
 
 def advice(kind: str, state: str) -> Advice:

@@ -21,7 +21,7 @@ COUNTED_TO: Final = 1_000
 """Vaults of a keyset beyond this are not counted."""
 NAMED: Final = 3
 """Clients of a pool that a list names."""
-MOST_FROZEN: Final = 50
+MOST_FROZEN: Final = 4
 SHOWN: Final = 50
 """Clients of one vault that its page names."""
 
@@ -76,7 +76,7 @@ def vault_list(
     chosen: dict[str, Any] = {"limit": most + 1, "named": NAMED + 1}
     if begin is None:
         rows = session.execute(_FIRST, chosen).all()
-        frozen = session.execute(_FROZEN, chosen | {"limit": MOST_FROZEN}).all()
+        frozen = session.execute(_FROZEN, chosen | {"limit": MOST_FROZEN + 1}).all()
     else:
         key = {"opened_at": cursors.moment(begin[0]), "id": begin[1]}
         rows, frozen = session.execute(_PAGE, chosen | key).all(), []
@@ -86,7 +86,8 @@ def vault_list(
     return {
         "root_version": root.version,
         "keysets": keysets(session) if begin is None else [],
-        "frozen": [_line(row, funds) for row in frozen],
+        "frozen": [_line(row, funds) for row in frozen[:MOST_FROZEN]],
+        "more_frozen": len(frozen) > MOST_FROZEN,
         "vaults": [_line(row, funds) for row in shown],
         "next": cursors.written(_LISTING, cursors.of_moment(last[0].opened_at), last[0].id) if more else None,
     }

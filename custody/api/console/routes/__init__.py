@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from custody.api.console.routes import intents, passkeys, queue, settings, sign_in, static
+from custody.api.console.routes import books, clients, intents, machinery, passkeys, queue, settings, sign_in, static
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
@@ -15,5 +15,8 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     queue.router,
     intents.router,
     passkeys.router,
+    clients.router,
+    books.router,
+    machinery.router,
 )
 """Every area of the console. A new area adds a line."""
