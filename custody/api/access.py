@@ -105,6 +105,8 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/assets"): Rule(Scope.READ, Anybodys()),
     ("GET", "/v1/prices"): Rule(Scope.READ, Anybodys()),
     ("GET", "/v1/keysets"): Rule(Scope.READ, Anybodys()),
+    ("GET", "/v1/trust-root"): Rule(Scope.READ, Anybodys()),
+    ("GET", "/v1/clients/{client}/openings"): Rule(Scope.READ, InPath()),
     ("GET", "/v1/clients"): Rule(Scope.READ, Filtered()),
     ("POST", "/v1/clients"): Rule(Scope.ADDRESS, InBody()),
     ("GET", "/v1/clients/{client}"): Rule(Scope.READ, InPath()),

@@ -27,6 +27,7 @@ from custody.api.routes import (
     governing,
     health,
     intents,
+    proofs,
     respends,
     returns,
     rotation,
@@ -70,7 +71,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     everything = (
         *(health, status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
-        rotation,
+        *(rotation, proofs),
     )
     for router in (*(routes.router for routes in everything), *CONSOLE):
         app.include_router(router)

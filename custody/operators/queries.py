@@ -26,6 +26,12 @@ def locked(session: Session) -> frozenset[str]:
     return frozenset(session.execute(select(CredentialRow.id).where(CredentialRow.locked_at.is_not(None))).scalars())
 
 
+def used(session: Session) -> dict[str, datetime | None]:
+    """Every passkey that ever answered here, to when it did last."""
+    rows = session.execute(select(CredentialRow.id, CredentialRow.used_at))
+    return {row.id: row.used_at for row in rows}
+
+
 def candidates(session: Session, *, operator: str | None = None) -> list[Candidate]:
     """Registered passkeys, oldest first: everybody's, or one operator's."""
     query = select(CandidateRow).order_by(CandidateRow.registered_at, CandidateRow.id)

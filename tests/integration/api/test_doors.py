@@ -21,6 +21,8 @@ WDR, BND, DIGEST = "wdr_01ARZ3NDEKTSV4RRFFQ69G5FAV", "bnd_01ARZ3NDEKTSV4RRFFQ69G
 EVERYBODY = {"requester", "operator", "cosigner", "reader"}
 ROUTES = [
     ("GET", "/v1/keysets", EVERYBODY),
+    ("GET", "/v1/trust-root", EVERYBODY),
+    ("GET", "/v1/clients/acme/openings", EVERYBODY),
     ("GET", "/v1/clients", EVERYBODY),
     ("POST", "/v1/clients", {"requester"}),
     ("GET", "/v1/clients/acme", EVERYBODY),

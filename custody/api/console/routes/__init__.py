@@ -6,7 +6,22 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from custody.api.console.routes import books, clients, intents, machinery, passkeys, queue, settings, sign_in, static
+from custody.api.console.routes import (
+    books,
+    clients,
+    destinations,
+    freezes,
+    intents,
+    machinery,
+    operators,
+    passkeys,
+    policy,
+    queue,
+    requests,
+    settings,
+    sign_in,
+    static,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
@@ -18,5 +33,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     clients.router,
     books.router,
     machinery.router,
+    requests.router,
+    policy.router,
+    operators.router,
+    destinations.router,
+    freezes.router,
 )
 """Every area of the console. A new area adds a line."""
