@@ -63,7 +63,7 @@ _WAITING: Final = text(
           ORDER BY due_at LIMIT :limit) AS due
     """
 )
-_NO_MONEY: Final = "No money moves because of it."
+_NO_MONEY: Final = "Nothing is held up."
 
 
 def health(
@@ -121,7 +121,7 @@ def _workers(session: Session, now: datetime, patience: timedelta) -> Line:
 
 
 def _lag(name: str, oldest: datetime | None, number: int, now: datetime, patience: timedelta, what: str) -> Line:
-    number_said = f"more than {COUNTED_TO:,}" if number >= COUNTED_TO else f"{number}"
+    number_said = f"more than {_grouped(COUNTED_TO)}" if number >= COUNTED_TO else f"{number}"
     lag = timedelta(0) if oldest is None else now - oldest
     late = lag > patience
     value = f"{number_said} due, none {what}" if oldest is None else f"{number_said} due, the oldest {what} {_s(lag)}"
@@ -138,7 +138,7 @@ def _tip(session: Session, now: datetime, chain: str, name: str, limits: Deadlin
         )
     height, at = found[chain]
     late = now - at > patience
-    value = f"block {height:,}, read {_s(now - at)} ago".replace(",", "\u202f", 1)
+    value = f"block {_grouped(height)}, read {_s(now - at)} ago"
     money = _UNSEEN if late else _NO_MONEY
     return Line(name, "late" if late else "ok", value, f"a block within {_s(patience)}", at, money, "node-down.md")
 
@@ -168,8 +168,12 @@ def _reconciled(session: Session, now: datetime, names: Mapping[str, str]) -> Li
 
 def _sealed(session: Session, _now: datetime) -> Line:
     head = audit.head(session)
-    value = f"{head.sequence:,} records".replace(",", "\u202f")
+    value = f"{_grouped(head.sequence)} records"
     return Line("audit log", "ok", value, "each linked to the one before it", None, _NO_MONEY, "restore.md")
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
 
 
 def _s(span: timedelta) -> str:

@@ -136,13 +136,7 @@ def _compared(visit: Visit, client: Mapping[str, Any]) -> Markup | str:
     if client["differences"]:
         found = [
             element(
-                "span",
-                parts.tag("differs", "bad"),
-                " ",
-                parts.link("the chain has", f"/console/breaks/{each['break']}"),
-                " ",
-                listing.money(each["amount"], each["asset"]),
-                " more" if not each["amount"]["base_units"].startswith("-") else " (less)",
+                "span", parts.tag("differs", "bad"), " ", parts.link(_less(each), f"/console/breaks/{each['break']}")
             )
             for each in client["differences"]
         ]
@@ -153,6 +147,12 @@ def _compared(visit: Visit, client: Mapping[str, Any]) -> Markup | str:
     return element(
         "span", parts.tag("equal", "ok"), f" at block {compared['height']}, ", listing.at(compared["at"], visit.at)
     )
+
+
+def _less(difference: Mapping[str, Any]) -> str:
+    amount = difference["amount"]["decimal"]
+    word = "less" if amount.startswith("-") else "more"
+    return f"{amount.removeprefix('-')} {difference['asset']['code']} {word} on the chain"
 
 
 def _balances(client: Mapping[str, Any]) -> Markup:

@@ -31,14 +31,14 @@ def stuck(visit: Visit, shown: Mapping[str, Any]) -> str:
                 each["why"],
                 each["money"],
                 each["who"],
-                f"docs/runbooks/{each['runbook']}",
+                each["runbook"],
             ),
             tone="warn",
         )
         for each in shown["rows"]
     ]
     caption = f"The oldest {len(rows)} of {shown['number']}" if shown["more"] else "Past its deadline, the oldest first"
-    heads = ("what", "since", "why", "what it means for the money", "who can mend it", "runbook")
+    heads = ("what", "since", "why", "what it means for the money", "who can mend it", "docs/runbooks")
     words = f"{shown['number']} past the deadline." if rows else ""
     return page(
         visit,
@@ -60,7 +60,7 @@ def health(visit: Visit, shown: Mapping[str, Any], names: Mapping[str, str]) -> 
                 each["threshold"],
                 listing.at(each["since"], visit.at, never=""),
                 each["money"],
-                f"docs/runbooks/{each['runbook']}",
+                each["runbook"],
             ),
             tone="plain" if each["state"] == "ok" else _STATES[each["state"]],
         )
@@ -73,7 +73,7 @@ def health(visit: Visit, shown: Mapping[str, Any], names: Mapping[str, str]) -> 
         banner = parts.banner(f"This page is not whole: {', '.join(unread)} could not be read.", "bad", more=len(wrong))
     elif wrong:
         banner = parts.banner(wrong[0]["money"], _STATES[wrong[0]["state"]], more=len(wrong) - 1)
-    heads = ("what", "state", "now", "threshold", "since", "what it means for the money", "runbook")
+    heads = ("what", "state", "now", "threshold", "since", "what it means for the money", "docs/runbooks")
     return page(
         visit,
         "Health",
@@ -120,7 +120,7 @@ def audit(visit: Visit, shown: Mapping[str, Any], *, by: str, wanted: str, after
             ),
             _proof(proof),
             parts.form(f"{AUDIT}/verify", parts.button("Walk the whole chain")),
-            element("p", parts.link("All of it, a JSON object a line", f"{AUDIT}/export")),
+            element("p", parts.link("All of it, a JSON object a line", f"{AUDIT}/export", class_="button")),
         ),
         filters,
         parts.table(
