@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow
+from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow, ReasonRow
 from custody.evidence.approvals import Approval
 from custody.evidence.authorship import AuthorSignature, parse_author_signature
 from custody.evidence.intents import Intent
@@ -67,6 +67,12 @@ def get(session: Session, *, digest: str, lock: bool = False) -> FiledIntent:
     return view(row)
 
 
+def among(session: Session, *, digests: Collection[str]) -> dict[str, FiledIntent]:
+    """The intents of these digests, by digest. Raises ``IntentTampered`` as ``get`` does."""
+    rows = session.execute(select(IntentRow).where(IntentRow.digest.in_(sorted(set(digests))))).scalars()
+    return {row.digest: view(row) for row in rows}
+
+
 def by_key(session: Session, *, requester: str, idempotency_key: str) -> FiledIntent | None:
     """What this requester asked for under this key, if anything."""
     row = session.execute(
@@ -91,6 +97,17 @@ def under_way(session: Session, *, now: datetime) -> list[FiledIntent]:
     """Intents that wait for people, or for the end of their delay, oldest first."""
     waits = and_(IntentRow.state == "approved", IntentRow.not_before > now)
     rows = session.execute(select(IntentRow).where(or_(PENDING, waits)).order_by(IntentRow.created_at)).scalars()
+    return [view(row) for row in rows]
+
+
+def under_way_page(
+    session: Session, *, after: tuple[datetime, str] | None, limit: int, now: datetime
+) -> list[FiledIntent]:
+    """The next ``limit`` that wait for people, or for the end of their delay, the earliest end of their time first."""
+    query = select(IntentRow).where(or_(PENDING, and_(DELAYED, IntentRow.not_before > now)))
+    if after is not None:
+        query = query.where(tuple_(IntentRow.not_after, IntentRow.digest) > (after[0], after[1]))
+    rows = session.execute(query.order_by(IntentRow.not_after, IntentRow.digest).limit(limit)).scalars()
     return [view(row) for row in rows]
 
 
@@ -140,6 +157,13 @@ def given(session: Session, *, digest: str) -> list[Approval]:
         select(ApprovalRow.document).where(ApprovalRow.digest == digest).order_by(ApprovalRow.id)
     ).scalars()
     return [Approval.parse(document) for document in rows]
+
+
+def reasons(session: Session, *, digest: str) -> dict[str, str]:
+    """Why people said no on ``digest``, by name, as they wrote it beside their verdict: it is signed by nobody."""
+    verdicts = and_(ApprovalRow.challenge == ReasonRow.challenge, ApprovalRow.verdict == "reject")
+    query = select(ReasonRow.approver, ReasonRow.reason).join(ApprovalRow, verdicts).where(ReasonRow.digest == digest)
+    return {row.approver: row.reason for row in session.execute(query)}
 
 
 def proven(session: Session, *, digest: str, root: TrustRoot | None = None) -> ProvenIntent:

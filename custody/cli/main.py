@@ -15,12 +15,15 @@ from custody.cli import (
     assets,
     books,
     chain_of_events,
+    console,
     database,
     deposits,
+    doctor,
     environment,
     freezes,
     listings,
     meta,
+    oneself,
     parties,
     passkeys,
     payer,
@@ -63,6 +66,8 @@ freezes.add_to(app)
 verdicts.add_to(app)
 second_opinion.add_to(app)
 meta.add_to(app)
+oneself.add_to(app)
+doctor.add_to(app)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),
@@ -70,6 +75,7 @@ for name, group in (
     ("break", freezes.breaks),
     ("client", parties.clients),
     ("address", parties.addresses),
+    ("console", console.app),
     ("db", database.app),
     ("deposit", deposits.app),
     ("passkey", passkeys.app),

@@ -12,6 +12,7 @@ from custody.api.console.routes import (
     destinations,
     freezes,
     intents,
+    invitations,
     machinery,
     operators,
     passkeys,
@@ -26,6 +27,7 @@ from custody.api.console.routes import (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
     sign_in.router,
+    invitations.router,
     settings.router,
     queue.router,
     intents.router,
