@@ -45,7 +45,7 @@ def visitor(house: House, folder: Path) -> Iterator[Visitor]:
     folder.mkdir(exist_ok=True)
     callers = Callers.load(write_tokens(folder / "tokens.json", TOKENS))
     with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
-        yield Visitor(client, "alice", Passkey("alice")).sign_in(TOKENS["alice"][1])
+        yield Visitor(client, "alice", Passkey("alice")).sign_in()
 
 
 @pytest.fixture
