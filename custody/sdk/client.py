@@ -49,8 +49,8 @@ class Client:
         return cls(found.url, key=found.key, root=found.root, requester=found.requester)
 
     def balances(self, client: str) -> list[Balance]:
-        """Each asset of the client. Raises ``NotThere``."""
-        return [Balance.of(each) for each in self._house.get(f"/v1/clients/{segment(client)}")["balances"]]
+        """Each asset of the client, out of one snapshot. Raises ``NotThere``."""
+        return [Balance.of(each) for each in self._house.get(f"/v1/clients/{segment(client)}/balances")["balances"]]
 
     def events(
         self, *, after: int = 0, types: Sequence[str] = (), client: str | None = None, wait_seconds: int = 0
