@@ -1,137 +1,104 @@
-"""Receiving webhooks: an event is read only once its signature, its time and its newness are proved."""
+"""Webhooks on the receiver's side: one call says whether a delivery is the house's, and what it tells."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
+import json
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from custody.kernel.canonical import parse_json
 from custody.kernel.errors import InvalidInput
+from custody.sdk.objects import Event
 
 TOLERANCE_SECONDS: Final = 300
-_REMEMBERED: Final = 10_000
+"""How far a delivery's time may be from ours."""
+SECRET: Final = "whsec_"  # noqa: S105  what a secret begins with
+PUBLIC_KEY: Final = "whpk_"
 
 
-class NotOurs(Exception):
-    """What came is no delivery of the house's: not signed, altered, too old, or no event."""
+class NotTheHouses(Exception):
+    """A delivery is not signed by the house, is too old, or says nothing. Answer 400, and do nothing."""
 
 
 class KnownAlready(Exception):
     """It came before: answer 2xx and do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One event that was proved."""
+class Deliveries:
+    """One endpoint's deliveries, each taken once. Remembers the newest ids in this process alone."""
 
-    id: str
-    type: str
-    kind: str
-    subject: str
-    version: int
-    data: Mapping[str, Any] | None
-    """The object at that version; None where the endpoint's payload is thin."""
-    document: Mapping[str, Any]
-
-
-class WebhookReceiver:
-    """Checks deliveries against one endpoint's keys, and remembers the newest ids. Not shared between processes.
-
-    ``keys`` are secrets (``whsec_…``) or public keys (``whpk_…``); while a secret is being replaced, both of them.
-    """
-
-    def __init__(self, *keys: str, tolerance_seconds: int = TOLERANCE_SECONDS) -> None:
-        if not keys:
-            raise ValueError("accepted is one key at least")
-        self._keys = [_key(text) for text in keys]
-        self._tolerance = tolerance_seconds
+    def __init__(self, secret: str, *, remembered: int = 10_000) -> None:
+        self._secret, self._remembered = secret, remembered
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def receive(self, headers: Mapping[str, str], body: bytes, *, now: float) -> Received:
-        """The event of a delivery, once. ``now`` is seconds since 1970. Raises ``NotOurs`` or ``KnownAlready``."""
-        event = construct_event(headers, body, self._keys, now=now, tolerance_seconds=self._tolerance)
+    def take(self, headers: Mapping[str, str], body: bytes, *, now: float | None = None) -> Event:
+        """The event, the first time. Raises ``KnownAlready``, and as ``verify`` does."""
+        event = verify(headers, body, self._secret, now=now)
         if event.id in self._seen:
             raise KnownAlready("this delivery came before")
         self._seen[event.id] = None
-        while len(self._seen) > _REMEMBERED:
+        while len(self._seen) > self._remembered:
             self._seen.popitem(last=False)
         return event
 
 
-Key = bytes | Ed25519PublicKey
-"""Of a secret, or a public key."""
+def verify(headers: Mapping[str, str], body: bytes, secret: str, *, now: float | None = None) -> Event:
+    """The event of a delivery, by Standard Webhooks. ``secret`` is ``whsec_…`` or the public key ``whpk_…``.
+
+    ``body`` is the exact bytes that came; ``now`` is seconds since 1970. Raises ``NotTheHouses``, and
+    ``InvalidInput`` for a secret that is none.
+    """
+    check(headers, body, secret, now=now)
+    try:
+        return Event.of(json.loads(body))
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotTheHouses("signed, and no event") from error
 
 
-def construct_event(
-    headers: Mapping[str, str],
-    body: bytes,
-    keys: list[Key],
-    *,
-    now: float,
-    tolerance_seconds: int = TOLERANCE_SECONDS,
-) -> Received:
-    """Prove a delivery by its signature and time, and read it. Raises ``NotOurs``; remembers nothing."""
+def check(headers: Mapping[str, str], body: bytes, secret: str, *, now: float | None = None) -> None:
+    """The signature and the time alone. Raises as ``verify`` does."""
     given = {name.lower(): value for name, value in headers.items()}
-    identity, at = given.get("webhook-id", ""), given.get("webhook-timestamp", "")
-    if not (at.isascii() and at.isdigit() and len(at) < 13) or abs(now - int(at)) > tolerance_seconds:
-        raise NotOurs("its time is missing or too far from now")
+    identity, at, signatures = (given.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
+    if not identity or not (at.isascii() and at.isdigit() and len(at) <= 12):
+        raise NotTheHouses("webhook-id or webhook-timestamp is missing")
+    if abs((time.time() if now is None else now) - int(at)) > TOLERANCE_SECONDS:
+        raise NotTheHouses("webhook-timestamp is more than five minutes away")
     message = f"{identity}.{at}.".encode() + body
-    said = given.get("webhook-signature", "").split(" ")
-    if not any(_is_signed(message, each, key) for each in said for key in keys):
-        raise NotOurs("no signature of it is by a key of this endpoint")
-    return _read(identity, body)
+    kind, key = _key(secret)
+    said = [each.partition(",")[2] for each in signatures.split(" ") if each.startswith(f"{kind},")]
+    if not any(_is_by(kind, key, message, each) for each in said):
+        raise NotTheHouses("no signature is by this secret")
 
 
-def _read(identity: str, body: bytes) -> Received:
+def _key(secret: str) -> tuple[str, bytes]:
+    kind = "v1a" if secret.startswith(PUBLIC_KEY) else "v1"
+    text = secret.removeprefix(PUBLIC_KEY).removeprefix(SECRET)
+    key = _decoded(text + "=" * (-len(text) % 4))
+    if not key or (kind == "v1a" and len(key) != 32):
+        raise InvalidInput(f"not a secret; accepted is {SECRET}… or {PUBLIC_KEY}… in base64", field="secret")
+    return kind, key
+
+
+def _is_by(kind: str, key: bytes, message: bytes, signature: str) -> bool:
+    given = _decoded(signature)
+    if kind == "v1":
+        return hmac.compare_digest(hmac.digest(key, message, "sha256"), given)
     try:
-        document = parse_json(body, field="body")
-        thing = document["object"]
-        found = Received(
-            id=identity,
-            type=document["type"],
-            kind=thing["kind"],
-            subject=thing["id"],
-            version=thing["version"],
-            data=document.get("data"),
-            document=document,
-        )
-    except (InvalidInput, KeyError, TypeError, AttributeError):
-        raise NotOurs("is no event") from None
-    if document.get("id") != identity:
-        raise NotOurs("is another event than its header says")
-    return found
-
-
-def _key(text: str) -> Key:
-    for prefix in ("whsec_", "whpk_"):
-        if text.startswith(prefix):
-            try:
-                plain = base64.b64decode(text.removeprefix(prefix), validate=True)
-                return plain if prefix == "whsec_" else Ed25519PublicKey.from_public_bytes(plain)
-            except (binascii.Error, ValueError):
-                break
-    raise ValueError("not a key of a webhook endpoint; accepted is whsec_ or whpk_ and base64")
-
-
-def _is_signed(message: bytes, said: str, key: Key) -> bool:
-    version, _, text = said.partition(",")
-    try:
-        signature = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    if isinstance(key, bytes):
-        return version == "v1" and hmac.compare_digest(hmac.new(key, message, hashlib.sha256).digest(), signature)
-    try:
-        key.verify(signature, message)
+        Ed25519PublicKey.from_public_bytes(key).verify(given, message)
     except InvalidSignature:
         return False
-    return version == "v1a"
+    return True
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return b""

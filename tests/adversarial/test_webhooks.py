@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from custody.sdk.webhooks import KnownAlready, NotOurs, WebhookReceiver
+from custody.sdk.webhooks import Deliveries, KnownAlready, NotTheHouses
 from custody.webhooks import operations, queries
 from custody.webhooks.places import Places, read_networks
 from custody.webhooks.pushing import send
@@ -101,12 +101,12 @@ def test_a_receiver_takes_what_is_signed_new_and_of_now_and_nothing_else(house: 
         house.open_client("acme", branch=1)
         assert push(house, wire) == [None]
         (came,) = receiver.came
-    theirs, now = WebhookReceiver(made.secret.text), time.time()
-    with pytest.raises(NotOurs):
-        theirs.receive(came.headers | {"webhook-signature": "v1,AAAA"}, came.body, now=now)
-    with pytest.raises(NotOurs):
-        theirs.receive(came.headers, came.body, now=now + 360)
-    assert theirs.receive(came.headers, came.body, now=now).type == "client.opened"
+    theirs, now = Deliveries(made.secret.text), time.time()
+    with pytest.raises(NotTheHouses):
+        theirs.take(came.headers | {"webhook-signature": "v1,AAAA"}, came.body, now=now)
+    with pytest.raises(NotTheHouses):
+        theirs.take(came.headers, came.body, now=now + 360)
+    assert theirs.take(came.headers, came.body, now=now).type == "client.opened"
     with pytest.raises(KnownAlready):
-        theirs.receive(came.headers, came.body, now=now)
+        theirs.take(came.headers, came.body, now=now)
     house.expect_whole()

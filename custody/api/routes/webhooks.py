@@ -64,6 +64,7 @@ def one(call: AsReader, endpoint: str) -> Response:
 @router.patch("/{endpoint}")
 def change(call: AsRequesterOrOperator, endpoint: str, body: Body) -> Response:
     """Change its address, filter, payload or label; the secret stays."""
+    _enter(call, endpoint)
     found = any_json(body)
     if not isinstance(found, dict) or not found or not set(found) <= set(CHANGEABLE):
         raise InvalidInput(
@@ -98,6 +99,7 @@ def remove(call: AsRequesterOrOperator, endpoint: str) -> Response:
 @router.post("/{endpoint}/disable")
 def disable(call: AsRequesterOrOperator, endpoint: str, body: Body) -> Response:
     """Send nothing there for now; events wait."""
+    _enter(call, endpoint)
     reason = fields.text(json_object(body, "reason")["reason"], field="reason")
 
     def work(unit: Unit) -> dict[str, Any]:
@@ -179,6 +181,7 @@ def resend(call: AsRequesterOrOperator, endpoint: str, event: str) -> Response:
 @router.post("/{endpoint}/resend-failed")
 def resend_failed(call: AsRequesterOrOperator, endpoint: str, body: Body) -> Response:
     """Try everything that was not taken again at once; of what was told since a moment, where one is named."""
+    _enter(call, endpoint)
     said = json_object(body, "since")["since"]
     since = None if said is None else parse_rfc3339(said, field="since")
 
@@ -208,6 +211,11 @@ def _read(found: Any) -> dict[str, Any]:
 def _look_up(call: Call, url: object) -> None:
     """Outside of any unit: names are asked of the network."""
     Places(read_networks(call.runtime.settings.webhook_inside)).read(url)
+
+
+def _enter(call: Call, endpoint: str) -> None:
+    """Before the body is read: of another client's endpoint nothing is said but that there is none."""
+    call.unit(lambda unit: _expect_own(unit, call, endpoint))
 
 
 def _expect_own(unit: Unit, call: Call, endpoint: str) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from custody.events import queries as told
-from custody.sdk.webhooks import KnownAlready, NotOurs, WebhookReceiver
+from custody.kernel.errors import InvalidInput
+from custody.sdk.webhooks import Deliveries, KnownAlready, NotTheHouses
 from custody.webhooks.signing import Secret
 from tests.integration.webhooks.conftest import Post
 from tests.integration.webhooks.receiver import Came
@@ -93,27 +94,27 @@ def test_the_page_names_every_kind_that_is_told() -> None:
 
 
 def test_p113_the_python_client_refuses_what_is_forged_old_or_known(post: Post) -> None:
-    """Mutations: each check of ``custody.sdk.webhooks`` taken out alone turns one of these red."""
+    """Against a real delivery, by the secret and by the public key."""
     made, now = post.add(), time.time()
     post.tell("a")
     post.push()
     (came,) = post.receiver.came
     for key in (made.secret.text, made.secret.public_text):
-        receiver = WebhookReceiver(key)
+        receiver = Deliveries(key)
         for headers, body in _forged(came):
-            with pytest.raises(NotOurs):
-                receiver.receive(headers, body, now=now)
+            with pytest.raises(NotTheHouses):
+                receiver.take(headers, body, now=now)
         for late in (now + 360, now - 360):
-            with pytest.raises(NotOurs, match="time"):
-                receiver.receive(came.headers, came.body, now=late)
-        event = receiver.receive(came.headers, came.body, now=now)
+            with pytest.raises(NotTheHouses, match="five minutes"):
+                receiver.take(came.headers, came.body, now=late)
+        event = receiver.take(came.headers, came.body, now=now)
         assert (event.id, event.kind, event.subject, event.version) == (came.id, "thing", "a", 1)
         with pytest.raises(KnownAlready):
-            receiver.receive(came.headers, came.body, now=now)
-    with pytest.raises(NotOurs, match="signature"):
-        WebhookReceiver(Secret.fresh().text, Secret.fresh().public_text).receive(came.headers, came.body, now=now)
-    with pytest.raises(ValueError, match="whsec_"):
-        WebhookReceiver("secret")
+            receiver.take(came.headers, came.body, now=now)
+    with pytest.raises(NotTheHouses, match="signature"):
+        Deliveries(Secret.fresh().text).take(came.headers, came.body, now=now)
+    with pytest.raises(InvalidInput, match="whsec_"):
+        Deliveries("s").take(came.headers, came.body, now=now)
 
 
 def test_p113_signatures_are_compared_in_constant_time() -> None:
