@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from custody.kernel.errors import CustodyError
-from demo import ceremony, result, stage, story, story_of_ether
-from demo.ceremony import Outcome
+from demo import ceremony, leaving, newcomer, result, stage, story, story_of_ether
+from demo.ceremony import Outcome, Rules
 from demo.people import Cosigner, Person, StatusKeeper
 from demo.stage import COSIGNERS, Stage
 from demo.story import OnBitcoin
@@ -68,28 +68,28 @@ def play(supervisor: Supervisor) -> int:
     if os.environ.get("ONCE"):
         result.print_line(found)
         return 0 if found["balanced"] else 1
-    result.show_next_steps(set_up, tale)
+    leaving.leave(tale)
     supervisor.wait()
     return 0
 
 
 def _prepare(set_up: Stage, clock: Clock) -> Tale:
     """The daemon starts and the chain is funded while the ceremony is held; none needs the others."""
-    policy = POLICY.read_text()
+    policy = newcomer.seat(POLICY.read_text())
     keys = set_up.home / "keys"
     cosigners = [Cosigner.create(name, network, set_up.home / "cosigners") for name, network in COSIGNERS.items()]
     operators = {name: Person.create(name, keys) for name in OPERATORS}
     exchange = Person.create("exchange", keys)
+    guest = Person.unkept(newcomer.NAME)
     keeper = StatusKeeper(set_up.home / "status")
 
     def hold() -> Outcome:
         return ceremony.hold(
             cosigners=cosigners,
-            operators=list(operators.values()),
+            operators=[*operators.values(), guest],
             requester=exchange,
             keeper=keeper,
-            policy_text=policy,
-            assets=set_up.assets,
+            rules=Rules(policy, set_up.assets, set_up.console, newcomer.COOLING_SECONDS),
             folder=set_up.home / "ceremony",
         )
 
