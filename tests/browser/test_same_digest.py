@@ -142,7 +142,7 @@ def pages_by_http(stage: Stage, digests: list[str], folder: Path) -> list[str]:
     callers = Callers.load(write_tokens(folder / "http.json", TOKENS))
     with TestClient(application(stage.house.runtime, callers)) as client:
         alice = Visitor(client, "alice", Passkey("alice", stage.console), origin=stage.console.origin)
-        alice.sign_in(TOKENS["alice"][1])
+        alice.sign_in()
         found = []
         for digest in digests:
             found += _SHOWN.findall(alice.get(f"/console/intents/{digest}").text)
@@ -155,8 +155,8 @@ def pages_in_browser(stage: Stage, browser: Browser, digests: list[str], folder:
     port = int(stage.console.origin.rsplit(":", 1)[1])
     with serving(stage.house, port, folder):
         bob = Person.at(browser, stage.console.origin)
-        bob.sign_in(TOKENS["bob"][1])
         bob.hold(Passkey("bob", stage.console))
+        bob.sign_in()
         found = []
         for digest in digests:
             bob.ask(digest)

@@ -95,10 +95,11 @@ def _why_not(operator: str, shown: Mapping[str, Any], has_passkey: bool) -> str:
 
 
 def _choice(shown: Mapping[str, Any]) -> Markup:
-    verdicts = ("approve", "reject") if shown["state"] == "pending" else ("reject",)
-    buttons = [
-        element("button", f"{_VERDICTS[verdict]} …", name="verdict", value=verdict, class_=verdict)
-        for verdict in verdicts
-    ]
     where = f"/console/intents/{shown['digest']}/statement"
-    return element("form", *buttons, class_="verdict", method="post", action=where)
+    yes = parts.form(where, parts.button("Approve …", name="verdict", value="approve", tone="approve"))
+    no = parts.form(
+        where,
+        parts.entry("Why not", "reason", hint="At least 10 characters. It is kept beside your verdict, unsigned."),
+        parts.button("Reject …", name="verdict", value="reject", tone="reject"),
+    )
+    return parts.section("Your verdict", *([yes, no] if shown["state"] == "pending" else [no]))

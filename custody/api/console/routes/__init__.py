@@ -6,11 +6,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from custody.api.console.routes import intents, passkeys, queue, settings, sign_in, static
+from custody.api.console.routes import intents, invitations, passkeys, queue, settings, sign_in, static
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
     sign_in.router,
+    invitations.router,
     settings.router,
     queue.router,
     intents.router,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from custody.api.body import Body, json_object
-from custody.api.console.answers import challenge, form_field, html, to_sign_in
+from custody.api.console.answers import challenge, form_fields, html, to_sign_in
 from custody.api.console.asking import Question
 from custody.api.console.door import AsGuest, AsVisitor, credentials_of
 from custody.api.console.pages import intents as pages
@@ -18,6 +18,7 @@ from custody.approvals import passkeys, queries
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.approvals import VERDICTS, Approval, Statement
+from custody.kernel.errors import InvalidInput
 from custody.operators import library
 from custody.operators import operations as operators
 from custody.operators import queries as known
@@ -25,6 +26,8 @@ from custody.trust.operations import InForce
 from custody.views.standing import whole_intent
 
 router = APIRouter(prefix="/console/intents")
+
+SHORTEST_REASON: Final = 10
 
 
 @router.get("/{digest}")
@@ -48,7 +51,7 @@ def show_intent(visit: AsGuest, digest: str) -> Response:
 def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
     """Make the statement this operator's passkey is to sign, and show it with the button that signs it."""
     name = fields.hexadecimal(digest, field="digest", length=32)
-    verdict = fields.one_of(form_field(body, "verdict"), VERDICTS, field="verdict")
+    verdict, reason = _verdict(body)
 
     def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], Statement, list[str]]:
         filed = queries.get(unit.session, digest=name)
@@ -58,6 +61,7 @@ def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
             verdict=verdict,
             approver=visit.operator,
             nonce=secrets.token_hex(16),
+            reason=reason,
             now=unit.now,
         )
         whole = whole_intent(unit.session, filed, root=trust.root, now=unit.now)
@@ -92,3 +96,13 @@ def take_verdict(visit: AsVisitor, digest: str, body: Body) -> Response:
 
     state = visit.call.trusting(work)
     return JSONResponse({"state": state, "next": f"/console/intents/{name}"}, status_code=201)
+
+
+def _verdict(body: bytes) -> tuple[str, str]:
+    """What is about to be said, and why where it is no. Raises ``InvalidInput``."""
+    sent = form_fields(body, "verdict", "reason", optional=("reason",))
+    verdict = fields.one_of(sent["verdict"], VERDICTS, field="verdict")
+    reason = sent["reason"].strip()
+    if verdict == "reject" and len(reason) < SHORTEST_REASON:
+        raise InvalidInput(f"accepted is a reason of {SHORTEST_REASON} characters or more", field="reason")
+    return verdict, reason if verdict == "reject" else ""
