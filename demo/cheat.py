@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, create_engine, text
@@ -49,7 +50,7 @@ def cheat(demo: Running) -> None:
     print("a thief with the database's password rewrites every row of it:")
     print(f"  to {thief}, code {digest_code(digest)}")
     print(f"the API now shows {demo.view(withdrawal)['destination']}")
-    until = in_an_hour()
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
     for name in CARELESS:
         said = demo.person(name).say("approve", digest, until=until)
         demo.api(name).post(f"/v1/intents/{digest}/approvals", said)

@@ -27,9 +27,9 @@ from demo.running import Running, tell_one_line
 
 NAME: Final = "you"
 ASKS, AGREE = "alice", ("bob", "carol")
-COOLING_SECONDS: Final = 10
+COOLING_SECONDS: Final = 5
 """Of the demo's document; a real house takes days."""
-_AGREED_WITHIN: Final = timedelta(seconds=20)
+_AGREED_WITHIN: Final = timedelta(seconds=15)
 _SEATS: Final = "operators: [alice, bob, carol]"
 _LIMIT_SECONDS: Final = 30.0
 
