@@ -15,6 +15,7 @@ UNIT_TOPICS: Final = (
 )
 EFFECT_TOPICS: Final = (
     "addresses.restock",
+    "jobs.advance",
     "withdrawals.broadcast",
     "withdrawals.compose",
     "withdrawals.replace",

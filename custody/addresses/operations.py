@@ -24,7 +24,8 @@ from custody.vaults import queries as vaults
 
 __all__ = [
     "AddressTampered", "ClientNotActive", "NotAMember", "StockEmpty", "StockMoved", "allocate", "allocate_change",
-    "add_house_place", "burn_stock", "plan_stock", "record_tampering", "request_restock", "retire", "store",
+    "add_house_place", "burn_stock", "expect_may_be_given", "plan_stock", "record_tampering", "request_restock",
+    "retire", "store",
 ]  # fmt: skip
 
 
@@ -115,11 +116,16 @@ def allocate(
     ``ClientNotActive``, ``NotAMember``, ``StockEmpty``, and ``AddressTampered`` or ``KeysetTampered`` (tell of
     them with ``record_tampering`` in another unit).
     """
+    expect_may_be_given(session, vault=vault, client=client)
+    return _hand_out(session, vault, False, client, seal_key, low_mark, actor, now)
+
+
+def expect_may_be_given(session: Session, *, vault: str, client: str) -> None:
+    """Raise ``UnknownClient``, ``ClientNotActive`` or ``NotAMember`` where the client gets no address of the vault."""
     if clients.get(session, client=client).status != "active":
         raise ClientNotActive("the client is not active", field="client")
     if not vaults.is_member(session, vault=vault, client=client):
         raise NotAMember("the vault is not this client's", field="vault")
-    return _hand_out(session, vault, False, client, seal_key, low_mark, actor, now)
 
 
 def allocate_change(
@@ -213,17 +219,17 @@ def _hand_out(
     facts = {"vault": vault, "change": change, "index": row.index, "address": row.address, "client": client or ""}
     audit.record(session, event="address.issued", subject=str(row.id), actor=actor, now=now, facts=facts)
     if not change:
-        _tell(session, view(row), actor, now)
+        _tell(session, view(row), sealer.vault(vault).chain, actor, now)
     return view(row)
 
 
-def _tell(session: Session, handed_out: DepositAddress, actor: str, now: datetime) -> None:
+def _tell(session: Session, handed_out: DepositAddress, chain: str, actor: str, now: datetime) -> None:
     events.publish(
         session,
         kind="address",
         subject=handed_out.address,
         event="issued",
-        data=address_view(handed_out),
+        data=address_view(handed_out, chain),
         client=handed_out.client,
         actor=actor,
         correlation_id="",

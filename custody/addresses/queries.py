@@ -86,6 +86,30 @@ def of_client(session: Session, *, client: str, seal_key: bytes) -> list[Deposit
     return [sealer.checked(row) for row in rows]
 
 
+def page(session: Session, *, client: str, seal_key: bytes, after: int = 0, limit: int) -> list[DepositAddress]:
+    """The next ``limit`` addresses the client was given, behind the one with the id ``after``, oldest first.
+
+    Raises ``AddressTampered`` rather than show a wrong one.
+    """
+    rows = session.execute(
+        select(AddressRow)
+        .where(AddressRow.client_id == client, AddressRow.id > after)
+        .order_by(AddressRow.id)
+        .limit(limit)
+    ).scalars()
+    sealer = Sealer(session, seal_key)
+    return [sealer.checked(row) for row in rows]
+
+
+def given_by_ids(session: Session, *, ids: Collection[int], seal_key: bytes) -> dict[int, DepositAddress]:
+    """These addresses, by their rows' numbers, each still under its seal. Raises ``AddressTampered``."""
+    if not ids:
+        return {}
+    rows = session.execute(select(AddressRow).where(AddressRow.id.in_(sorted(set(ids))))).scalars()
+    sealer = Sealer(session, seal_key)
+    return {row.id: sealer.checked(row) for row in rows}
+
+
 def placed(session: Session, *, ids: Collection[int]) -> list[Place]:
     """Where these addresses are, the first handed out first. Their seals are not checked."""
     if not ids:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from custody.addresses.model import DepositAddress
-from custody.kernel.shown import when
+from custody.kernel.shown import account_id, when
 
 
-def address_view(address: DepositAddress) -> dict[str, Any]:
-    """A deposit address and its place in the vault."""
+def address_view(address: DepositAddress, chain: str) -> dict[str, Any]:
+    """A deposit address on ``chain``, and its place in the vault."""
     return {
         "address": address.address,
+        "account": account_id(chain, address.address),
+        "chain": chain,
         "client": address.client,
         "vault": address.vault,
         "index": address.index,

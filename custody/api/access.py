@@ -18,7 +18,9 @@ from custody.api.credentials import Caller, Scope
 from custody.api.problems import ClientRefused, ScopeRefused
 from custody.approvals import queries as intents
 from custody.clients.queries import UnknownClient
+from custody.deposits import queries as deposits
 from custody.evidence.requests import FreezeRequest, RespendRequest, client_of
+from custody.jobs import queries as jobs
 from custody.kernel.errors import InvalidInput, NotFound
 from custody.withdrawals import queries as withdrawals
 
@@ -91,6 +93,14 @@ def _withdrawal_owner(session: Session, name: str) -> str | None:
     return withdrawals.get(session, withdrawal=name).client
 
 
+def _deposit_owner(session: Session, name: str) -> str | None:
+    return deposits.by_id(session, deposit=name).client
+
+
+def _job_owner(session: Session, name: str) -> str | None:
+    return jobs.get(session, job=name).asked.client
+
+
 def _intent_owner(session: Session, name: str) -> str | None:
     return client_of(intents.get(session, digest=name).intent.request)
 
@@ -98,6 +108,8 @@ def _intent_owner(session: Session, name: str) -> str | None:
 _WITHDRAWAL: Final = OfThing(
     "withdrawal", _withdrawal_owner, withdrawals.UnknownWithdrawal("no such withdrawal", field="withdrawal")
 )
+_DEPOSIT: Final = OfThing("deposit", _deposit_owner, deposits.UnknownDeposit("no such deposit", field="deposit"))
+_JOB: Final = OfThing("job", _job_owner, jobs.UnknownJob("no such job", field="job"))
 _INTENT: Final = OfThing("digest", _intent_owner, intents.UnknownIntent("no such intent", field="digest"))
 
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
@@ -105,11 +117,24 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/assets"): Rule(Scope.READ, Anybodys()),
     ("GET", "/v1/prices"): Rule(Scope.READ, Anybodys()),
     ("GET", "/v1/keysets"): Rule(Scope.READ, Anybodys()),
+    ("GET", "/v1/trust-root"): Rule(Scope.READ, Anybodys()),
+    ("GET", "/v1/clients/{client}/openings"): Rule(Scope.READ, InPath()),
     ("GET", "/v1/clients"): Rule(Scope.READ, Filtered()),
     ("POST", "/v1/clients"): Rule(Scope.ADDRESS, InBody()),
     ("GET", "/v1/clients/{client}"): Rule(Scope.READ, InPath()),
     ("POST", "/v1/clients/{client}/addresses"): Rule(Scope.ADDRESS, InPath()),
+    ("GET", "/v1/clients/{client}/addresses"): Rule(Scope.READ, InPath()),
+    ("POST", "/v1/clients/{client}/addresses/bulk"): Rule(Scope.ADDRESS, InPath()),
+    ("GET", "/v1/jobs/{job}"): Rule(Scope.READ, _JOB),
+    ("GET", "/v1/clients/{client}/balances"): Rule(Scope.READ, InPath()),
     ("GET", "/v1/clients/{client}/deposits"): Rule(Scope.READ, InPath()),
+    ("GET", "/v1/deposits"): Rule(Scope.READ, InQuery()),
+    ("GET", "/v1/deposits/{deposit}"): Rule(Scope.READ, _DEPOSIT),
+    ("GET", "/v1/pledges"): Rule(Scope.READ, InQuery()),
+    ("GET", "/v1/reconciliation"): Rule(Scope.READ, TheHouses()),
+    ("GET", "/v1/queue"): Rule(Scope.READ, TheHouses()),
+    ("POST", "/v1/withdrawals/quote"): Rule(Scope.WITHDRAW_REQUEST, InBody()),
+    ("POST", "/v1/withdrawals/evaluate"): Rule(Scope.WITHDRAW_REQUEST, InBody()),
     ("GET", "/v1/withdrawals"): Rule(Scope.READ, InQuery()),
     ("POST", "/v1/withdrawals"): Rule(Scope.WITHDRAW_REQUEST, InBody()),
     ("GET", "/v1/withdrawals/{withdrawal}"): Rule(Scope.READ, _WITHDRAWAL),

@@ -22,11 +22,19 @@ from custody.api.entering import spend
 from custody.api.limits import Limits
 from custody.api.problems import problem, problem_of
 from custody.api.routes import (
+    addresses,
     bundles,
     clients,
+    deposits,
     governing,
     health,
+    holdings,
     intents,
+    jobs,
+    meanings,
+    proofs,
+    queue,
+    quoting,
     respends,
     returns,
     rotation,
@@ -70,7 +78,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     everything = (
         *(health, status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
-        rotation,
+        *(rotation, proofs, addresses, deposits, holdings, jobs, queue, quoting, meanings),
     )
     for router in (*(routes.router for routes in everything), *CONSOLE):
         app.include_router(router)

@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457). One table from families to statuses; nothing of the input is repeated."""
+"""Errors as problem documents (RFC 9457), made of the one table of codes; nothing of the input is repeated."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from starlette.responses import JSONResponse
 
-from custody.approvals.operations import IdempotencyMismatch
 from custody.kernel.errors import Broken, Conflict, CustodyError, InvalidInput, NotFound, Refused, Unavailable
-from custody.ledger.operations import IdempotencyMismatch as LedgerMismatch
+from custody.kernel.problems import PROBLEMS
 
 
 class Unauthenticated(Refused):
@@ -57,12 +56,19 @@ class BodyTooLarge(Refused):
     code = "body-too-large"
 
 
-STATUSES: Final[tuple[tuple[type[CustodyError], int], ...]] = (
-    (Unauthenticated, 401),
-    (BodyTooLarge, 413),
-    (TooManyCalls, 429),
-    (IdempotencyMismatch, 422),
-    (LedgerMismatch, 422),
+class KeyMissing(InvalidInput):
+    """The call moves or promises money and has no ``Idempotency-Key``. HTTP 400."""
+
+    code = "idempotency-key-missing"
+
+
+class KeyDiffers(InvalidInput):
+    """The header ``Idempotency-Key`` is not the key that was signed."""
+
+    code = "idempotency-key-differs"
+
+
+_FAMILIES: Final[tuple[tuple[type[CustodyError], int], ...]] = (
     (InvalidInput, 422),
     (NotFound, 404),
     (Refused, 403),
@@ -70,7 +76,7 @@ STATUSES: Final[tuple[tuple[type[CustodyError], int], ...]] = (
     (Unavailable, 503),
     (Broken, 500),
 )
-"""The first class an error is of decides."""
+"""For a code that the table does not know: the first family the error is of."""
 
 RETRY_AFTER_SECONDS: Final = 1
 MEDIA_TYPE: Final = "application/problem+json"
@@ -78,7 +84,12 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 def status_of(error: CustodyError) -> int:
     """The HTTP status of an error of ours."""
-    return next((status for family, status in STATUSES if isinstance(error, family)), 500)
+    if isinstance(error, Unauthenticated):
+        return 401
+    known = PROBLEMS.get(error.code)
+    if known is not None:
+        return known.status
+    return next((status for family, status in _FAMILIES if isinstance(error, family)), 500)
 
 
 def problem_of(error: CustodyError, *, request_id: str) -> JSONResponse:
@@ -111,6 +122,7 @@ def problem(
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
     """A problem document. ``type`` is stable per ``code``; ``detail`` never holds what was sent."""
+    known = PROBLEMS.get(code)
     document: dict[str, Any] = {
         "type": f"/problems/{code}",
         "title": code.replace("-", " ").capitalize(),
@@ -118,7 +130,10 @@ def problem(
         "code": code,
         "detail": detail,
         "field": field,
+        "pointer": None if field in (None, "body") else "/" + str(field).replace(".", "/"),
+        "money": None if known is None else known.money,
         "retryable": retryable,
         "request_id": request_id,
+        "docs": f"/problems/{code}",
     }
     return JSONResponse(document, status_code=status, headers=headers, media_type=MEDIA_TYPE)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from custody.approvals import passkeys, queries
@@ -29,6 +29,9 @@ from policies.tally import whose_word_counts
 
 APPROVED: Final = "intents.approved"
 REJECTED: Final = "intents.rejected"
+PATIENCE_MILLISECONDS: Final = 2_000
+"""How long a call waits for another one with its key."""
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 _PAID_OUT: Final = (WithdrawalRequest.kind, SweepRequest.kind)
 
 
@@ -36,6 +39,13 @@ class IdempotencyMismatch(Refused):
     """The key was used with another body; names the first field that differs. HTTP 422."""
 
     code = "idempotency-mismatch"
+
+
+class KeyInFlight(Conflict):
+    """Another call with this idempotency key is still being answered. Ask again; HTTP 409 with ``Retry-After``."""
+
+    code = "idempotency-in-flight"
+    retryable = True
 
 
 class NotWaiting(Conflict):
@@ -53,12 +63,10 @@ class AlreadySpoken(Conflict):
 def earlier(session: Session, *, request: Request) -> queries.FiledIntent | None:
     """What the same requester asked under the same key before: the same body, or ``IdempotencyMismatch`` (I10).
 
-    Holds the key to the end of the unit, so two calls with one key run one after the other.
+    Holds the key to the end of the unit, so two calls with one key run one after the other. Raises ``KeyInFlight``
+    where the other takes longer than ``PATIENCE_MILLISECONDS``.
     """
-    session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"),
-        {"key": f"intent:{request.requester}:{request.idempotency_key}"},
-    )
+    _hold_key(session, f"intent:{request.requester}:{request.idempotency_key}")
     found = queries.by_key(session, requester=request.requester, idempotency_key=request.idempotency_key)
     if found is None or found.request_hash == request_hash(request):
         return found
@@ -232,6 +240,20 @@ def remind(session: Session, filed: queries.FiledIntent, *, due: datetime, now: 
 def request_hash(request: Request) -> str:
     """What an idempotency key is bound to: the digest of the request part."""
     return digest_of("request-body", request.to_json())
+
+
+def _hold_key(session: Session, key: str) -> None:
+    """A lock that is free costs one statement; one that is not is waited for, so that most retries see the answer."""
+    if session.execute(text("SELECT pg_try_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}).scalar_one():
+        return
+    session.execute(text(f"SET LOCAL lock_timeout = {PATIENCE_MILLISECONDS}"))
+    try:
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise KeyInFlight("a call with this idempotency key is still being answered", field="request") from error
+    session.execute(text("SET LOCAL lock_timeout = 0"))
 
 
 def _is_delayed(filed: queries.FiledIntent, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow, ReasonRow
@@ -67,6 +67,12 @@ def get(session: Session, *, digest: str, lock: bool = False) -> FiledIntent:
     return view(row)
 
 
+def among(session: Session, *, digests: Collection[str]) -> dict[str, FiledIntent]:
+    """The intents of these digests, by digest. Raises ``IntentTampered`` as ``get`` does."""
+    rows = session.execute(select(IntentRow).where(IntentRow.digest.in_(sorted(set(digests))))).scalars()
+    return {row.digest: view(row) for row in rows}
+
+
 def by_key(session: Session, *, requester: str, idempotency_key: str) -> FiledIntent | None:
     """What this requester asked for under this key, if anything."""
     row = session.execute(
@@ -91,6 +97,17 @@ def under_way(session: Session, *, now: datetime) -> list[FiledIntent]:
     """Intents that wait for people, or for the end of their delay, oldest first."""
     waits = and_(IntentRow.state == "approved", IntentRow.not_before > now)
     rows = session.execute(select(IntentRow).where(or_(PENDING, waits)).order_by(IntentRow.created_at)).scalars()
+    return [view(row) for row in rows]
+
+
+def under_way_page(
+    session: Session, *, after: tuple[datetime, str] | None, limit: int, now: datetime
+) -> list[FiledIntent]:
+    """The next ``limit`` that wait for people, or for the end of their delay, the earliest end of their time first."""
+    query = select(IntentRow).where(or_(PENDING, and_(DELAYED, IntentRow.not_before > now)))
+    if after is not None:
+        query = query.where(tuple_(IntentRow.not_after, IntentRow.digest) > (after[0], after[1]))
+    rows = session.execute(query.order_by(IntentRow.not_after, IntentRow.digest).limit(limit)).scalars()
     return [view(row) for row in rows]
 
 

@@ -18,10 +18,12 @@ from custody.cli import (
     console,
     database,
     deposits,
+    doctor,
     environment,
     freezes,
     listings,
     meta,
+    oneself,
     parties,
     passkeys,
     payer,
@@ -64,6 +66,8 @@ freezes.add_to(app)
 verdicts.add_to(app)
 second_opinion.add_to(app)
 meta.add_to(app)
+oneself.add_to(app)
+doctor.add_to(app)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),

@@ -70,12 +70,15 @@ def address_list(
     """
     from custody.addresses import queries
     from custody.clients import queries as client_queries
+    from custody.vaults import queries as vaults
     from custody.views.objects import address_view
 
     with house.reading() as (session, runtime):
         client_queries.get(session, client=client)
         found = queries.of_client(session, client=client, seal_key=runtime.seal_key)
-    show([address_view(item) for item in found], ("index", "address", "vault"), chosen, wide=("issued_at",))
+        chains = {vault.id: vault.chain for vault in vaults.of_client(session, client=client)}
+    rows = [address_view(item, chains[item.vault]) for item in found]
+    show(rows, ("index", "address", "vault"), chosen, wide=("issued_at",))
 
 
 @addresses.callback()

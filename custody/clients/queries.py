@@ -48,9 +48,11 @@ def every(session: Session) -> list[Client]:
     ]
 
 
-def page(session: Session, *, after: str = "", limit: int) -> list[Client]:
-    """The next ``limit`` clients by id, behind ``after``."""
+def page(session: Session, *, after: str = "", limit: int, among: Collection[str] | None = None) -> list[Client]:
+    """The next ``limit`` clients by id, behind ``after``; only those ``among`` some, where named."""
     query = select(ClientRow).where(ClientRow.id > after).order_by(ClientRow.id).limit(limit)
+    if among is not None:
+        query = query.where(ClientRow.id.in_(sorted(among)))
     return [_view(row) for row in session.execute(query).scalars()]
 
 

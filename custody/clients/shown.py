@@ -16,6 +16,9 @@ def client_view(client: Client) -> dict[str, Any]:
         "segregation": client.segregation,
         "status": client.status,
         "status_reason": client.status_reason,
+        "reason": client.status_reason,
+        "next_actor": "nobody" if client.status in ("active", "closed") else "operators",
+        "expires_at": None,
         "opening": client.opening,
         "opened_at": rfc3339(client.opened_at),
     }

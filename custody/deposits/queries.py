@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,18 @@ def by_outpoint(session: Session, *, chain: str, txid: str, position: int) -> De
 def of_client(session: Session, *, client: str) -> list[Deposit]:
     """Every deposit to the client's addresses, oldest first."""
     return _deposits(session, DepositRow.client_id == client)
+
+
+def page(
+    session: Session, *, client: str = "", states: Sequence[DepositState] = (), after: str = "", limit: int
+) -> list[Deposit]:
+    """The next ``limit`` deposits behind the id ``after``, oldest first; of one client, in some states, where asked."""
+    query = select(DepositRow).where(DepositRow.id > after).order_by(DepositRow.id).limit(limit)
+    if client:
+        query = query.where(DepositRow.client_id == client)
+    if states:
+        query = query.where(DepositRow.state.in_([state.value for state in states]))
+    return [view(row) for row in session.execute(query.execution_options(populate_existing=True)).scalars()]
 
 
 def every(session: Session) -> list[Deposit]:

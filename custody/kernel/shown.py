@@ -19,6 +19,11 @@ def asset_view(asset: Asset) -> dict[str, Any]:
     return {"id": asset.id, "code": asset.code, "decimals": asset.decimals, "chain": asset.chain}
 
 
+def account_id(chain: str, address: str) -> str:
+    """The CAIP-10 name of an address: on which chain, and where."""
+    return f"{chain}:{address}"
+
+
 def when(moment: datetime | None) -> str | None:
     """RFC 3339 or null."""
     return None if moment is None else rfc3339(moment)

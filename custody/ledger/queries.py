@@ -156,6 +156,28 @@ def accounts(session: Session) -> list[AccountBalance]:
     ]
 
 
+def pending_holds(session: Session, *, client: str, limit: int) -> list[Hold]:
+    """What is set aside of the client's money now, oldest first, ``limit`` of them at most."""
+    rows = session.execute(
+        select(HoldRow.__table__)
+        .where(HoldRow.client == client, HoldRow.state == text("'pending'"))
+        .order_by(HoldRow.created_at, HoldRow.id)
+        .limit(limit)
+    )
+    return [hold_from_row(row) for row in rows]
+
+
+def pledges(session: Session, *, client: str | None = None) -> list[tuple[str, str, str, int]]:
+    """What is pledged: client, pledge, asset and base units, of every pledge that holds something."""
+    query = select(_ACCOUNTS.owner, _ACCOUNTS.pledge, _ACCOUNTS.asset, _ACCOUNTS.balance * _ACCOUNTS.sign).where(
+        _ACCOUNTS.kind == AccountKind.PLEDGED.value, _ACCOUNTS.balance != 0
+    )
+    if client is not None:
+        query = query.where(_ACCOUNTS.owner == client)
+    rows = session.execute(query.order_by(_ACCOUNTS.owner, _ACCOUNTS.pledge, _ACCOUNTS.asset))
+    return [(owner, pledge, asset, int(units)) for owner, pledge, asset, units in rows]
+
+
 def find_hold(session: Session, *, hold_id: str) -> Hold | None:
     """The hold with this id, or None."""
     row = session.execute(select(HoldRow.__table__).where(HoldRow.id == hold_id)).one_or_none()

@@ -32,6 +32,12 @@ def candidate(session: Session, *, credential: str) -> Candidate | None:
     return None if row is None else _candidate(row)
 
 
+def used(session: Session) -> dict[str, datetime | None]:
+    """Every passkey that ever answered here, to when it did last."""
+    rows = session.execute(select(CredentialRow.id, CredentialRow.used_at))
+    return {row.id: row.used_at for row in rows}
+
+
 def candidates(session: Session, *, operator: str | None = None) -> list[Candidate]:
     """Registered passkeys, oldest first: everybody's, or one operator's."""
     query = select(CandidateRow).order_by(CandidateRow.registered_at, CandidateRow.id)

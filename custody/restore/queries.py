@@ -14,7 +14,7 @@ from custody.kernel.errors import Unavailable
 from custody.restore.tables import RestorationRow
 
 GATED_TOPICS: Final = frozenset(
-    {"addresses.restock", "withdrawals.broadcast", "withdrawals.compose", "withdrawals.replace"}
+    {"addresses.restock", "jobs.advance", "withdrawals.broadcast", "withdrawals.compose", "withdrawals.replace"}
 )
 """Outbox topics whose tasks call ``require_normal`` first. What follows the chain is not among them."""
 

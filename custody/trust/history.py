@@ -42,6 +42,12 @@ def roots_at(session: Session, *, times: Collection[datetime], newest: TrustRoot
     return {at: newest if row is None else documents.get(row.version, newest) for at, row in chosen.items()}
 
 
+def in_force_since(session: Session) -> dict[int, datetime]:
+    """Each version to when it came into force."""
+    rows = session.execute(select(TrustRootRow.version, TrustRootRow.in_force_at).order_by(TrustRootRow.version))
+    return {row.version: row.in_force_at for row in rows}
+
+
 def joined_at(session: Session, *, person: str, groups: Collection[str]) -> dict[str, datetime]:
     """Since when ``person`` has been in each of ``groups``: when the first version that says so came into force."""
     rows = session.execute(

@@ -90,6 +90,12 @@ def opening_of(session: Session, *, vault: str, client: str) -> str:
     return found
 
 
+def openings_of(session: Session, *, client: str) -> list[str]:
+    """Digests of the intents that put the client into its vaults, the first at the head."""
+    query = select(VaultMemberRow.opening).where(VaultMemberRow.client_id == client)
+    return list(session.execute(query.order_by(VaultMemberRow.since, VaultMemberRow.vault_id)).scalars())
+
+
 def was_opened_by(session: Session, *, client: str, opening: str) -> bool:
     """Whether this very opening has been carried out."""
     query = select(VaultMemberRow.vault_id).where(VaultMemberRow.client_id == client, VaultMemberRow.opening == opening)

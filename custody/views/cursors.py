@@ -51,6 +51,13 @@ def moment(part: str, *, field: str = "after") -> datetime:
     return parse_rfc3339(part, field=field)
 
 
+def number(part: str, *, field: str = "after") -> int:
+    """A whole number out of a key. Raises ``InvalidInput``."""
+    if not (part.isascii() and part.isdigit() and len(part) < 19):
+        raise InvalidInput("not a cursor; accepted is what `next` gave", field=field)
+    return int(part)
+
+
 def limit(value: int | None, *, field: str = "limit") -> int:
     """How many rows a page may have. Raises ``InvalidInput``."""
     return fields.whole_number(ORDINARY if value is None else value, field=field, low=1, high=MOST)

@@ -12,7 +12,6 @@ from custody.approvals import queries as intents
 from custody.approvals import waiting
 from custody.approvals.queries import FiledIntent
 from custody.evidence.trust_root import TrustRoot
-from custody.kernel.clock import rfc3339
 from custody.ledger import queries as ledger
 from custody.ledger.model import HoldState
 from custody.relaying import queries as relaying
@@ -20,10 +19,10 @@ from custody.spends import queries as spends
 from custody.trust.assets import known_assets
 from custody.trust.operations import InForce
 from custody.views import objects as views
+from custody.views import payments
 from custody.withdrawals import queries as withdrawals
-from custody.withdrawals.model import Step, Withdrawal
-from custody.withdrawals.states import Event, State
-from policies.decision import explain
+from custody.withdrawals.model import Withdrawal
+from custody.withdrawals.states import State
 
 
 def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoot) -> dict[str, Any]:
@@ -31,22 +30,24 @@ def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoo
     filed = intents.get(session, digest=withdrawal.digest)
     steps = withdrawals.steps(session, withdrawal=withdrawal.id)
     attempts = spends.attempts(session, withdrawal=withdrawal.id)
-    code, reason = _reason(session, withdrawal, filed, steps)
+    said = intents.given(session, digest=filed.digest) if withdrawal.state == State.REJECTED else []
     assets = known_assets(session)
-    return views.withdrawal_view(withdrawal, assets) | {
-        "reason_code": code,
-        "reason": reason,
-        "missing_approvals": _missing(session, withdrawal, filed, root),
-        "expires_at": rfc3339(filed.not_after),
-        "requester": filed.intent.request.requester,
-        "idempotency_key": filed.intent.request.idempotency_key,
-        "held": views.money(_held_units(session, withdrawal), assets.of(withdrawal.asset)),
-        "attempts": [
-            views.attempt_view(attempt, assets.native(attempt.chain), relaying.cost_of(session, spend=attempt.spend))
-            for attempt in attempts
-        ],
-        "steps": [views.step_view(step) for step in steps],
-    }
+    around = payments.about(withdrawal, filed, steps[-1] if steps else None, said)
+    return (
+        views.withdrawal_view(withdrawal, assets)
+        | around
+        | {
+            "missing_approvals": _missing(session, withdrawal, filed, root),
+            "held": views.money(_held_units(session, withdrawal), assets.of(withdrawal.asset)),
+            "attempts": [
+                views.attempt_view(
+                    attempt, assets.native(attempt.chain), relaying.cost_of(session, spend=attempt.spend)
+                )
+                for attempt in attempts
+            ],
+            "steps": [views.step_view(step) for step in steps],
+        }
+    )
 
 
 def whole_intent(session: Session, filed: FiledIntent, *, root: TrustRoot, now: datetime) -> dict[str, Any]:
@@ -93,31 +94,3 @@ def _missing(session: Session, withdrawal: Withdrawal, filed: FiledIntent, root:
 def _held_units(session: Session, withdrawal: Withdrawal) -> int:
     hold = ledger.find_hold(session, hold_id=withdrawal.hold) if withdrawal.hold else None
     return hold.amount.units if hold and hold.state == HoldState.PENDING else 0
-
-
-def _reason(
-    session: Session, withdrawal: Withdrawal, filed: FiledIntent, steps: list[Step]
-) -> tuple[str | None, str | None]:
-    last = steps[-1].actor if steps else "nobody"
-    match withdrawal.state:
-        case State.DENIED:
-            return "policy", explain(filed.decision)[0]
-        case State.PENDING_APPROVAL:
-            return "approval", explain(filed.decision)[0]
-        case State.REJECTED:
-            return "rejected", f"rejected by {', '.join(_rejecters(session, filed.digest))}"
-        case State.EXPIRED:
-            return "expired", "its time ran out before a cosigner was given it"
-        case State.CANCELLED:
-            return "cancelled", f"cancelled by {last}"
-        case State.FAILED if steps and steps[-1].event == Event.FAIL:
-            return "failed-on-chain", "the chain does not carry it out, or carried out nothing"
-        case State.FAILED:
-            return "refused-by-cosigners", "so many cosigners refused that no quorum is left"
-        case _:
-            return ("waiting", withdrawal.waiting_for) if withdrawal.waiting_for else (None, None)
-
-
-def _rejecters(session: Session, digest: str) -> list[str]:
-    statements = [approval.statement for approval in intents.given(session, digest=digest)]
-    return sorted(statement.approver for statement in statements if statement.verdict == "reject")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, text
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from custody.kernel.errors import NotFound
@@ -46,6 +46,14 @@ def by_digest(session: Session, *, digest: str) -> Withdrawal | None:
     """The withdrawal of that intent, if any."""
     row = session.execute(select(WithdrawalRow).where(WithdrawalRow.digest == digest)).scalar_one_or_none()
     return view(row) if row else None
+
+
+def by_ids(session: Session, *, ids: Collection[str]) -> dict[str, Withdrawal]:
+    """Those of these ids that there are, by id."""
+    if not ids:
+        return {}
+    rows = session.execute(select(WithdrawalRow).where(WithdrawalRow.id.in_(sorted(set(ids))))).scalars()
+    return {row.id: view(row) for row in rows}
 
 
 def by_respend(session: Session, *, digest: str) -> Withdrawal | None:
@@ -206,6 +214,18 @@ def steps(session: Session, *, withdrawal: str) -> list[Step]:
         select(TransitionRow).where(TransitionRow.subject == withdrawal).order_by(TransitionRow.step)
     ).scalars()
     return [Step(row.step, row.from_state, row.to_state, row.event, row.actor, row.at) for row in rows]
+
+
+def last_steps(session: Session, *, withdrawals: Collection[str]) -> dict[str, Step]:
+    """The newest step of each of ``withdrawals``, by id."""
+    newest = (
+        select(TransitionRow.subject, func.max(TransitionRow.step))
+        .where(TransitionRow.subject.in_(sorted(set(withdrawals))))
+        .group_by(TransitionRow.subject)
+    )
+    key = tuple_(TransitionRow.subject, TransitionRow.step)
+    rows = session.execute(select(TransitionRow).where(key.in_(newest))).scalars()
+    return {row.subject: Step(row.step, row.from_state, row.to_state, row.event, row.actor, row.at) for row in rows}
 
 
 def view(row: WithdrawalRow) -> Withdrawal:

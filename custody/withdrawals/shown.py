@@ -6,7 +6,7 @@ from typing import Any
 
 from custody.evidence.words import digest_code
 from custody.kernel.clock import rfc3339
-from custody.kernel.shown import asset_view, money
+from custody.kernel.shown import account_id, asset_view, money
 from custody.trust.assets import KnownAssets
 from custody.withdrawals.model import NEXT_ACTOR, Withdrawal
 
@@ -26,6 +26,7 @@ def withdrawal_view(withdrawal: Withdrawal, assets: KnownAssets) -> dict[str, An
         "asset": asset_view(asset),
         "amount": money(withdrawal.units, asset),
         "destination": withdrawal.destination,
+        "destination_account": account_id(withdrawal.chain, withdrawal.destination),
         "max_fee": money(withdrawal.max_fee_units, own),
         "fee": None if fee is None else money(fee, own),
         "fee_asset": own.code,

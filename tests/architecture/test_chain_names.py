@@ -31,6 +31,7 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 ON_THE_WIRE: Mapping[str, set[str]] = {
     "custody/deposits/shown.py": {"vout"},
     "custody/views/objects.py": {"vsize"},
+    "custody/kernel/problems.py": {"psbt", "safe_tx"},
     "custody/cli/withdrawals.py": {"vsize"},
     "custody/evidence/bundle.py": {"bitcoin", "bip122", "psbt", "eip155", "safe_tx"},
 }

@@ -33,9 +33,9 @@ def module_of(name: str) -> str | None:
     return None
 
 
-def reachable() -> tuple[set[str], set[str]]:
-    """Modules of ours and top-level packages of others that importing any part of the cosigner can import."""
-    files = (REPOSITORY / "custody" / "cosigner").rglob("*.py")
+def reachable(room: str = "cosigner") -> tuple[set[str], set[str]]:
+    """Modules of ours and top-level packages of others that importing any part of the room can import."""
+    files = (REPOSITORY / "custody" / room).rglob("*.py")
     waiting = [".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__") for path in files]
     ours: set[str] = set()
     others: set[str] = set()

@@ -80,13 +80,15 @@ def test_from_make_demo_to_an_approved_withdrawal_and_a_thief_refused(
     demos: tuple[Demo, Demo], browser: Browser
 ) -> None:
     demo, other = demos
-    wait_until(lambda: demo.is_told() and other.is_told(), seconds=300)
-    here, there = (LINK.search(each.said) for each in demos)
-    assert here and there and here[1] != there[1], demo.said
-    assert len([line for line in demo.said.splitlines() if line.startswith("  ") and _is_a_command(line)]) == 4
+    wait_until(lambda: all("api is up" in each.said for each in demos), seconds=300)
+    assert len({_port(each) for each in demos}) == 2
     assert other.make("down").startswith("stopped process")
     wait_until(lambda: not processes_in(other.home))
-    assert other.process.wait(timeout=60) == 0
+    wait_until(demo.is_told, seconds=300)
+    here = LINK.search(demo.said)
+    assert here, demo.said
+    assert len([line for line in demo.said.splitlines() if line.startswith("  ") and _is_a_command(line)]) == 4
+    assert here[1].endswith(f":{_port(demo)}")
 
     person = Person.at(browser, here[1])
     person.register(here[1] + here[2])
@@ -107,6 +109,12 @@ def test_from_make_demo_to_an_approved_withdrawal_and_a_thief_refused(
     assert "nothing was signed and nothing was sent; the withdrawal is failed, its money free" in told
     assert demo.make("down").startswith("stopped process")
     wait_until(lambda: not processes_in(demo.home))
+
+
+def _port(demo: Demo) -> str:
+    found = re.search(r"^CUSTODY_API_PORT=(\d+)$", (demo.home / "env").read_text(), re.MULTILINE)
+    assert found
+    return found[1]
 
 
 def _is_a_command(line: str) -> bool:

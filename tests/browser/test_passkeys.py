@@ -30,7 +30,7 @@ def test_a_passkey_is_made_by_invitation_named_by_the_trust_root_and_gives_a_ver
     passkeys.pin_candidates(stage.house, "alice")
     alice.sign_in()
     assert alice.give(digest) == 201
-    alice.page.wait_for_selector("text=approve")
+    alice.page.wait_for_selector("text=Your approval is recorded")
     with stage.house.db.unit() as unit:
         (approval,) = queries.given(unit.session, digest=digest)
         filed = queries.get(unit.session, digest=digest)

@@ -38,7 +38,7 @@ from tests.browser.serving import TOKENS, serving
 from tests.cosigner.builders import BTC, KEYSET, REGTEST, address, cosigner_key
 from tests.cosigner.builders import approval as verdict
 from tests.support import passkeys
-from tests.support.console import Visitor, at_console
+from tests.support.console import Visitor, alone, at_console
 from tests.support.oracle import plays
 from tests.support.passkeys import Passkey
 from tests.support.servers import FreshDatabase
@@ -133,7 +133,7 @@ def pages_of(house: House, digests: list[str]) -> list[str]:
             )
             for digest in digests
         ]
-    made = [pages.intent(at_console("alice"), view, has_passkey=True) for view in views]
+    made = [pages.intent(at_console("alice"), alone(view)) for view in views]
     return [found for page in made for found in _SHOWN.findall(page)]
 
 

@@ -13,7 +13,7 @@ from tests.crash.roads import Stage
 from workers.routes import crash_points
 
 STAGES: Final[dict[Stage, tuple[str, ...]]] = {
-    roads.opening: ("api.approval.", "intents.approved:", "addresses.", "relay."),
+    roads.opening: ("api.approval.", "intents.approved:", "addresses.", "jobs.", "relay."),
     roads.arrival: ("deposits.mempool_",),
     roads.inclusion: ("movements.block_", "relay."),
     roads.credit: ("movements.block_recorded", "movements.advanced:", "deposits.taken_up", "deposits.booked"),

@@ -7,11 +7,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from custody.jobs import operations as jobs
+from custody.jobs import queries as job_queries
+from custody.jobs.model import AddressesAsked, Job
 from custody.ledger import queries as ledger
 from custody.restore import operations as restore
 from custody.restore import queries as restorations
 from custody.spends import queries as spends
 from custody.spends.model import Attempt
+from custody.vaults import queries as vaults
 from custody.withdrawals.model import Withdrawal
 from custody.withdrawals.states import State
 from demo.people import ApiSaidNo
@@ -191,7 +195,28 @@ def opening(live: Live, crash_at: str) -> None:
     live.until(lambda: bool(live.ask("exchange", "GET", "/v1/clients")["clients"]), "client open")
     first, second = (live.ask("exchange", "POST", f"/v1/clients/{CLIENT}/addresses")["address"] for _ in range(2))
     assert first != second
+    job = _ask_for_addresses(live, 3)
+    live.until(lambda: _job(live, job).state == "completed", "addresses handed out")
     live.expect_sound()
+
+
+def _ask_for_addresses(live: Live, count: int) -> str:
+    with live.house.db.unit() as unit:
+        (vault,) = vaults.of_client(unit.session, client=CLIENT)
+        asked = jobs.ask_for_addresses(
+            unit.session,
+            asked=AddressesAsked(CLIENT, vault.id, count),
+            requester="exchange",
+            idempotency_key="many",
+            correlation_id="crash",
+            now=unit.now,
+        )
+    return asked.job.id
+
+
+def _job(live: Live, job: str) -> Job:
+    with live.house.db.unit() as unit:
+        return job_queries.get(unit.session, job=job)
 
 
 def arrival(live: Live, crash_at: str) -> None:

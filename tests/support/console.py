@@ -115,6 +115,22 @@ def at_console(name: str, **changes: Any) -> Visit:
     return replace(plain, **changes)
 
 
+def alone(view: Mapping[str, Any]) -> dict[str, Any]:
+    """The view of an intent with nothing around it, as a page of it wants."""
+    around = dict.fromkeys(("amount", "max_fee", "fee_share", "usd", "asset", "payment", "client_name"))
+    lists: dict[str, Any] = {"findings": [], "limits": [], "people": [], "reasons": {}}
+    return {
+        **view,
+        **around,
+        **lists,
+        "destination": None,
+        "destination_name": None,
+        "twin": "",
+        "is_critical": False,
+        "has_passkey": True,
+    }
+
+
 def question_on(page: str) -> Question:
     """What the page's button carries; the challenge is the one the browser would be given."""
     found = {name: html.unescape(value) for name, value in _ATTRIBUTE.findall(page)}

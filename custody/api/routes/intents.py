@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from custody.api.asking import Enquiry, ask, look
 from custody.api.body import AskingBody, Body, any_json, json_object
 from custody.api.call import AsOperator, AsReader, AsRequesterOrOperator, Call
+from custody.api.idempotency import REPLAYED, Key, expect_same
+from custody.api.paging import After, Limit, page
 from custody.approvals import operations, queries
 from custody.approvals.asking import Asked
+from custody.approvals.queries import FiledIntent
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.approvals import Approval
@@ -20,15 +23,14 @@ from custody.evidence.requests import parse_request
 from custody.evidence.signatures import Signature
 from custody.kernel.crash import crash_point
 from custody.trust.operations import InForce
+from custody.views import cursors
 from custody.views.standing import whole_intent, whole_intents
-
-REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 router = APIRouter(prefix="/v1/intents")
 
 
 @router.post("")
-def create(call: AsRequesterOrOperator, body: AskingBody) -> Response:
+def create(call: AsRequesterOrOperator, body: AskingBody, key: Key = None) -> Response:
     """Ask for anything: a signed request of any kind, with what its kind reads beside it.
 
     201 and the whole intent, whatever the policy said of it where the kind keeps what was denied; 200 with
@@ -37,6 +39,7 @@ def create(call: AsRequesterOrOperator, body: AskingBody) -> Response:
     found = _asking(body)
     request = parse_request(found["request"])
     signature = Signature.parse(found["signature"], field="signature")
+    expect_same(key, request.idempotency_key)
     attachments, seen = _attachments(found), look(call.runtime, request)
 
     def work(unit: Unit, trust: InForce) -> tuple[Asked, dict[str, Any]]:
@@ -51,16 +54,20 @@ def create(call: AsRequesterOrOperator, body: AskingBody) -> Response:
 
 
 @router.get("")
-def waiting(call: AsReader, state: str = "pending") -> Response:
-    """Intents that wait for people, oldest first; then those agreed to whose delay runs, the soonest first."""
+def waiting(
+    call: AsReader, http: Request, state: str = "pending", after: After = None, limit: Limit = None
+) -> Response:
+    """Intents that wait for people or for the end of their delay, the earliest deadline first, a page at a time."""
     fields.one_of(state, ("pending",), field="state")
+    most, begin = cursors.limit(limit), cursors.read(after, "intents", 2)
+    behind = (cursors.moment(begin[0]), begin[1]) if begin else None
 
-    def work(unit: Unit, trust: InForce) -> list[dict[str, Any]]:
-        found = queries.waiting(unit.session)
-        found += queries.vetoable(unit.session, now=unit.now)
-        return whole_intents(unit.session, found, trust=trust, now=unit.now)
+    def work(unit: Unit, trust: InForce) -> tuple[list[FiledIntent], list[dict[str, Any]]]:
+        found = queries.under_way_page(unit.session, after=behind, limit=most + 1, now=unit.now)
+        return found, whole_intents(unit.session, found[:most], trust=trust, now=unit.now)
 
-    return JSONResponse({"intents": call.trusting(work)})
+    rows, shown = call.trusting(work)
+    return JSONResponse(page(http, "intents", rows, limit=most, key=_key, shown=shown))
 
 
 @router.get("/{digest}")
@@ -97,6 +104,10 @@ def _give(unit: Unit, trust: InForce, call: Call, digest: str, approval: Approva
     view = whole_intent(unit.session, filed, root=trust.root, now=unit.now)
     crash_point("api.approval.before_commit")
     return view
+
+
+def _key(filed: FiledIntent) -> tuple[str, str]:
+    return cursors.of_moment(filed.not_after), filed.digest
 
 
 def _asking(body: bytes) -> Mapping[str, Any]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
 
 from custody.api.body import Body, json_object
 from custody.api.call import AsReader, AsRequesterOrOperator
+from custody.api.idempotency import REPLAYED, Key, expect_same
 from custody.evidence.requests import StrayReturnRequest
 from custody.evidence.signatures import Signature
 from custody.evidence.words import digest_code
 from custody.returns import operations, queries
 from custody.returns.operations import Asked
-
-REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 router = APIRouter(prefix="/v1/returns")
 
@@ -27,11 +26,12 @@ def listing(call: AsReader) -> dict[str, Any]:
 
 
 @router.post("")
-def request(call: AsRequesterOrOperator, body: Body) -> Response:
+def request(call: AsRequesterOrOperator, body: Body, key: Key = None) -> Response:
     """Ask to send a stray on: 201, also where policy denies it; 200 with ``Idempotency-Replayed`` if asked before."""
     found = json_object(body, "request", "signature")
     asked = StrayReturnRequest.parse(found["request"])
     signature = Signature.parse(found["signature"], field="signature")
+    expect_same(key, asked.idempotency_key)
     done = call.trusting(
         lambda unit, trust: operations.request(
             unit.session, request=asked, signature=signature, trust=trust, now=unit.now

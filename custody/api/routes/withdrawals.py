@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from custody.api.asking import look_at_destination, note_seen
 from custody.api.body import Body, json_object
 from custody.api.call import AsOperator, AsReader, AsRequester, AsRequesterOrOperator, Call
+from custody.api.idempotency import REPLAYED, Key, expect_same
+from custody.api.paging import After, Limit, page
 from custody.chains.registry import spending
 from custody.db import Unit
 from custody.evidence import fields
@@ -18,25 +20,24 @@ from custody.evidence.requests import WithdrawalRequest
 from custody.evidence.signatures import Signature
 from custody.kernel.crash import crash_point
 from custody.kernel.ids import expect_id
-from custody.trust.assets import known_assets
 from custody.trust.operations import InForce
-from custody.views.objects import withdrawal_view
+from custody.views import cursors
+from custody.views.payments import listed
 from custody.views.standing import whole_withdrawal
 from custody.withdrawals import operations, queries
-from custody.withdrawals.model import PREFIXES
+from custody.withdrawals.model import PREFIXES, Withdrawal
 from custody.withdrawals.states import State
-
-REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 router = APIRouter(prefix="/v1/withdrawals")
 
 
 @router.post("")
-def request(call: AsRequester, body: Body) -> Response:
+def request(call: AsRequester, body: Body, key: Key = None) -> Response:
     """Ask for a withdrawal: 201, also where policy denies it; 200 with ``Idempotency-Replayed`` if asked before."""
     found = json_object(body, "request", "signature")
     asked = WithdrawalRequest.parse(found["request"])
     signature = Signature.parse(found["signature"], field="signature")
+    expect_same(key, asked.idempotency_key)
     seen = look_at_destination(call.runtime, asked)
     view, replayed = call.trusting(lambda unit, trust: _request(unit, trust, call, asked, signature, seen))
     crash_point("api.withdrawal.requested")
@@ -45,16 +46,31 @@ def request(call: AsRequester, body: Body) -> Response:
 
 
 @router.get("")
-def every(call: AsReader, client: str | None = None, state: str | None = None) -> Response:
-    """All withdrawals, oldest first; of one client, or in one state, where asked."""
-    whose = None if client is None else fields.name(client, field="client")
-    states = () if state is None else (State(fields.one_of(state, tuple(State), field="state")),)
+def every(
+    call: AsReader,
+    http: Request,
+    client: str | None = None,
+    status: str | None = None,
+    state: str | None = None,
+    after: After = None,
+    limit: Limit = None,
+) -> Response:
+    """Withdrawals, oldest first, a page at a time; of one client, or with one status, where asked.
 
-    def work(unit: Unit) -> list[dict[str, Any]]:
-        assets = known_assets(unit.session)
-        return [withdrawal_view(item, assets) for item in queries.every(unit.session, client=whose, states=states)]
+    ``state`` is another name of ``status``.
+    """
+    whose = "" if client is None else fields.name(client, field="client")
+    named, field = (state, "state") if status is None else (status, "status")
+    states = () if named is None else (State(fields.one_of(named, tuple(State), field=field)),)
+    most, begin = cursors.limit(limit), cursors.read(after, "withdrawals")
+    behind = begin[0] if begin else ""
 
-    return JSONResponse({"withdrawals": call.unit(work)})
+    def work(unit: Unit) -> tuple[list[Withdrawal], list[dict[str, Any]]]:
+        found = queries.page(unit.session, client=whose, states=states, after=behind, limit=most + 1)
+        return found, listed(unit.session, found[:most])
+
+    rows, shown = call.unit(work)
+    return JSONResponse(page(http, "withdrawals", rows, limit=most, key=lambda row: (row.id,), shown=shown))
 
 
 @router.get("/{withdrawal}")

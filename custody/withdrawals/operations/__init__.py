@@ -31,7 +31,16 @@ from custody.withdrawals.operations.paying import (
     wanted,
 )
 from custody.withdrawals.operations.reconsidering import reconsider, renew
-from custody.withdrawals.operations.request import BROADCAST, COMPOSE, Requested, request, request_sweep
+from custody.withdrawals.operations.request import (
+    BROADCAST,
+    COMPOSE,
+    Judged,
+    Requested,
+    judge,
+    prospective,
+    request,
+    request_sweep,
+)
 from custody.withdrawals.operations.respending import (
     CannotRespend,
     RespendRequested,
@@ -44,6 +53,7 @@ __all__ = [
     "COMPOSE",
     "REPLACE",
     "CannotRespend",
+    "Judged",
     "MayBeSigned",
     "NothingToReplace",
     "PolicyWaits",
@@ -55,6 +65,8 @@ __all__ = [
     "compose",
     "expire_overdue",
     "held_back",
+    "judge",
+    "prospective",
     "mark_approved",
     "mark_refused",
     "mark_rejected",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +12,7 @@ from custody.addresses import queries as addresses
 from custody.approvals import operations as approvals
 from custody.chains.addressing import Destination
 from custody.chains.registry import addressing, spending
-from custody.chains.spending import leaving
+from custody.chains.spending import Candidates, Order, SpendRules, leaving
 from custody.clients import queries as clients
 from custody.evidence.check import check_request
 from custody.evidence.intents import Intent, VaultName
@@ -26,6 +26,7 @@ from custody.ledger import operations as ledger
 from custody.ledger import queries as books
 from custody.ledger.model import AccountKind, AccountRef
 from custody.outbox import operations as outbox
+from custody.spends import queries as attempts
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
@@ -69,21 +70,57 @@ def request(
     before = approvals.earlier(session, request=request)
     if before is not None:
         return Requested(_of_intent(session, before.digest), replayed=True)
-    client = clients.get(session, client=request.client, lock=True)
+    clients.get(session, client=request.client, lock=True)
+    judged = judge(session, request=request, trust=trust, now=now)
+    return _take(
+        session,
+        judged.intent,
+        signature,
+        judged.vault,
+        judged.destination,
+        judged.facts,
+        trust,
+        correlation_id,
+        now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What would be filed for a request, and what is known of it. Nothing is written yet."""
+
+    intent: Intent
+    vault: Vault
+    destination: Destination
+    facts: Facts
+    leaving: Amount
+    """What would be held: the amount, with the fee's ceiling where the vault bears it."""
+
+
+def judge(
+    session: Session, *, request: WithdrawalRequest, trust: InForce, now: datetime, code: str | None = None
+) -> Judged:
+    """Read ``request`` as ``request`` does, whoever signed it, and put its facts together. Writes nothing.
+
+    ``code`` is what was seen at the destination just now, where nobody wrote that down. Raises ``InvalidInput`` naming
+    the field, ``UnknownClient``, ``UnknownVault``.
+    """
+    client = clients.get(session, client=request.client)
     asset = _asset(request, trust)
     vault = _paying_vault(session, request, asset)
     destination = _destination(request, asset, trust)
+    place = outside(
+        session,
+        client=client.id,
+        chain=asset.chain,
+        address=request.destination,
+        locator=destination.locator,
+        now=now,
+    )
     facts = facts_of(
         session,
         request=request,
-        place=outside(
-            session,
-            client=client.id,
-            chain=asset.chain,
-            address=request.destination,
-            locator=destination.locator,
-            now=now,
-        ),
+        place=place if code is None else replace(place, code=code),
         chain=asset.chain,
         client=client,
         vault=vault,
@@ -91,7 +128,24 @@ def request(
         now=now,
     )
     intent = Intent(request=request, chain=asset.chain, vault=VaultName(vault.keyset, vault.branch))
-    return _take(session, intent, signature, vault, destination, facts, trust, correlation_id, now)
+    units = leaving(spending(asset.chain), units=request.amount, fee_units=request.max_fee)
+    return Judged(intent, vault, destination, facts, Amount(asset.id, units))
+
+
+def prospective(session: Session, judged: Judged, *, rules: SpendRules) -> Candidates:
+    """What a payment that was judged could spend now, to ask the chain what it would cost. Reserves nothing."""
+    request = judged.intent.request
+    assert isinstance(request, WithdrawalRequest)
+    order = Order(
+        withdrawal="",
+        vault=judged.vault.id,
+        chain=judged.intent.chain,
+        asset=request.asset,
+        locator=judged.destination.locator,
+        units=request.amount,
+        ceiling_units=request.max_fee,
+    )
+    return attempts.candidates(session, order=order, coinbase_maturity=rules.coinbase_maturity)
 
 
 def request_sweep(

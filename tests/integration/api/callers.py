@@ -38,6 +38,9 @@ class Caller:
         return self.send("POST", path, json=body, **options) if body is not None else self.send("POST", path, **options)
 
 
+PROBLEM_FIELDS = {
+    *("type", "title", "status", "code", "detail", "field", "pointer", "money", "retryable", "request_id", "docs")
+}
 As = Callable[[str], Caller]
 
 
@@ -46,7 +49,7 @@ def expect_problem(answer: Any, status: int, code: str, field: str | None = None
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     document: dict[str, Any] = answer.json()
-    assert set(document) == {"type", "title", "status", "code", "detail", "field", "retryable", "request_id"}
+    assert set(document) == PROBLEM_FIELDS
     assert (document["status"], document["code"], document["type"]) == (status, code, f"/problems/{code}")
     assert document["request_id"] == answer.headers["request-id"]
     assert field is None or document["field"] == field

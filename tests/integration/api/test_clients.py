@@ -19,7 +19,7 @@ def test_takes_an_opening_that_people_must_agree_to(house: House, call_as: As) -
     assert answer.headers["location"] == f"/v1/intents/{found['digest']}"
     again = call_as("exchange").post("/v1/clients", body)
     assert (again.status_code, again.headers["idempotency-replayed"], again.json()) == (200, "true", found)
-    assert call_as("auditor").get("/v1/clients").json() == {"clients": []}
+    assert call_as("auditor").get("/v1/clients").json() == {"clients": [], "next": None}
 
 
 def test_refuses_an_opening_under_a_used_key_and_records_that(house: House, call_as: As) -> None:
@@ -45,7 +45,7 @@ def test_shows_a_clients_money_vault_and_addresses(house: House, call_as: As) ->
     assert found["balances"][0]["available"] == {"decimal": "0.25000000", "base_units": "25000000"}
     assert found["addresses"] == [answer.json() for answer in given]
     assert len({address["address"] for address in found["addresses"]}) == 2
-    assert call_as("auditor").get("/v1/clients/acme/deposits").json() == {"deposits": []}
+    assert call_as("auditor").get("/v1/clients/acme/deposits").json() == {"deposits": [], "next": None}
 
 
 @pytest.mark.parametrize("path", ["", "/deposits"])

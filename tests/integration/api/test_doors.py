@@ -10,7 +10,6 @@ from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
 from custody.api.auth import Callers
-from custody.api.problems import STATUSES
 from custody.db import Database
 from custody.db.unit import UnitConflict
 from custody.kernel.errors import InvalidInput
@@ -21,10 +20,23 @@ WDR, BND, DIGEST = "wdr_01ARZ3NDEKTSV4RRFFQ69G5FAV", "bnd_01ARZ3NDEKTSV4RRFFQ69G
 EVERYBODY = {"requester", "operator", "cosigner", "reader"}
 ROUTES = [
     ("GET", "/v1/keysets", EVERYBODY),
+    ("GET", "/v1/trust-root", EVERYBODY),
+    ("GET", "/v1/clients/acme/openings", EVERYBODY),
     ("GET", "/v1/clients", EVERYBODY),
     ("POST", "/v1/clients", {"requester"}),
     ("GET", "/v1/clients/acme", EVERYBODY),
     ("POST", "/v1/clients/acme/addresses", {"requester", "operator"}),
+    ("GET", "/v1/clients/acme/addresses", EVERYBODY),
+    ("POST", "/v1/clients/acme/addresses/bulk", {"requester", "operator"}),
+    ("GET", "/v1/jobs/job_01ARZ3NDEKTSV4RRFFQ69G5FAV", EVERYBODY),
+    ("GET", "/v1/clients/acme/balances", EVERYBODY),
+    ("GET", "/v1/deposits", EVERYBODY),
+    ("GET", "/v1/deposits/dep_01ARZ3NDEKTSV4RRFFQ69G5FAV", EVERYBODY),
+    ("GET", "/v1/pledges", EVERYBODY),
+    ("GET", "/v1/reconciliation", EVERYBODY),
+    ("GET", "/v1/queue", EVERYBODY),
+    ("POST", "/v1/withdrawals/quote", {"requester", "operator"}),
+    ("POST", "/v1/withdrawals/evaluate", {"requester", "operator"}),
     ("GET", "/v1/clients/acme/deposits", EVERYBODY),
     ("GET", "/v1/withdrawals", EVERYBODY),
     ("POST", "/v1/withdrawals", {"requester"}),
@@ -140,7 +152,7 @@ def test_hides_what_went_wrong_inside(call_as: As, monkeypatch: pytest.MonkeyPat
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("canary: the password is swordfish")
 
-    monkeypatch.setattr("custody.clients.queries.every", broken)
+    monkeypatch.setattr("custody.clients.queries.page", broken)
     answer = call_as("auditor").get("/v1/clients")
     expect_problem(answer, 500, "internal")
     assert "swordfish" not in answer.text
@@ -152,28 +164,17 @@ def test_runs_a_unit_again_where_two_met_three_times_at_most(
 ) -> None:
     tried: list[int] = []
 
-    def meeting(_session: object) -> list[object]:
+    def meeting(_session: object, **_: object) -> list[object]:
         tried.append(1)
         if len(tried) <= conflicts:
             raise UnitConflict("two units met")
         return []
 
-    monkeypatch.setattr("custody.clients.queries.every", meeting)
+    monkeypatch.setattr("custody.clients.queries.page", meeting)
     answer = call_as("auditor").get("/v1/clients")
     assert (answer.status_code, len(tried)) == (status, 3)
     if status == 409:
         assert expect_problem(answer, 409, "unit-conflict")["retryable"] is True
-
-
-def test_every_family_has_its_status() -> None:
-    assert {family.__name__: status for family, status in STATUSES[-6:]} == {
-        "InvalidInput": 422,
-        "NotFound": 404,
-        "Refused": 403,
-        "Conflict": 409,
-        "Unavailable": 503,
-        "Broken": 500,
-    }
 
 
 def test_tells_where_everything_stands_while_the_node_is_silent(call_as: As) -> None:

@@ -42,7 +42,7 @@ def test_counts_each_person_once_until_enough_agree(house: House, call_as: As, d
     second = call_as("alice").post(path, house.approval("bob", digest).to_json()).json()
     assert (second["state"], second["tally"]["approved"]) == ("approved", ["alice", "bob"])
     expect_problem(call_as("alice").post(path, house.approval("carol", digest).to_json()), 409, "not-waiting")
-    assert call_as("alice").get("/v1/intents").json() == {"intents": []}
+    assert call_as("alice").get("/v1/intents").json() == {"intents": [], "next": None}
 
 
 def test_one_rejection_ends_it(house: House, call_as: As, digest: str) -> None:

@@ -6,7 +6,20 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from custody.api.console.routes import intents, invitations, passkeys, queue, settings, sign_in, static
+from custody.api.console.routes import (
+    destinations,
+    freezes,
+    intents,
+    invitations,
+    operators,
+    passkeys,
+    policy,
+    queue,
+    requests,
+    settings,
+    sign_in,
+    static,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
@@ -16,5 +29,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     queue.router,
     intents.router,
     passkeys.router,
+    requests.router,
+    policy.router,
+    operators.router,
+    destinations.router,
+    freezes.router,
 )
 """Every area of the console. A new area adds a line."""

@@ -1,0 +1,29 @@
+"""Whose word counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from custody.api.console.answers import html, to_sign_in
+from custody.api.console.door import AsGuest
+from custody.api.console.pages import operators as pages
+from custody.db import Unit
+from custody.trust.operations import InForce
+from custody.views.people import people_view
+
+router = APIRouter(prefix="/console/people")
+
+
+@router.get("")
+def show_people(visit: AsGuest) -> Response:
+    """Operators, groups, back ends and versions."""
+    if visit is None:
+        return to_sign_in()
+
+    def work(unit: Unit, trust: InForce) -> dict[str, Any]:
+        return people_view(unit.session, trust, now=unit.now)
+
+    return html(pages.people(visit, visit.call.trusting(work)))

@@ -1,0 +1,45 @@
+"""Jobs and what each has handed out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from custody.db.base import Base
+
+
+class JobRow(Base):
+    """One job. What was asked never changes; how far it is does."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("requester", "idempotency_key"),
+        CheckConstraint("state IN ('running', 'completed', 'failed')", name="state"),
+        CheckConstraint("done BETWEEN 0 AND wanted", name="done"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    requester: Mapped[str]
+    idempotency_key: Mapped[str]
+    asked: Mapped[dict[str, Any]]
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
+    wanted: Mapped[int]
+    done: Mapped[int] = mapped_column(server_default=text("0"))
+    state: Mapped[str]
+    waiting_for: Mapped[str | None]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class ResultRow(Base):
+    """One address a job handed out, by its place in the job."""
+
+    __tablename__ = "job_results"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    address_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("addresses.id"))

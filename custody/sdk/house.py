@@ -1,0 +1,137 @@
+"""The house as one caller sees it: calls signed, requests signed besides, and nothing of a vault believed unproved."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlencode
+
+from custody.evidence.places import VaultName
+from custody.evidence.proven import ProvenIntent
+from custody.evidence.requests import Request, request_message
+from custody.evidence.signatures import sign_ed25519
+from custody.kernel.errors import CustodyError, InvalidInput
+from custody.sdk.environment import Requester
+from custody.sdk.errors import AddressNotOurs, NotProven
+from custody.sdk.objects import DepositAddress
+from custody.sdk.transport import Answer, Transport
+from custody.sdk.trust import Trust, derive, own_opening, read_trust
+
+Shown = TypeVar("Shown")
+
+
+class House:
+    """One API, who we are to it, and the trust root it must prove."""
+
+    def __init__(self, transport: Transport, requester: Requester | None, pin: str) -> None:
+        """``pin`` is the hash of the trust root that a person compared."""
+        self._transport: Final = transport
+        self._requester: Final = requester
+        self._pin: Final = pin
+        self._trust: Trust | None = None
+        self._openings: dict[tuple[str, VaultName], bool] = {}
+
+    @property
+    def now(self) -> datetime:
+        """The time by our own machine's clock."""
+        return datetime.fromtimestamp(self._transport.now(), UTC)
+
+    @property
+    def pause(self) -> Callable[[float], None]:
+        """How it waits."""
+        return self._transport.pause
+
+    @property
+    def requester(self) -> Requester:
+        """Who asks. Raises ``InvalidInput`` where the client was made without."""
+        if self._requester is None:
+            raise InvalidInput("missing; accepted is whom the trust root pins, with his key", field="requester")
+        return self._requester
+
+    def call(self, method: str, path: str, *, body: Any = None, key: str | None = None) -> Answer:
+        """One signed call. Raises ``ApiError``."""
+        return self._transport.call(method, path, body=body, key=key)
+
+    def get(self, path: str, **query: str | int | None) -> Any:
+        """What stands at ``path``. Raises ``ApiError``."""
+        return self.call("GET", with_query(path, query)).document
+
+    def ask(self, path: str, request: Request) -> Answer:
+        """Sign ``request`` as its requester and post it under its own idempotency key. Raises ``ApiError``."""
+        return self.call("POST", path, body=self.signed(request), key=request.idempotency_key)
+
+    def signed(self, request: Request) -> dict[str, Any]:
+        """The body that asks for ``request``."""
+        who = self.requester
+        signature = sign_ed25519(who.key, who.key_id, request_message(request))
+        return {"request": request.to_json(), "signature": signature.to_json()}
+
+    def listed(self, path: str, name: str, read: Callable[[Mapping[str, Any]], Shown], **query: Any) -> Iterator[Shown]:
+        """Every row of a list, page after page as they are wanted. Raises ``ApiError``."""
+        following: str | None = with_query(path, query)
+        while following is not None:
+            page = self.call("GET", following).document
+            yield from (read(each) for each in page[name])
+            following = page.get("next")
+
+    def trust(self) -> Trust:
+        """The trust root in force, proved from the pinned one; asked for once. Raises ``NotProven``."""
+        if self._trust is None:
+            self._trust = read_trust(self.get("/v1/trust-root"), pin=self._pin, now=self.now)
+        return self._trust
+
+    def renew_trust(self) -> None:
+        """Forget what was proved: the next question asks the house again, from the same pin."""
+        self._trust = None
+        self._openings.clear()
+
+    def proved(self, found: Mapping[str, Any], *, client: str) -> DepositAddress:
+        """An address, once it is the pinned trust root's for this client. Raises ``AddressNotOurs``."""
+        try:
+            address = DepositAddress.of(found)
+            vault = VaultName.parse(address.vault, field="vault")
+        except (CustodyError, KeyError, ValueError) as error:
+            raise AddressNotOurs("the answer names no address of a vault") from error
+        if address.client != client:
+            raise AddressNotOurs(f"the address is of client {address.client}, not of {client}")
+        self._expect_opened(client, vault)
+        keyset = self.trust().keyset(vault.keyset)
+        if keyset is None:
+            raise AddressNotOurs(f"keyset {vault.keyset} is in no proved trust root")
+        if derive(keyset, client=client, branch=vault.branch, index=address.index) != address.address:
+            raise AddressNotOurs(f"the keys of vault {vault} give another address at index {address.index}")
+        return address
+
+    def _expect_opened(self, client: str, vault: VaultName) -> None:
+        if (client, vault) in self._openings:
+            return
+        shown = self.get(f"/v1/clients/{segment(client)}/openings")
+        if self.trust().keyset(vault.keyset) is None:
+            # A keyset that came with a later version than the one proved here.
+            self.renew_trust()
+        try:
+            proven = [ProvenIntent.parse(each, field="openings") for each in shown["openings"]]
+        except (CustodyError, KeyError, TypeError) as error:
+            raise NotProven(f"the openings of client {client} cannot be read") from error
+        own_opening(proven, client=client, vault=vault, requester=self.requester.name, trust=self.trust(), now=self.now)
+        self._openings[client, vault] = True
+
+
+def new_key() -> str:
+    """An idempotency key for something that is asked for once."""
+    return f"key-{secrets.token_hex(16)}"
+
+
+def with_query(path: str, query: Mapping[str, Any]) -> str:
+    """``path`` with what of ``query`` is there."""
+    found = {name: value for name, value in query.items() if value is not None}
+    return f"{path}?{urlencode(found)}" if found else path
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path. Raises ``InvalidInput`` for one that is none."""
+    if not name:
+        raise InvalidInput("missing", field="name")
+    return quote(name, safe="")

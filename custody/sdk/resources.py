@@ -1,0 +1,184 @@
+"""What a client does, by noun: clients, addresses, balances, deposits and withdrawals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from custody.evidence.requests import ClientOpeningRequest, WithdrawalRequest
+from custody.kernel.errors import InvalidInput
+from custody.kernel.money import parse_decimal
+from custody.sdk.errors import StillWaiting
+from custody.sdk.house import House, new_key, segment
+from custody.sdk.objects import ClientRecord, Deposit, DepositAddress, Opening, Withdrawal
+
+GOOD_FOR: Final = timedelta(days=1)
+"""How long what is asked for may be carried out, where nobody says."""
+WAIT_SECONDS: Final = 600.0
+_LOOK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Clients:
+    """Whose assets are in custody."""
+
+    house: House
+
+    def open(
+        self,
+        client: str,
+        *,
+        name: str | None = None,
+        chain: str | None = None,
+        segregation: str = "segregated",
+        idempotency_key: str | None = None,
+    ) -> Opening:
+        """Ask for ``client`` to have a vault under a chain's newest keyset; people may have to agree first.
+
+        ``chain`` is a CAIP-2 id, and may be left out where there is one. Raises ``ApiError`` and ``InvalidInput``.
+        """
+        keyset = self._newest(chain)
+        request = ClientOpeningRequest(
+            requester=self.house.requester.name,
+            client=client,
+            name=name or client,
+            segregation=segregation,
+            keyset=str(keyset["id"]),
+            branch=int(keyset["next_branch"]),
+            not_after=self.house.now + GOOD_FOR,
+            idempotency_key=idempotency_key or new_key(),
+        )
+        return Opening.of(self.house.ask("/v1/clients", request).document)
+
+    def get(self, client: str) -> ClientRecord:
+        """One client. Raises ``NotThere``."""
+        return ClientRecord.of(self.house.get(f"/v1/clients/{segment(client)}"))
+
+    def list(self) -> Iterator[ClientRecord]:
+        """Every client this credential may see."""
+        return self.house.listed("/v1/clients", "clients", ClientRecord.of)
+
+    def _newest(self, chain: str | None) -> Mapping[str, Any]:
+        keysets = self.house.get("/v1/keysets")["keysets"]
+        newest = {each["chain"]: each for each in keysets if each["is_newest"]}
+        if chain is None and len(newest) == 1:
+            return next(iter(newest.values()))
+        if chain not in newest:
+            raise InvalidInput(f"accepted is one of {', '.join(sorted(newest))}", field="chain")
+        found: Mapping[str, Any] = newest[chain]
+        return found
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Addresses:
+    """Where clients' money comes in."""
+
+    house: House
+
+    def new(self, client: str, *, chain: str | None = None) -> DepositAddress:
+        """The client's next deposit address, proved. Raises ``AddressNotOurs`` and ``ApiError``."""
+        path = f"/v1/clients/{segment(client)}/addresses" + (f"?chain={segment(chain)}" if chain else "")
+        return self.house.proved(self.house.call("POST", path).document, client=client)
+
+    def list(self, client: str) -> Iterator[DepositAddress]:
+        """Every address the client was given, each proved. Raises ``AddressNotOurs`` and ``ApiError``."""
+        whole = self.house.get(f"/v1/clients/{segment(client)}")
+        return (self.house.proved(each, client=client) for each in whole["addresses"])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Deposits:
+    """What came in."""
+
+    house: House
+
+    def list(self, client: str) -> Iterator[Deposit]:
+        """Every deposit to the client's addresses, oldest first."""
+        return self.house.listed(f"/v1/clients/{segment(client)}/deposits", "deposits", Deposit.of)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Withdrawals:
+    """Payments."""
+
+    house: House
+
+    def create(self, client: str, asset: str, amount: str, *, to: str, max_fee: str, **more: Any) -> Withdrawal:
+        """Ask to have ``amount`` paid, network fee at most ``max_fee``; both decimal strings in whole units.
+
+        ``asset`` is a code or a CAIP-19 id. ``more``: ``purpose``, ``not_after`` (a moment), ``idempotency_key``: with
+        the same key and the same rest, the same withdrawal comes back. Raises ``ApiError`` and ``InvalidInput``.
+        """
+        request = self.request(client, asset, amount, to=to, max_fee=max_fee, **more)
+        return Withdrawal.of(self.house.ask("/v1/withdrawals", request).document)
+
+    def request(
+        self,
+        client: str,
+        asset: str,
+        amount: str,
+        *,
+        to: str,
+        max_fee: str,
+        purpose: str = "withdrawal",
+        not_after: datetime | None = None,
+        idempotency_key: str | None = None,
+    ) -> WithdrawalRequest:
+        """What ``create`` signs. Decimals are the proved trust root's. Raises ``InvalidInput`` and ``NotProven``."""
+        trust = self.house.trust()
+        what = trust.asset(asset)
+        fee = trust.native(what.chain)
+        return WithdrawalRequest(
+            requester=self.house.requester.name,
+            client=client,
+            asset=what.id,
+            amount=parse_decimal(amount, what, field="amount").units,
+            destination=to,
+            max_fee=parse_decimal(max_fee, fee, field="max_fee").units,
+            purpose=purpose,
+            not_after=not_after or self.house.now + GOOD_FOR,
+            idempotency_key=idempotency_key or new_key(),
+        )
+
+    def quote(self, client: str, asset: str, amount: str, *, to: str, max_fee: str, **more: Any) -> Mapping[str, Any]:
+        """What the network fee would be now; nothing is reserved."""
+        return self._tried("/v1/withdrawals/quote", self.request(client, asset, amount, to=to, max_fee=max_fee, **more))
+
+    def evaluate(
+        self, client: str, asset: str, amount: str, *, to: str, max_fee: str, **more: Any
+    ) -> Mapping[str, Any]:
+        """What the policy would say of it now; nothing is written, held or counted."""
+        request = self.request(client, asset, amount, to=to, max_fee=max_fee, **more)
+        return self._tried("/v1/withdrawals/evaluate", request)
+
+    def get(self, withdrawal: str) -> Withdrawal:
+        """One withdrawal. Raises ``NotThere``."""
+        return Withdrawal.of(self.house.get(f"/v1/withdrawals/{segment(withdrawal)}"))
+
+    def list(self, *, client: str | None = None, status: str | None = None) -> Iterator[Withdrawal]:
+        """Withdrawals, oldest first; of one client, or with one status, where asked."""
+        return self.house.listed("/v1/withdrawals", "withdrawals", Withdrawal.of, client=client, state=status)
+
+    def cancel(self, withdrawal: str) -> Withdrawal:
+        """Cancel what no cosigner can have signed. Raises ``InConflict`` where one may have."""
+        return Withdrawal.of(self.house.call("POST", f"/v1/withdrawals/{segment(withdrawal)}/cancel").document)
+
+    def wait(self, withdrawal: str, *, until: str = "completed", timeout: float = WAIT_SECONDS) -> Withdrawal:
+        """The withdrawal once its status is ``until``, or it has ended another way.
+
+        Raises ``StillWaiting`` with how it last stood after ``timeout`` seconds.
+        """
+        ends = self.house.now + timedelta(seconds=timeout)
+        while True:
+            found = self.get(withdrawal)
+            if found.status == until or found.is_final:
+                return found
+            if self.house.now >= ends:
+                raise StillWaiting(f"{withdrawal} is {found.status} after {timeout:g} seconds", last=found)
+            self.house.pause(_LOOK_SECONDS)
+
+    def _tried(self, path: str, request: WithdrawalRequest) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.house.call("POST", path, body={"request": request.to_json()}).document
+        return found
