@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from custody.cli import (
+    api,
     asking,
     assets,
     books,
@@ -70,6 +71,7 @@ oneself.add_to(app)
 doctor.add_to(app)
 respends.add_to(withdrawals.app)
 for name, group in (
+    ("api", api.app),
     ("assets", assets.app),
     ("audit", chain_of_events.app),
     ("break", freezes.breaks),
