@@ -96,6 +96,7 @@ _REFUSED: Final[Mapping[str, str]] = {
         "A call inside a batch is not a plain call: operation 1 hands the Safe over to whoever is called."
     ),
     "call-replayed": "A signed call came a second time: its nonce was used before.",
+    "call-signature-refused": "A signed call is not as it must be; field names the part that is wrong.",
     "client-refused": "The credential is bound to clients, and this is not theirs alone.",
     "network-refused": "The credential is not for calls from where this one comes from.",
     "scope-refused": "The credential is narrowed, and not for this.",
@@ -284,6 +285,7 @@ _FAMILIES: Final = (
 _STATUSES: Final[Mapping[str, int]] = {
     "unauthenticated": 401,
     "call-replayed": 401,
+    "call-signature-refused": 401,
     "too-many-calls": 429,
     "not-signed-in": 401,
     "idempotency-key-missing": 400,
