@@ -10,6 +10,7 @@ from custody.api.console.routes import (
     destinations,
     freezes,
     intents,
+    invitations,
     operators,
     passkeys,
     policy,
@@ -23,6 +24,7 @@ from custody.api.console.routes import (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
     sign_in.router,
+    invitations.router,
     settings.router,
     queue.router,
     intents.router,
