@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from custody.cli import (
+    api,
     asking,
     assets,
     books,
@@ -76,6 +77,7 @@ respends.add_to(withdrawals.app)
 watching.add_to(withdrawals.app)
 rulebook.add_to(policy.app)
 for name, group in (
+    ("api", api.app),
     ("assets", assets.app),
     ("audit", chain_of_events.app),
     ("balance", holdings.balance),

@@ -7,10 +7,13 @@ from typing import Final
 from fastapi import APIRouter
 
 from custody.api.console.routes import (
+    books,
+    clients,
     destinations,
     freezes,
     intents,
     invitations,
+    machinery,
     operators,
     passkeys,
     policy,
@@ -29,6 +32,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     queue.router,
     intents.router,
     passkeys.router,
+    clients.router,
+    books.router,
+    machinery.router,
     requests.router,
     policy.router,
     operators.router,
