@@ -21,6 +21,7 @@ from custody.cli import (
     freezes,
     listings,
     meta,
+    openapi,
     parties,
     passkeys,
     payer,
@@ -63,6 +64,7 @@ freezes.add_to(app)
 verdicts.add_to(app)
 second_opinion.add_to(app)
 meta.add_to(app)
+app.command("openapi")(openapi.print_openapi)
 respends.add_to(withdrawals.app)
 for name, group in (
     ("assets", assets.app),

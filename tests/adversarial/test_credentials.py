@@ -13,6 +13,10 @@ from starlette.testclient import TestClient
 
 from custody.addresses import queries
 from custody.api.access import RULES, Anybodys, Filtered, InBody, OfThing, TheHouses
+from custody.deposits import queries as deposits
+from custody.jobs import operations as jobs
+from custody.jobs.model import AddressesAsked
+from custody.vaults import queries as vaults
 from tests.cosigner.builders import World
 from tests.integration.api.signing import Signer, call_key, row, serving_rows
 from tests.integration.api.test_doors import templates
@@ -50,7 +54,25 @@ def client(house: Road, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Te
 def things(house: Road, whose: str) -> dict[str, str]:
     """What the paths of the application can name of one client's."""
     withdrawal = house.ask(whose, 100_000)
-    return {"client": whose, "withdrawal": withdrawal.id, "digest": withdrawal.digest, "bundle": f"bnd_{'0' * 26}"}
+    with house.db.unit() as unit:
+        (deposit, *_) = deposits.of_client(unit.session, client=whose)
+        (vault, *_) = vaults.of_client(unit.session, client=whose)
+        job = jobs.ask_for_addresses(
+            unit.session,
+            asked=AddressesAsked(whose, vault.id, 1),
+            requester="exchange",
+            idempotency_key=withdrawal.id,
+            correlation_id="test",
+            now=unit.now,
+        ).job
+    return {
+        "client": whose,
+        "withdrawal": withdrawal.id,
+        "digest": withdrawal.digest,
+        "bundle": f"bnd_{'0' * 26}",
+        "deposit": deposit.id,
+        "job": job.id,
+    }
 
 
 def sent_to(method: str, template: str, named: Mapping[str, str]) -> tuple[str, Any]:
