@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from custody.approvals.queries import FiledIntent
+from custody.approvals.tables import ReasonRow
 from custody.evidence.approvals import Approval, ApprovalRefused, Statement
 from custody.evidence.authorship import BY_PASSKEY, AuthorSignature
 from custody.evidence.check import PasskeyCannotAsk
@@ -29,8 +30,13 @@ GOOD_FOR: Final = timedelta(hours=24)
 """How long a verdict by passkey counts, and never longer than its intent."""
 
 
-def ask(session: Session, filed: FiledIntent, *, verdict: str, approver: str, nonce: str, now: datetime) -> Statement:
-    """The statement whose hash ``approver``'s passkey is to sign, good for one answer within five minutes."""
+def ask(
+    session: Session, filed: FiledIntent, *, verdict: str, approver: str, nonce: str, now: datetime, reason: str = ""
+) -> Statement:
+    """The statement whose hash ``approver``'s passkey is to sign, good for one answer within five minutes.
+
+    ``reason`` is kept beside it, for those who ask why; it is no part of what is signed.
+    """
     statement = Statement(
         digest=filed.digest,
         verdict=verdict,
@@ -48,6 +54,9 @@ def ask(session: Session, filed: FiledIntent, *, verdict: str, approver: str, no
         now=now,
         expires_at=min(now + ANSWERED_WITHIN, statement.not_after),
     )
+    if reason:
+        challenge = statement.message.hex()
+        session.add(ReasonRow(challenge=challenge, digest=filed.digest, approver=approver, reason=reason, said_at=now))
     return statement
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from sqlalchemy import and_, or_, select, tuple_
 from sqlalchemy.orm import Session
 
-from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow
+from custody.approvals.tables import DELAYED, PENDING, TAKEN_BACK, ApprovalRow, IntentRow, ReasonRow
 from custody.evidence.approvals import Approval
 from custody.evidence.authorship import AuthorSignature, parse_author_signature
 from custody.evidence.intents import Intent
@@ -157,6 +157,13 @@ def given(session: Session, *, digest: str) -> list[Approval]:
         select(ApprovalRow.document).where(ApprovalRow.digest == digest).order_by(ApprovalRow.id)
     ).scalars()
     return [Approval.parse(document) for document in rows]
+
+
+def reasons(session: Session, *, digest: str) -> dict[str, str]:
+    """Why people said no on ``digest``, by name, as they wrote it beside their verdict: it is signed by nobody."""
+    verdicts = and_(ApprovalRow.challenge == ReasonRow.challenge, ApprovalRow.verdict == "reject")
+    query = select(ReasonRow.approver, ReasonRow.reason).join(ApprovalRow, verdicts).where(ReasonRow.digest == digest)
+    return {row.approver: row.reason for row in session.execute(query)}
 
 
 def proven(session: Session, *, digest: str, root: TrustRoot | None = None) -> ProvenIntent:

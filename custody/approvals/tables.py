@@ -76,3 +76,19 @@ class ApprovalRow(Base):
     credential: Mapped[str | None]
     """Of a verdict by passkey: which one, and the challenge it answered."""
     challenge: Mapped[str | None]
+
+
+class ReasonRow(Base):
+    """Why somebody is about to say no, in words beside the statement: nobody signs them.
+
+    It belongs to the verdict that answers ``challenge``, if one ever does.
+    """
+
+    __tablename__ = "rejection_reasons"
+    __table_args__ = (Index("ix_rejection_reasons_digest", "digest"),)
+
+    challenge: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(ForeignKey("intents.digest"))
+    approver: Mapped[str]
+    reason: Mapped[str]
+    said_at: Mapped[datetime]

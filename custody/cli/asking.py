@@ -85,6 +85,7 @@ def ask(
     from custody.evidence.signatures import sign_ed25519
 
     checked = parse_request(request.to_json())
+    service.announce()
     if question:
         confirm(question, is_agreed=pen.is_agreed)
     signature = sign_ed25519(load_key(pen.key), pen.key_id or f"{checked.requester}-1", request_message(checked))

@@ -9,7 +9,7 @@ import typer
 from custody.cli import house
 from custody.cli.chains import ChainOption
 from custody.cli.exits import DONE, INVALID
-from custody.cli.showing import Format, FormatOption, show
+from custody.cli.showing import Format, FormatOption, is_for_people, show
 
 app = typer.Typer(help="What can be kept here.", no_args_is_help=True)
 
@@ -47,7 +47,7 @@ def check(chain: ChainOption = "", chosen: FormatOption = Format.TABLE) -> None:
     ]
     rows: list[dict[str, Any]] = [item.to_json() for item in found]
     show(rows, ("asset", "registered", "decimals", "calls_itself", "sound"), chosen)
-    if chosen is Format.TABLE:
+    if is_for_people(chosen):
         for row in rows:
             for kind in ("problems", "notes"):
                 for said in row[kind]:

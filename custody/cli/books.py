@@ -11,7 +11,7 @@ import typer
 from custody.cli import house
 from custody.cli.chains import ChainOption
 from custody.cli.exits import DONE, INVALID, REFUSED
-from custody.cli.showing import Format, FormatOption, show, show_whole, table
+from custody.cli.showing import Format, FormatOption, is_for_people, show, show_whole, table
 
 invariants = typer.Typer(help="What must always be true.", no_args_is_help=True)
 state = typer.Typer(help="Everything there is, for tests and auditors.", no_args_is_help=True)
@@ -93,7 +93,7 @@ def reconcile(
     ]
     told = [run.to_json() for run in runs]
     names = {here.chain: here.name for here in runtime.chains.values()}
-    if chosen is Format.TABLE:
+    if is_for_people(chosen):
         for one in told:
             _say_run(one, names)
     elif chosen is Format.JSON and len(told) == 1:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import typer
 
 from custody.cli import house
 from custody.cli.exits import REFUSED, say
+from custody.cli.progress import watched
 from custody.cli.showing import Format, FormatOption, show_fields
 
 app = typer.Typer(help="The hash-chained log of every change.", no_args_is_help=True)
@@ -25,7 +28,8 @@ def verify(chosen: FormatOption = Format.TABLE) -> None:
     from custody.audit import queries
 
     with house.reading() as (session, _):
-        bad, head = queries.first_bad_record(session), queries.head(session)
+        head = queries.head(session)
+        bad = queries.first_bad_record(session, watched=partial(watched, number=head.sequence, doing="reading"))
     show_fields({"sequence": head.sequence, "hash": head.hash, "intact": bad is None}, chosen)
     if bad is not None:
         say(f"error: audit: event {bad} is altered, missing or out of order")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from custody.cli import environment
 from custody.cli.exits import say
 
 app = typer.Typer(help="The database's schema.", no_args_is_help=True)
@@ -45,7 +46,9 @@ def restored(why: str = typer.Option("declared by an operator", help="what happe
     from custody.cli.house import bare
     from custody.restore import operations as restore
 
-    with bare().database.unit() as unit:
+    runtime = bare()
+    say(environment.line(runtime.settings.networks, "database"))
+    with runtime.database.unit() as unit:
         found = restore.declare(unit.session, reason=why, actor="operator", now=unit.now)
     say(f"restoring since {found.noticed_at:%Y-%m-%d %H:%M:%S}Z: nothing is spent or handed out until the books agree")
 

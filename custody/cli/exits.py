@@ -11,7 +11,8 @@ import typer
 from typer.exceptions import TyperException
 
 from config.chains import ConfigError
-from custody.cli.showing import reading
+from custody.cli.rehearsing import Rehearsed, rehearsing
+from custody.cli.showing import reading, show_json
 from custody.kernel.errors import CustodyError, InvalidInput, NotFound, Refused, Unavailable
 
 DONE: Final = 0
@@ -52,6 +53,9 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
         code = program(app).main(args=arguments, prog_name="custody", standalone_mode=False)
     except (TyperException, typer.Abort) as error:
         return _usage(error)
+    except Rehearsed as stopped:
+        show_json(stopped.would_send)
+        return DONE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -74,12 +78,14 @@ def program(app: typer.Typer) -> Any:
         completion_init()
     top = typer.main.get_command(app)
     reading(top)
+    rehearsing(top)
     return top
 
 
 def say(message: str) -> None:
-    """One line on standard error."""
-    print(" ".join(message.split()), file=sys.stderr)
+    """One line on standard error; nothing where there is nothing to say."""
+    if message:
+        print(" ".join(message.split()), file=sys.stderr)
 
 
 def _usage(error: Exception) -> int:

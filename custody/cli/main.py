@@ -15,12 +15,15 @@ from custody.cli import (
     assets,
     books,
     chain_of_events,
+    console,
     database,
     deposits,
+    doctor,
     environment,
     freezes,
     listings,
     meta,
+    oneself,
     openapi,
     parties,
     passkeys,
@@ -64,6 +67,8 @@ freezes.add_to(app)
 verdicts.add_to(app)
 second_opinion.add_to(app)
 meta.add_to(app)
+oneself.add_to(app)
+doctor.add_to(app)
 app.command("openapi")(openapi.print_openapi)
 respends.add_to(withdrawals.app)
 for name, group in (
@@ -72,6 +77,7 @@ for name, group in (
     ("break", freezes.breaks),
     ("client", parties.clients),
     ("address", parties.addresses),
+    ("console", console.app),
     ("db", database.app),
     ("deposit", deposits.app),
     ("passkey", passkeys.app),

@@ -30,6 +30,7 @@ def propose(
     key: KeyOption,
     requester: Annotated[str, typer.Option("--as", help="Your name in the trust root: you ask for it.")],
     out: Annotated[str, typer.Option("--out", help="File for the proposal, for those who are to agree.")],
+    newcomer: Annotated[bool, typer.Option("--new", help="They are no operator yet: the version enrols them.")] = False,
     purpose: Annotated[str, typer.Option("--purpose", help="Why.")] = "a passkey registered at the console",
     hours: Annotated[int, typer.Option("--hours", min=1, max=720, help="How long people may agree to it.")] = 72,
     key_id: KeyIdOption = "",
@@ -59,7 +60,9 @@ def propose(
     if document_hash(text) != old.policy_hash:
         raise InvalidInput("not the policy that this trust root states", field="policy")
     not_after = now + timedelta(hours=hours)
-    new = changes.with_passkey(old, operator=owner, credential=credential, not_after=not_after, now=now)
+    new = changes.with_passkey(
+        old, operator=owner, credential=credential, not_after=not_after, now=now, is_new=newcomer
+    )
     for line in changes.differences_in_words(old, new):
         say(line)
     confirm(f"Ask for this as {requester}? The code {digest_code(credential.fingerprint)} was compared", is_agreed=yes)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from custody.cli import house
+from custody.cli import environment, house
 from custody.cli.exits import say
 from custody.cli.showing import Format, FormatOption, show
 
@@ -56,6 +56,7 @@ def resume(
 
     runtime = house.runtime()
     here = runtime.chosen(chain)
+    say(environment.line((here.name,), "payer"))
     with runtime.database.unit() as unit:
         if queries.payer(unit.session, chain=here.chain, account=account) is None:
             raise NotFound(f"no payer of {here.name} has this account", field="account")
@@ -77,7 +78,9 @@ def retry(withdrawal: Annotated[str, typer.Argument(help="The withdrawal's id.")
     from custody.spends import queries as spends
     from custody.withdrawals import queries as withdrawals
 
-    with house.runtime().database.unit() as unit:
+    runtime = house.runtime()
+    say(environment.line(runtime.settings.networks, "payer"))
+    with runtime.database.unit() as unit:
         chain = withdrawals.get(unit.session, withdrawal=withdrawal).chain
         loads = [
             queries.load(unit.session, chain=chain, spend=item.spend)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from custody.cli.showing import Format, show, show_whole, table
+from custody.cli.showing import Format, is_for_people, show, show_whole, table
 from custody.kernel.clock import parse_rfc3339
 from custody.kernel.errors import InvalidInput
 
@@ -49,10 +48,9 @@ def moment(text: str, *, field: str) -> datetime:
 
 def with_progress(requests: Iterable[Replayed], number: int) -> Iterable[Replayed]:
     """Pass ``requests`` on, with a bar on standard error that says how many are left."""
-    from rich.console import Console
-    from rich.progress import track
+    from custody.cli.progress import watched
 
-    return track(requests, "replaying", total=number, console=Console(file=sys.stderr))
+    return watched(requests, number, doing="replaying")
 
 
 def show_findings(found: Sequence[Finding], *, has_cases: bool, has_claims: bool) -> None:
@@ -66,7 +64,7 @@ def show_findings(found: Sequence[Finding], *, has_cases: bool, has_claims: bool
 
 def show_proofs(proofs: Sequence[Proof], chosen: Format) -> None:
     """Each claim, and what breaks it."""
-    if chosen is not Format.TABLE:
+    if not is_for_people(chosen):
         show([proof.to_json() for proof in proofs], (), chosen)
         return
     for proof in proofs:
@@ -76,7 +74,7 @@ def show_proofs(proofs: Sequence[Proof], chosen: Format) -> None:
 
 def show_differences(found: Sequence[Difference], chosen: Format) -> None:
     """Each kind of request, and a request for each direction in which the documents differ."""
-    if chosen is not Format.TABLE:
+    if not is_for_people(chosen):
         show([one.to_json() for one in found], (), chosen)
         return
     for one in found:

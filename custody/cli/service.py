@@ -14,7 +14,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from custody.cli.exits import Locked
+from custody.cli import environment
+from custody.cli.exits import Locked, say
+from custody.cli.rehearsing import Rehearsed, is_dry
 from custody.kernel.errors import Conflict, CustodyError, InvalidInput, NotFound, Refused, Unavailable
 
 SECONDS: Final = 30.0
@@ -55,6 +57,7 @@ class Service:
         if not found.startswith(("http://", "https://")):
             raise InvalidInput("not an address; accepted begins with http:// or https://", field="api")
         self._url = found.rstrip("/")
+        self._is_announced = False
         self._token = Path(token_file).read_text().strip()
         if not self._token.isprintable() or not self._token.isascii():
             raise InvalidInput("not a token; accepted is one line of ASCII", field="token-file")
@@ -62,13 +65,34 @@ class Service:
     def __repr__(self) -> str:
         return "Service"
 
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return self._url
+
     def get(self, *path: str, query: Mapping[str, str] | None = None) -> Any:
         """The object at ``path``. Raises ``NotFound``, ``ServiceRefused``, ``ServiceUnavailable``."""
         return self._call("GET", path, None, query)
 
     def post(self, *path: str, body: Any, query: Mapping[str, str] | None = None) -> Any:
-        """What the API answers to ``body``. Raises as ``get`` does, and ``InvalidInput`` or ``Conflict``."""
+        """What the API answers to ``body``. Raises as ``get`` does, and ``InvalidInput`` or ``Conflict``.
+
+        Says first where that changes something; ``Rehearsed`` instead, where this is only tried.
+        """
+        self.announce()
+        if is_dry():
+            raise Rehearsed(path, body)
+        return self.ask(*path, body=body, query=query)
+
+    def ask(self, *path: str, body: Any, query: Mapping[str, str] | None = None) -> Any:
+        """The same of a question that needs a body and changes nothing."""
         return self._call("POST", path, json.dumps(body).encode(), query)
+
+    def announce(self) -> None:
+        """Say once where whatever follows takes place."""
+        if not self._is_announced:
+            say(environment.here(urllib.parse.urlsplit(self._url).netloc))
+        self._is_announced = True
 
     def _call(self, method: str, path: tuple[str, ...], body: bytes | None, query: Mapping[str, str] | None) -> Any:
         where = "/".join([self._url, "v1", *(urllib.parse.quote(part, safe="") for part in path)])
@@ -93,7 +117,7 @@ _FAMILIES: Final[dict[int, type[CustodyError]]] = {
 }
 
 
-_OF_THE_CREDENTIAL: Final = frozenset({"role-refused", "scope-refused", "client-refused", "address-refused"})
+_OF_THE_CREDENTIAL: Final = frozenset({"role-refused", "scope-refused", "client-refused", "network-refused"})
 """Problems that another credential would not have."""
 
 

@@ -19,7 +19,9 @@ import typer
 from custody.cli import tables
 from custody.cli.tables import WIDTH, at, cell
 
-__all__ = ["Format", "FormatOption", "reading", "show", "show_fields", "show_json", "show_whole", "table"]
+__all__ = [
+    "Format", "FormatOption", "is_for_people", "reading", "show", "show_fields", "show_json", "show_whole", "table",
+]  # fmt: skip
 
 
 class Format(StrEnum):
@@ -68,6 +70,11 @@ def show(
         _expect_known(rows, detail.fields)
         columns, wide = detail.fields, ()
     print(table(rows, (*columns, *(wide if detail.is_wide else ())), fit=True))
+
+
+def is_for_people(chosen: Format) -> bool:
+    """Whether a command may print as it likes: nobody chose a format or fields."""
+    return chosen is Format.TABLE and not _DETAIL.get().fields
 
 
 def show_json(value: Any) -> None:

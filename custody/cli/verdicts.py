@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from custody.cli import subjects
+from custody.cli import environment, subjects
 from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.service import ApiOption, Service, TokenOption
-from custody.cli.showing import Format, FormatOption, show
+from custody.cli.showing import Format, FormatOption, is_for_people, show
 
 if TYPE_CHECKING:
     from custody.evidence.approvals import Approval
@@ -94,14 +94,51 @@ def reject(
     _hand_over(said, api, token_file, out)
 
 
-def queue(token_file: TokenOption, api: ApiOption = "", chosen: FormatOption = Format.TABLE) -> None:
-    """Show what waits: for whom by name and group, with its code and words, and how much of its delay is left.
+def queue(
+    token_file: TokenOption = "",
+    place: Annotated[
+        str, typer.Option("--place", help="needs_me, needs_others, needs_keys, on_chain or stuck; all without it.")
+    ] = "",
+    person: Annotated[str, typer.Option("--as", help="Whose queue: what needs him stands first.")] = "",
+    client: Annotated[str, typer.Option("--client", help="Only this client's.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Rows of each place.")] = 50,
+    api: ApiOption = "",
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Show what waits: for me, for others, for keys, for the chain, and what is stuck, with code and words.
 
+    Out of the database; with a token, the intents that wait for people, out of the API.
+
+    custody queue --as alice
+    custody queue --place needs_keys --format json
     custody queue --token-file alice.token
     """
-    rows = Service(api, token_file).get("intents")["intents"]
-    shown = [row | _row(row) for row in rows] if chosen is Format.TABLE else rows
-    show(shown, ("code", "state", "missing", "delay_left_s", "what"), chosen, wide=("people",))
+    if token_file:
+        rows = Service(api, token_file).get("intents")["intents"]
+        shown = [row | _row(row) for row in rows] if is_for_people(chosen) else rows
+        show(shown, ("code", "state", "missing", "delay_left_s", "what"), chosen, wide=("people",))
+        return
+    found = _waiting(place, person, client, limit)
+    show(
+        found,
+        ("place", "code", "what=sentence"),
+        chosen,
+        wide=("status", "reason", "client_name", "left_seconds", "id"),
+    )
+
+
+def _waiting(place: str, person: str, client: str, limit: int) -> list[dict[str, Any]]:
+    """The first rows of one place of the queue, or of each."""
+    from custody.cli import house
+    from custody.trust import operations as trust
+    from custody.views import queue as views
+
+    with house.reading() as (session, runtime):
+        with runtime.database.unit() as unit:
+            now = unit.now
+        asked = views.Asked(trust.in_force(session), person, runtime.deadlines, now, client)
+        places = (place,) if place else views.PLACES
+        return [row for each in places for row in views.queue(session, asked, place=each, limit=limit).rows]
 
 
 @app.command("hand-in")
@@ -141,6 +178,7 @@ def _sign(
     from custody.evidence.approvals import Approval, Statement
     from custody.evidence.signatures import sign_ed25519
 
+    say(environment.here(""))
     for line in about.lines:
         say(line)
     private = load_key(key)

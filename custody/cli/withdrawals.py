@@ -11,6 +11,7 @@ from custody.cli.asking import Closing, HoursOption, KeyedOption, Pen, Requester
 from custody.cli.completing import withdrawal_ids
 from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
+from custody.cli.rehearsing import is_dry
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show, show_fields, show_whole, table
 from custody.cli.tables import at
@@ -114,6 +115,8 @@ def create(
 ) -> None:
     """Ask for a withdrawal, signed with the requester's own key. The fee is in the chain's own asset.
 
+    With --dry-run: what the policy would answer now; nothing is signed, held or counted.
+
     custody withdrawal create --token-file token --key exchange.pem --client cli_…
     --amount 0.25 --to bcrt1… --max-fee 0.0001 --purpose "order 17"
     """
@@ -134,8 +137,14 @@ def create(
         **Closing.of(requester, hours, idempotency_key).fields,
     )
     load_key(key)  # a file that holds no key is said before anything else
+    service = Service(api, token_file)
     say(f"{where.name} · {paid.id}")
-    found = ask(Service(api, token_file), request, Pen(key, key_id, is_agreed=True), path="withdrawals")
+    if is_dry():
+        service.announce()
+        prospect = service.ask("withdrawals", "evaluate", body={"request": request.to_json()})
+        show_whole(prospect, chosen, lambda: show_fields(prospect, chosen))
+        return
+    found = ask(service, request, Pen(key, key_id, is_agreed=True), path="withdrawals")
     _show_answer(found, chosen)
 
 

@@ -36,19 +36,30 @@ def differences_in_words(
 
 
 def with_passkey(
-    root: TrustRoot, *, operator: str, credential: Credential, not_after: datetime, now: datetime
+    root: TrustRoot,
+    *,
+    operator: str,
+    credential: Credential,
+    not_after: datetime,
+    now: datetime,
+    is_new: bool = False,
 ) -> TrustRoot:
     """The next version, in which ``operator`` has one more passkey. It counts when the cooling period is over.
 
-    ``not_after`` is when the request for it ends: cooling begins there. Raises ``InvalidInput``.
+    Where ``is_new``, the version enrols the operator as well, in no group and without a key. ``not_after`` is when the
+    request for it ends: cooling begins there. Raises ``InvalidInput``.
     """
-    if all(person.id != operator for person in root.operators):
-        raise InvalidInput("no operator of the trust root", field="for")
+    is_known = any(person.id == operator for person in root.operators)
+    if is_known == is_new:
+        raise InvalidInput(
+            "an operator of the trust root already" if is_new else "no operator of the trust root", field="for"
+        )
     if root.operator_credential(operator, credential.id) is not None:
         raise InvalidInput("this passkey is in the trust root already", field="passkey")
+    newcomers = (Person(operator, ()),) if is_new else ()
     people = tuple(
         replace(person, credentials=(*person.credentials, credential)) if person.id == operator else person
-        for person in root.operators
+        for person in (*root.operators, *newcomers)
     )
     cooling = dict(root.cooling)
     if root.cooling_seconds:

@@ -62,7 +62,10 @@ def expect_agreed(assertion: Assertion, credential: Credential, *, challenge: by
 
 
 def registration_options(*, console: Console, operator: str, challenge: bytes, known: list[str]) -> dict[str, Any]:
-    """What ``parseCreationOptionsFromJSON`` takes: ES256, the person verified, none of the ``known`` passkeys again."""
+    """What ``parseCreationOptionsFromJSON`` takes: ES256, the person verified, none of the ``known`` passkeys again.
+
+    The authenticator keeps it under the person's name: signing in asks for no name.
+    """
     return {
         "rp": {"id": console.rp_id, "name": "Custody"},
         "user": {"id": base64url(operator.encode()[:64]), "name": operator, "displayName": operator},
@@ -70,13 +73,16 @@ def registration_options(*, console: Console, operator: str, challenge: bytes, k
         "pubKeyCredParams": [{"type": "public-key", "alg": -7}],
         "timeout": 120_000,
         "attestation": "none",
-        "authenticatorSelection": {"residentKey": "preferred", "userVerification": "required"},
+        "authenticatorSelection": {"residentKey": "required", "userVerification": "required"},
         "excludeCredentials": [{"type": "public-key", "id": each} for each in known],
     }
 
 
 def assertion_options(*, console: Console, challenge: bytes, credentials: list[str]) -> dict[str, Any]:
-    """What ``parseRequestOptionsFromJSON`` takes: this challenge, by one of these passkeys, the person verified."""
+    """What ``parseRequestOptionsFromJSON`` takes: this challenge, by one of these passkeys, the person verified.
+
+    Without ``credentials`` by whichever passkey the browser has for this console.
+    """
     return {
         "rpId": console.rp_id,
         "challenge": base64url(challenge),

@@ -143,7 +143,12 @@ def sign_in(session: Session, *, operator: str, now: datetime) -> str:
     token = secrets.token_urlsafe(32)
     session.add(
         SignInRow(
-            token_hash=_hash(token), operator=operator, opened_at=now, expires_at=now + SIGN_IN_LASTS, closed_at=None
+            token_hash=token_hash(token),
+            operator=operator,
+            opened_at=now,
+            seen_at=now,
+            expires_at=now + SIGN_IN_LASTS,
+            closed_at=None,
         )
     )
     audit.record(session, event="console.signed_in", subject=operator, actor=operator, now=now)
@@ -154,18 +159,14 @@ def sign_out(session: Session, *, token: str, now: datetime) -> None:
     """Close what ``sign_in`` opened. Unknown or closed: nothing happens."""
     session.execute(
         update(SignInRow)
-        .where(SignInRow.token_hash == _hash(token), SignInRow.closed_at.is_(None))
+        .where(SignInRow.token_hash == token_hash(token), SignInRow.closed_at.is_(None))
         .values(closed_at=now)
     )
 
 
-def signed_in(session: Session, *, token: str, now: datetime) -> str | None:
-    """Whose cookie this is; ``None`` where it is nobody's or its time is over."""
-    return session.execute(
-        select(SignInRow.operator).where(
-            SignInRow.token_hash == _hash(token), SignInRow.closed_at.is_(None), SignInRow.expires_at >= now
-        )
-    ).scalar_one_or_none()
+def token_hash(token: str) -> str:
+    """What is kept of what a cookie holds."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _question(session: Session, challenge: bytes, purpose: str, operator: str) -> ChallengeRow:
@@ -189,10 +190,6 @@ def _known(session: Session, credential: str, operator: str) -> CredentialRow:
         .on_conflict_do_nothing(index_elements=[CredentialRow.id])
     )
     return session.execute(select(CredentialRow).where(CredentialRow.id == credential).with_for_update()).scalar_one()
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _refused(reason: str, message: str) -> PasskeyRefused:

@@ -26,6 +26,12 @@ def locked(session: Session) -> frozenset[str]:
     return frozenset(session.execute(select(CredentialRow.id).where(CredentialRow.locked_at.is_not(None))).scalars())
 
 
+def candidate(session: Session, *, credential: str) -> Candidate | None:
+    """The registered passkey of that id, or None."""
+    row = session.get(CandidateRow, credential)
+    return None if row is None else _candidate(row)
+
+
 def used(session: Session) -> dict[str, datetime | None]:
     """Every passkey that ever answered here, to when it did last."""
     rows = session.execute(select(CredentialRow.id, CredentialRow.used_at))
@@ -37,7 +43,8 @@ def candidates(session: Session, *, operator: str | None = None) -> list[Candida
     query = select(CandidateRow).order_by(CandidateRow.registered_at, CandidateRow.id)
     if operator is not None:
         query = query.where(CandidateRow.operator == operator)
-    return [
-        Candidate(Credential(id=row.id, public_key=row.public_key), row.operator, row.registered_at)
-        for row in session.execute(query).scalars()
-    ]
+    return [_candidate(row) for row in session.execute(query).scalars()]
+
+
+def _candidate(row: CandidateRow) -> Candidate:
+    return Candidate(Credential(id=row.id, public_key=row.public_key), row.operator, row.registered_at)

@@ -16,7 +16,7 @@ class ChallengeRow(Base):
 
     __tablename__ = "challenges"
     __table_args__ = (
-        CheckConstraint("purpose IN ('approval', 'enrolment', 'request')", name="purpose"),
+        CheckConstraint("purpose IN ('approval', 'enrolment', 'request', 'sign_in', 'invitation')", name="purpose"),
         Index("ix_challenges_operator_expires_at", "operator", "expires_at"),
     )
 
@@ -61,5 +61,19 @@ class SignInRow(Base):
     token_hash: Mapped[str] = mapped_column(primary_key=True)
     operator: Mapped[str]
     opened_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    """When something was last done by it, to within some seconds."""
     expires_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+
+
+class InvitationRow(Base):
+    """One person may register one passkey, once; of the secret in the link only the SHA-256 is kept."""
+
+    __tablename__ = "console_invitations"
+
+    token_hash: Mapped[str] = mapped_column(primary_key=True)
+    operator: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
@@ -19,9 +21,9 @@ from custody.trust import operations as trust
 from tests.cosigner.builders import DEMO_POLICY
 from tests.integration.api.callers import expect_problem
 from tests.support import passkeys
-from tests.support.console import Visitor
+from tests.support.console import Visitor, question_on
 from tests.support.oracle import plays
-from tests.support.passkeys import PRESENT, VERIFIED, Passkey
+from tests.support.passkeys import PRESENT, VERIFIED, Passkey, as_browser
 from tests.support.road import Road, btc
 from tests.support.servers import Servers
 from tests.support.world import write_tokens
@@ -51,7 +53,8 @@ class Stage:
     def visitor(self, name: str, passkey: str = "") -> Visitor:
         """An operator who has signed in; a passkey's counter goes on from case to case."""
         theirs = self.passkeys.setdefault(passkey or name, Passkey(passkey or name, counts=passkey != "alice-phone"))
-        return Visitor(self.client, name, theirs).sign_in(PEOPLE[name][1])
+        door = self.passkeys.setdefault(name, Passkey(name))
+        return Visitor(self.client, name, theirs).sign_in(door)
 
     def digest(self, amount_sat: int = 100_000) -> str:
         """A withdrawal that needs two of three operators."""
@@ -263,3 +266,68 @@ def test_p051_one_human_with_two_passkeys_and_a_key_counts_once(stage: Stage) ->
         stage.house.approve(digest, "alice")
     assert (stage.state(digest), stage.given(digest), stage.missing(digest)) == ("pending", 1, 1)
     stage.house.expect_whole()
+
+
+def posts(client: Any) -> list[str]:
+    """Every path of the console that something can be sent to, found in the application itself."""
+    found = [
+        context.path
+        for context in iter_route_contexts(client.app._app.routes)
+        if context.path.startswith("/console") and "POST" in (context.methods or ())
+    ]
+    return [re.sub(r"{[^}]*}", "00" * 32, path) for path in found]
+
+
+ASKED_ONLY = ("challenges", "rejection_reasons", "audit_events", "audit_seals")
+"""What a question to a passkey leaves behind: nobody has answered it."""
+FOREIGN = (
+    ({"Origin": "https://evil.tld"}, "origin"),
+    ({"Origin": "null"}, "origin"),
+    ({"Origin": ""}, "origin"),
+    ({}, "origin"),
+    ({"Origin": "https://console.example.com.evil.tld"}, "origin"),
+    ({"Origin": passkeys.CONSOLE.origin, "Sec-Fetch-Site": "cross-site"}, "sec-fetch-site"),
+    ({"Origin": passkeys.CONSOLE.origin, "Sec-Fetch-Site": "same-site"}, "sec-fetch-site"),
+)
+
+
+@plays("P-115")
+def test_p115_what_another_page_sends_with_the_cookie_is_refused_everywhere(stage: Stage) -> None:
+    house, alice = stage.house, stage.visitor("alice")
+    before, paths = house.row_counts(), posts(alice.client)
+    assert len(paths) >= 9
+    for headers, field in FOREIGN:
+        for path in paths:
+            answer = alice.client.post(
+                path, content="verdict=approve", headers={"Cookie": alice.cookie, **headers}, follow_redirects=False
+            )
+            expect_problem(answer, 403, "foreign-origin", field)
+    assert house.row_counts() == before
+    assert alice.get("/console").status_code == 200
+    house.expect_whole()
+
+
+@plays("P-119")
+def test_p119_a_stolen_cookie_without_the_passkey_changes_nothing(stage: Stage) -> None:
+    """The thief posts what the pages would, with answers by a passkey of his own, to every route there is."""
+    house, alice = stage.house, stage.visitor("alice")
+    digest = stage.digest()
+    thief = Visitor(alice.client, "alice", Passkey("thief"), alice.cookie)
+    expect_problem(thief.give(digest), 403, "approval-refused")
+    expect_problem(thief.give(digest, verdict="reject"), 403, "approval-refused")
+    asked = question_on(thief.post("/console/passkeys/new", form={}).text)
+    own = as_browser(thief.passkey.answer(asked.challenge))
+    answer = thief.post(asked.send, body={"challenge": asked.challenge.hex(), "credential": own})
+    expect_problem(answer, 401, "sign-in-refused")
+    assert stage.given(digest) == 0
+    assert house.rows("SELECT 1 FROM credential_candidates WHERE operator = 'alice'") == []
+    assert house.rows("SELECT 1 FROM console_invitations") == []
+    assert house.rows("SELECT 1 FROM stops") == []
+    # Without a body made by a passkey, no route of the console changes anything that the books or the rules know.
+    before = {name: count for name, count in house.row_counts().items() if name not in ASKED_ONLY}
+    for path in posts(alice.client):
+        for content in ("{}", "verdict=approve"):
+            headers = {"Cookie": thief.cookie, "Origin": thief.origin}
+            alice.client.post(path, content=content, headers=headers, follow_redirects=False)
+    assert {name: count for name, count in house.row_counts().items() if name not in ASKED_ONLY} == before
+    house.expect_whole()

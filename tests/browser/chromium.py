@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_
 
 from custody.evidence.passkeys import from_base64url
 from demo import find
+from tests.support.console import WHY_NOT
 from tests.support.passkeys import Passkey
 
 ARGUMENTS = (
@@ -30,6 +32,9 @@ AUTHENTICATOR = {
 PATIENCE_MS = 15_000
 _ADVICE = "is missing at least one of the default algorithm identifiers"
 """What Chromium says to who asks for ES256 alone, as we do on purpose."""
+
+
+_COUNTERS = itertools.count(1_000, 1_000)
 
 
 @contextmanager
@@ -75,23 +80,23 @@ class Person:
         self.page.goto(self.origin + path)
         return self.page
 
-    def sign_in(self, token: str) -> None:
-        """Sign in with an API token."""
+    def sign_in(self) -> None:
+        """Sign in with the passkey the authenticator holds."""
         self.open("/console/sign-in")
-        self.page.fill("#token", token)
-        self.page.click("main button")
+        self.page.click("#passkey")
         self.page.wait_for_url("**/console")
 
-    def register(self) -> None:
-        """Make a passkey and have it kept as a candidate."""
-        self.open("/console/passkeys")
-        self.page.click("text=Register a passkey")
+    def register(self, link: str) -> None:
+        """Make a passkey by an invitation and have it kept as a candidate."""
+        self.page.goto(link)
         self.page.click("#passkey")
         self.page.wait_for_selector("text=counts for nothing yet")
 
     def ask(self, digest: str, verdict: str = "approve") -> None:
         """Open an intent and have the statement made."""
         self.open(f"/console/intents/{digest}")
+        if verdict == "reject":
+            self.page.fill("#reason", WHY_NOT)
         self.page.click(f"button[value={verdict}]")
         self.page.wait_for_selector("#passkey")
 
@@ -114,10 +119,12 @@ class Person:
         key = passkey.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         credential = {
             "credentialId": _base64(from_base64url(passkey.credential.id, field="id")),
-            "isResidentCredential": False,
+            "isResidentCredential": True,
+            "userHandle": _base64(passkey.name.encode()),
             "rpId": passkey.console.rp_id,
             "privateKey": _base64(key),
-            "signCount": passkey.sign_count,
+            # Somebody who comes back in another browser has a counter that went on.
+            "signCount": next(_COUNTERS),
         }
         chosen = {"authenticatorId": self.authenticator, "credential": credential}
         self.devtools.send("WebAuthn.addCredential", chosen)

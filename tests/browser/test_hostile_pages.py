@@ -21,7 +21,7 @@ from custody.evidence.passkeys import Console
 from custody.withdrawals.model import Withdrawal
 from demo.child import free_port
 from tests.browser.chromium import Person
-from tests.browser.serving import TOKENS, serving
+from tests.browser.serving import serving
 from tests.cosigner.builders import REGTEST, address
 from tests.support import passkeys
 from tests.support.oracle import plays
@@ -43,8 +43,8 @@ class Stage:
     def person(self, name: str) -> Person:
         """An operator at a browser, with the passkey that counts."""
         person = Person.at(self.browser, self.console.origin)
-        person.sign_in(TOKENS[name][1])
         person.hold(Passkey(name, self.console))
+        person.sign_in()
         return person
 
 

@@ -8,7 +8,7 @@ from tests.browser.looking import look, look_at
 
 def test_the_core_pages_are_fit_to_be_seen(stage: Stage) -> None:
     digest = stage.digest()
-    alice = stage.enrolled("alice")
+    alice = stage.person("alice")
     look(alice, "/console", "queue")
     look(alice, f"/console/intents/{digest}", "intent")
     alice.ask(digest)

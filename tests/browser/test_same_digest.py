@@ -38,7 +38,7 @@ from tests.browser.serving import TOKENS, serving
 from tests.cosigner.builders import BTC, KEYSET, REGTEST, address, cosigner_key
 from tests.cosigner.builders import approval as verdict
 from tests.support import passkeys
-from tests.support.console import Visitor, at_console
+from tests.support.console import Visitor, alone, at_console
 from tests.support.oracle import plays
 from tests.support.passkeys import Passkey
 from tests.support.servers import FreshDatabase
@@ -133,7 +133,7 @@ def pages_of(house: House, digests: list[str]) -> list[str]:
             )
             for digest in digests
         ]
-    made = [pages.intent(at_console("alice"), view, has_passkey=True) for view in views]
+    made = [pages.intent(at_console("alice"), alone(view)) for view in views]
     return [found for page in made for found in _SHOWN.findall(page)]
 
 
@@ -142,7 +142,7 @@ def pages_by_http(stage: Stage, digests: list[str], folder: Path) -> list[str]:
     callers = Callers.load(write_tokens(folder / "http.json", TOKENS))
     with TestClient(application(stage.house.runtime, callers)) as client:
         alice = Visitor(client, "alice", Passkey("alice", stage.console), origin=stage.console.origin)
-        alice.sign_in(TOKENS["alice"][1])
+        alice.sign_in()
         found = []
         for digest in digests:
             found += _SHOWN.findall(alice.get(f"/console/intents/{digest}").text)
@@ -155,8 +155,8 @@ def pages_in_browser(stage: Stage, browser: Browser, digests: list[str], folder:
     port = int(stage.console.origin.rsplit(":", 1)[1])
     with serving(stage.house, port, folder):
         bob = Person.at(browser, stage.console.origin)
-        bob.sign_in(TOKENS["bob"][1])
         bob.hold(Passkey("bob", stage.console))
+        bob.sign_in()
         found = []
         for digest in digests:
             bob.ask(digest)

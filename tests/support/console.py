@@ -20,6 +20,8 @@ from custody.api.console.looks import Looks
 from custody.evidence.passkeys import Assertion, from_base64url
 from tests.support.passkeys import CONSOLE, Passkey, as_browser
 
+WHY_NOT = "not what the client asked for"
+"""What a visitor writes who says no."""
 _ATTRIBUTE = re.compile(r'data-(\w+)="([^"]*)"')
 
 
@@ -44,12 +46,27 @@ class Visitor:
     cookie: str = ""
     origin: str = CONSOLE.origin
 
-    def sign_in(self, token: str) -> Visitor:
-        """With an API token; keeps the cookie."""
-        answer = self.post("/console/sign-in", form={"token": token})
-        assert answer.status_code == 303, answer.text
+    def sign_in(self, door: Passkey | None = None) -> Visitor:
+        """With the passkey, or with another one of the same person; keeps the cookie."""
+        answer = self.enter(door)
+        assert answer.status_code == 201, answer.text
         self.cookie = answer.headers["set-cookie"].split(";")[0]
         return self
+
+    def enter(self, door: Passkey | None = None, **lies: Any) -> Any:
+        """What comes back to who answers the question at the door."""
+        asked = self.post("/console/sign-in/question", body={}).json()
+        challenge = bytes.fromhex(asked["challenge"])
+        assertion = (door or self.passkey).answer(challenge, **lies)
+        return self.post("/console/sign-in", body={"challenge": challenge.hex(), "credential": as_browser(assertion)})
+
+    def make(self, secret: str, passkey: Passkey, **lies: Any) -> Any:
+        """Make ``passkey`` by the link of an invitation."""
+        asked = self.post("/console/invitation/question", body={"secret": secret}).json()
+        challenge = bytes.fromhex(asked["challenge"])
+        credential = passkey.registration(challenge, **lies)
+        body = {"secret": secret, "challenge": challenge.hex(), "credential": credential}
+        return self.post("/console/invitation", body=body)
 
     def get(self, path: str) -> Any:
         """A page."""
@@ -63,7 +80,8 @@ class Visitor:
 
     def ask(self, digest: str, verdict: str = "approve") -> Question:
         """Have a statement made."""
-        answer = self.post(f"/console/intents/{digest}/statement", form={"verdict": verdict})
+        form = {"verdict": verdict} | ({"reason": WHY_NOT} if verdict == "reject" else {})
+        answer = self.post(f"/console/intents/{digest}/statement", form=form)
         assert answer.status_code == 200, answer.text
         return question_on(answer.text)
 
@@ -92,8 +110,25 @@ def at_console(name: str, **changes: Any) -> Visit:
         tips=(("regtest", 101),),
         needs_me=0,
         at=datetime(2026, 1, 2, tzinfo=UTC),
+        idle_seconds=900,
     )
     return replace(plain, **changes)
+
+
+def alone(view: Mapping[str, Any]) -> dict[str, Any]:
+    """The view of an intent with nothing around it, as a page of it wants."""
+    around = dict.fromkeys(("amount", "max_fee", "fee_share", "usd", "asset", "payment", "client_name"))
+    lists: dict[str, Any] = {"findings": [], "limits": [], "people": [], "reasons": {}}
+    return {
+        **view,
+        **around,
+        **lists,
+        "destination": None,
+        "destination_name": None,
+        "twin": "",
+        "is_critical": False,
+        "has_passkey": True,
+    }
 
 
 def question_on(page: str) -> Question:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -14,13 +14,17 @@ from custody.kernel.errors import InvalidInput
 from custody.operators.operations import PasskeyRefused
 
 
-def form_fields(body: bytes, *names: str, limit: int = 500) -> Mapping[str, str]:
-    """The fields of a form: exactly ``names``, each once; an empty one is empty text. Raises ``InvalidInput``."""
+def form_fields(body: bytes, *names: str, optional: Collection[str] = (), limit: int = 500) -> Mapping[str, str]:
+    """The fields of a form: exactly ``names``, each once; an empty one is empty text. Raises ``InvalidInput``.
+
+    Of those that are ``optional`` an absent one is empty text as well.
+    """
     try:
         text = body.decode("ascii")
         found = urllib.parse.parse_qs(text, keep_blank_values=True, strict_parsing=True, max_num_fields=len(names) + 1)
     except ValueError:
         found = {}
+    found = {name: [""] for name in optional} | found
     for name in sorted({*names, *found}):
         if name not in names or len(found.get(name, [])) != 1:
             field = name if name in names else "form"
@@ -28,11 +32,6 @@ def form_fields(body: bytes, *names: str, limit: int = 500) -> Mapping[str, str]
     return {
         name: fields.text(values[0], field=name, limit=limit) if values[0] else "" for name, values in found.items()
     }
-
-
-def form_field(body: bytes, name: str) -> str:
-    """The one field of a form, which says something. Raises ``InvalidInput``."""
-    return fields.text(form_fields(body, name)[name] or None, field=name, limit=500)
 
 
 def challenge(value: object) -> bytes:

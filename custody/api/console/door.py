@@ -19,10 +19,11 @@ from custody.api.problems import Unauthenticated
 from custody.approvals import waiting
 from custody.bootstrap import Runtime
 from custody.db import Unit
-from custody.evidence.passkeys import Console
+from custody.evidence.passkeys import Assertion, Console
 from custody.evidence.trust_root import TrustRoot
-from custody.kernel.errors import NotFound, Refused
+from custody.kernel.errors import Refused
 from custody.movements import queries as movements
+from custody.operators import entering
 from custody.operators import operations as operators
 from custody.trust.operations import InForce
 from custody.views.queue import Asked
@@ -44,16 +45,20 @@ HEADERS: Final = {
 }
 
 
-class NoConsole(NotFound):
-    """The trust root names no console: nobody may use a passkey."""
-
-    code = "no-console"
+LIVE: Final = "x-custody-live"
+"""The header of what the live script fetches by itself."""
 
 
 class NotSignedIn(Unauthenticated):
     """Nobody is signed in to the console, or no longer. HTTP 401; a page leads to where one signs in."""
 
     code = "not-signed-in"
+
+
+class NotLetIn(Unauthenticated):
+    """A passkey opened nothing. HTTP 401; nothing was changed."""
+
+    code = "sign-in-refused"
 
 
 class ForeignOrigin(Refused):
@@ -81,6 +86,8 @@ class Visit:
     """How much waits for this person's verdict."""
     at: datetime
     """The moment of the snapshot."""
+    idle_seconds: int
+    """After how long the sign-in ends if nothing is done by it."""
 
     @property
     def role(self) -> str:
@@ -88,30 +95,27 @@ class Visit:
         return ", ".join(self.groups) or "read only"
 
 
-def sign_in(request: Request, token: str) -> str:
-    """Open the console for the operator whose API token this is; returns what the cookie holds.
-
-    Raises ``Unauthenticated``.
-    """
-    caller = request.app.state.callers.identify(f"Bearer {token}")
+def sign_in(request: Request, challenge: bytes, assertion: Assertion) -> str:
+    """Open the console to whose passkey answered; returns what the cookie holds. Raises ``NotLetIn``."""
 
     def work(unit: Unit, trust: InForce) -> str:
-        if caller.role is not Role.OPERATOR or not _is_operator(trust, caller.name):
-            raise Unauthenticated("this token is no operator's")
-        return operators.sign_in(unit.session, operator=caller.name, now=unit.now)
+        return entering.enter(unit.session, challenge=challenge, assertion=assertion, root=trust.root, now=unit.now)
 
-    return _call(request, caller.name).trusting(work)
+    try:
+        return nobodys_call(request).trusting(work)
+    except entering.SignInRefused as error:
+        raise NotLetIn(error.message, field=error.field) from error
 
 
 def sign_out(request: Request, console: Console) -> None:
     """End what the cookie opened, if anything."""
     token = request.cookies.get(_cookie(console), "")
-    _call(request, "nobody").unit(lambda unit: operators.sign_out(unit.session, token=token, now=unit.now))
+    nobodys_call(request).unit(lambda unit: operators.sign_out(unit.session, token=token, now=unit.now))
 
 
 def console_of(request: Request) -> Console:
     """A dependency: the console of the trust root in force. Raises ``NoConsole``."""
-    return _call(request, "nobody").trusting(lambda _unit, trust: _console(trust))
+    return nobodys_call(request).trusting(lambda _unit, trust: _console(trust))
 
 
 def own_page(request: Request) -> Console:
@@ -119,19 +123,30 @@ def own_page(request: Request) -> Console:
     console = console_of(request)
     if request.headers.get("origin") != console.origin:
         raise ForeignOrigin("sent by a page that is not the console's", field="origin")
+    # Browsers that say where a call comes from must say: from here. Those that do not are bound by the origin.
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        raise ForeignOrigin("sent from another site", field="sec-fetch-site")
     return console
 
 
 def guest(request: Request) -> Visit | None:
-    """A dependency of pages: the operator who is signed in, if anybody is. Raises ``NoConsole``."""
+    """A dependency of pages: the operator who is signed in, if anybody is. Raises ``NoConsole``.
+
+    What the live script fetches by itself is nothing that the person does.
+    """
+    return _visit(request, is_active=LIVE not in request.headers)
+
+
+def _visit(request: Request, *, is_active: bool) -> Visit | None:
     runtime = request.app.state.runtime
 
     def work(unit: Unit, trust: InForce) -> Visit | None:
         console = _console(trust)
         token = request.cookies.get(_cookie(console), "")
-        name = operators.signed_in(unit.session, token=token, now=unit.now)
-        if name is None or not _is_operator(trust, name):
+        found = entering.signed_in(unit.session, token=token, now=unit.now, is_active=is_active)
+        if found is None or not _is_operator(trust, found.operator):
             return None
+        name = found.operator
         groups = tuple(group for group, members in sorted(trust.root.groups.items()) if name in members)
         known = {each.chain: each.name for each in runtime.chains.values()}
         tips = movements.tips(unit.session)
@@ -147,9 +162,10 @@ def guest(request: Request) -> Visit | None:
             tips=tuple((known.get(chain, chain), height) for chain, height, _ in tips),
             needs_me=waiting.count(unit.session, asked.waiting, place=waiting.MINE),
             at=unit.now,
+            idle_seconds=int((min(found.idle_at, found.expires_at) - unit.now).total_seconds()),
         )
 
-    visit = _call(request, "nobody").trusting(work)
+    visit = nobodys_call(request).trusting(work)
     if visit is not None:
         request.state.caller = visit.operator
     return visit
@@ -190,8 +206,13 @@ Shown = Annotated[Console, Depends(console_of)]
 
 def _console(trust: InForce) -> Console:
     if trust.root.console is None:
-        raise NoConsole("the trust root names no console")
+        raise entering.NoConsole("the trust root names no console")
     return trust.root.console
+
+
+def nobodys_call(request: Request) -> Call:
+    """A call by who is not signed in."""
+    return _call(request, "nobody")
 
 
 def _call(request: Request, name: str) -> Call:

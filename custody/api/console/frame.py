@@ -23,6 +23,7 @@ def page(visit: Visit | None, title: str, *body: str, current: str = "", banner:
     """
     looks = Looks() if visit is None else visit.looks
     count = "" if visit is None or not visit.needs_me else f"({visit.needs_me}) "
+    idle = {} if visit is None else {"data_idle": str(visit.idle_seconds)}
     attributes = {"lang": "en", "data_theme": looks.theme, "data_density": looks.density, "data_letters": looks.letters}
     main = element(
         "main", element("h1", title), *body, id="main", tabindex="-1", **({"data_live": live} if live else {})
@@ -41,6 +42,7 @@ def page(visit: Visit | None, title: str, *body: str, current: str = "", banner:
             _footer(visit),
         ),
         **attributes,
+        **idle,
     )
     return "<!doctype html>" + document
 

@@ -60,7 +60,7 @@ def client(house: House, tmp_path: Path) -> Iterator[TestClient]:
 
 @pytest.fixture
 def alice(client: TestClient) -> Visitor:
-    return Visitor(client, "alice", Passkey("alice")).sign_in(TOKENS["alice"][1])
+    return Visitor(client, "alice", Passkey("alice")).sign_in()
 
 
 def asked(visitor: Visitor, kind: str, form: Mapping[str, str]) -> Question:
@@ -158,7 +158,7 @@ def test_a_verdicts_question_files_no_request_and_the_other_way_round(house: Hou
 def test_another_persons_question_and_a_copied_passkey_ask_for_nothing(
     house: House, alice: Visitor, client: TestClient
 ) -> None:
-    bob = Visitor(client, "bob", Passkey("bob")).sign_in(TOKENS["bob"][1])
+    bob = Visitor(client, "bob", Passkey("bob")).sign_in()
     question = asked(alice, "freeze", FREEZE)
     expect_problem(send(bob, question, bob.passkey.answer(question.challenge)), 403, "passkey-refused")
     assert ask(alice, "freeze", FREEZE).status_code == 201
@@ -267,7 +267,7 @@ def test_rules_that_one_person_agrees_to_take_a_key(database: FreshDatabase, tmp
     house = passkeys.found(database, policy=alone)
     callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
     with TestClient(application(house.runtime, callers)) as client:
-        visitor = Visitor(client, "alice", Passkey("alice")).sign_in(TOKENS["alice"][1])
+        visitor = Visitor(client, "alice", Passkey("alice")).sign_in()
         answer = ask(visitor, "policy_change", {"document": relaxed(alone), "purpose": "faster"})
         expect_problem(answer, 403, "request-refused")
     assert reasons(house) == ["too-few-readers"]

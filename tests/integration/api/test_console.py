@@ -16,13 +16,15 @@ from starlette.testclient import TestClient
 from custody.api.app import application
 from custody.api.auth import Callers
 from custody.api.console.frame import SCRIPTS
+from custody.operators import entering
 from custody.operators import queries as operators
+from custody.operators.operations import lock
 from custody.trust import operations as trust
 from tests.cosigner.builders import BTC
 from tests.integration.api.callers import expect_problem
 from tests.support import passkeys
 from tests.support.console import Visitor, question_on
-from tests.support.passkeys import PRESENT, Passkey
+from tests.support.passkeys import PRESENT, Passkey, as_browser
 from tests.support.servers import FreshDatabase
 from tests.support.world import House, write_tokens
 
@@ -31,7 +33,7 @@ TOKENS = {
     "exchange": ("requester", "token-of-the-exchange-00000000000"),
     "auditor": ("reader", "token-of-the-auditor-000000000000"),
 }
-PAGES = ("/console", "/console/passkeys")
+PAGES = ("/console", "/console/passkeys", "/console/help")
 
 
 @pytest.fixture
@@ -52,11 +54,16 @@ def client(house: House, tmp_path: Path) -> Iterator[TestClient]:
 
 @pytest.fixture
 def alice(client: TestClient) -> Visitor:
-    return Visitor(client, "alice", Passkey("alice")).sign_in(TOKENS["alice"][1])
+    return Visitor(client, "alice", Passkey("alice")).sign_in()
 
 
 def digest_of(house: House, **changes: Any) -> str:
     return house.withdraw(house.withdrawal_request("acme", BTC // 10, **changes)).digest
+
+
+def rows(house: House, query: str) -> list[Any]:
+    with house.db.unit() as unit:
+        return list(unit.session.execute(text(query)))
 
 
 def test_every_page_loads_our_own_script_and_style_and_nothing_else(house: House, alice: Visitor) -> None:
@@ -64,6 +71,7 @@ def test_every_page_loads_our_own_script_and_style_and_nothing_else(house: House
     pages = [alice.get(path) for path in (*PAGES, "/console/sign-in", f"/console/intents/{digest}")]
     pages.append(alice.post(f"/console/intents/{digest}/statement", form={"verdict": "approve"}))
     pages.append(alice.post("/console/passkeys/new", form={}))
+    pages.append(alice.get("/console/invitation"))
     for answer in pages:
         assert answer.status_code == 200
         policy = answer.headers["content-security-policy"]
@@ -90,25 +98,67 @@ def test_nothing_that_was_asked_for_becomes_markup(house: House, alice: Visitor)
     assert "&lt;img" in alice.ask(digest).text
 
 
-def test_a_cookie_is_for_this_site_alone_and_for_no_script(client: TestClient) -> None:
-    visitor = Visitor(client, "alice", Passkey("alice"))
-    answer = visitor.post("/console/sign-in", form={"token": TOKENS["alice"][1]})
-    cookie = answer.headers["set-cookie"]
+def test_a_cookie_is_for_this_site_alone_and_for_no_script(house: House, client: TestClient) -> None:
+    cookie = Visitor(client, "alice", Passkey("alice")).enter().headers["set-cookie"]
     assert cookie.startswith("__Host-custody=")
     for part in ("HttpOnly", "SameSite=strict", "Secure", "Path=/"):
         assert part in cookie
     assert "Domain" not in cookie
 
 
-@pytest.mark.parametrize("name", ["exchange", "auditor", "stranger"])
-def test_only_operators_of_the_trust_root_sign_in(house: House, client: TestClient, name: str) -> None:
-    before = house.row_counts()
-    for token in (TOKENS[name][1], "nobody's"):
-        answer = Visitor(client, name, Passkey(name)).post("/console/sign-in", form={"token": token})
-        assert answer.status_code == 401
+LIES = (
+    {"origin": "https://evil.tld"},
+    {"rp_id": "evil.tld"},
+    {"flags": PRESENT},
+    {"type": "webauthn.create"},
+    {"challenge": "AAAA"},
+)
+
+
+def test_only_a_true_answer_by_a_verified_person_signs_in(house: House, client: TestClient) -> None:
+    for lie in LIES:
+        answer = Visitor(client, "alice", Passkey("alice")).enter(**lie)
+        expect_problem(answer, 401, "sign-in-refused", "credential")
         assert "set-cookie" not in answer.headers
-        assert token not in answer.text
-    assert house.row_counts() == before
+    assert rows(house, "SELECT 1 FROM console_sign_ins") == []
+
+
+def test_only_passkeys_that_count_sign_in(house: House, client: TestClient) -> None:
+    stranger = Visitor(client, "alice", Passkey("stranger"))
+    assert "not enrolled" in expect_problem(stranger.enter(), 401, "sign-in-refused", "credential")["detail"]
+    with house.db.unit() as unit:
+        root = trust.in_force(unit.session).root
+        later = {Passkey("bob").credential.id: unit.now + timedelta(hours=1)}
+    passkeys.put_in_force(house, replace(root, version=2, previous=root.hash, cooling=later))
+    answer = Visitor(client, "bob", Passkey("bob")).enter()
+    assert "cooling" in expect_problem(answer, 401, "sign-in-refused", "credential")["detail"]
+    with house.db.unit() as unit:
+        why = {"credential": Passkey("carol").credential.id, "operator": "carol", "why": "a copy was seen"}
+        lock(unit.session, **why, now=unit.now)
+    answer = Visitor(client, "carol", Passkey("carol")).enter()
+    assert "locked" in expect_problem(answer, 401, "sign-in-refused", "credential")["detail"]
+
+
+def test_an_answer_at_the_door_opens_it_once_and_a_copy_is_locked(house: House, client: TestClient) -> None:
+    alice = Visitor(client, "alice", Passkey("alice"))
+    asked = bytes.fromhex(alice.post("/console/sign-in/question", body={}).json()["challenge"])
+    body = {"challenge": asked.hex(), "credential": as_browser(alice.passkey.answer(asked, sign_count=7))}
+    assert alice.post("/console/sign-in", body=body).status_code == 201
+    expect_problem(alice.post("/console/sign-in", body=body), 401, "sign-in-refused")
+    expect_problem(alice.enter(sign_count=7), 403, "passkey-counter")
+    expect_problem(alice.enter(sign_count=9), 401, "sign-in-refused")
+    assert rows(house, "SELECT 1 FROM credentials WHERE locked_at IS NOT NULL") != []
+
+
+def test_questions_at_the_door_do_not_pile_up(
+    house: House, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = Visitor(client, "nobody", Passkey("nobody"))
+    for _ in range(5):
+        assert visitor.post("/console/sign-in/question", body={}).status_code == 201
+    monkeypatch.setattr(house.db, "_offset", timedelta(minutes=6))
+    visitor.post("/console/sign-in/question", body={})
+    assert len(rows(house, "SELECT 1 FROM challenges")) == 1
 
 
 def test_who_is_not_signed_in_is_led_to_where_one_signs_in(house: House, alice: Visitor) -> None:
@@ -117,30 +167,32 @@ def test_who_is_not_signed_in_is_led_to_where_one_signs_in(house: House, alice: 
     for path in (*PAGES, f"/console/intents/{digest}"):
         answer = stranger.get(path)
         assert (answer.status_code, answer.headers["location"]) == (303, "/console/sign-in")
-    for path in (f"/console/intents/{digest}/statement", "/console/passkeys/new", "/console/passkeys"):
+    for path in (f"/console/intents/{digest}/statement", "/console/passkeys/new", "/console/passkeys", "/console/stay"):
         expect_problem(stranger.post(path, form={"verdict": "approve"}), 401, "not-signed-in")
 
 
-@pytest.mark.parametrize("origin", ["https://evil.tld", "null", "", "https://console.example.com.evil.tld"])
-def test_what_another_page_sends_is_refused(house: House, alice: Visitor, origin: str) -> None:
-    digest = digest_of(house)
-    before = house.row_counts()
-    alice.origin = origin
-    posts = ("/console/sign-in", "/console/sign-out", "/console/passkeys", "/console/passkeys/new")
-    for path in (*posts, f"/console/intents/{digest}/statement", f"/console/intents/{digest}/verdict"):
-        expect_problem(alice.post(path, form={"token": TOKENS["alice"][1]}), 403, "foreign-origin", "origin")
-    assert house.row_counts() == before
-    assert alice.get("/console").status_code == 200
-
-
 def test_signing_in_ends(house: House, alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Visitor(alice.client, "alice", Passkey("alice")).sign_in(TOKENS["alice"][1])
+    other = Visitor(alice.client, "alice", alice.passkey).sign_in()
     assert alice.cookie != other.cookie
     assert alice.post("/console/sign-out", form={}).status_code == 303
     assert alice.get("/console").status_code == 303
-    assert other.get("/console").status_code == 200
-    monkeypatch.setattr(house.db, "_offset", timedelta(hours=9))
+    for minutes in range(14, 8 * 60, 14):
+        monkeypatch.setattr(house.db, "_offset", timedelta(minutes=minutes))
+        assert other.get("/console").status_code == 200
+    monkeypatch.setattr(house.db, "_offset", timedelta(hours=8, minutes=1))
     assert other.get("/console").status_code == 303
+
+
+def test_signing_in_ends_when_nothing_is_done(house: House, alice: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house.db, "_offset", timedelta(minutes=14))
+    live = alice.client.get("/console", headers={"Cookie": alice.cookie, "X-Custody-Live": "1"}, follow_redirects=False)
+    assert live.status_code == 200
+    assert 'data-idle="60"' in live.text or 'data-idle="59"' in live.text
+    assert alice.post("/console/stay", body={}).json()["idle_seconds"] > 800
+    monkeypatch.setattr(house.db, "_offset", timedelta(minutes=28))
+    assert alice.get("/console").status_code == 200
+    monkeypatch.setattr(house.db, "_offset", timedelta(minutes=44))
+    assert alice.get("/console").status_code == 303
 
 
 def test_who_is_no_operator_any_more_is_out(house: House, alice: Visitor) -> None:
@@ -161,58 +213,71 @@ def test_without_a_console_in_the_trust_root_there_is_none(database: FreshDataba
     house.close()
 
 
-def test_a_new_passkey_is_a_candidate_and_counts_for_nothing(house: House, alice: Visitor) -> None:
-    phone = Passkey("alice-phone", sign_count=7)
-    asked = question_on(alice.post("/console/passkeys/new", form={}).text)
-    assert Passkey("alice").credential.id in [each["id"] for each in asked.options["excludeCredentials"]]
-    body = {"challenge": asked.challenge.hex(), "credential": phone.registration(asked.challenge)}
-    assert alice.post(asked.send, body=body).status_code == 201
+def invitation(house: House, name: str) -> str:
     with house.db.unit() as unit:
-        (candidate,) = operators.candidates(unit.session, operator="alice")
-    assert candidate.credential == phone.credential
-    shown = alice.get("/console/passkeys").text
-    assert "candidate: counts for nothing yet" in shown
-    assert phone.credential.public_key in shown
-    alice.passkey = phone
-    expect_problem(alice.give(digest_of(house)), 403, "approval-refused")
-    expect_problem(alice.post(asked.send, body=body), 403, "passkey-refused")
-    again = question_on(alice.post("/console/passkeys/new", form={}).text)
-    body = {"challenge": again.challenge.hex(), "credential": phone.registration(again.challenge)}
-    expect_problem(alice.post(asked.send, body=body), 409, "already-registered")
+        return entering.invite(unit.session, operator=name, actor="test", now=unit.now)
 
 
-def test_a_counter_goes_on_from_where_it_stood_when_the_passkey_was_registered(house: House, alice: Visitor) -> None:
+def test_a_passkey_made_by_invitation_is_a_candidate_and_counts_for_nothing(house: House, client: TestClient) -> None:
     phone = Passkey("alice-phone", sign_count=7)
-    asked = question_on(alice.post("/console/passkeys/new", form={}).text)
-    body = {"challenge": asked.challenge.hex(), "credential": phone.registration(asked.challenge)}
-    alice.post(asked.send, body=body)
+    alice, secret = Visitor(client, "alice", phone), invitation(house, "alice")
+    asked = alice.post("/console/invitation/question", body={"secret": secret}).json()
+    assert Passkey("alice").credential.id in [each["id"] for each in asked["options"]["excludeCredentials"]]
+    made = alice.make(secret, phone)
+    assert made.status_code == 201
+    shown = alice.get(made.json()["next"]).text
+    for text_ in ("counts for nothing yet", phone.credential.public_key, "custody approve proposal.json"):
+        assert text_ in shown
+    expect_problem(alice.enter(), 401, "sign-in-refused")
+    expect_problem(alice.post("/console/invitation/question", body={"secret": secret}), 403, "invitation-refused")
+    again = alice.make(invitation(house, "alice"), phone)
+    expect_problem(again, 409, "already-registered")
     passkeys.pin_candidates(house, "alice")
-    alice.passkey = phone
-    expect_problem(alice.give(digest_of(house), sign_count=7), 403, "passkey-counter")
+    expect_problem(alice.enter(sign_count=7), 403, "passkey-counter")
 
 
-@pytest.mark.parametrize(
-    "lie",
-    [
-        {"flags": PRESENT},
-        {"origin": "https://evil.tld"},
-        {"type": "webauthn.get"},
-        {"challenge": "AAAA"},
-    ],
-)
-def test_a_registration_that_lies_leaves_no_candidate(house: House, alice: Visitor, lie: dict[str, Any]) -> None:
-    asked = question_on(alice.post("/console/passkeys/new", form={}).text)
-    body = {"challenge": asked.challenge.hex(), "credential": Passkey("new").registration(asked.challenge, **lie)}
-    expect_problem(alice.post(asked.send, body=body), 403, "passkey-refused")
+def test_a_newcomer_is_told_how_a_version_enrols_them(house: House, client: TestClient) -> None:
+    dana = Visitor(client, "dana", Passkey("dana"))
+    made = dana.make(invitation(house, "dana"), dana.passkey)
+    assert "--for dana --new" in dana.get(made.json()["next"]).text
+    expect_problem(dana.get("/console/candidates/AAAA"), 404, "no-candidate", "credential")
+
+
+def test_an_invitation_is_for_one_and_ends(house: House, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    alice = Visitor(client, "alice", Passkey("alice-phone"))
+    first, second = invitation(house, "alice"), invitation(house, "alice")
+    for secret in (first, "invented"):
+        answer = alice.post("/console/invitation/question", body={"secret": secret})
+        expect_problem(answer, 403, "invitation-refused", "invitation")
+    asked = alice.post("/console/invitation/question", body={"secret": second}).json()
+    challenge = bytes.fromhex(asked["challenge"])
+    body = {"challenge": asked["challenge"], "credential": alice.passkey.registration(challenge)}
+    other = invitation(house, "bob")
+    expect_problem(alice.post("/console/invitation", body={"secret": other, **body}), 403, "passkey-refused")
+    monkeypatch.setattr(house.db, "_offset", timedelta(hours=25))
+    expect_problem(alice.post("/console/invitation", body={"secret": second, **body}), 403, "invitation-refused")
     with house.db.unit() as unit:
         assert operators.candidates(unit.session) == []
 
 
-def test_a_registration_asked_of_somebody_else_leaves_no_candidate(house: House, alice: Visitor) -> None:
-    bob = Visitor(alice.client, "bob", Passkey("bob")).sign_in(TOKENS["bob"][1])
+def test_another_passkey_is_made_with_one_that_counts(house: House, alice: Visitor) -> None:
     asked = question_on(alice.post("/console/passkeys/new", form={}).text)
-    body = {"challenge": asked.challenge.hex(), "credential": Passkey("new").registration(asked.challenge)}
-    expect_problem(bob.post(asked.send, body=body), 403, "passkey-refused")
+    body = {"challenge": asked.challenge.hex(), "credential": as_browser(alice.passkey.answer(asked.challenge))}
+    answer = alice.post(asked.send, body=body)
+    assert answer.status_code == 201
+    path, _, secret = answer.json()["next"].partition("#")
+    assert path == "/console/invitation"
+    assert alice.make(secret, Passkey("alice-phone")).status_code == 201
+    assert "candidate: counts for nothing yet" in alice.get("/console/passkeys").text
+    expect_problem(alice.post(asked.send, body=body), 401, "sign-in-refused")
+
+
+@pytest.mark.parametrize(
+    "lie", [{"flags": PRESENT}, {"origin": "https://evil.tld"}, {"type": "webauthn.get"}, {"challenge": "AAAA"}]
+)
+def test_a_registration_that_lies_leaves_no_candidate(house: House, client: TestClient, lie: dict[str, Any]) -> None:
+    visitor = Visitor(client, "alice", Passkey("new"))
+    expect_problem(visitor.make(invitation(house, "alice"), visitor.passkey, **lie), 403, "passkey-refused")
     with house.db.unit() as unit:
         assert operators.candidates(unit.session) == []
 
@@ -222,6 +287,8 @@ def test_a_registration_asked_of_somebody_else_leaves_no_candidate(house: House,
     [
         ("statement", {"form": {"verdict": "perhaps"}}),
         ("statement", {"form": {"verdict": "approve", "more": "1"}}),
+        ("statement", {"form": {"verdict": "reject"}}),
+        ("statement", {"form": {"verdict": "reject", "reason": "no        "}}),
         ("statement", {"form": {}}),
         ("statement", {"body": {"verdict": "approve"}}),
         ("verdict", {"body": {}}),

@@ -1,36 +1,65 @@
-"""One intent, the choice about it, and the statement that a passkey signs."""
+"""One intent: the sentence first, what was found, where the money goes, who agreed, and the verdict last."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 from custody.api.console import parts
 from custody.api.console.asking import Question, ask
 from custody.api.console.door import Visit
 from custody.api.console.frame import page
-from custody.api.console.markup import Markup, element
+from custody.api.console.markup import Markup, element, joined
 from custody.api.console.navigation import QUEUE
 from custody.api.console.pages.people import missing
+from custody.api.console.parts import Row, Tone
 from custody.evidence.approvals import Statement
-from custody.kernel.clock import rfc3339
+from custody.kernel.clock import parse_rfc3339, rfc3339
+from custody.views.deciding import why_not
 
-_BY_FILE_ONLY: Final = ("operator_change", "group_change", "policy_change", "keyset_change", "root_change")
 _VERDICTS: Final = {"approve": "Approve", "reject": "Reject"}
+_TONES: Final[dict[str, Tone]] = {"CRITICAL": "bad", "ERROR": "warn", "WARN": "warn", "INFO": "info", "OK": "ok"}
+_WORDS: Final = {
+    "CRITICAL": "Critical",
+    "ERROR": "Could not be checked",
+    "WARN": "Warning",
+    "INFO": "Note",
+    "OK": "Fine",
+}
+SHORTEST_REASON: Final = 10
 
 
-def intent(visit: Visit, shown: Mapping[str, Any], *, has_passkey: bool) -> str:
-    """One intent: its words, its code, who has spoken and who is missing; and the buttons where they make sense."""
-    is_open = shown["state"] == "pending" or (shown["state"] == "approved" and shown["delay_left_seconds"] > 0)
-    closed = _why_not(visit.operator, shown, has_passkey) if is_open else ""
+def intent(visit: Visit, shown: dict[str, Any]) -> str:
+    """The whole page; what can be done about it stands at its end, and in a bar that stays in sight."""
+    closed = why_not(visit.operator, shown)
     return page(
         visit,
-        "Do you agree to this?" if is_open and not closed else f"This is {shown['state']}",
+        headline(shown),
+        element("p", _stands(shown), class_="stands"),
+        _findings(shown),
         _said(shown),
+        _destination(shown),
+        _money(shown),
+        _policy(shown),
         _people(shown),
-        element("p", closed, class_="soft") if closed or not is_open else _choice(shown),
+        _timeline(visit, shown),
+        _signed(shown),
+        _choice(shown, closed),
+        _bar(shown, closed),
         current=QUEUE,
+        live=f"/console/intents/{shown['digest']}",
     )
+
+
+def headline(shown: Mapping[str, Any]) -> str:
+    """One sentence a tired person can read aloud."""
+    if shown.get("amount") is None or not shown.get("destination"):
+        return str(shown["words"][0])
+    amount = f"{shown['amount']['decimal']} {shown['asset']['code']}"
+    whose = shown["client_name"] or shown["client"]
+    return f"Send {amount} of {whose} to {shown['destination_name'] or 'the address below'}"
 
 
 def statement(visit: Visit, shown: Mapping[str, Any], said: Statement, question: Question) -> str:
@@ -59,46 +88,237 @@ def statement(visit: Visit, shown: Mapping[str, Any], said: Statement, question:
     )
 
 
-def _said(shown: Mapping[str, Any]) -> Markup:
-    return element(
-        "section",
-        element("ul", *(element("li", line) for line in shown["words"][:-1]), class_="words"),
-        element("h2", "Code"),
-        element("p", shown["code"], class_="code", id="code"),
-        element("p", shown["digest"], class_="small soft", id="digest"),
+def done(visit: Visit, shown: Mapping[str, Any], following: Mapping[str, Any] | None) -> str:
+    """What became of the verdict, in the money's words first, and what waits next."""
+    own = next((each for each in reversed(shown["approvals"]) if each["approver"] == visit.operator), None)
+    verdict = "Nothing by you is recorded." if own is None else f"Your {_NOUNS[own['verdict']]} is recorded."
+    moved = "Nothing is sent yet." if shown["state"] in ("pending", "approved") else "Nothing is sent."
+    after = (
+        element(
+            "p", "Next: ", parts.link(following["sentence"], f"/console/intents/{following['digest']}", data_next="yes")
+        )
+        if following
+        else element("p", "That was the last. ", parts.link("Back to the queue", QUEUE))
+    )
+    return page(
+        visit,
+        verdict,
+        parts.lines(moved, f"{missing(shown).capitalize()}."),
+        parts.digest_code(shown["code"]),
+        after,
+        element("p", parts.link("Back to this one", f"/console/intents/{shown['digest']}")),
+        current=QUEUE,
     )
 
 
-def _people(shown: Mapping[str, Any]) -> Markup:
-    spoken = [(each["approver"], f"{each['verdict']} at {each['given_at']}") for each in shown["approvals"]]
-    return element(
-        "section",
-        element("h2", "People"),
-        parts.facts(
-            ("asked for by", shown["document"]["request"]["requester"]),
-            *spoken,
-            ("stands", missing(shown)),
-            ("policy", shown["decision"]["explanation"][0]),
+_NOUNS: Final = {"approve": "approval", "reject": "rejection"}
+
+
+def _stands(shown: Mapping[str, Any]) -> str:
+    if shown["state"] == "pending":
+        return f"Nothing is sent yet: {missing(shown)}."
+    payment = shown["payment"]
+    return f"This is {shown['state']}" + (
+        f"; the payment is {payment['status'].replace('_', ' ')}." if payment else "."
+    )
+
+
+def _findings(shown: Mapping[str, Any]) -> Markup:
+    items = [
+        element(
+            "li",
+            parts.tag(_WORDS[each["level"]], _TONES[each["level"]]),
+            f" {each['sentence']}",
+            element("span", f" {each['evidence']}", class_="soft") if each["evidence"] else "",
+            id=f"finding-{each['id']}",
+        )
+        for each in shown["findings"]
+    ]
+    return parts.section(
+        "Findings", element("ul", *items, class_="plain") if items else element("p", "Nothing was looked at.")
+    )
+
+
+def _said(shown: Mapping[str, Any]) -> Markup:
+    return parts.section(
+        "In words",
+        element("ul", *(element("li", line) for line in shown["words"][:-1]), class_="words"),
+        element("h3", "Code"),
+        parts.digest_code(shown["code"]),
+        element("p", "The cosigner, the command line and every notice show the same code.", class_="soft"),
+        element("p", shown["digest"], class_="mono soft whole", id="digest"),
+    )
+
+
+def _destination(shown: Mapping[str, Any]) -> Markup | str:
+    if not shown.get("destination"):
+        return ""
+    twin = shown["twin"]
+    rows = [("address", parts.address(shown["destination"], twin=twin))]
+    if twin:
+        rows += [("looks like", parts.address(twin, twin=shown["destination"]))]
+    note = element("p", parts.tag("differs", "warn"), " marks the groups in which the two differ.") if twin else ""
+    name = shown["destination_name"] or "on no list of the client"
+    return parts.section("Destination", parts.facts(("name", name), *rows), note)
+
+
+def _money(shown: Mapping[str, Any]) -> Markup | str:
+    if shown.get("amount") is None:
+        return ""
+    amount, fee = shown["amount"], shown["max_fee"]
+    rows: list[tuple[str, str]] = [
+        ("amount", parts.amount(amount["decimal"], shown["asset"]["code"], base_units=amount["base_units"]))
+    ]
+    if fee:
+        share = f" ({shown['fee_share']} of the amount)" if shown["fee_share"] else ""
+        rows += [("network fee at most", joined(parts.amount(fee["decimal"], fee["code"]), share))]
+    if shown["usd"]:
+        age = shown["price_age_seconds"]
+        old = f", at a price {parts.lasting(timedelta(seconds=int(age)))} old" if age else ""
+        rows += [("worth", element("span", f"about {shown['usd']} USD{old}", class_="soft"))]
+    if shown["payment"]:
+        held = shown["payment"]["held"]
+        rows += [("held now", parts.amount(held["decimal"], shown["asset"]["code"]))]
+        rows += [
+            ("expected", "when it is paid, the client's held money falls by amount and fee; until then nothing does")
+        ]
+    return parts.section("Money", parts.facts(*rows))
+
+
+def _policy(shown: Mapping[str, Any]) -> Markup:
+    decision = shown["decision"]
+    bars = [
+        element("li", parts.bar(f"{each['words']}: {each['percent']} % with this", each["percent"], 100))
+        for each in shown["limits"]
+        if each["percent"] is not None
+    ]
+    rules = element("ul", *(element("li", f"{each['kind']}: {each['title']}") for each in decision["rules"]))
+    return parts.section(
+        "Policy",
+        element("p", decision["explanation"][0]),
+        element("ul", *bars, class_="plain") if bars else "",
+        parts.disclosure(
+            "Every rule, and what would change it",
+            rules,
+            parts.lines(*decision["explanation"][1:]),
+            element("p", decision["document_hash"], class_="mono soft whole"),
         ),
     )
 
 
-def _why_not(operator: str, shown: Mapping[str, Any], has_passkey: bool) -> str:
-    """Why there is nothing to press; empty where there is."""
-    if shown["document"]["request"]["requester"] == operator:
-        return "You asked for it: others have to agree."
-    if shown["kind"] in _BY_FILE_ONLY:
-        return "A change of the rules is agreed to on your own machine, with: custody approve FILE"
-    if operator in shown["tally"]["approved"] and shown["state"] == "pending":
-        return "You have agreed to it."
-    return "" if has_passkey else "You have no passkey that counts. Register one, or use: custody approve"
-
-
-def _choice(shown: Mapping[str, Any]) -> Markup:
-    verdicts = ("approve", "reject") if shown["state"] == "pending" else ("reject",)
-    buttons = [
-        element("button", f"{_VERDICTS[verdict]} …", name="verdict", value=verdict, class_=verdict)
-        for verdict in verdicts
+def _people(shown: Mapping[str, Any]) -> Markup:
+    rows = [
+        Row(
+            (each["name"], each["stands"], shown["reasons"].get(each["name"], "")),
+            tone="ok" if each["counts"] else "plain",
+        )
+        for each in shown["people"]
     ]
+    return element(
+        "div",
+        parts.table("People", ("who", "stands", "why (not signed)"), rows, empty="Nobody is asked."),
+        element("p", f"In all: {missing(shown)}.", class_="soft"),
+    )
+
+
+def _timeline(visit: Visit, shown: Mapping[str, Any]) -> Markup:
+    said = [(shown["created_at"], f"asked for by {shown['document']['request']['requester']}", "")]
+    said += [
+        (each["given_at"], f"{_DID[each['verdict']]} by {each['approver']}", f"by {each['by']}")
+        for each in shown["approvals"]
+    ]
+    payment = shown["payment"]
+    if payment:
+        said += [
+            (each["at"], f"{each['from'] or 'new'} → {each['to']}", f"{each['event']} by {each['actor']}")
+            for each in payment["steps"]
+        ]
+    rows = [
+        Row((parts.moment(parse_rfc3339(at, field="at"), visit.at), what, more))
+        for at, what, more in sorted(said, key=lambda each: parse_rfc3339(each[0], field="at"))
+    ]
+    tables = [parts.table("Timeline", ("when", "what", "how"), rows, empty="Nothing happened.")]
+    if payment and payment["attempts"]:
+        tables.append(element("p", "At most one of these can confirm: they share an input or a turn.", class_="soft"))
+        tables.append(
+            parts.table(
+                "Attempts",
+                ("number", "state", "fee", "transaction"),
+                [_attempt(each) for each in payment["attempts"]],
+                empty="",
+            )
+        )
+    return element("div", *tables)
+
+
+_DID: Final = {"approve": "approved", "reject": "rejected"}
+
+
+def _attempt(each: Mapping[str, Any]) -> Row:
+    return Row(
+        (str(each["sequence"]), each["state"], each["fee"]["decimal"], parts.hexadecimal(each["txid"] or "none yet"))
+    )
+
+
+def _signed(shown: Mapping[str, Any]) -> Markup:
+    """What stands in the document, field by field, and the same raw: nothing is hidden behind a hover."""
+    request = shown["document"]["request"]
+    rows = [(name.replace("_", " "), _plain(value)) for name, value in sorted(request.items())]
+    return element(
+        "div",
+        parts.disclosure(
+            "What will be signed",
+            element("p", "Cosigners sign what carries out exactly this, and check it against this digest."),
+            parts.facts(*rows, ("intent digest", shown["digest"]), class_="exact"),
+            id_="decoded",
+        ),
+        parts.disclosure(
+            "Raw",
+            element("pre", json.dumps(shown["document"], indent=1, ensure_ascii=True), tabindex="0"),
+            element("pre", json.dumps(shown["request_signature"], indent=1), tabindex="0"),
+            id_="raw",
+        ),
+    )
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=True)
+
+
+def _effect(shown: Mapping[str, Any]) -> str:
+    if shown.get("amount") is None or not shown.get("destination"):
+        return ""
+    return (
+        f" {shown['amount']['decimal']} {shown['asset']['code']} to {shown['destination_name'] or shown['destination']}"
+    )
+
+
+def _choice(shown: Mapping[str, Any], closed: str) -> Markup:
     where = f"/console/intents/{shown['digest']}/statement"
-    return element("form", *buttons, class_="verdict", method="post", action=where)
+    if closed:
+        return parts.section(
+            "Your verdict", parts.form(where, parts.button("Approve …", why_not=closed, id_="verdict")), id_="verdicts"
+        )
+    approve = f"Approve{_effect(shown)} …"
+    yes = parts.form(where, parts.button(approve, name="verdict", value="approve", tone="approve", id_="approve"))
+    no = parts.form(
+        where,
+        parts.entry(
+            "Why not",
+            "reason",
+            hint=f"At least {SHORTEST_REASON} characters, kept beside your verdict; your passkey does not sign it.",
+            lines=2,
+        ),
+        parts.button("Reject …", name="verdict", value="reject", tone="reject"),
+    )
+    veto = element("p", "People agreed, and its delay runs: a no now still stops it.")
+    return parts.section("Your verdict", *([yes, no] if shown["state"] == "pending" else [veto, no]), id_="verdicts")
+
+
+def _bar(shown: Mapping[str, Any], closed: str) -> Markup:
+    links = (
+        parts.link("See why there is nothing to press", "#verdicts")
+        if closed
+        else parts.link("To your verdict", "#verdicts")
+    )
+    return element("div", element("p", shown["code"], class_="code", aria_label="Code"), links, class_="sticky")

@@ -35,28 +35,29 @@ def enrolment(visit: Visit, passkeys: Sequence[Passkey], waiting: Sequence[Crede
         "Your passkeys",
         element("ul", *cards, class_="cards") if cards else element("p", "You have none yet."),
         parts.section(
-            "Register another",
+            "Make another",
             element(
                 "p",
-                "A passkey that you register here counts for nothing until a version of the trust root names it, "
-                "a second person has agreed to that version on their own machine, and its cooling period is over.",
+                "One of your passkeys says that it is you; then this browser makes another. It counts for nothing "
+                "until a version of the trust root names it, a second person has agreed to that version on their own "
+                "machine, and its cooling period is over.",
             ),
-            parts.form("/console/passkeys/new", parts.button("Register a passkey")),
+            parts.form("/console/passkeys/new", parts.button("Make another passkey …")),
         ),
         *(commands(visit.operator, each) for each in waiting),
         current=PEOPLE,
     )
 
 
-def registration(visit: Visit, question: Question) -> str:
-    """The page whose button makes a passkey."""
+def another(visit: Visit, question: Question) -> str:
+    """The page whose button says that it is the person himself who wants another passkey."""
     return page(
         visit,
-        "Register a passkey",
+        "Make another passkey",
         parts.section(
-            "For whom and where",
-            parts.facts(("for", visit.operator), ("used at", question.options["rp"]["id"])),
-            ask(question, "Make a passkey", "approve"),
+            "First the one you have",
+            parts.facts(("for", visit.operator), ("used at", visit.console.rp_id)),
+            ask(question, "Use your passkey", "primary"),
         ),
         element("p", parts.link("Back", "/console/passkeys")),
         current=PEOPLE,
@@ -88,22 +89,26 @@ def _passkey(each: Passkey) -> Markup:
     )
 
 
-def commands(operator: str, passkey: Credential) -> Markup:
+def commands(operator: str, passkey: Credential, *, is_new: bool = False) -> Markup:
     """What two people type so that a candidate becomes a passkey that counts."""
-    ask = (
-        f"custody passkey propose passkey.json --for {operator} --root root.json --policy policy.yaml \\\n"
-        f"  --as {operator} --key {operator}.pem --out proposal.json --token-file {operator}.token"
+    asker = "YOUR-NAME" if is_new else operator
+    new = " --new" if is_new else ""
+    propose = (
+        f"custody passkey propose passkey.json --for {operator}{new} --root root.json --policy policy.yaml \\\n"
+        f"  --as {asker} --key {asker}.pem --out proposal.json --token-file {asker}.token"
     )
     agree = (
         "custody approve proposal.json --root root.json --as YOUR-NAME --key YOUR-KEY.pem \\\n"
         "  --token-file YOUR-NAME.token"
     )
+    who = "An operator asks for it with a key of theirs:" if is_new else "Ask for it with a key you have already:"
     return element(
         "section",
         element("h2", f"So that {digest_code(passkey.fingerprint)} counts"),
-        element("p", "Save this as passkey.json on your own machine, and ask for it with a key you have already:"),
+        element("p", "It counts for nothing yet. Save this as passkey.json on your own machine."),
         element("pre", json.dumps(passkey.to_json(), indent=2), class_="passkey"),
-        element("pre", ask),
+        element("p", who),
+        element("pre", propose),
         element("p", "A second person compares the code with you, reads the proposal and agrees on their machine:"),
         element("pre", agree),
     )

@@ -7,9 +7,13 @@ from typing import Final
 from fastapi import APIRouter
 
 from custody.api.console.routes import (
+    books,
+    clients,
     destinations,
     freezes,
     intents,
+    invitations,
+    machinery,
     operators,
     passkeys,
     policy,
@@ -23,10 +27,14 @@ from custody.api.console.routes import (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
     sign_in.router,
+    invitations.router,
     settings.router,
     queue.router,
     intents.router,
     passkeys.router,
+    clients.router,
+    books.router,
+    machinery.router,
     requests.router,
     policy.router,
     operators.router,

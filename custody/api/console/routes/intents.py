@@ -3,52 +3,72 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from custody.api.body import Body, json_object
-from custody.api.console.answers import challenge, form_field, html, to_sign_in
+from custody.api.console.answers import challenge, form_fields, html, to_sign_in
 from custody.api.console.asking import Question
-from custody.api.console.door import AsGuest, AsVisitor, credentials_of
+from custody.api.console.door import AsGuest, AsVisitor, Visit, credentials_of, queue_of
 from custody.api.console.pages import intents as pages
+from custody.api.console.pages.interruption import hidden_groups, interruption, is_answered
 from custody.approvals import operations as approvals
 from custody.approvals import passkeys, queries
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.approvals import VERDICTS, Approval, Statement
+from custody.kernel.errors import InvalidInput
 from custody.operators import library
 from custody.operators import operations as operators
-from custody.operators import queries as known
 from custody.trust.operations import InForce
+from custody.views.deciding import deciding
+from custody.views.queue import NEEDS_ME, queue
 from custody.views.standing import whole_intent
 
 router = APIRouter(prefix="/console/intents")
 
+_BESIDE: Final = ("reason", "first", "second")
+
 
 @router.get("/{digest}")
 def show_intent(visit: AsGuest, digest: str) -> Response:
-    """One intent, and the choice between yes and no."""
+    """One intent with everything around it, and the choice between yes and no."""
+    name = fields.hexadecimal(digest, field="digest", length=32)
+    return to_sign_in() if visit is None else html(pages.intent(visit, _shown(visit, name)))
+
+
+@router.get("/{digest}/done")
+def show_done(visit: AsGuest, digest: str) -> Response:
+    """What became of a verdict, and what waits next."""
     name = fields.hexadecimal(digest, field="digest", length=32)
     if visit is None:
         return to_sign_in()
+    operator, runtime = visit.operator, visit.call.runtime
 
-    def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], bool]:
+    def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], dict[str, Any] | None]:
         filed = queries.get(unit.session, digest=name)
-        counting = [each for each in credentials_of(trust.root, visit.operator) if trust.root.counts(each, unit.now)]
-        has_passkey = bool(set(counting) - known.locked(unit.session))
-        return whole_intent(unit.session, filed, root=trust.root, now=unit.now), has_passkey
+        waiting = queue(unit.session, queue_of(runtime, trust, operator, unit.now), place=NEEDS_ME, limit=2).rows
+        following = next((each for each in waiting if each["digest"] != name), None)
+        return whole_intent(unit.session, filed, root=trust.root, now=unit.now), following
 
-    whole, has_passkey = visit.call.trusting(work)
-    return html(pages.intent(visit, whole, has_passkey=has_passkey))
+    return html(pages.done(visit, *visit.call.trusting(work)))
 
 
 @router.post("/{digest}/statement")
 def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
-    """Make the statement this operator's passkey is to sign, and show it with the button that signs it."""
+    """Make the statement this operator's passkey is to sign, and show it with the button that signs it.
+
+    Before a yes to what has a critical finding, the question of the interruption page is answered.
+    """
     name = fields.hexadecimal(digest, field="digest", length=32)
-    verdict = fields.one_of(form_field(body, "verdict"), VERDICTS, field="verdict")
+    verdict, reason, answered = _verdict(body)
+    if verdict == "approve":
+        shown = _shown(visit, name)
+        places = hidden_groups(shown["destination"], name, visit.operator) if shown["is_critical"] else ()
+        if places and not is_answered(shown["destination"], places, answered):
+            return html(interruption(visit, shown, is_wrong=any(answered)))
 
     def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], Statement, list[str]]:
         filed = queries.get(unit.session, digest=name)
@@ -58,6 +78,7 @@ def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
             verdict=verdict,
             approver=visit.operator,
             nonce=secrets.token_hex(16),
+            reason=reason,
             now=unit.now,
         )
         whole = whole_intent(unit.session, filed, root=trust.root, now=unit.now)
@@ -91,4 +112,25 @@ def take_verdict(visit: AsVisitor, digest: str, body: Body) -> Response:
         return filed.state
 
     state = visit.call.trusting(work)
-    return JSONResponse({"state": state, "next": f"/console/intents/{name}"}, status_code=201)
+    return JSONResponse({"state": state, "next": f"/console/intents/{name}/done"}, status_code=201)
+
+
+def _shown(visit: Visit, digest: str) -> dict[str, Any]:
+    def work(unit: Unit, trust: InForce) -> dict[str, Any]:
+        filed = queries.get(unit.session, digest=digest)
+        return deciding(unit.session, filed, trust=trust, operator=visit.operator, now=unit.now)
+
+    return visit.call.trusting(work)
+
+
+def _verdict(body: bytes) -> tuple[str, str, tuple[str, ...]]:
+    """What is about to be said, why where it is no, and what was answered to the question before a yes.
+
+    Raises ``InvalidInput``.
+    """
+    sent = form_fields(body, "verdict", *_BESIDE, optional=_BESIDE)
+    verdict = fields.one_of(sent["verdict"], VERDICTS, field="verdict")
+    reason = sent["reason"].strip()
+    if verdict == "reject" and len(reason) < pages.SHORTEST_REASON:
+        raise InvalidInput(f"accepted is a reason of {pages.SHORTEST_REASON} characters or more", field="reason")
+    return verdict, reason if verdict == "reject" else "", (sent["first"], sent["second"])

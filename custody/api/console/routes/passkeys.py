@@ -1,10 +1,6 @@
-"""An operator's passkeys: which count, and registering another as a candidate."""
+"""An operator's passkeys: which count, and letting himself make another with one that does."""
 
 from __future__ import annotations
-
-import secrets
-from datetime import timedelta
-from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
@@ -12,19 +8,15 @@ from starlette.responses import JSONResponse, Response
 from custody.api.body import Body, json_object
 from custody.api.console.answers import challenge, html, to_sign_in
 from custody.api.console.asking import Question
-from custody.api.console.door import AsGuest, AsVisitor, credentials_of
+from custody.api.console.door import HEADERS, AsGuest, AsVisitor, NotLetIn, credentials_of
 from custody.api.console.pages import passkeys as pages
 from custody.db import Unit
 from custody.evidence.passkeys import Credential
-from custody.operators import library
-from custody.operators import operations as operators
+from custody.operators import entering, library
 from custody.operators import queries as known
 from custody.trust.operations import InForce
 
 router = APIRouter(prefix="/console/passkeys")
-
-ENROLMENT: Final = "enrolment"
-ANSWERED_WITHIN: Final = timedelta(minutes=5)
 
 
 @router.get("")
@@ -56,47 +48,37 @@ def show_passkeys(visit: AsGuest) -> Response:
 
 
 @router.post("/new")
-def ask_for_passkey(visit: AsVisitor) -> Response:
-    """Ask the browser to make a passkey."""
-    asked = secrets.token_bytes(32)
+def ask_for_another(visit: AsVisitor) -> Response:
+    """Before another passkey is made, one that counts says that its person wants it."""
 
-    def work(unit: Unit, trust: InForce) -> list[str]:
-        operators.ask(
-            unit.session,
-            challenge=asked,
-            purpose=ENROLMENT,
-            operator=visit.operator,
-            document={},
-            now=unit.now,
-            expires_at=unit.now + ANSWERED_WITHIN,
-        )
-        waiting = [each.credential.id for each in known.candidates(unit.session, operator=visit.operator)]
-        return sorted({*waiting, *credentials_of(trust.root, visit.operator)})
+    def work(unit: Unit, trust: InForce) -> tuple[bytes, list[str]]:
+        asked = entering.ask_for_another(unit.session, operator=visit.operator, now=unit.now)
+        return asked, credentials_of(trust.root, visit.operator)
 
-    theirs = visit.call.trusting(work)
-    options = library.registration_options(
-        console=visit.console, operator=visit.operator, challenge=asked, known=theirs
-    )
-    question = Question("create", options, asked, "/console/passkeys")
-    return html(pages.registration(visit, question))
+    asked, theirs = visit.call.trusting(work)
+    options = library.assertion_options(console=visit.console, challenge=asked, credentials=theirs)
+    return html(pages.another(visit, Question("get", options, asked, "/console/passkeys")))
 
 
 @router.post("")
-def take_passkey(visit: AsVisitor, body: Body) -> Response:
-    """Keep a new passkey as a candidate, which counts for nothing yet: 201 and where to go on."""
+def allow_another(visit: AsVisitor, body: Body) -> Response:
+    """Invite who answered with a passkey of his own to make another: 201 and where to go on."""
     found = json_object(body, "challenge", "credential")
     answered = challenge(found["challenge"])
-    made = library.registered(found["credential"], challenge=answered, console=visit.console)
+    assertion = library.read_assertion(found["credential"], field="credential")
 
-    def work(unit: Unit) -> None:
-        operators.answer(unit.session, challenge=answered, purpose=ENROLMENT, operator=visit.operator, now=unit.now)
-        operators.register(
+    def work(unit: Unit, trust: InForce) -> str:
+        return entering.allow_another(
             unit.session,
-            credential=made.credential,
             operator=visit.operator,
-            sign_count=made.sign_count,
+            challenge=answered,
+            assertion=assertion,
+            root=trust.root,
             now=unit.now,
         )
 
-    visit.call.unit(work)
-    return JSONResponse({"next": "/console/passkeys"}, status_code=201)
+    try:
+        secret = visit.call.trusting(work)
+    except entering.SignInRefused as error:
+        raise NotLetIn(error.message, field=error.field) from error
+    return JSONResponse({"next": f"/console/invitation#{secret}"}, status_code=201, headers=HEADERS)

@@ -1,38 +1,51 @@
-"""In at the door, and out again."""
+"""In at the door with a passkey, and out again."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter
 from fastapi import Request as HttpRequest
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
-from custody.api.body import Body
-from custody.api.console.answers import form_field, html, see
-from custody.api.console.door import OnOwnPage, Shown, give_cookie, sign_in, sign_out
+from custody.api.body import Body, json_object
+from custody.api.console.answers import challenge, html, see
+from custody.api.console.door import HEADERS, AsVisitor, OnOwnPage, Shown, give_cookie, nobodys_call, sign_in, sign_out
 from custody.api.console.navigation import QUEUE, SIGN_IN
 from custody.api.console.pages import sign_in as pages
-from custody.api.problems import Unauthenticated
+from custody.operators import entering, library
 from custody.operators import operations as operators
 
 router = APIRouter(prefix="/console")
 
 
 @router.get("/sign-in")
-def show_sign_in(_console: Shown) -> Response:
+def show_sign_in(console: Shown) -> Response:
     """Where an operator signs in."""
-    return html(pages.sign_in())
+    return html(pages.sign_in(console))
+
+
+@router.post("/sign-in/question")
+def ask_who(request: HttpRequest, console: OnOwnPage) -> Response:
+    """The question to whichever passkey of this console the browser has: 201."""
+    asked = nobodys_call(request).unit(lambda unit: entering.ask_who(unit.session, now=unit.now))
+    options = library.assertion_options(console=console, challenge=asked, credentials=[])
+    return JSONResponse({"challenge": asked.hex(), "options": options}, status_code=201, headers=HEADERS)
 
 
 @router.post("/sign-in")
 def take_sign_in(request: HttpRequest, console: OnOwnPage, body: Body) -> Response:
-    """Take an operator's API token; on to the queue with a cookie, or the page again: 401."""
-    try:
-        token = sign_in(request, form_field(body, "token"))
-    except Unauthenticated as error:
-        return html(pages.sign_in(error.message), status=401)
-    answer = see(QUEUE)
+    """Take what a passkey answered: 201 with a cookie and where to go on, or 401."""
+    found = json_object(body, "challenge", "credential")
+    assertion = library.read_assertion(found["credential"], field="credential")
+    token = sign_in(request, challenge(found["challenge"]), assertion)
+    answer = JSONResponse({"next": QUEUE}, status_code=201, headers=HEADERS)
     give_cookie(answer, console, token, seconds=int(operators.SIGN_IN_LASTS.total_seconds()))
     return answer
+
+
+@router.post("/stay")
+def stay(visit: AsVisitor) -> Response:
+    """The person is still there: how many seconds are left now until nothing done ends it."""
+    return JSONResponse({"idle_seconds": visit.idle_seconds}, headers=HEADERS)
 
 
 @router.post("/sign-out")

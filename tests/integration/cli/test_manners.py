@@ -1,0 +1,187 @@
+"""How commands behave for scripts and people: one house, every read in every format, tables of 80, no word too many."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custody.cli.exits import MEANINGS, program
+from custody.cli.main import app
+from tests.integration.cli.conftest import Command
+from tests.integration.reconciliation.stage import Stage
+from tests.unit.cli.test_command_line import named_commands
+
+READS = (
+    "address list --client acme",
+    "assets list",
+    "break list --all",
+    "client list",
+    "client show acme",
+    "deposit list",
+    "exit-codes",
+    "freezes --all",
+    "invariants check",
+    "listing list",
+    "payer list",
+    "price list",
+    "queue --as alice",
+    "strays",
+    "strays returned",
+    "stuck",
+    "table",
+    "trust log",
+    "trust show",
+    "vault list",
+    "whoami",
+    "withdrawal list",
+    "withdrawal show {withdrawal}",
+    "audit verify",
+    "config show",
+    "doctor",
+)
+OF_THE_MOMENT = ("doctor", "whoami", "queue --as alice", "stuck")
+"""What tells ages and clocks is another a moment later."""
+SUMS = ("table", "whoami", "config", "doctor", "audit", "trust show", "invariants", "withdrawal show", "client show")
+"""Sums and single objects, whose lines are as long as what they say."""
+
+
+def test_every_read_prints_every_format(command: Command, stage: Stage) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    paid = stage.request("acme", 10_000_000)
+    codes = {}
+    for words in (line.format(withdrawal=paid.id).split() for line in READS):
+        plain = command(*words)
+        codes[" ".join(words)] = plain.code
+        name = " ".join(words)
+        if not name.startswith(SUMS):
+            assert max(map(len, plain.out.splitlines()), default=0) <= 80, plain.out
+        told = command(*words, "--format", "json")
+        assert (told.code, bool(told.out)) == (plain.code, True), (name, told.err)
+        found = json.loads(told.out)
+        rows = found if isinstance(found, list) else [found]
+        lines = [json.loads(line) for line in command(*words, "--format", "jsonl").out.splitlines()]
+        if name not in OF_THE_MOMENT:
+            assert lines == rows, name
+        table = list(csv.reader(io.StringIO(command(*words, "--format", "csv").out)))
+        assert len(table) == len(rows) + 1, name
+        if rows:
+            some = next(iter(rows[0]))
+            only = json.loads(command(*words, "--format", "json", "--fields", some).out)
+            assert (only if isinstance(only, list) else [only])[0].keys() == {some}
+            wrong = command(*words, "--fields", "nonsense")
+            assert wrong.err.splitlines()[-1].startswith("error: fields: no field nonsense; accepted are "), name
+            assert wrong.code == 2
+        assert "\x1b" not in plain.out + plain.err
+    assert {name: code for name, code in codes.items() if code} == {"doctor": 1}
+
+
+def test_objects_are_those_of_the_api(command: Command, stage: Stage, api: str, tokens: dict[str, str]) -> None:
+    from custody.cli.service import Service
+
+    stage.open("acme")
+    stage.fund("acme")
+    paid = stage.request("acme", 10_000_000)
+    service = Service(api, tokens["alice"])
+    assert command("withdrawal", "show", paid.id, "--format", "json").json == service.get("withdrawals", paid.id)
+    assert command("client", "list", "--format", "json").json == service.get("clients")["clients"]
+    whole = service.get("clients", "acme")
+    shown: Any = command("client", "show", "acme", "--format", "json").json
+    assert shown == {name: whole[name] for name in shown}
+    addresses = command("address", "list", "--client", "acme", "--format", "json").json
+    assert addresses == whole["addresses"]
+
+
+def test_says_where_it_stands_and_what_is_wrong(
+    command: Command, stage: Stage, monkeypatch: pytest.MonkeyPatch, database: Any
+) -> None:
+    stage.open("acme")
+    found = {row["check"]: row for row in json.loads(command("doctor", "--format", "json").out)}
+    well = ("settings", "database", "role", "schema", "clock", "trust root")
+    assert {name: found.get(name) for name in well if found.get(name, {}).get("level") != "ok"} == {}
+    assert found["broker"]["level"] == "fail"
+    assert "nothing is lost" in found["broker"]["fix"]
+    assert all(row["fix"] for row in found.values() if row["level"] != "ok")
+    monkeypatch.setenv("CUSTODY_DATABASE_URL", database.owner_url)
+    found = {row["check"]: row for row in json.loads(command("doctor", "--format", "json").out)}
+    assert "role" in found, found["database"]
+    assert (found["role"]["level"], "owns tables" in found["role"]["found"]) == ("fail", True)
+    shown = command("config", "show").out
+    assert os.environ["CUSTODY_SEAL_KEY"] not in shown
+    assert "********@" in shown
+    assert {row["setting"] for row in json.loads(command("config", "show", "--format", "json").out)} >= {
+        "CUSTODY_NETWORK",
+        "CUSTODY_API_PORT",
+    }
+    assert "regtest · demo" in command("whoami").out
+
+
+def test_a_rehearsal_sends_nothing(
+    command: Command, stage: Stage, api: str, tokens: dict[str, str], tmp_path: Path
+) -> None:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    from tests.cosigner.builders import person_key
+
+    stage.open("acme")
+    key = tmp_path / "alice.pem"
+    key.write_bytes(person_key("alice").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    before = stage.dump()
+    answer = command(
+        *("freeze", "client", "acme", "--as", "alice", "--key", str(key), "--token-file", tokens["alice"]),
+        *("--purpose", "drill", "--yes", "--dry-run"),
+    )
+    assert answer.code == 0, answer.err
+    assert answer.err.startswith("regtest · 127.0.0.1:")
+    told = json.loads(answer.out)
+    assert told["would_send"] == "POST /v1/intents"
+    assert "signature" not in answer.out
+    assert stage.dump() == before
+
+
+def test_every_example_in_help_is_a_command_line_that_parses() -> None:
+    """Each line of help that begins with the program's name is read as it would be, and nothing is run."""
+    tree, tried = program(app), 0
+    for name, command in named_commands(app, "custody"):
+        for example in examples(command.help or ""):
+            words = shlex.split(example)[1:]
+            parse(tree, words)
+            tried += 1
+        assert examples(command.help or ""), name
+    assert tried >= 60
+
+
+def examples(help_text: str) -> list[str]:
+    """Command lines in a help text, with what is carried over to the next line."""
+    found: list[str] = []
+    is_open = False
+    for line in help_text.splitlines():
+        text = line.strip()
+        start = text.find("custody ")
+        if start == 0 or (start > 0 and text[:start].rstrip().split(" ")[-1].partition("=")[0].isupper()):
+            found.append(text[start:])
+            is_open = True
+        elif text and is_open:
+            found[-1] += f" {text}"
+        else:
+            is_open = False
+    return [example.split(" > ")[0] for example in found]
+
+
+def parse(command: Any, words: list[str]) -> None:
+    """As it would be read; raises what that raises, also for what is missing."""
+    while getattr(command, "commands", None) is not None and words and words[0] in command.commands:
+        command, words = command.commands[words[0]], words[1:]
+    assert command.make_context(command.name, list(words)) is not None
+
+
+def test_exit_codes_are_the_ones_of_the_documents() -> None:
+    text = (Path(__file__).parents[3] / "docs/operate/command-line.md").read_text()
+    assert all(f"| {code} | {meaning} |" in text for code, meaning in MEANINGS.items())
