@@ -70,11 +70,17 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "not-found": "No such object for this caller.",
     "nothing-to-confirm": "No listing of that intent waits for a confirmation.",
     "transaction-not-found": "The node has no such transaction where it was asked to look.",
+    "no-candidate": "No passkey was registered under that id.",
+    "unknown-address": "No address of that id was given to anybody.",
+    "unknown-entry": "No entry of that number.",
     "unknown-attempt": "No attempt of that id.",
     "unknown-break": "No break of that id.",
     "unknown-bundle": "No such bundle for this cosigner.",
     "unknown-client": "No client of that id.",
     "unknown-deposit": "No deposit of that id.",
+    "no-candidate": "No passkey was registered under that id.",
+    "unknown-address": "No address of that id was given to anybody.",
+    "unknown-entry": "No entry of that number.",
     "unknown-event": "No event of that id.",
     "unknown-intent": "No intent of that digest.",
     "unknown-job": "No job of that id.",
@@ -82,6 +88,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "unknown-proposal": "No change of the rules of that digest.",
     "unknown-stray": "Nothing of that name came astray, or a reorg took it away again.",
     "unknown-vault": "No vault of that id, or none for that client.",
+    "unknown-webhook-endpoint": "No webhook endpoint of that id.",
     "unknown-withdrawal": "No withdrawal of that id.",
 }
 
@@ -96,8 +103,13 @@ _REFUSED: Final[Mapping[str, str]] = {
         "A call inside a batch is not a plain call: operation 1 hands the Safe over to whoever is called."
     ),
     "call-replayed": "A signed call came a second time: its nonce was used before.",
+    "invitation-refused": "The invitation is unknown, was used, or its time is over.",
+    "sign-in-refused": "A passkey opened nothing; the reason stands in the audit log.",
+    "call-signature-refused": "A signed call is not as it must be; field names the part that is wrong.",
     "client-refused": "The credential is bound to clients, and this is not theirs alone.",
     "network-refused": "The credential is not for calls from where this one comes from.",
+    "invitation-refused": "The invitation is unknown, was used, or its time is over.",
+    "sign-in-refused": "The passkey's answer opens nothing.",
     "scope-refused": "The credential is narrowed, and not for this.",
     "body-too-large": "More was sent than this route reads.",
     "cannot-bump": "No replacement of these transactions pays more, stays under the ceiling and can be funded.",
@@ -155,6 +167,7 @@ _REFUSED: Final[Mapping[str, str]] = {
     "unauthenticated": "The call proves nobody: no credential, or one that is nobody's.",
     "vault-frozen": "Nothing is signed of what is stopped; the answer can be given again when an intent has lifted it.",
     "vault-stopped": "The client or its vault is frozen: nothing is sent until an approved intent lifts it.",
+    "webhook-place-refused": "The address is none that webhooks go to.",
     "wrong-network": "The node's genesis block is another network's.",
 }
 
@@ -205,6 +218,7 @@ _CONFLICT: Final[Mapping[str, str]] = {
     "vault-overdrawn": (
         "More would leave a vault than the books say it holds: what paid out first has to be reversed first."
     ),
+    "webhook-endpoint-state": "The webhook endpoint is in that state already.",
     "withdrawal-state": "The withdrawal is not in a state this can happen in.",
 }
 
@@ -246,6 +260,7 @@ _BROKEN: Final[Mapping[str, str]] = {
     "address-tampered": "A stored address is not what its vault's signed descriptor gave: it is shown to nobody.",
     "asset-unknown": "The books hold an asset nobody has decimals for.",
     "broken": "An invariant is false.",
+    "webhook-secret-tampered": "The sealed secret of a webhook endpoint does not open.",
     "carriage-mismatch": "What was signed does not read back as what was asked: nothing is stored and nothing sent.",
     "derivation-mismatch": "Two independent derivations of one address differ: neither is shown to anybody.",
     "digest-mismatch": (
@@ -283,7 +298,10 @@ _FAMILIES: Final = (
 
 _STATUSES: Final[Mapping[str, int]] = {
     "unauthenticated": 401,
+    "sign-in-refused": 401,
     "call-replayed": 401,
+    "call-signature-refused": 401,
+    "sign-in-refused": 401,
     "too-many-calls": 429,
     "not-signed-in": 401,
     "idempotency-key-missing": 400,

@@ -93,7 +93,7 @@ def remove(call: AsRequesterOrOperator, endpoint: str) -> Response:
         operations.remove(unit.session, endpoint=endpoint, actor=call.caller.name, now=unit.now)
 
     call.unit(work)
-    return Response(status_code=204)
+    return JSONResponse({"removed": endpoint})
 
 
 @router.post("/{endpoint}/disable")
