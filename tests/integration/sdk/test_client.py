@@ -136,7 +136,7 @@ def test_tells_what_is_refused_by_family_with_the_request_id_in_front(http: Test
     assert refused.value.idempotency_key in str(refused.value)
     with pytest.raises(NotAuthenticated) as stranger:
         client_of(http, root, name="stranger")[0].clients.get("acme")
-    assert (stranger.value.code, stranger.value.field) == ("signature-refused", "keyid")
+    assert (stranger.value.code, stranger.value.field) == ("call-signature-refused", "keyid")
 
 
 def test_tries_again_where_that_is_safe_under_the_same_key_and_another_nonce(joined: tuple[Client, Between]) -> None:
