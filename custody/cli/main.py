@@ -27,6 +27,7 @@ from custody.cli import (
     listings,
     meta,
     oneself,
+    openapi,
     parties,
     passkeys,
     payer,
@@ -73,6 +74,7 @@ second_opinion.add_to(app)
 meta.add_to(app)
 oneself.add_to(app)
 doctor.add_to(app)
+app.command("openapi")(openapi.print_openapi)
 respends.add_to(withdrawals.app)
 watching.add_to(withdrawals.app)
 rulebook.add_to(policy.app)

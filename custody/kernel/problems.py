@@ -78,6 +78,9 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "unknown-bundle": "No such bundle for this cosigner.",
     "unknown-client": "No client of that id.",
     "unknown-deposit": "No deposit of that id.",
+    "no-candidate": "No passkey was registered under that id.",
+    "unknown-address": "No address of that id was given to anybody.",
+    "unknown-entry": "No entry of that number.",
     "unknown-event": "No event of that id.",
     "unknown-intent": "No intent of that digest.",
     "unknown-job": "No job of that id.",
@@ -104,6 +107,8 @@ _REFUSED: Final[Mapping[str, str]] = {
     "call-signature-refused": "A signed call is not as it must be; field names the part that is wrong.",
     "client-refused": "The credential is bound to clients, and this is not theirs alone.",
     "network-refused": "The credential is not for calls from where this one comes from.",
+    "invitation-refused": "The invitation is unknown, was used, or its time is over.",
+    "sign-in-refused": "The passkey's answer opens nothing.",
     "scope-refused": "The credential is narrowed, and not for this.",
     "body-too-large": "More was sent than this route reads.",
     "cannot-bump": "No replacement of these transactions pays more, stays under the ceiling and can be funded.",
@@ -289,6 +294,7 @@ _FAMILIES: Final = (
 
 _STATUSES: Final[Mapping[str, int]] = {
     "unauthenticated": 401,
+    "sign-in-refused": 401,
     "call-replayed": 401,
     "call-signature-refused": 401,
     "sign-in-refused": 401,
