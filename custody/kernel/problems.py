@@ -70,9 +70,6 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "not-found": "No such object for this caller.",
     "nothing-to-confirm": "No listing of that intent waits for a confirmation.",
     "transaction-not-found": "The node has no such transaction where it was asked to look.",
-    "no-candidate": "No passkey was registered under that id.",
-    "unknown-address": "No address of that id was given to anybody.",
-    "unknown-entry": "No entry of that number.",
     "unknown-attempt": "No attempt of that id.",
     "unknown-break": "No break of that id.",
     "unknown-bundle": "No such bundle for this cosigner.",
@@ -99,8 +96,6 @@ _REFUSED: Final[Mapping[str, str]] = {
         "A call inside a batch is not a plain call: operation 1 hands the Safe over to whoever is called."
     ),
     "call-replayed": "A signed call came a second time: its nonce was used before.",
-    "invitation-refused": "The invitation is unknown, was used, or its time is over.",
-    "sign-in-refused": "A passkey opened nothing; the reason stands in the audit log.",
     "call-signature-refused": "A signed call is not as it must be; field names the part that is wrong.",
     "client-refused": "The credential is bound to clients, and this is not theirs alone.",
     "network-refused": "The credential is not for calls from where this one comes from.",
@@ -289,7 +284,6 @@ _FAMILIES: Final = (
 
 _STATUSES: Final[Mapping[str, int]] = {
     "unauthenticated": 401,
-    "sign-in-refused": 401,
     "call-replayed": 401,
     "call-signature-refused": 401,
     "too-many-calls": 429,
