@@ -258,4 +258,16 @@ ALERTS: Final = (
         runbook="restore.md",
         console="/console/health",
     ),
+    Alert(
+        name="CustodyWebhooksWait",
+        metric="custody_webhook_backlog",
+        above=1_000,
+        minutes=30,
+        is_page=False,
+        happened="{{ $value }} events wait to be delivered to webhook endpoints.",
+        money="No money is concerned; whoever listens learns late, and can read the feed by its cursor.",
+        act="See which endpoint fails, and tell its owner.",
+        runbook="daemon-down.md",
+        console="/console/webhooks",
+    ),
 )

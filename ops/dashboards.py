@@ -104,7 +104,10 @@ DASHBOARDS: Final = (
             Panel("How long have messages waited?", (("max(custody_outbox_lag_seconds)", "oldest"),), unit="s"),
             Panel(
                 "How many wait?",
-                (("max(custody_outbox_waiting)", "messages"),),
+                (
+                    ("max(custody_outbox_waiting)", "messages"),
+                    ("max(custody_webhook_backlog)", "events for webhooks"),
+                ),
             ),
             Panel(
                 "How does the API answer, a minute?",

@@ -39,6 +39,7 @@ METRICS: Final = (
     Metric("custody_outbox_lag_seconds", "gauge", (), "how long the oldest message has been due"),
     Metric("custody_outbox_waiting", "gauge", (), "messages that are due and not handled"),
     Metric("custody_outbox_attempts", "gauge", (), "how often the most-published message that waits was published"),
+    Metric("custody_webhook_backlog", "gauge", (), "events that wait to be delivered to an active endpoint"),
     Metric("custody_hot_gas_balance", "gauge", ("chain",), "what the books say the payer of gas has, base units"),
     Metric("custody_payer_low", "gauge", ("chain",), "1 where the payer has less than its low mark"),
     Metric("custody_payer_stopped", "gauge", ("chain",), "1 where the payer carries nothing until people look"),

@@ -63,6 +63,7 @@ def read(
         *_breaks(session),
         *_heads(session, chains, heights, now),
         *_outbox(session, now),
+        *_webhooks(session),
         *_payers(session, chains),
         *_cosigners_seen(session, now),
         *_cosigners_waiting(session, now),
@@ -177,6 +178,18 @@ def _outbox(session: Session, now: datetime) -> Iterator[Sample]:
     yield Sample("custody_outbox_waiting", (), row.number)
     yield Sample("custody_outbox_attempts", (), row.attempts)
     yield Sample("custody_outbox_lag_seconds", (), _seconds(now, row.oldest))
+
+
+_WEBHOOKS: Final = text(
+    """
+    SELECT count(*) FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
+    WHERE d.state = 'waiting' AND e.state = 'active'
+    """
+)
+
+
+def _webhooks(session: Session) -> Iterator[Sample]:
+    yield Sample("custody_webhook_backlog", (), session.execute(_WEBHOOKS).scalar_one())
 
 
 # A payer has one place in the books and one asset there, the chain's own; its account is never a label.

@@ -25,7 +25,16 @@ from tests.support.status import state_status
 from tests.support.world import SILENT_NODE, environment
 
 LONG_AGO = "now() - interval '40 days'"
+FULL_OF_DELIVERIES = """
+INSERT INTO webhook_endpoints (id, url, types, payload, label, state, secret, position, created_at, created_by)
+  VALUES ('whe_1', 'https://example.com', '[]', 'full', 'a test', 'active', '', 0, now(), 'a test');
+INSERT INTO webhook_deliveries (endpoint_id, sequence, event_id, kind, type, subject, state, repeat, attempts, due_at,
+    created_at)
+  SELECT 'whe_1', 1000000 + n, 'evt_' || n, 'withdrawal', 'w', 's' || n, 'waiting', false, 0, now(), now()
+  FROM generate_series(1, 1001) n
+"""
 FAULTS = {
+    "CustodyWebhooksWait": (FULL_OF_DELIVERIES, "UPDATE webhook_deliveries SET state = 'delivered'"),
     "CustodyReconciliationLate": (
         f"UPDATE reconciliation_runs SET finished_at = {LONG_AGO}",
         "UPDATE reconciliation_runs SET finished_at = now()",
