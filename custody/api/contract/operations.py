@@ -10,7 +10,7 @@ from custody.api.contract.shapes import Shape, by_name, document, flag, many, nu
 from custody.api.contract.things import CLIENT, CODE, DIGEST, NEXT, TIME, WDR
 
 ANY_CALL: Final = (
-    *("unauthenticated", "signature-refused", "call-replayed", "role-refused", "scope-refused", "client-refused"),
+    *("unauthenticated", "call-signature-refused", "call-replayed", "role-refused", "scope-refused", "client-refused"),
     *("network-refused", "too-many-calls", "invalid-input", "database-unavailable", "unit-conflict", "internal"),
     *("broken", "no-trust-root", "intent-tampered", "keyset-tampered", "asset-unknown"),
 )
