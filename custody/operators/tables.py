@@ -16,7 +16,9 @@ class ChallengeRow(Base):
 
     __tablename__ = "challenges"
     __table_args__ = (
-        CheckConstraint("purpose IN ('approval', 'enrolment', 'request', 'sign_in', 'invitation')", name="purpose"),
+        CheckConstraint(
+            "purpose IN ('approval', 'enrolment', 'request', 'sign_in', 'invitation', 'step_up')", name="purpose"
+        ),
         Index("ix_challenges_operator_expires_at", "operator", "expires_at"),
     )
 

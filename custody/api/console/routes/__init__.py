@@ -22,6 +22,7 @@ from custody.api.console.routes import (
     settings,
     sign_in,
     static,
+    webhooks,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -40,5 +41,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     operators.router,
     destinations.router,
     freezes.router,
+    webhooks.router,
 )
 """Every area of the console. A new area adds a line."""

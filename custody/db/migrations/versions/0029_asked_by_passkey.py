@@ -16,7 +16,7 @@ def upgrade() -> None:
         """
         ALTER TABLE challenges DROP CONSTRAINT ck_challenges_purpose;
         ALTER TABLE challenges ADD CONSTRAINT ck_challenges_purpose
-          CHECK (purpose IN ('approval', 'enrolment', 'request', 'sign_in', 'invitation'));
+          CHECK (purpose IN ('approval', 'enrolment', 'request', 'sign_in', 'invitation', 'step_up'));
         CREATE INDEX ix_intents_created_at ON intents (created_at);
         """
     )

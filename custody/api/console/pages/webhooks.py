@@ -1,0 +1,167 @@
+"""Webhook endpoints: where events are pushed, what waits, what came of each attempt, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from custody.api.console import parts
+from custody.api.console.asking import Question, ask
+from custody.api.console.door import Visit
+from custody.api.console.frame import page
+from custody.api.console.markup import Markup, element
+from custody.api.console.parts import Row, Tone
+from custody.webhooks.model import Attempt, Delivery, Endpoint
+
+WEBHOOKS: Final = "/console/webhooks"
+HEALTH: Final = "/console/health"
+ACTIONS: Final = {"resend": "Resend what failed", "disable": "Disable", "enable": "Enable again"}
+_EFFECTS: Final = {
+    "resend": "Every event that this endpoint did not take is sent again at once. Money is not touched.",
+    "disable": "Nothing is pushed there until it is enabled; what is told meanwhile waits. Money is not touched.",
+    "enable": "What waited is pushed there, in order, and what is told from now on. Money is not touched.",
+}
+
+
+def webhooks(visit: Visit, shown: Sequence[Mapping[str, Any]]) -> str:
+    """Every endpoint, and how one is made."""
+    return page(
+        visit,
+        "Webhooks",
+        element("p", "No money waits for a webhook: what is not taken here is in the feed of events all the same."),
+        parts.table(
+            "Endpoints",
+            ("label", "address", "whose", "stands", "waits", "failing", "last taken"),
+            [_endpoint(visit, each["endpoint"], each["backlog"]) for each in shown],
+            empty="No endpoint is registered. One is made with POST /v1/webhook-endpoints.",
+            numbers=(4, 5),
+        ),
+        current=HEALTH,
+    )
+
+
+def webhook(visit: Visit, shown: Mapping[str, Any]) -> str:
+    """One endpoint, its newest deliveries, and the attempts of the one that is named."""
+    found: Endpoint = shown["endpoint"]
+    return page(
+        visit,
+        f"Webhook {found.label or found.id}",
+        parts.table(
+            "How it stands",
+            ("label", "address", "whose", "stands", "waits", "failing", "last taken"),
+            [_endpoint(visit, found, shown["backlog"])],
+            empty="",
+            numbers=(4, 5),
+        ),
+        parts.section("What can be done", *(_action(found, each) for each in ACTIONS)),
+        _attempts(visit, shown["event"], shown["attempts"]) if shown["event"] else "",
+        parts.table(
+            "Newest deliveries",
+            ("event", "type", "about", "stands", "attempts", "next attempt"),
+            [_delivery(visit, found.id, each) for each in shown["deliveries"]],
+            empty="Nothing was sent there yet.",
+            numbers=(4,),
+        ),
+        element("p", parts.link("All endpoints", WEBHOOKS)),
+        current=HEALTH,
+    )
+
+
+def step(visit: Visit, endpoint: Endpoint, action: str, asked: Question | None) -> str:
+    """What pressing does, and the button that asks the passkey; without ``asked`` there is none that counts."""
+    label = f"{ACTIONS[action]} with your passkey"
+    if asked is None:
+        button: Markup = element("p", parts.button(label, why_not="You have no passkey that counts. Register one."))
+    else:
+        button = ask(asked, label, "reject" if action == "disable" else "approve")
+    return page(
+        visit,
+        f"{ACTIONS[action]}?",
+        element("p", _EFFECTS[action]),
+        parts.section(
+            "What your passkey signs",
+            parts.facts(
+                ("endpoint", endpoint.id),
+                ("address", endpoint.url),
+                ("action", action),
+                ("asked for by", visit.operator),
+                *((("challenge", asked.challenge.hex()),) if asked is not None else ()),
+                class_="exact",
+            ),
+            button,
+        ),
+        element("p", parts.link("Back", f"{WEBHOOKS}/{endpoint.id}")),
+        current=HEALTH,
+    )
+
+
+def _endpoint(visit: Visit, found: Endpoint, backlog: Any) -> Row:
+    tone: Tone = "bad" if found.state == "disabled" else ("warn" if found.failing_since else "ok")
+    why = f": {found.reason}" if found.reason else ""
+    failing = f", failing since {found.failing_since:%Y-%m-%d %H:%M} UTC" if found.failing_since else ""
+    return Row(
+        (
+            parts.link(found.label or found.id, f"{WEBHOOKS}/{found.id}"),
+            found.url,
+            found.client or "every client",
+            parts.tag(f"{found.state}{why}{failing}", tone),
+            str(backlog.waiting if backlog else 0),
+            str(backlog.failing if backlog else 0),
+            _when(visit, found.last_success_at),
+        ),
+        tone="bad" if tone == "bad" else "plain",
+    )
+
+
+def _delivery(visit: Visit, endpoint: str, each: Delivery) -> Row:
+    tone: Tone = "ok" if each.state == "delivered" else ("warn" if each.attempts else "plain")
+    return Row(
+        (
+            parts.link(each.event, f"{WEBHOOKS}/{endpoint}?{urlencode({'event': each.event})}"),
+            each.type,
+            each.subject,
+            parts.tag(each.state, tone),
+            str(each.attempts),
+            _when(visit, each.due_at) if each.state == "waiting" else "none",
+        )
+    )
+
+
+def _attempts(visit: Visit, event: str, attempts: Sequence[Attempt]) -> Markup:
+    return parts.table(
+        f"Attempts to deliver {event}",
+        ("number", "at", "answer", "took", "what it said"),
+        [
+            Row(
+                (
+                    str(each.number),
+                    parts.moment(each.at, visit.at),
+                    str(each.status) if each.status is not None else (each.problem or "none"),
+                    f"{each.latency_ms} ms",
+                    each.answer or each.problem or "nothing",
+                )
+            )
+            for each in attempts
+        ],
+        empty="It was not tried yet, or long ago.",
+        numbers=(0, 3),
+    )
+
+
+def _action(endpoint: Endpoint, action: str) -> Markup:
+    why_not = ""
+    if action == "enable" and endpoint.state == "active":
+        why_not = "It is active: nothing is held back."
+    if action == "disable" and endpoint.state == "disabled":
+        why_not = "It is disabled already."
+    return parts.form(
+        f"{WEBHOOKS}/{endpoint.id}/{action}",
+        parts.button(f"{ACTIONS[action]} …", why_not=why_not),
+        id_=action,
+    )
+
+
+def _when(visit: Visit, at: datetime | None) -> str:
+    return parts.moment(at, visit.at) if at is not None else "never"

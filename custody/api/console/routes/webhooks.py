@@ -1,0 +1,99 @@
+"""Webhook endpoints: looking at them, and resending, disabling and enabling with a passkey."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from custody.api.body import Body, json_object
+from custody.api.console.answers import challenge, html, to_sign_in
+from custody.api.console.asking import Question
+from custody.api.console.door import AsGuest, AsVisitor, credentials_of
+from custody.api.console.pages import webhooks as pages
+from custody.api.console.stepping import ask_step, hear_step
+from custody.db import Unit
+from custody.evidence import fields
+from custody.operators import library
+from custody.operators import queries as known
+from custody.trust.operations import InForce
+from custody.views.hooks import hook_view, hooks_view
+from custody.webhooks import operations as webhooks
+from custody.webhooks import queries
+
+router = APIRouter(prefix="/console/webhooks")
+
+
+@router.get("")
+def show_webhooks(visit: AsGuest) -> Response:
+    """Every endpoint."""
+    if visit is None:
+        return to_sign_in()
+    return html(pages.webhooks(visit, visit.call.unit(lambda unit: hooks_view(unit.session))))
+
+
+@router.get("/{endpoint}")
+def show_webhook(visit: AsGuest, endpoint: str, event: str = "") -> Response:
+    """One endpoint; with ``event``, every attempt to deliver that."""
+    name = fields.name(endpoint, field="endpoint")
+    wanted = fields.name(event, field="event") if event else ""
+    if visit is None:
+        return to_sign_in()
+
+    def work(unit: Unit) -> dict[str, Any]:
+        return hook_view(unit.session, endpoint=name, event=wanted)
+
+    return html(pages.webhook(visit, visit.call.unit(work)))
+
+
+@router.post("/answers")
+def take_step(visit: AsVisitor, body: Body) -> Response:
+    """Do what a passkey agreed to: 201 and where to go on."""
+    found = json_object(body, "challenge", "credential")
+    assertion = library.read_assertion(found["credential"], field="credential")
+    answered = challenge(found["challenge"])
+
+    def work(unit: Unit, trust: InForce) -> str:
+        change = hear_step(
+            unit.session,
+            operator=visit.operator,
+            challenge=answered,
+            assertion=assertion,
+            root=trust.root,
+            now=unit.now,
+        )
+        _do(unit, change["action"], change["endpoint"], visit.operator)
+        return str(change["endpoint"])
+
+    return JSONResponse({"next": f"{pages.WEBHOOKS}/{visit.call.trusting(work)}"}, status_code=201)
+
+
+@router.post("/{endpoint}/{action}")
+def ask_for_step(visit: AsVisitor, endpoint: str, action: str) -> Response:
+    """Say what would be done, and ask the passkey for it."""
+    name = fields.name(endpoint, field="endpoint")
+    what = fields.one_of(action, tuple(pages.ACTIONS), field="action")
+
+    def work(unit: Unit, trust: InForce) -> str:
+        found = queries.get(unit.session, endpoint=name)
+        counting = [each for each in credentials_of(trust.root, visit.operator) if trust.root.counts(each, unit.now)]
+        usable = sorted(set(counting) - known.locked(unit.session))
+        if not usable:
+            return pages.step(visit, found, what, None)
+        change = {"action": what, "endpoint": found.id, "url": found.url}
+        asked = ask_step(unit.session, operator=visit.operator, change=change, now=unit.now)
+        options = library.assertion_options(console=visit.console, challenge=asked, credentials=usable)
+        return pages.step(visit, found, what, Question("get", options, asked, f"{pages.WEBHOOKS}/answers"))
+
+    return html(visit.call.trusting(work))
+
+
+def _do(unit: Unit, action: str, endpoint: str, operator: str) -> None:
+    if action == "resend":
+        webhooks.resend_failed(unit.session, endpoint=endpoint, actor=operator, now=unit.now)
+    elif action == "disable":
+        why = f"disabled by {operator}"
+        webhooks.disable(unit.session, endpoint=endpoint, reason=why, actor=operator, now=unit.now)
+    else:
+        webhooks.enable(unit.session, endpoint=endpoint, actor=operator, now=unit.now)

@@ -1,0 +1,57 @@
+"""A change that is no intent, and takes the operator's passkey all the same: a cookie alone changes nothing."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from custody.approvals.passkeys import ANSWERED_WITHIN
+from custody.evidence.passkeys import Assertion, check_assertion
+from custody.evidence.trust_root import TrustRoot
+from custody.kernel.canonical import canonical_json, digest_bytes
+from custody.kernel.clock import rfc3339
+from custody.operators import library
+from custody.operators import operations as operators
+from custody.operators.operations import PasskeyRefused
+
+PURPOSE: Final = "step_up"
+TAG: Final = "step-up"
+"""Under which what is asked is hashed: an answer to it is no verdict, no request and no sign-in."""
+
+
+def ask_step(session: Session, *, operator: str, change: Mapping[str, str], now: datetime) -> bytes:
+    """The hash of what ``operator`` is about to change, which the passkey is to sign once within five minutes."""
+    asked = {"operator": operator, "change": dict(change), "nonce": secrets.token_hex(16), "at": rfc3339(now)}
+    challenge = digest_bytes(TAG, canonical_json(asked))
+    operators.ask(
+        session,
+        challenge=challenge,
+        purpose=PURPOSE,
+        operator=operator,
+        document=asked,
+        now=now,
+        expires_at=now + ANSWERED_WITHIN,
+    )
+    return challenge
+
+
+def hear_step(
+    session: Session, *, operator: str, challenge: bytes, assertion: Assertion, root: TrustRoot, now: datetime
+) -> Mapping[str, Any]:
+    """What was asked, answered now by a passkey of ``operator`` that counts.
+
+    Raises ``PasskeyRefused`` or ``AssertionRefused``; then nothing is used up.
+    """
+    credential = root.operator_credential(operator, assertion.credential)
+    if root.console is None or credential is None or not root.counts(credential.id, now):
+        raise PasskeyRefused("is by a passkey that does not count", field="credential", reason="unknown-passkey")
+    check_assertion(assertion, credential, challenge=challenge, console=root.console)
+    library.expect_agreed(assertion, credential, challenge=challenge, console=root.console)
+    asked = operators.answer(session, challenge=challenge, purpose=PURPOSE, operator=operator, now=now)
+    operators.count(session, credential=credential.id, operator=operator, sign_count=assertion.sign_count, now=now)
+    change: Mapping[str, Any] = asked["change"]
+    return change
