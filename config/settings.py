@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from config.assets import AssetConfig, load_assets
 from config.chains import BITCOIN_NETWORKS, NETWORKS, TEST_NETWORKS, ChainConfig, ConfigError, load_chains
+from config.mail import MailSettings, read_mail
 
 PREFIX: Final = "CUSTODY_"
 HERE: Final = Path(__file__).parent
@@ -85,6 +86,8 @@ class Settings:
     webhook_lease_seconds: int
     webhook_ca_file: str
     """Certificates trusted for receivers beside the system's; empty: none."""
+    mail: MailSettings | None
+    """Where notices leave by mail; None where none do."""
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -123,6 +126,13 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         webhook_inside=read.networks_inside("WEBHOOK_INSIDE"),
         webhook_lease_seconds=read.whole("WEBHOOK_LEASE_SECONDS", default=60, low=20, high=600),
         webhook_ca_file=read.text("WEBHOOK_CA_FILE", default=""),
+        mail=read_mail(
+            read.text("MAIL_URL", default=""),
+            sender=read.text("MAIL_FROM", default=""),
+            ca_file=read.text("MAIL_CA_FILE", default=""),
+            is_test=set(networks) <= set(TEST_NETWORKS),
+            prefix=PREFIX,
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from config.settings import Settings
 
 def schedule(settings: Settings) -> dict[str, dict[str, Any]]:
     """Entry to task and interval, as Celery's beat reads it; what follows a chain is rung for each by itself."""
-    house = {"housekeeping": 30, "restore.replay": 10}
+    house = {"housekeeping": 30, "notices.tell": 15, "restore.replay": 10}
     each_chain = {
         "chain.scan": settings.scan_seconds,
         "withdrawals.rebroadcast": 30,

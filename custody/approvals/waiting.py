@@ -12,7 +12,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, cast, exists, func, literal, or_, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import Session
 
@@ -68,6 +82,24 @@ def page(
     query = select(IntentRow).where(_there(session, waiting, place))
     if after is not None:
         query = query.where(tuple_(IntentRow.not_after, IntentRow.digest) > (after[0], after[1]))
+    rows = session.execute(query.order_by(IntentRow.not_after, IntentRow.digest).limit(limit)).scalars()
+    return [view(row) for row in rows]
+
+
+def asked_of(
+    session: Session,
+    waiting: Waiting,
+    *,
+    besides: Select[str],
+    until: datetime | None = None,
+    limit: int,
+) -> list[FiledIntent]:
+    """What this operator's word could still count for, the earliest deadline first; with ``until``, what ends by then.
+
+    Without what ``besides`` selects the digests of. What is late is there too: it still needs somebody.
+    """
+    wanted = and_(PENDING, _mine(session, waiting), IntentRow.digest.not_in(besides))
+    query = select(IntentRow).where(wanted if until is None else and_(wanted, IntentRow.not_after <= until))
     rows = session.execute(query.order_by(IntentRow.not_after, IntentRow.digest).limit(limit)).scalars()
     return [view(row) for row in rows]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from custody.addresses.shown import address_view as address_view
 from custody.approvals.queries import FiledIntent
+from custody.approvals.saying import words_of as words_of
 from custody.clients.shown import client_view as client_view
 from custody.deposits.shown import deposit_view as deposit_view
 from custody.evidence.approvals import Approval
 from custody.evidence.passkeys import Assertion
-from custody.evidence.places import NOWHERE
-from custody.evidence.words import digest_code, say
+from custody.evidence.words import digest_code
 from custody.kernel.clock import rfc3339
 from custody.kernel.money import Asset
 from custody.kernel.shown import asset_view as asset_view
@@ -125,16 +125,6 @@ def intent_view(
         "not_after": rfc3339(filed.not_after),
         "created_at": rfc3339(filed.created_at),
     }
-
-
-def words_of(filed: FiledIntent, assets: KnownAssets) -> list[str]:
-    """What will happen, one sentence a line, with amounts as people write them. Raises ``AssetUnknown``."""
-    named = getattr(filed.intent.request, "asset", None)
-    if named is None:
-        return say(filed.intent)
-    # What is booked by hand takes place on no chain, and has no fee.
-    own = None if filed.intent.chain == NOWHERE else assets.native(filed.intent.chain)
-    return say(filed.intent, asset=assets.of(named), fee_asset=own)
 
 
 def delay_left(filed: FiledIntent, now: datetime) -> int:

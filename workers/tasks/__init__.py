@@ -1,5 +1,16 @@
 """Every task, by room. Bodies make one domain call; what is longer belongs in an operation."""
 
-from workers.tasks import addresses, assets, chain, intents, jobs, reconciliation, signing, trust, withdrawals
+from workers.tasks import addresses, assets, chain, intents, jobs, notices, reconciliation, signing, trust, withdrawals
 
-__all__ = ["addresses", "assets", "chain", "intents", "jobs", "reconciliation", "signing", "trust", "withdrawals"]
+__all__ = [
+    "addresses",
+    "assets",
+    "chain",
+    "intents",
+    "jobs",
+    "notices",
+    "reconciliation",
+    "signing",
+    "trust",
+    "withdrawals",
+]
