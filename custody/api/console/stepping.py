@@ -9,23 +9,42 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from custody.api.console.asking import Question
+from custody.api.console.door import Visit, credentials_of
 from custody.approvals.passkeys import ANSWERED_WITHIN
+from custody.db import Unit
 from custody.evidence.passkeys import Assertion, check_assertion
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.canonical import canonical_json, digest_bytes
 from custody.kernel.clock import rfc3339
 from custody.operators import library
 from custody.operators import operations as operators
+from custody.operators import queries as known
 from custody.operators.operations import PasskeyRefused
+from custody.trust.operations import InForce
 
 PURPOSE: Final = "step_up"
 TAG: Final = "step-up"
 """Under which what is asked is hashed: an answer to it is no verdict, no request and no sign-in."""
 
 
-def ask_step(session: Session, *, operator: str, change: Mapping[str, str], now: datetime) -> bytes:
+def put_step(
+    unit: Unit, trust: InForce, visit: Visit, *, about: str, change: Mapping[str, str], send: str
+) -> Question | None:
+    """What the button asks of the visitor's passkey, and where its answer goes; None where none of theirs counts."""
+    theirs = [each for each in credentials_of(trust.root, visit.operator) if trust.root.counts(each, unit.now)]
+    usable = sorted(set(theirs) - known.locked(unit.session))
+    if not usable:
+        return None
+    asked = ask_step(unit.session, about=about, operator=visit.operator, change=change, now=unit.now)
+    options = library.assertion_options(console=visit.console, challenge=asked, credentials=usable)
+    return Question("get", options, asked, send)
+
+
+def ask_step(session: Session, *, about: str, operator: str, change: Mapping[str, str], now: datetime) -> bytes:
     """The hash of what ``operator`` is about to change, which the passkey is to sign once within five minutes."""
-    asked = {"operator": operator, "change": dict(change), "nonce": secrets.token_hex(16), "at": rfc3339(now)}
+    nonce = secrets.token_hex(16)
+    asked = {"about": about, "operator": operator, "change": dict(change), "nonce": nonce, "at": rfc3339(now)}
     challenge = digest_bytes(TAG, canonical_json(asked))
     operators.ask(
         session,
@@ -40,9 +59,16 @@ def ask_step(session: Session, *, operator: str, change: Mapping[str, str], now:
 
 
 def hear_step(
-    session: Session, *, operator: str, challenge: bytes, assertion: Assertion, root: TrustRoot, now: datetime
+    session: Session,
+    *,
+    about: str,
+    operator: str,
+    challenge: bytes,
+    assertion: Assertion,
+    root: TrustRoot,
+    now: datetime,
 ) -> Mapping[str, Any]:
-    """What was asked, answered now by a passkey of ``operator`` that counts.
+    """What was asked about these things, answered now by a passkey of ``operator`` that counts.
 
     Raises ``PasskeyRefused`` or ``AssertionRefused``; then nothing is used up.
     """
@@ -52,6 +78,8 @@ def hear_step(
     check_assertion(assertion, credential, challenge=challenge, console=root.console)
     library.expect_agreed(assertion, credential, challenge=challenge, console=root.console)
     asked = operators.answer(session, challenge=challenge, purpose=PURPOSE, operator=operator, now=now)
+    if asked["about"] != about:
+        raise PasskeyRefused("answers a question about something else", field="challenge", reason="another-question")
     operators.count(session, credential=credential.id, operator=operator, sign_count=assertion.sign_count, now=now)
     change: Mapping[str, Any] = asked["change"]
     return change

@@ -73,51 +73,69 @@ class Mailbox:
 
     def _talk(self, sock: socket.socket) -> None:
         sock.settimeout(10)
-        lines, login, sender, to = sock.makefile("rb"), "", "", []
-        encrypted = False
+        _Session(self, sock).run()
 
-        def say(text: str) -> None:
-            sock.sendall(text.encode() + b"\r\n")
 
-        say("220 mailbox")
-        while line := lines.readline():
+class _Session:
+    """One conversation: each verb has a method, and whatever has none is agreed to."""
+
+    def __init__(self, box: Mailbox, sock: socket.socket) -> None:
+        self.box, self.sock, self.lines = box, sock, sock.makefile("rb")
+        self.login, self.sender, self.encrypted = "", "", False
+        self.to: list[str] = []
+
+    def run(self) -> None:
+        self.say("220 mailbox")
+        while line := self.lines.readline():
             verb, _, rest = line.decode().strip().partition(" ")
-            match verb.upper():
-                case "EHLO":
-                    offers = ["AUTH PLAIN"] if encrypted or not self.tls else ["STARTTLS"]
-                    say(f"250-mailbox\r\n250 {offers[0]}")
-                case "STARTTLS" if self.tls:
-                    say("220 go on")
-                    try:
-                        sock = self.tls.wrap_socket(sock, server_side=True)
-                    except OSError:
-                        break
-                    lines, encrypted = sock.makefile("rb"), True
-                case "AUTH":
-                    login = base64.b64decode(rest.removeprefix("PLAIN ")).decode().replace("\0", ":").lstrip(":")
-                    say("235 in")
-                case "MAIL":
-                    sender = rest.partition("<")[2].partition(">")[0]
-                    say("250 yes")
-                case "RCPT" if self.refuses:
-                    say(self.refuses)
-                case "RCPT":
-                    to.append(rest.partition("<")[2].partition(">")[0])
-                    say("250 yes")
-                case "DATA":
-                    say("354 go on")
-                    raw = b""
-                    while (part := lines.readline()) not in (b".\r\n", b""):
-                        raw += part.removeprefix(b".") if part.startswith(b"..") else part
-                    self.came.append(Handed(sender, tuple(to), raw, encrypted, login))
-                    to = []
-                    say("250 taken")
-                case "QUIT":
-                    say("221 bye")
-                    break
-                case _:
-                    say("250 yes")
-        sock.close()
+            try:
+                getattr(self, f"on_{verb.lower()}", lambda _rest: self.say("250 yes"))(rest)
+            except OSError:
+                break
+            if verb.upper() == "QUIT":
+                break
+        self.sock.close()
+
+    def say(self, text: str) -> None:
+        self.sock.sendall(text.encode() + b"\r\n")
+
+    def on_ehlo(self, _rest: str) -> None:
+        offers = "AUTH PLAIN" if self.encrypted or not self.box.tls else "STARTTLS"
+        self.say(f"250-mailbox\r\n250 {offers}")
+
+    def on_starttls(self, _rest: str) -> None:
+        if self.box.tls is None:
+            self.say("502 no")
+            return
+        self.say("220 go on")
+        self.sock = self.box.tls.wrap_socket(self.sock, server_side=True)
+        self.lines, self.encrypted = self.sock.makefile("rb"), True
+
+    def on_auth(self, rest: str) -> None:
+        self.login = base64.b64decode(rest.removeprefix("PLAIN ")).decode().replace("\0", ":").lstrip(":")
+        self.say("235 in")
+
+    def on_mail(self, rest: str) -> None:
+        self.sender = _address(rest)
+        self.say("250 yes")
+
+    def on_rcpt(self, rest: str) -> None:
+        if not self.box.refuses:
+            self.to.append(_address(rest))
+        self.say(self.box.refuses or "250 yes")
+
+    def on_data(self, _rest: str) -> None:
+        self.say("354 go on")
+        raw = b""
+        while (part := self.lines.readline()) not in (b".\r\n", b""):
+            raw += part.removeprefix(b".") if part.startswith(b"..") else part
+        self.box.came.append(Handed(self.sender, tuple(self.to), raw, self.encrypted, self.login))
+        self.to = []
+        self.say("250 taken")
+
+
+def _address(rest: str) -> str:
+    return rest.partition("<")[2].partition(">")[0]
 
 
 def certificate(folder: Path, name: str = "127.0.0.1") -> tuple[ssl.SSLContext, Path]:

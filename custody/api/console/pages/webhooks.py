@@ -8,10 +8,11 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from custody.api.console import parts
-from custody.api.console.asking import Question, ask
+from custody.api.console.asking import Question
 from custody.api.console.door import Visit
 from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element
+from custody.api.console.pages.stepping import step as step_page
 from custody.api.console.parts import Row, Tone
 from custody.webhooks.model import Attempt, Delivery, Endpoint
 
@@ -70,30 +71,16 @@ def webhook(visit: Visit, shown: Mapping[str, Any]) -> str:
 
 
 def step(visit: Visit, endpoint: Endpoint, action: str, asked: Question | None) -> str:
-    """What pressing does, and the button that asks the passkey; without ``asked`` there is none that counts."""
-    label = f"{ACTIONS[action]} with your passkey"
-    if asked is None:
-        button: Markup = element("p", parts.button(label, why_not="You have no passkey that counts. Register one."))
-    else:
-        button = ask(asked, label, "reject" if action == "disable" else "approve")
-    return page(
+    """What pressing does, and the button that asks the passkey."""
+    return step_page(
         visit,
-        f"{ACTIONS[action]}?",
-        element("p", _EFFECTS[action]),
-        parts.section(
-            "What your passkey signs",
-            parts.facts(
-                ("endpoint", endpoint.id),
-                ("address", endpoint.url),
-                ("action", action),
-                ("asked for by", visit.operator),
-                *((("challenge", asked.challenge.hex()),) if asked is not None else ()),
-                class_="exact",
-            ),
-            button,
-        ),
-        element("p", parts.link("Back", f"{WEBHOOKS}/{endpoint.id}")),
+        ACTIONS[action],
+        effect=_EFFECTS[action],
+        facts=(("endpoint", endpoint.id), ("address", endpoint.url), ("action", action)),
+        asked=asked,
+        back=f"{WEBHOOKS}/{endpoint.id}",
         current=HEALTH,
+        style="reject" if action == "disable" else "approve",
     )
 
 

@@ -14,6 +14,7 @@ from custody.api.console.routes import (
     intents,
     invitations,
     machinery,
+    notices,
     operators,
     passkeys,
     policy,
@@ -42,5 +43,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     destinations.router,
     freezes.router,
     webhooks.router,
+    notices.router,
 )
 """Every area of the console. A new area adds a line."""

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from custody.api.body import Body, json_object
 from custody.api.console.answers import challenge, html, to_sign_in
-from custody.api.console.asking import Question
-from custody.api.console.door import AsGuest, AsVisitor, credentials_of
+from custody.api.console.door import AsGuest, AsVisitor
 from custody.api.console.pages import webhooks as pages
-from custody.api.console.stepping import ask_step, hear_step
+from custody.api.console.stepping import hear_step, put_step
 from custody.db import Unit
 from custody.evidence import fields
 from custody.operators import library
-from custody.operators import queries as known
 from custody.trust.operations import InForce
 from custody.views.hooks import hook_view, hooks_view
 from custody.webhooks import operations as webhooks
 from custody.webhooks import queries
+
+ABOUT: Final = "webhooks"
 
 router = APIRouter(prefix="/console/webhooks")
 
@@ -57,6 +57,7 @@ def take_step(visit: AsVisitor, body: Body) -> Response:
     def work(unit: Unit, trust: InForce) -> str:
         change = hear_step(
             unit.session,
+            about=ABOUT,
             operator=visit.operator,
             challenge=answered,
             assertion=assertion,
@@ -77,14 +78,9 @@ def ask_for_step(visit: AsVisitor, endpoint: str, action: str) -> Response:
 
     def work(unit: Unit, trust: InForce) -> str:
         found = queries.get(unit.session, endpoint=name)
-        counting = [each for each in credentials_of(trust.root, visit.operator) if trust.root.counts(each, unit.now)]
-        usable = sorted(set(counting) - known.locked(unit.session))
-        if not usable:
-            return pages.step(visit, found, what, None)
         change = {"action": what, "endpoint": found.id, "url": found.url}
-        asked = ask_step(unit.session, operator=visit.operator, change=change, now=unit.now)
-        options = library.assertion_options(console=visit.console, challenge=asked, credentials=usable)
-        return pages.step(visit, found, what, Question("get", options, asked, f"{pages.WEBHOOKS}/answers"))
+        send = f"{pages.WEBHOOKS}/answers"
+        return pages.step(visit, found, what, put_step(unit, trust, visit, about=ABOUT, change=change, send=send))
 
     return html(visit.call.trusting(work))
 
