@@ -24,18 +24,21 @@ class Listener:
     ) -> None:
         self._drop()
 
-    def wait(self, seconds: float) -> None:
-        """Return at the next NOTIFY, or after ``seconds``."""
+    def wait(self, seconds: float) -> bool | None:
+        """Return at the next NOTIFY, or after ``seconds``.
+
+        True: it rang, or may have while nobody listened. False: nothing rang. None: the database was not heard.
+        """
         try:
             if self._connection is None:
                 self._connection = psycopg.connect(self._url, autocommit=True)
                 self._connection.execute(f"LISTEN {self._channel}")
-                return
-            for _ in self._connection.notifies(timeout=seconds, stop_after=1):
-                pass
+                return True
+            return any(True for _ in self._connection.notifies(timeout=seconds, stop_after=1))
         except psycopg.OperationalError:
             self._drop()
             time.sleep(seconds)
+            return None
 
     def _drop(self) -> None:
         if self._connection is not None:

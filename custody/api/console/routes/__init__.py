@@ -11,6 +11,7 @@ from custody.api.console.routes import (
     freezes,
     intents,
     invitations,
+    live,
     operators,
     passkeys,
     policy,
@@ -23,6 +24,7 @@ from custody.api.console.routes import (
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
+    live.router,
     sign_in.router,
     invitations.router,
     settings.router,
