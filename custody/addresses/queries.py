@@ -13,8 +13,16 @@ from custody.addresses.sealing import Sealer
 from custody.addresses.tables import STOCK, AddressRow
 from custody.chains.addressing import AddressSource, Rules
 from custody.chains.registry import addressing
+from custody.kernel.errors import NotFound
 from custody.vaults import queries as vaults
 from custody.vaults.model import Vault
+
+
+class UnknownAddress(NotFound):
+    """No address of that id was given to anybody."""
+
+    code = "unknown-address"
+
 
 # One index probe per locator, whatever the planner thinks of the table's size: rows read are rows found.
 _BY_LOCATORS: Final = text(
@@ -84,6 +92,24 @@ def of_client(session: Session, *, client: str, seal_key: bytes) -> list[Deposit
     rows = session.execute(select(AddressRow).where(AddressRow.client_id == client).order_by(AddressRow.id)).scalars()
     sealer = Sealer(session, seal_key)
     return [sealer.checked(row) for row in rows]
+
+
+def newest_of_client(session: Session, *, client: str, seal_key: bytes, limit: int) -> list[DepositAddress]:
+    """What the client was given last, newest first. Raises ``AddressTampered`` rather than show a wrong one."""
+    newest = select(AddressRow).where(AddressRow.client_id == client).order_by(AddressRow.id.desc()).limit(limit)
+    sealer = Sealer(session, seal_key)
+    return [sealer.checked(row) for row in session.execute(newest).scalars()]
+
+
+def given_out(session: Session, *, address: int, seal_key: bytes) -> tuple[DepositAddress, str]:
+    """An address that a client was given, and for whom it was made (empty: for nobody before).
+
+    Raises ``UnknownAddress``, and ``AddressTampered`` rather than show a wrong one.
+    """
+    row = session.get(AddressRow, address)
+    if row is None or row.client_id is None or row.change:
+        raise UnknownAddress("no such address", field="address")
+    return Sealer(session, seal_key).checked(row), row.kept_for
 
 
 def page(session: Session, *, client: str, seal_key: bytes, after: int = 0, limit: int) -> list[DepositAddress]:

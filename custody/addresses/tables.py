@@ -26,6 +26,7 @@ class AddressRow(Base):
         CheckConstraint("state IN ('stock', 'issued', 'burned', 'house')", name="state"),
         CheckConstraint("state <> 'issued' OR change OR client_id IS NOT NULL", name="owner"),
         CheckConstraint("kept_for = '' OR client_id IS NULL OR client_id = kept_for", name="kept_for"),
+        Index("ix_addresses_address", "address"),
         Index("ix_addresses_stock", "vault_id", "kept_for", "change", "index", postgresql_where=STOCK),
         Index("ix_addresses_client_id_id", "client_id", "id"),
     )

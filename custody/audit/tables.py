@@ -15,7 +15,11 @@ class AuditRow(Base):
     """One link of the chain."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_subject", "subject"),)
+    __table_args__ = (
+        Index("ix_audit_events_subject", "subject"),
+        Index("ix_audit_events_actor_sequence", "actor", "sequence"),
+        Index("ix_audit_events_event_sequence", "event", "sequence"),
+    )
 
     sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime]

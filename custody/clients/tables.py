@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base
@@ -16,6 +16,7 @@ class ClientRow(Base):
     __tablename__ = "clients"
     __table_args__ = (
         CheckConstraint("segregation IN ('segregated', 'omnibus')", name="segregation"),
+        Index("ix_clients_name", text('(lower(name) COLLATE "C")'), "id"),
         CheckConstraint("status IN ('active', 'frozen', 'defaulted', 'closed')", name="status"),
     )
 

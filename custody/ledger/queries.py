@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, case, func, select, text
+from sqlalchemy import ARRAY, Row, Text, any_, case, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from custody.kernel.money import Amount
@@ -93,12 +93,17 @@ class PostedEntry:
 
 def balances(session: Session, *, client: str) -> list[ClientBalance]:
     """Every asset the client ever had, by asset."""
-    return _client_balances(session, client)
+    return _client_balances(session, _ACCOUNTS.owner == client)
 
 
 def client_totals(session: Session) -> list[ClientBalance]:
     """Every client and asset, in that order."""
     return _client_balances(session, None)
+
+
+def balances_of(session: Session, *, clients: Collection[str]) -> list[ClientBalance]:
+    """Every asset that any of these clients ever had, by client and asset, in one statement."""
+    return _client_balances(session, _ACCOUNTS.owner == any_(literal(sorted(clients), ARRAY(Text))))
 
 
 def account_balance(session: Session, *, account: AccountRef) -> int:
@@ -211,7 +216,7 @@ def hold_from_row(row: Row[Any]) -> Hold:
     )
 
 
-def _client_balances(session: Session, client: str | None) -> list[ClientBalance]:
+def _client_balances(session: Session, condition: Any) -> list[ClientBalance]:
     statement = (
         select(
             _ACCOUNTS.owner,
@@ -225,8 +230,8 @@ def _client_balances(session: Session, client: str | None) -> list[ClientBalance
         .group_by(_ACCOUNTS.owner, _ACCOUNTS.asset)
         .order_by(_ACCOUNTS.owner, _ACCOUNTS.asset)
     )
-    if client is not None:
-        statement = statement.where(_ACCOUNTS.owner == client)
+    if condition is not None:
+        statement = statement.where(condition)
     return [
         ClientBalance(owner, asset, int(available), int(held), int(pledged), int(receivable))
         for owner, asset, available, held, pledged, receivable in session.execute(statement)

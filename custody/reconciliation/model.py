@@ -186,3 +186,18 @@ def lines(snapshot: Snapshot) -> list[dict[str, Any]]:
         }
         for item in snapshot.vaults
     ]
+
+
+def sums(snapshot: Snapshot) -> dict[str, str]:
+    """All vaults of an asset in one line: node, books, what is in flight, and the difference left."""
+    node = sum(item.chain_units for item in snapshot.vaults)
+    books = sum(item.onchain for item in snapshot.vaults)
+    in_flight = sum(item.in_flight_units for item in snapshot.vaults)
+    return {
+        "asset": snapshot.asset,
+        "vaults": str(len(snapshot.vaults)),
+        "node": str(node),
+        "books": str(books),
+        "in_flight": str(in_flight),
+        "difference": str(node - books - in_flight),
+    }

@@ -12,7 +12,7 @@ from custody.events import operations as events
 from custody.kernel.clock import rfc3339
 from custody.kernel.ids import new_id
 from custody.reconciliation import queries
-from custody.reconciliation.model import Break, RunResult, Snapshot, lines
+from custody.reconciliation.model import Break, RunResult, Snapshot, lines, sums
 from custody.reconciliation.tables import BreakRow, RunRow
 from custody.vaults import operations as vaults
 
@@ -46,6 +46,7 @@ def record_run(
             hash=first.hash,
             result=result,
             totals={"assets": [{"asset": item.asset, "vaults": lines(item)} for item in snapshots]},
+            sums=[sums(item) for item in snapshots],
             started_at=started_at,
             finished_at=now,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -105,6 +105,8 @@ _WITHDRAWALS: Final = text(
     """
     SELECT w.id, w.chain, w.state, w.waiting_for, greatest(w.state_since, i.not_before) AS since
     FROM withdrawals w JOIN intents i ON i.digest = w.digest
+    JOIN unnest(CAST(:states AS text[]), CAST(:since AS timestamptz[])) AS late (state, since)
+      ON late.state = w.state AND w.state_since < late.since
     WHERE w.state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')
     """
 )
@@ -122,7 +124,8 @@ _WAITS_FOR: Final = {
 
 
 def _withdrawals(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
-    for row in session.execute(_WITHDRAWALS):
+    limits = {state: now - timedelta(seconds=getattr(deadlines.shortest, state)) for state in _WAITS_FOR}
+    for row in session.execute(_WITHDRAWALS, {"states": list(limits), "since": list(limits.values())}):
         age = int((now - row.since).total_seconds())
         if age > getattr(deadlines[row.chain], row.state):
             yield StuckRow(
@@ -153,13 +156,15 @@ def _deposits(session: Session, deadlines: _WithShortest, now: datetime) -> Iter
 _INTENTS: Final = text(
     """
     SELECT digest, kind, state, created_at, document ->> 'chain' AS chain FROM intents
-    WHERE state = 'pending' AND NOT EXISTS (SELECT FROM withdrawals w WHERE w.digest = intents.digest)
+    WHERE state = 'pending' AND created_at < :since
+      AND NOT EXISTS (SELECT FROM withdrawals w WHERE w.digest = intents.digest)
     """
 )
 
 
 def _intents(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
-    for row in session.execute(_INTENTS):
+    since = now - timedelta(seconds=deadlines.shortest.pending_approval)
+    for row in session.execute(_INTENTS, {"since": since}):
         age = int((now - row.created_at).total_seconds())
         if age > deadlines[row.chain].pending_approval:
             yield StuckRow("intent", row.digest, row.state, age, f"{row.kind} waits for people's approval")

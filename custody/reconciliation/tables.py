@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db import Base, MoneyColumn
@@ -28,6 +28,8 @@ class RunRow(Base):
     hash: Mapped[str]
     result: Mapped[str]
     totals: Mapped[dict[str, Any]]
+    sums: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    """The same, an asset a line: what a chart reads."""
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime]
 

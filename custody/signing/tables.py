@@ -46,6 +46,7 @@ class DeliveryRow(Base):
     """From this moment this cosigner may have signed."""
 
     __tablename__ = "bundle_deliveries"
+    __table_args__ = (Index("ix_bundle_deliveries_cosigner_given_at", "cosigner", "given_at"),)
 
     bundle_id: Mapped[str] = mapped_column(ForeignKey("bundles.id"), primary_key=True)
     cosigner: Mapped[str] = mapped_column(primary_key=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db import Base
+
+FROZEN: Final = text("frozen_at IS NOT NULL")
+"""A partial index serves only a query whose words the planner can see: never parameters."""
 
 
 class KeysetRow(Base):
@@ -34,6 +37,7 @@ class VaultRow(Base):
         CheckConstraint("kind IN ('segregated', 'pool', 'house')", name="kind"),
         CheckConstraint("(kind = 'house') = (keyset_id IS NULL)", name="keyset"),
         CheckConstraint("branch >= 0", name="branch"),
+        Index("ix_vaults_frozen", "frozen_at", postgresql_where=FROZEN),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -116,20 +116,30 @@ ADMISSIONS: Final = """
 HOLDS: Final = (HELD, HOLD_ENTRIES, HOLD_POSTINGS, ADMISSIONS)
 
 LOOKED_BACK: Final = """
-    INSERT INTO reconciliation_runs (id, chain, kind, height, hash, result, totals, started_at, finished_at)
+    INSERT INTO reconciliation_runs (id, chain, kind, height, hash, result, totals, started_at, finished_at,
+      sums)
     SELECT 'rec_' || lpad(n::text, 26, '0'), %(chain)s, CASE WHEN n %% 24 = 0 THEN 'ranged' ELSE 'scripts' END,
       greatest(%(height)s - (%(runs)s - 1 - n), 1),
       encode(sha256(('block ' || greatest(%(height)s - (%(runs)s - 1 - n), 1))::bytea), 'hex'),
       CASE WHEN n = %(runs)s - 1 AND %(breaks)s > 0 THEN 'break' ELSE 'balanced' END,
       jsonb_build_object('assets', jsonb_build_array(jsonb_build_object('asset', %(asset)s::text, 'vaults',
-        jsonb_build_array(jsonb_build_object('vault', %(keyset)s || '/' || %(first_branch)s,
-          'asset', %(asset)s::text, 'kind', 'segregated', 'node', %(deposit)s::text, 'coins', %(deposit)s::text,
-          'movements', %(deposit)s::text, 'ledger', %(deposit)s::text, 'suspense', '0', 'in_flight', '[]'::jsonb,
-          'difference', '0'))))),
-      finished - interval '3 seconds', finished
+        (SELECT jsonb_agg(jsonb_build_object('vault', %(keyset)s || '/' || (%(first_branch)s + v),
+            'asset', %(asset)s::text, 'kind', 'segregated', 'node', (%(deposit)s - less)::text,
+            'coins', %(deposit)s::text, 'movements', %(deposit)s::text, 'ledger', %(deposit)s::text, 'suspense', '0',
+            'in_flight', '[]'::jsonb, 'difference', (-less)::text) ORDER BY v)
+         FROM generate_series(0, greatest(%(breaks)s, 1) - 1) AS v
+         CROSS JOIN LATERAL (
+           SELECT CASE WHEN n = %(runs)s - 1 AND %(breaks)s > 0 THEN 1 + v ELSE 0 END AS less
+         ) AS lacks)
+      ))),
+      finished - interval '3 seconds', finished,
+      jsonb_build_array(jsonb_build_object('asset', %(asset)s::text, 'vaults', (%(clients)s::int)::text,
+        'node', (%(clients)s * %(deposit)s::numeric - lost)::text, 'books', (%(clients)s * %(deposit)s::numeric)::text,
+        'in_flight', '0', 'difference', (-lost)::text))
     FROM generate_series(0, %(runs)s - 1) AS n
     CROSS JOIN LATERAL (
-      SELECT %(now)s - interval '42 seconds' - (%(runs)s - 1 - n) * interval '1 hour' AS finished
+      SELECT %(now)s - interval '42 seconds' - (%(runs)s - 1 - n) * interval '1 hour' AS finished,
+        CASE WHEN n = %(runs)s - 1 THEN %(breaks)s * (%(breaks)s + 1) / 2 ELSE 0 END AS lost
     ) AS ended
 """
 BREAKS: Final = """
@@ -143,7 +153,12 @@ STOPPED: Final = """
     UPDATE vaults SET frozen_reason = 'break', frozen_cause = 'break', frozen_at = %(now)s - interval '42 seconds'
     WHERE id IN (SELECT vault_id FROM breaks WHERE id < 'brk_' || lpad(%(breaks)s::text, 26, '0'))
 """
-RUNS: Final = (LOOKED_BACK, BREAKS, STOPPED)
+STOPS: Final = """
+    INSERT INTO stops (scope, subject, cause, reason, since)
+    SELECT 'vault', vault_id, 'break', 'break', opened_at FROM breaks
+    WHERE id < 'brk_' || lpad(%(breaks)s::text, 26, '0')
+"""
+RUNS: Final = (LOOKED_BACK, BREAKS, STOPPED, STOPS)
 
 BLOCKS: Final = """
     INSERT INTO blocks (chain, height, hash, parent, scanned_at)

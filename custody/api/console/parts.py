@@ -114,7 +114,7 @@ def table(
     # The roles are the elements' own; a browser forgets them where a table is laid out as cards.
     head = element(
         "thead",
-        element("tr", *(element("th", each, scope="col", role="columnheader") for each in heads), role="row"),
+        element("tr", *(_head(each, place in numbers) for place, each in enumerate(heads)), role="row"),
         role="rowgroup",
     )
     body = element("tbody", *(_row(each, heads, numbers) for each in rows), role="rowgroup")
@@ -261,6 +261,11 @@ def _row(row: Row, heads: Sequence[str], numbers: Sequence[int]) -> Markup:
     given = {"class_": "" if row.tone == "plain" else str(row.tone), "id": row.id, "data_version": row.version}
     attributes = {key: value for key, value in given.items() if value}
     return element("tr", *cells, role="row", **attributes, **row.attributes)
+
+
+def _head(words: str, is_number: bool) -> Markup:
+    style = {"class_": "number"} if is_number else {}
+    return element("th", words, scope="col", role="columnheader", **style)
 
 
 def _cell(place: int, cell: str, head: str, is_number: bool) -> Markup:

@@ -7,11 +7,14 @@ from typing import Final
 from fastapi import APIRouter
 
 from custody.api.console.routes import (
+    books,
+    clients,
     destinations,
     freezes,
     intents,
     invitations,
     live,
+    machinery,
     operators,
     passkeys,
     policy,
@@ -31,6 +34,9 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     queue.router,
     intents.router,
     passkeys.router,
+    clients.router,
+    books.router,
+    machinery.router,
     requests.router,
     policy.router,
     operators.router,

@@ -1,0 +1,73 @@
+"""One deposit address: whole, derived twice as it is shown, and when it was used."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from custody.addresses import queries as addresses
+from custody.addresses.sealing import AddressTampered
+from custody.chains.registry import addressing
+from custody.clients import queries as clients
+from custody.kernel.errors import Broken, InvalidInput
+from custody.vaults import queries as vaults
+from custody.views.objects import when
+
+_USED: Final = text(
+    """
+    SELECT count(*) AS number, min(first_seen_at) AS first, max(first_seen_at) AS last FROM (
+      SELECT first_seen_at FROM deposits WHERE address_id = :address LIMIT :limit
+    ) AS arrived
+    """
+)
+COUNTED_TO: Final = 1_000
+"""Arrivals beyond this are not counted."""
+
+
+def whole_address(session: Session, *, address: int, seal_key: bytes) -> dict[str, Any]:
+    """The address, whose it is, and whether both derivations give it now: ``derived`` is ``equal`` or says what is not.
+
+    Where the two differ, or the stored one is neither, there is no ``address`` in it: nobody is to be paid there.
+    Raises ``UnknownAddress``.
+    """
+    try:
+        found, kept_for = addresses.given_out(session, address=address, seal_key=seal_key)
+    except AddressTampered as error:
+        return {"id": address, "address": None, "derived": str(error)}
+    vault = vaults.get(session, vault=found.vault)
+    problem = _problem(session, vault, kept_for or None, found.index, found.address)
+    client = clients.get(session, client=found.client or "")
+    used = session.execute(_USED, {"address": found.id, "limit": COUNTED_TO}).one()
+    return {
+        "id": found.id,
+        "address": None if problem else found.address,
+        "derived": problem or "equal",
+        "client": client.id,
+        "client_name": client.name,
+        "vault": found.vault,
+        "keyset": vault.keyset,
+        "frozen_reason": vault.frozen_reason,
+        "chain": vault.chain,
+        "network": addressing(vault.chain).name,
+        "index": found.index,
+        "issued_at": when(found.issued_at),
+        "uses": int(used.number),
+        "uses_counted_to": COUNTED_TO,
+        "first_used_at": when(used.first),
+        "last_used_at": when(used.last),
+    }
+
+
+def _problem(session: Session, vault: Any, client: str | None, index: int, stored: str) -> str:
+    """Empty where both derivations give what is stored."""
+    try:
+        source = vaults.source_of(session, vault=vault)
+        first = source.derive(client=client, change=False, index=index).address
+        second = source.derive_again(client=client, change=False, index=index)
+    except (Broken, InvalidInput) as error:
+        return f"it cannot be derived: {error}"
+    if first != second:
+        return "the two derivations differ"
+    return "" if first == stored else "the stored address is not what the keyset gives"

@@ -1,0 +1,219 @@
+"""The console's pages of money and machinery: whole, light, as cheap in a crowd, and made of text and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from starlette.testclient import TestClient
+
+from custody.api.app import application
+from custody.api.auth import Callers
+from custody.api.console import pages
+from custody.api.console.frame import SCRIPTS
+from tests.cosigner.builders import REGTEST
+from tests.integration.movements.counting import statements_of
+from tests.support import crowd, passkeys
+from tests.support.console import Visitor
+from tests.support.passkeys import Passkey
+from tests.support.servers import FreshDatabase
+from tests.support.world import House, write_tokens
+
+TOKENS = {"alice": ("operator", "token-of-alice-at-the-console-00000")}
+STATIC: Final = Path(pages.__file__).parent.parent / "static"
+MOST_BYTES: Final = 60_000
+HOSTILE: Final = (
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "</title><svg/onload=alert(1)>",
+    "javascript:alert(1)",
+    "&lt;b&gt;&#x27; {{7*7}} ${7*7} <!--",
+    "\u202eevil\u2066<a href=//x>",
+)
+
+
+def visitor(house: House, folder: Path) -> Iterator[Visitor]:
+    """Alice, signed in."""
+    folder.mkdir(exist_ok=True)
+    callers = Callers.load(write_tokens(folder / "tokens.json", TOKENS))
+    with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
+        yield Visitor(client, "alice", Passkey("alice")).sign_in()
+
+
+@pytest.fixture
+def house(database: FreshDatabase) -> Iterator[House]:
+    house = passkeys.found(database)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def alice(house: House, tmp_path: Path) -> Iterator[Visitor]:
+    yield from visitor(house, tmp_path)
+
+
+def paths(filled: crowd.Crowd, house: House) -> dict[str, str]:
+    """Every page of money and machinery, of things that any crowded house has."""
+    with superuser(house) as connection:
+        found = connection.execute("SELECT min(id) FROM addresses WHERE client_id = 'template'").fetchone()
+    assert found is not None
+    return {
+        "clients": "/console/clients",
+        "client": f"/console/clients/{filled.clients[0]}",
+        "address": f"/console/addresses/{found[0]}",
+        "vaults": "/console/vaults",
+        "vault": "/console/vaults/kst_demo/1000",
+        "books": "/console/books",
+        "account": f"/console/books?account=held+{filled.clients[0]}+{quote(REGTEST.asset.id, safe='')}",
+        "entry": "/console/books/2",
+        "reconciliation": "/console/reconciliation",
+        "break": f"/console/breaks/{filled.breaks[0]}",
+        "stuck": "/console/stuck",
+        "health": "/console/health",
+        "audit": "/console/audit",
+        "audit by event": "/console/audit?by=event&wanted=intent.pending",
+    }
+
+
+def superuser(house: House) -> psycopg.Connection:
+    """Whoever owns the server, whom no trigger stops."""
+    connection = psycopg.connect(house.database.superuser_url.replace("+psycopg", ""), autocommit=True)
+    connection.execute("SET session_replication_role = replica")
+    return connection
+
+
+def test_pages_are_whole_and_light_and_a_crowd_costs_no_more_statements(
+    postgres: Callable[[], FreshDatabase], tmp_path: Path
+) -> None:
+    files = sum((STATIC / name).stat().st_size for name in (*SCRIPTS, "console.css", "icon.svg"))
+    asked: list[dict[str, int]] = []
+    for number, waiting, late, runs in ((3, 10, 2, 2), (300, 500, 80, 300)):
+        house = passkeys.found(postgres())
+        filled = crowd.fill(house, clients=number, waiting=waiting, stuck=late, runs=runs, breaks=min(number, 60))
+        told = {}
+        for alice in visitor(house, tmp_path / str(number)):
+            for name, path in paths(filled, house).items():
+                text = whole(alice, path)
+                assert len(text.encode()) + files <= MOST_BYTES, f"{name}: {len(text.encode())} and {files} bytes"
+                told[name] = len(statements_of(house.db, partial(alice.get, path)))
+        asked.append(told)
+        house.close()
+    assert asked[0] == asked[1]
+
+
+def whole(alice: Visitor, path: str) -> str:
+    """The page at ``path``: answered, one heading, tables with captions, nothing inline, nothing of strangers."""
+    answer = alice.get(path)
+    assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text[:300]}"
+    text: str = answer.text
+    assert text.count("<h1>") == 1
+    assert len(re.findall(r"<table[ >]", text)) == text.count("<caption>")
+    assert re.search(r"<script[^>]*>[^<]|<style|\son\w+=|\sstyle=|javascript:", text) is None
+    assert re.search(r"(src|href|action)=\"(?!/|#|\?)", text) is None
+    assert re.search(r"\b(please|oops|successfully)\b", text, re.IGNORECASE) is None
+    return text
+
+
+class Tags(HTMLParser):
+    """The tags and attributes of a page, as a browser reads them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[str, tuple[str, ...]]] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note it."""
+        self.seen.add((tag, tuple(sorted(name for name, _ in attrs))))
+
+
+def tags(text: str) -> set[tuple[str, tuple[str, ...]]]:
+    found = Tags()
+    found.feed(text)
+    return found.seen
+
+
+def test_nothing_a_row_says_becomes_markup(house: House, alice: Visitor) -> None:
+    filled = crowd.fill(house, clients=3, waiting=6, stuck=2, runs=2, breaks=2)
+    every = paths(filled, house)
+    del every["account"]
+    before = {name: tags(whole(alice, path)) for name, path in every.items()}
+    for hostile in HOSTILE:
+        with superuser(house) as connection:
+            for statement in _EVERYWHERE:
+                connection.execute(statement, {"text": hostile, "json": json.dumps({hostile: hostile})})
+        for name, path in every.items():
+            text = alice.get(path).text
+            assert tags(text) <= before[name] | _MAY_COME, f"{name}: {tags(text) - before[name]}"
+            assert hostile not in text or hostile.startswith("javascript"), name
+            assert 'href="javascript' not in text
+    for query in HOSTILE:
+        for path in ("/console/clients?search=", "/console/audit?by=actor&wanted=", "/console/books?subject="):
+            text = alice.get(path + quote(query)).text
+            assert query not in text or query.startswith("javascript"), path
+
+
+_MAY_COME: Final = {("time", ("datetime",)), ("p", ("class", "role")), ("h2", ()), ("section", ("class",))}
+_EVERYWHERE: Final = (
+    "UPDATE clients SET name = id || %(text)s, status_reason = %(text)s, status = 'frozen'",
+    "UPDATE vaults SET frozen_reason = %(text)s WHERE frozen_at IS NOT NULL",
+    "UPDATE breaks SET detail = %(text)s",
+    "UPDATE deposits SET reason = %(text)s",
+    "UPDATE withdrawals SET waiting_for = %(text)s",
+    "UPDATE journal_entries SET subject = %(text)s, actor = %(text)s WHERE id > 1",
+    "UPDATE audit_events SET actor = %(text)s, subject = %(text)s, event = %(text)s, facts = %(json)s",
+    "UPDATE outbox SET failed = %(text)s, attempts = 99",
+)
+
+
+def test_the_log_is_walked_at_a_press_and_the_first_bad_record_named(house: House, alice: Visitor) -> None:
+    crowd.fill(house, clients=1, waiting=3)
+    fine = alice.post("/console/audit/verify", form={})
+    assert fine.status_code == 200 and "are linked and unaltered" in fine.text
+    lines = [json.loads(line) for line in alice.get("/console/audit/export").text.splitlines()]
+    assert [each["sequence"] for each in lines] == list(range(1, len(lines) + 1))
+    with superuser(house) as connection:
+        connection.execute("UPDATE audit_events SET actor = 'mallory' WHERE sequence = 4")
+    assert "the first bad record is 4" in alice.post("/console/audit/verify", form={}).text
+
+
+def test_an_address_that_does_not_derive_is_not_handed_out(house: House, alice: Visitor) -> None:
+    crowd.fill(house, clients=1)
+    with superuser(house) as connection:
+        rows: list[Any] = connection.execute(
+            "SELECT id, address, client_id FROM addresses WHERE state = 'issued'"
+        ).fetchall()
+    told = {client: (alice.get(f"/console/addresses/{number}"), address) for number, address, client in rows}
+    fine, false = told["template"], told["crowd-000000"]
+    assert fine[0].status_code == 200 and "derived twice" in fine[0].text and "<svg viewBox" in fine[0].text
+    assert false[0].status_code == 409 and "Do not hand out" in false[0].text
+    assert false[1] not in re.sub(r"<[^>]*>", "", false[0].text)
+    assert alice.get("/console/addresses/999999").status_code == 404
+    assert alice.get("/console/addresses/abc").status_code == 404
+
+
+def test_an_empty_house_says_what_comes_next(house: House, alice: Visitor) -> None:
+    for path, words in (
+        ("/console/clients", "No clients yet"),
+        ("/console/vaults", "No vault yet"),
+        ("/console/books", "Nothing was booked yet"),
+        ("/console/reconciliation", "No break is open"),
+        ("/console/stuck", "Nothing is stuck"),
+        ("/console/health", "no block was read yet"),
+    ):
+        assert words in whole(alice, path), path
+    for path, status in (
+        ("/console/clients?after=nonsense", 422),
+        ("/console/books?account=nonsense", 422),
+        ("/console/clients/nobody", 404),
+        ("/console/vaults/kst_demo/99", 404),
+        ("/console/breaks/brk_00000000000000000000000000", 404),
+    ):
+        assert alice.get(path).status_code == status, path
