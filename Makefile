@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made from the hash-locked requirements; nothing is installed system-wide.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt bench soak down lock contracts hwi
+.PHONY: help demo welcome cheat test check fmt bench soak down lock contracts hwi
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -16,6 +16,12 @@ help: ## show these targets
 
 demo: .venv/.stamp $(EVM) ## start the real servers and play the story (ONCE=1: exit instead of staying up)
 	@$(BIN)/python -m demo
+
+welcome: .venv/.stamp ## in a demo that stays up: two operators agree to the passkey that your browser made
+	@$(BIN)/python -m demo.newcomer
+
+cheat: .venv/.stamp ## in a demo that stays up: a thief rewrites the waiting payment in the database
+	@$(BIN)/python -m demo.cheat
 
 test: .venv/.stamp .hwi/.stamp $(EVM) $(AXE) ## run every test, on real Postgres, broker, bitcoind and anvil (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)

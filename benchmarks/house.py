@@ -31,13 +31,14 @@ from custody.cosigner.memory import Memory
 from custody.db.migrations.run import upgrade
 from custody.deposits.watch import watch_mempool
 from custody.evidence.bundle import Bundle
+from custody.evidence.passkeys import Console
 from custody.evidence.requests import ClientOpeningRequest, Request, WithdrawalRequest
 from custody.kernel.ids import new_id
 from custody.movements import scan
 from custody.outbox import operations as outbox
 from demo import ceremony
-from demo.ceremony import Outcome
-from demo.people import Cosigner, Person, in_an_hour
+from demo.ceremony import Outcome, Rules
+from demo.people import Cosigner, Person, StatusKeeper, in_an_hour
 from demo.servers import Bitcoind, Postgres
 from workers import tasks
 from workers.unit import DELIVERIES
@@ -206,7 +207,8 @@ def _found(folder: Path, postgres: Postgres, bitcoind: Bitcoind) -> House:
     policy = POLICY.read_text()
     outcome = ceremony.hold(
         cosigners=cosigners, operators=[people[name] for name in ("alice", "bob", "carol")],
-        requester=people["exchange"], policy_text=policy, assets=(runtime.only.addressing.native,),
+        requester=people["exchange"], keeper=StatusKeeper(folder / "status"),
+        rules=Rules(policy, (runtime.only.addressing.native,), Console("http://localhost", "localhost"), 0),
         folder=folder / "ceremony",
     )  # fmt: skip
     ceremony.install(runtime.database, outcome, policy_text=policy)

@@ -1,4 +1,7 @@
-"""``python -m demo``: bring everything up, play the story, show the books, and stay (or exit with ``ONCE=1``)."""
+"""``python -m demo``: bring everything up, play the story, show the books, and stay (or exit with ``ONCE=1``).
+
+``BRIEF=1`` leaves the story out but for one client and its deposit: the quickest way to a console to look at.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from custody.kernel.errors import CustodyError
-from demo import ceremony, result, stage, story, story_of_ether
-from demo.ceremony import Outcome
+from demo import ceremony, leaving, newcomer, result, stage, story, story_of_ether
+from demo.ceremony import Outcome, Rules
 from demo.people import Cosigner, Person, StatusKeeper
 from demo.stage import COSIGNERS, Stage
 from demo.story import OnBitcoin
@@ -53,6 +56,12 @@ def play(supervisor: Supervisor) -> int:
     clock.close("servers")
     tale = _prepare(set_up, clock)
     clock.close("daemon and ceremony")
+    if os.environ.get("BRIEF"):
+        _open_clients(tale, only="Acme")
+        OnBitcoin(tale).one_deposit()
+        leaving.leave(tale)
+        supervisor.wait()
+        return 0
     _open_clients(tale)
     clock.close("clients")
     for chain in (OnBitcoin(tale), OnEthereum(tale)):
@@ -68,28 +77,28 @@ def play(supervisor: Supervisor) -> int:
     if os.environ.get("ONCE"):
         result.print_line(found)
         return 0 if found["balanced"] else 1
-    result.show_next_steps(set_up, tale)
+    leaving.leave(tale)
     supervisor.wait()
     return 0
 
 
 def _prepare(set_up: Stage, clock: Clock) -> Tale:
     """The daemon starts and the chain is funded while the ceremony is held; none needs the others."""
-    policy = POLICY.read_text()
+    policy = newcomer.seat(POLICY.read_text())
     keys = set_up.home / "keys"
     cosigners = [Cosigner.create(name, network, set_up.home / "cosigners") for name, network in COSIGNERS.items()]
     operators = {name: Person.create(name, keys) for name in OPERATORS}
     exchange = Person.create("exchange", keys)
+    guest = Person.unkept(newcomer.NAME)
     keeper = StatusKeeper(set_up.home / "status")
 
     def hold() -> Outcome:
         return ceremony.hold(
             cosigners=cosigners,
-            operators=list(operators.values()),
+            operators=[*operators.values(), guest],
             requester=exchange,
             keeper=keeper,
-            policy_text=policy,
-            assets=set_up.assets,
+            rules=Rules(policy, set_up.assets, set_up.console, newcomer.COOLING_SECONDS),
             folder=set_up.home / "ceremony",
         )
 
@@ -107,16 +116,17 @@ def _prepare(set_up: Stage, clock: Clock) -> Tale:
     return Tale(set_up, outcome, exchange, operators, clock.tell)
 
 
-def _open_clients(tale: Tale) -> None:
+def _open_clients(tale: Tale, *, only: str = "") -> None:
     """Segregated and omnibus on both chains; an operator approves each; each gets an address of its own."""
     runtime = tale.stage.runtime
     places = [(runtime.chosen("regtest").chain, client) for client in story.CLIENTS]
     places += [(runtime.chosen("anvil").chain, client) for client in story_of_ether.CLIENTS]
-    asked = [tale.ask_to_open(*client, chain=chain) for chain, client in places]
+    asked = [tale.ask_to_open(*client, chain=chain) for chain, client in places if only in ("", client[0])]
     for digest in asked:
         tale.speak("approve", digest, "alice")
     for _, (name, segregation, _) in places:
-        tale.tell(f"{name} ({segregation}) deposits to {tale.await_address(name)}")
+        if name in tale.clients:
+            tale.tell(f"{name} ({segregation}) deposits to {tale.await_address(name)}")
 
 
 def main() -> int:

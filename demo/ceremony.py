@@ -13,6 +13,7 @@ from typing import Any
 from custody.chains.registry import addressing, chain_named
 from custody.db import Database
 from custody.evidence.keysets import Keyset, KeysetCosigner
+from custody.evidence.passkeys import Console
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import Person as RootPerson
 from custody.evidence.trust_root import Service, SignedTrustRoot, TrustRoot
@@ -47,17 +48,26 @@ class Outcome:
         return next(keyset for keyset in self.signed.root.keysets if keyset.chain == chain)
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What version 1 states beside its people: a passkey counts at ``console`` alone, and after it has cooled."""
+
+    policy_text: str
+    assets: Sequence[Asset]
+    console: Console
+    cooling_seconds: int
+
+
 def hold(
     *,
     cosigners: list[Cosigner],
     operators: list[Person],
     requester: Person,
     keeper: StatusKeeper,
-    policy_text: str,
-    assets: Sequence[Asset],
+    rules: Rules,
     folder: Path,
 ) -> Outcome:
-    """Make the keys, prove them, sign and pin the root, which registers ``assets``; files of it stay in ``folder``.
+    """Make the keys, prove them, sign and pin the root, which states ``rules``; files of it stay in ``folder``.
 
     The cosigners of one network are one keyset.
     """
@@ -65,7 +75,7 @@ def hold(
     records = [json.loads(text) for text in _each(cosigners, _make_key)]
     (folder / "records.json").write_text(json.dumps(records, indent=1))
     service = Service.parse(json.loads(keeper.run("init", "--service", KEEPER)), field="service")
-    root = _root(_keysets(cosigners, records), operators, requester, service, policy_text, assets)
+    root = _root(_keysets(cosigners, records), operators, requester, service, rules)
     draft = folder / "trust-root.json"
     draft.write_text(json.dumps({"document": root.to_json(), "signatures": []}, indent=1))
     rounds = [
@@ -80,7 +90,7 @@ def hold(
     code = digest_code(root.hash)
     _each(cosigners, lambda one: one.run("pin", "--root", draft, "--fingerprint", code))
     policy = folder / "policy.yaml"
-    policy.write_text(policy_text)
+    policy.write_text(rules.policy_text)
     keeper.run("pin", "--root", draft, "--policy", policy, "--fingerprint", code)
     consents: dict[str, tuple[Signature, ...]] = {}
     for answer in rounds:
@@ -132,23 +142,24 @@ def _root(
     operators: list[Person],
     requester: Person,
     service: Service,
-    policy_text: str,
-    assets: Sequence[Asset],
+    rules: Rules,
 ) -> TrustRoot:
     now = datetime.now(UTC)
-    policy = load_document(policy_text)
+    policy = load_document(rules.policy_text)
     return TrustRoot(
         version=1,
         name="demo",
         created_at=now,
         expires_at=now + timedelta(days=30),
-        assets=tuple(assets),
+        assets=tuple(rules.assets),
         operators=tuple(RootPerson(person.name, (person.public,)) for person in operators),
         requesters=(RootPerson(requester.name, (requester.public,)),),
         groups={group: tuple(sorted(members)) for group, members in policy.groups.items()},
         keysets=tuple(keysets),
         policy_hash=policy.hash,
         services=(service,),
+        console=rules.console,
+        cooling_seconds=rules.cooling_seconds,
     )
 
 

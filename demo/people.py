@@ -16,7 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from custody.evidence.approvals import Approval, Statement
 from custody.evidence.requests import Request, request_message
@@ -72,6 +77,18 @@ class Person:
         pem = person.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         write_secret(keys / f"{name}.pem", pem.decode())
         return person
+
+    @classmethod
+    def unkept(cls, name: str) -> Person:
+        """Somebody whose key signs as long as this process lives and is written nowhere."""
+        return cls(name, Ed25519PrivateKey.generate())
+
+    @classmethod
+    def load(cls, name: str, keys: Path) -> Person:
+        """Somebody whose key lies in ``keys/NAME.pem``."""
+        key = load_pem_private_key((keys / f"{name}.pem").read_bytes(), password=None)
+        assert isinstance(key, Ed25519PrivateKey)
+        return cls(name, key)
 
     @property
     def key_id(self) -> str:
@@ -155,4 +172,9 @@ class StatusKeeper:
 
 def in_an_hour() -> datetime:
     """When the story's requests and approvals run out."""
-    return (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
+    return in_days(0, hours=1)
+
+
+def in_days(days: int, *, hours: int = 0) -> datetime:
+    """A whole second that far from now."""
+    return (datetime.now(UTC) + timedelta(days=days, hours=hours)).replace(microsecond=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 COLUMNS = ("deposited", "withdrawn", "fees", "available", "held", "on_chain", "difference")
 
 
-SOMEBODY: Final = "0x52908400098527886E0F7030069857D2E4169EE7"
-"""An address of nobody in the demo, with its checksum."""
 LEAST_DECIMALS, BITCOIN_DECIMALS = 2, 8
 
 
@@ -110,30 +108,6 @@ def show(found: Mapping[str, Any], parts: Mapping[str, float]) -> None:
 def print_line(found: Mapping[str, Any]) -> None:
     """The last line, for programs."""
     print("DEMO_RESULT " + json.dumps(found, separators=(",", ":")), flush=True)
-
-
-def show_next_steps(stage: Stage, tale: Tale) -> None:
-    """Commands to paste, each of which works."""
-    custody = ".venv/bin/custody"
-    acme, ember = tale.clients["Acme"], tale.clients["Ember"]
-    print(
-        f"""
-It stays up. In another terminal (Ctrl-C here, or `make down`, stops everything):
-  {custody} withdrawal list
-  {custody} withdrawal create --client {acme} --asset BTC --amount 0.1 --max-fee 0.0003 \\
-      --to {stage.bitcoind.wallet("faucet").new_address()} --purpose "first try" \\
-      --key .custody/keys/exchange.pem --as exchange --token-file .custody/tokens/exchange
-  {custody} approve WITHDRAWAL --key .custody/keys/alice.pem --as alice --token-file .custody/tokens/alice
-  {custody} approve WITHDRAWAL --key .custody/keys/bob.pem --as bob --token-file .custody/tokens/bob
-  {custody} withdrawal show WITHDRAWAL    (0.1 BTC takes two operators; then cosigners sign and it is broadcast)
-  curl -d '{{"method":"generatetoaddress","params":[4,"{stage.bitcoind.wallet("faucet").new_address()}"]}}' \\
-      "$(sed -n 's/^CUSTODY_BITCOIN_RPC_URL=//p' .custody/env)"
-  {custody} withdrawal create --client {ember} --asset ETH --amount 0.5 --max-fee 0.01 \\
-      --to {SOMEBODY} --purpose "first ether" \\
-      --key .custody/keys/exchange.pem --as exchange --token-file .custody/tokens/exchange
-  {custody} reconcile""",
-        flush=True,
-    )
 
 
 def _shown(units: str, decimals: int) -> str:

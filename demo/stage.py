@@ -20,6 +20,7 @@ from config.settings import load
 from custody.bootstrap import Runtime, assemble
 from custody.chains.ethereum.offline.ecdsa import address_of_key
 from custody.db.migrations.run import upgrade
+from custody.evidence.passkeys import Console
 from custody.kernel.money import Asset
 from custody.ledger import queries as ledger
 from custody.relaying import queries as relaying
@@ -28,6 +29,7 @@ from demo.ceremony import KEEPER
 from demo.child import free_port, write_secret
 from demo.evm import contracts
 from demo.people import Api, Cosigner, StatusKeeper
+from demo.running import LEFT
 from demo.servers import Anvil, Bitcoind, Broker, Postgres
 from demo.supervisor import Service, Supervisor, listening, says
 
@@ -107,6 +109,16 @@ class Stage:
                 total.onchain for total in ledger.vault_totals(unit.session) if known and total.vault == known.vault
             ]
         return not waiting and sum(books) == self.anvil.balance_wei(self.payer)
+
+    @property
+    def console(self) -> Console:
+        """Where passkeys may be used: browsers take plain http for safe on this name alone."""
+        return Console(f"http://localhost:{self.api_port}", "localhost")
+
+    @property
+    def process_environment(self) -> dict[str, str]:
+        """Of a command on this stage's house."""
+        return {**os.environ, **self.environment}
 
     def token_file(self, caller: str) -> Path:
         """Where ``caller`` keeps its token."""
@@ -228,6 +240,7 @@ def start_cosigners(stage: Stage, cosigners: list[Cosigner]) -> None:
 
 def _forget(home: Path) -> None:
     """Every story begins anew: the last one's keys, tokens and chain go; the servers' programs and Postgres stay."""
+    (home / LEFT).unlink(missing_ok=True)
     for name in ("anvil", "bitcoind", "ceremony", "cosigners", "keys", "status", "tokens"):
         shutil.rmtree(home / name, ignore_errors=True)
     (home / "keys").mkdir()

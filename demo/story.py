@@ -50,6 +50,13 @@ class OnBitcoin:
             tale.await_available(name, amount, self.asset)
         tale.tell("after the confirmations each client is credited exactly what arrived; the dust waits in suspense")
 
+    def one_deposit(self) -> None:
+        """Half a bitcoin for Acme."""
+        self.node.send(self.tale.addresses["Acme"], units("0.5", self.asset))
+        self.node.mine(4)
+        self.tale.await_available("Acme", "0.5", self.asset)
+        self.tale.tell("Acme's deposit of 0.5 BTC is credited")
+
     def withdrawals_are_asked_for(self) -> None:
         """One allowed, one that takes two operators, one rejected, one denied, one stuck and bumped."""
         tale = self.tale

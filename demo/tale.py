@@ -13,7 +13,7 @@ from custody.kernel.ids import new_id
 from custody.kernel.money import Asset, parse_decimal
 from demo.ceremony import Outcome
 from demo.child import ServerFailed
-from demo.people import ApiSaidNo, Person, in_an_hour
+from demo.people import ApiSaidNo, Person, in_an_hour, in_days
 from demo.stage import Stage
 
 LIMIT_SECONDS = 60.0
@@ -125,8 +125,10 @@ class Tale:
 
     # What goes out.
 
-    def withdraw(self, name: str, amount: str, asset: Asset, purpose: str, *, to: str, max_fee: int) -> str:
-        """The exchange asks for a payment; returns the withdrawal's id."""
+    def withdraw(
+        self, name: str, amount: str, asset: Asset, purpose: str, *, to: str, max_fee: int, days: int = 0
+    ) -> str:
+        """The exchange asks for a payment, to be agreed to within ``days`` or an hour; the withdrawal's id."""
         request = WithdrawalRequest(
             requester=self.exchange.name,
             client=self.clients[name],
@@ -135,7 +137,7 @@ class Tale:
             destination=to,
             max_fee=max_fee,
             purpose=purpose,
-            not_after=in_an_hour(),
+            not_after=in_days(days) if days else in_an_hour(),
             idempotency_key=f"{name}-{purpose}".replace(" ", "-"),
         )
         answer = self.stage.api("exchange").post("/v1/withdrawals", self.exchange.ask(request))

@@ -19,6 +19,7 @@ from custody.api.auth import Callers
 from custody.api.console.bells import Bells
 from custody.api.console.routes import ROUTERS as CONSOLE
 from custody.api.console.trouble import as_page
+from custody.api.contract.document import Served, served
 from custody.api.credentials import read_network
 from custody.api.entering import spend
 from custody.api.limits import Limits
@@ -59,6 +60,12 @@ THREADS: Final = POOL_SIZE + 5
 
 log = structlog.get_logger("custody.api")
 
+ROUTES: Final = (
+    *(health, status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
+    *(rotation, proofs, addresses, deposits, holdings, jobs, queue, quoting, meanings),
+)
+"""One module per noun of the API; the console's pages are beside them."""
+
 
 def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = None, told: Told | None = None) -> ASGIApp:
     """The whole API for ``runtime``, answering ``callers``. Nothing is connected to before the first call.
@@ -79,17 +86,21 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.bells = Bells(runtime.settings.database_url)
     app.state.seen_reads, app.state.limits = SeenReads(), Limits()
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
-    everything = (
-        *(health, status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
-        *(rotation, proofs, addresses, deposits, holdings, jobs, queue, quoting, meanings),
-    )
-    for router in (*(routes.router for routes in everything), *CONSOLE):
+    for router in (*(routes.router for routes in ROUTES), *CONSOLE):
         app.include_router(router)
     app.add_exception_handler(CustodyError, _ours)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(Exception, _unknown)
     return RequestIds(app, told)
+
+
+def routes_served() -> list[Served]:
+    """Every route of the API, without a runtime behind it: what the contract is made of."""
+    app = FastAPI(openapi_url=None)
+    for routes in ROUTES:
+        app.include_router(routes.router)
+    return served(app)
 
 
 @asynccontextmanager

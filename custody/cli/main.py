@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from custody.cli import (
+    api,
     asking,
     assets,
     books,
@@ -20,10 +21,13 @@ from custody.cli import (
     deposits,
     doctor,
     environment,
+    events,
     freezes,
+    holdings,
     listings,
     meta,
     oneself,
+    openapi,
     parties,
     passkeys,
     payer,
@@ -31,11 +35,13 @@ from custody.cli import (
     prices,
     respends,
     rotation,
+    rulebook,
     second_opinion,
     strays,
     trust,
     vaults,
     verdicts,
+    watching,
     withdrawals,
 )
 from custody.cli.exits import run
@@ -68,22 +74,32 @@ second_opinion.add_to(app)
 meta.add_to(app)
 oneself.add_to(app)
 doctor.add_to(app)
+app.command("openapi")(openapi.print_openapi)
 respends.add_to(withdrawals.app)
+watching.add_to(withdrawals.app)
+rulebook.add_to(policy.app)
 for name, group in (
+    ("api", api.app),
     ("assets", assets.app),
     ("audit", chain_of_events.app),
+    ("balance", holdings.balance),
     ("break", freezes.breaks),
     ("client", parties.clients),
     ("address", parties.addresses),
     ("console", console.app),
     ("db", database.app),
     ("deposit", deposits.app),
+    ("event", events.app),
+    ("job", events.jobs),
     ("passkey", passkeys.app),
     ("intent", asking.app),
     ("listing", listings.app),
     ("payer", payer.app),
+    ("people", rulebook.people),
+    ("pledge", holdings.pledge),
     ("policy", policy.app),
     ("price", prices.app),
+    ("reconciliation", holdings.reconciliation),
     ("rotation", rotation.app),
     ("strays", strays.app),
     ("trust", trust.app),

@@ -38,6 +38,11 @@ def read(path: str, *, root: str, policy: str) -> Subject:
     return Subject(intent, (*words_of(intent), *_differences(request, found, root, policy)))
 
 
+def read_intent(path: str) -> Intent:
+    """The intent in a file, whatever else is in it. Raises as ``read`` does."""
+    return _intent(_document(path, "file"))
+
+
 def words_of(intent: Intent) -> list[str]:
     """What will happen, with amounts as people write them, from our own list of assets."""
     from custody.cli.chains import asset_of, native_of

@@ -6,6 +6,7 @@ It stands on what a signature can prove and on chains without a node, and on not
 from __future__ import annotations
 
 from custody.evidence.calls import SharedSecret, SigningKey
+from custody.sdk import webhooks
 from custody.sdk.client import Client
 from custody.sdk.environment import Requester
 from custody.sdk.errors import (
@@ -40,4 +41,5 @@ __all__ = [
     "SigningKey",
     "StillWaiting",
     "TooManyCalls",
+    "webhooks",
 ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from custody.evidence.calls import CallKey
 from custody.sdk.environment import Requester, expect_hash, expect_url, read_environment
 from custody.sdk.house import House, segment
-from custody.sdk.objects import Balance
+from custody.sdk.objects import Balance, Event
 from custody.sdk.resources import Addresses, Clients, Deposits, Withdrawals
 from custody.sdk.transport import TRIES_AGAIN, Answer, Transport
 
@@ -49,8 +49,25 @@ class Client:
         return cls(found.url, key=found.key, root=found.root, requester=found.requester)
 
     def balances(self, client: str) -> list[Balance]:
-        """Each asset of the client. Raises ``NotThere``."""
-        return [Balance.of(each) for each in self._house.get(f"/v1/clients/{segment(client)}")["balances"]]
+        """Each asset of the client, out of one snapshot. Raises ``NotThere``."""
+        return [Balance.of(each) for each in self._house.get(f"/v1/clients/{segment(client)}/balances")["balances"]]
+
+    def events(
+        self, *, after: int = 0, types: Sequence[str] = (), client: str | None = None, wait_seconds: int = 0
+    ) -> Iterator[Event]:
+        """Everything told after the cursor ``after``, oldest first, to the newest. Keep each event's ``cursor``.
+
+        With ``wait_seconds`` (30 at most) it never ends: where nothing new is there, the house is asked again, and
+        holds its answer back for so long. ``types``: kinds or types, such as ``withdrawal`` or ``deposit.credited``.
+        """
+        cursor = after
+        while True:
+            query = {"after": cursor, "client": client, "type": list(types), "wait": wait_seconds or None}
+            found = self._house.get("/v1/events", **query)
+            yield from (Event.of(each) for each in found["events"])
+            if not found["events"] and not wait_seconds:
+                return
+            cursor = int(found["cursor"])
 
     def request(self, method: str, path: str, *, json: Any = None, idempotency_key: str | None = None) -> Answer:
         """Any call, signed and tried again as the others are. Raises ``ApiError``."""

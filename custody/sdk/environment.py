@@ -56,10 +56,17 @@ def read_environment(environment: Mapping[str, str]) -> ClientSettings:
         requester = Requester(environment[REQUESTER], _text(environment, REQUEST_KEY), key)
     return ClientSettings(
         url=expect_url(_text(environment, URL), field=URL),
-        key=_call_key(_text(environment, CALL_KEY), _file(environment, CALL_KEY_FILE)),
+        key=read_call_key(_text(environment, CALL_KEY), _file(environment, CALL_KEY_FILE), field=CALL_KEY_FILE),
         requester=requester,
         root=expect_hash(_text(environment, ROOT), field=ROOT),
     )
+
+
+def read_call_key(name: str, content: bytes, *, field: str) -> CallKey:
+    """What calls are signed with under ``name``: an Ed25519 key as PEM, or a shared secret. Raises ``InvalidInput``."""
+    if content.startswith(b"-----BEGIN"):
+        return SigningKey(name, read_private_key(content, field=field))
+    return SharedSecret(name, read_secret(content, field=field))
 
 
 def read_private_key(content: bytes, *, field: str) -> Ed25519PrivateKey:
@@ -85,12 +92,6 @@ def expect_hash(value: str, *, field: str) -> str:
     if _HASH.fullmatch(value) is None:
         raise InvalidInput("not a hash; accepted are 64 digits of lower-case hex", field=field)
     return value
-
-
-def _call_key(name: str, content: bytes) -> CallKey:
-    if content.startswith(b"-----BEGIN"):
-        return SigningKey(name, read_private_key(content, field=CALL_KEY_FILE))
-    return SharedSecret(name, read_secret(content, field=CALL_KEY_FILE))
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

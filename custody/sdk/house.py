@@ -54,7 +54,7 @@ class House:
         """One signed call. Raises ``ApiError``."""
         return self._transport.call(method, path, body=body, key=key)
 
-    def get(self, path: str, **query: str | int | None) -> Any:
+    def get(self, path: str, **query: Any) -> Any:
         """What stands at ``path``. Raises ``ApiError``."""
         return self.call("GET", with_query(path, query)).document
 
@@ -125,9 +125,9 @@ def new_key() -> str:
 
 
 def with_query(path: str, query: Mapping[str, Any]) -> str:
-    """``path`` with what of ``query`` is there."""
-    found = {name: value for name, value in query.items() if value is not None}
-    return f"{path}?{urlencode(found)}" if found else path
+    """``path`` with what of ``query`` is there; a list stands once for each of its items."""
+    found = {name: value for name, value in query.items() if value is not None and value != []}
+    return f"{path}?{urlencode(found, doseq=True)}" if found else path
 
 
 def segment(name: str) -> str:

@@ -176,20 +176,37 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change, as the feed and webhooks tell it. ``version`` grows by one with each change of its object."""
+    """One change, as the feed and webhooks tell it. ``version`` counts the changes of its object from 1.
+
+    Drop what is not newer than the version you have of that ``kind`` and ``subject``.
+    """
 
     id: str
     type: str
-    version: int | None
+    kind: str
+    subject: str
+    version: int
+    client: str | None
+    cursor: int
     data: Mapping[str, Any]
+    """The object as the API shows it, at that version; empty where the endpoint asked for thin events."""
     raw: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Self:
         """Read an event."""
-        data = found.get("data", {})
-        version = found.get("version", data.get("version") if isinstance(data, Mapping) else None)
-        return cls(str(found.get("id", "")), str(found["type"]), version, data, raw=found)
+        about = found["object"]
+        return cls(
+            id=str(found["id"]),
+            type=str(found["type"]),
+            kind=str(about["kind"]),
+            subject=str(about["id"]),
+            version=int(about["version"]),
+            client=found.get("client"),
+            cursor=int(found["cursor"]),
+            data=found.get("data", {}),
+            raw=found,
+        )
 
 
 FINAL = frozenset({"completed", "denied", "rejected", "expired", "cancelled", "failed"})

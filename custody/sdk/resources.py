@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from custody.evidence.requests import ClientOpeningRequest, WithdrawalRequest
+from custody.kernel.clock import parse_rfc3339
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import parse_decimal
-from custody.sdk.errors import StillWaiting
+from custody.sdk.errors import InvalidRequest, StillWaiting
 from custody.sdk.house import House, new_key, segment
 from custody.sdk.objects import ClientRecord, Deposit, DepositAddress, Opening, Withdrawal
 
@@ -84,8 +85,8 @@ class Addresses:
 
     def list(self, client: str) -> Iterator[DepositAddress]:
         """Every address the client was given, each proved. Raises ``AddressNotOurs`` and ``ApiError``."""
-        whole = self.house.get(f"/v1/clients/{segment(client)}")
-        return (self.house.proved(each, client=client) for each in whole["addresses"])
+        found = self.house.listed(f"/v1/clients/{segment(client)}/addresses", "addresses", dict)
+        return (self.house.proved(each, client=client) for each in found)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -109,10 +110,17 @@ class Withdrawals:
         """Ask to have ``amount`` paid, network fee at most ``max_fee``; both decimal strings in whole units.
 
         ``asset`` is a code or a CAIP-19 id. ``more``: ``purpose``, ``not_after`` (a moment), ``idempotency_key``: with
-        the same key and the same rest, the same withdrawal comes back. Raises ``ApiError`` and ``InvalidInput``.
+        the same key and the same rest, the same withdrawal comes back, also where nobody said ``not_after`` and it was
+        another moment's. Raises ``ApiError`` and ``InvalidInput``.
         """
         request = self.request(client, asset, amount, to=to, max_fee=max_fee, **more)
-        return Withdrawal.of(self.house.ask("/v1/withdrawals", request).document)
+        try:
+            return Withdrawal.of(self.house.ask("/v1/withdrawals", request).document)
+        except InvalidRequest as error:
+            # The last field: everything before it is the same.
+            if error.field != "request.not_after" or "not_after" in more:
+                raise
+            return self._as_before(request, error)
 
     def request(
         self,
@@ -159,7 +167,7 @@ class Withdrawals:
 
     def list(self, *, client: str | None = None, status: str | None = None) -> Iterator[Withdrawal]:
         """Withdrawals, oldest first; of one client, or with one status, where asked."""
-        return self.house.listed("/v1/withdrawals", "withdrawals", Withdrawal.of, client=client, state=status)
+        return self.house.listed("/v1/withdrawals", "withdrawals", Withdrawal.of, client=client, status=status)
 
     def cancel(self, withdrawal: str) -> Withdrawal:
         """Cancel what no cosigner can have signed. Raises ``InConflict`` where one may have."""
@@ -178,6 +186,20 @@ class Withdrawals:
             if self.house.now >= ends:
                 raise StillWaiting(f"{withdrawal} is {found.status} after {timeout:g} seconds", last=found)
             self.house.pause(_LOOK_SECONDS)
+
+    def _as_before(self, request: WithdrawalRequest, error: InvalidRequest) -> Withdrawal:
+        """What was asked for under this key; signed and asked again as it was then, as long as that can be carried out.
+
+        Once its time is over the house says of everything else that it is the same, and what became of it is read.
+        """
+        query = {"client": request.client, "requester": request.requester, "idempotency_key": request.idempotency_key}
+        found = next(self.house.listed("/v1/withdrawals", "withdrawals", Withdrawal.of, **query), None)
+        if found is None:
+            raise error
+        before = replace(request, not_after=parse_rfc3339(found.raw["expires_at"], field="expires_at"))
+        if before.not_after <= self.house.now:
+            return found
+        return Withdrawal.of(self.house.ask("/v1/withdrawals", before).document)
 
     def _tried(self, path: str, request: WithdrawalRequest) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.house.call("POST", path, body={"request": request.to_json()}).document

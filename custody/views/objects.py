@@ -13,6 +13,7 @@ from custody.clients.shown import client_view as client_view
 from custody.deposits.shown import deposit_view as deposit_view
 from custody.evidence.approvals import Approval
 from custody.evidence.passkeys import Assertion
+from custody.evidence.places import NOWHERE
 from custody.evidence.words import digest_code, say
 from custody.kernel.clock import rfc3339
 from custody.kernel.money import Asset
@@ -131,7 +132,9 @@ def words_of(filed: FiledIntent, assets: KnownAssets) -> list[str]:
     named = getattr(filed.intent.request, "asset", None)
     if named is None:
         return say(filed.intent)
-    return say(filed.intent, asset=assets.of(named), fee_asset=assets.native(filed.intent.chain))
+    # What is booked by hand takes place on no chain, and has no fee.
+    own = None if filed.intent.chain == NOWHERE else assets.native(filed.intent.chain)
+    return say(filed.intent, asset=assets.of(named), fee_asset=own)
 
 
 def delay_left(filed: FiledIntent, now: datetime) -> int:

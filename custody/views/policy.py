@@ -33,7 +33,7 @@ from policies.rules.require import Require
 from policies.vocabulary import KINDS
 
 OF_LATE: Final = timedelta(days=7)
-_EFFECT: Final = {"permit": "May go", "require": "May go only once", "forbid": "Never goes"}
+_EFFECT: Final = {"permit": "may go", "forbid": "never goes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def explained(session: Session, trust: InForce, asked: Mapping[str, str], *, req
     """What the policy answers now to a request of these facts, beside what was admitted before.
 
     ``asked`` has ``kind``, ``client``, ``asset`` (its code), ``amount`` (decimal), ``destination``; empty is unknown.
-    Raises ``InvalidInput`` naming the field, ``UnknownClient``.
+    What only a payment itself would show counts as good: its books, its pledges, its screening. Raises ``InvalidInput``
+    naming the field, ``UnknownClient``.
     """
     if asked["kind"] not in KINDS:
         raise InvalidInput(f"not known; accepted are {', '.join(sorted(KINDS))}", field="kind")
@@ -99,6 +100,10 @@ def explained(session: Session, trust: InForce, asked: Mapping[str, str], *, req
         chain=None if asset is None else asset.chain,
         destination=asked["destination"] or None,
         amount_units=units,
+        screening="clear",
+        collateral="none",
+        vault_break="none",
+        books_age_seconds=0,
     )
     return windows.decide(session, policy=trust.policy, facts=facts)
 
@@ -135,13 +140,16 @@ def _card(rule: Rule, use: Use | None) -> dict[str, Any]:
 
 
 def sentence(rule: Rule) -> str:
-    """A rule in one plain sentence."""
-    said = [condition.words for condition in rule.match.conditions] + [total.words for total in rule.match.totals]
-    what = " and ".join(said) or "anything"
+    """A rule in one plain sentence, which begins with the kinds of request that it is about."""
+    named = any(condition.field == "kind" for condition in rule.match.conditions)
+    kinds = " or ".join(kind.replace("_", " ") for kind in sorted(rule.match.kinds)) if named else "anything"
+    said = [condition.words for condition in rule.match.conditions if condition.field != "kind"]
+    said += [total.words for total in rule.match.totals]
+    where = f" where {' and '.join(said)}" if said else ""
     if isinstance(rule, Require):
-        return f"What {what} may go only once {obligation_words(rule.obligations)}."
+        return f"{kinds.capitalize()}{where}: goes only once {obligation_words(rule.obligations)}."
     limit = f", {rule.limit.words}" if isinstance(rule, Permit) and rule.limit else ""
-    return f"{_EFFECT[rule.kind]}: what {what}{limit}."
+    return f"{kinds.capitalize()}{where}: {_EFFECT[rule.kind]}{limit}."
 
 
 def _proposals(session: Session, *, version: int) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from custody.addresses import queries
 from custody.api.access import RULES, Anybodys, Filtered, InBody, OfThing, TheHouses
 from tests.cosigner.builders import World
+from tests.integration.api.callers import Caller
 from tests.integration.api.signing import Signer, call_key, row, serving_rows
 from tests.integration.api.test_doors import templates
 from tests.support.oracle import plays
@@ -47,10 +48,20 @@ def client(house: Road, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Te
         yield client
 
 
-def things(house: Road, whose: str) -> dict[str, str]:
+def things(house: Road, client: TestClient, whose: str) -> dict[str, str]:
     """What the paths of the application can name of one client's."""
-    withdrawal = house.ask(whose, 100_000)
-    return {"client": whose, "withdrawal": withdrawal.id, "digest": withdrawal.digest, "bundle": f"bnd_{'0' * 26}"}
+    withdrawal, everybodys = house.ask(whose, 100_000), Caller(client, "exchange")
+    key = {"Idempotency-Key": f"bulk-{withdrawal.id}"}
+    job = everybodys.post(f"/v1/clients/{whose}/addresses/bulk", {"chain": None, "count": 1}, headers=key)
+    deposit = everybodys.get(f"/v1/clients/{whose}/deposits").json()["deposits"][0]
+    return {
+        "client": whose,
+        "withdrawal": withdrawal.id,
+        "digest": withdrawal.digest,
+        "deposit": deposit["id"],
+        "job": job.json()["id"],
+        "bundle": f"bnd_{'0' * 26}",
+    }
 
 
 def sent_to(method: str, template: str, named: Mapping[str, str]) -> tuple[str, Any]:
@@ -70,7 +81,7 @@ def test_every_route_has_a_rule_and_every_rule_a_route(client: TestClient) -> No
 @plays("P-116")
 @pytest.mark.parametrize("name", ["exchange-bolt", "reader-bolt", "nobody"])
 def test_p_116_no_route_shows_or_moves_what_is_another_clients(house: Road, client: TestClient, name: str) -> None:
-    acme, caller = things(house, "acme"), Signer(client, call_key(name))
+    acme, caller = things(house, client, "acme"), Signer(client, call_key(name))
     secret = [*acme.values(), *(address.address for address in _addresses(house, "acme"))]
     before = _counts(house)
     for method, template in sorted(templates(client)):
@@ -92,7 +103,7 @@ def test_p_116_no_route_shows_or_moves_what_is_another_clients(house: Road, clie
 
 
 def test_the_same_credential_does_all_of_it_for_its_own_client(house: Road, client: TestClient) -> None:
-    bolt, caller = things(house, "bolt"), Signer(client, call_key("exchange-bolt"))
+    bolt, caller = things(house, client, "bolt"), Signer(client, call_key("exchange-bolt"))
     for method, template in sorted(templates(client)):
         whose = RULES[(method, template)].whose
         path, body = sent_to(method, template, bolt)

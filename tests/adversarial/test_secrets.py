@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import pickle
 import secrets
 import signal
 import sys
@@ -14,22 +15,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
 import pytest
 import redis
 from sqlalchemy import create_engine, text
 
 from custody.cosigner.answering import Signed
 from custody.evidence.bundle import Bundle
-from demo.child import Child
+from demo.child import Child, free_port
 from demo.servers import Bitcoind, Broker
 from tests.cosigner.builders import PASSPHRASE, address, words_of
 from tests.integration.api.callers import TOKENS
 from tests.integration.api.server import REPOSITORY, Server, plain_environment
+from tests.support.oracle import plays
 from tests.support.processes import wait_until
 from tests.support.road import Road, btc, yes
 from tests.support.servers import FreshDatabase
 from tests.support.world import environment
 
+METRICS_TOKEN = "canary-" + "m" * 32
 PEOPLE = ("alice", "bob", "exchange")
 EVIDENCE_TABLES = {"approvals", "bundles"}
 
@@ -44,6 +48,7 @@ class Walk:
     worker: Child
     broker: Broker
     canaries: dict[str, str]
+    metrics_port: int
     answers: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
 
@@ -64,8 +69,15 @@ class Walk:
         client.close()
 
     def logs(self) -> str:
-        """What every process wrote."""
+        """What every process wrote: lines of log, and spans, which go the same way here."""
         return "".join(path.read_text() for path in (self.server.child.log, self.relay.log, self.worker.log))
+
+    def metrics(self) -> str:
+        """The page of metrics of the API's process."""
+        at = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        answer = httpx2.get(at, headers={"Authorization": f"Bearer {METRICS_TOKEN}"}, timeout=30)
+        assert answer.status_code == 200
+        return answer.text
 
     def tables(self) -> dict[str, str]:
         """Every column of every row of every table, as text."""
@@ -97,7 +109,7 @@ def _opened(message: Any) -> str:
 
 def canaries(road: Road, broker: Broker, seal_key: str) -> dict[str, str]:
     """Every secret there is, by what it is."""
-    found = {"seal key": seal_key, "passphrase": PASSPHRASE}
+    found = {"seal key": seal_key, "passphrase": PASSPHRASE, "metrics token": METRICS_TOKEN}
     for name in road.ceremony.cosigners:
         words = words_of(name).split()
         found |= {f"{name}'s words {place}": " ".join(words[place : place + 4]) for place in range(0, 24, 4)}
@@ -133,14 +145,16 @@ def walk(database: FreshDatabase, chain: Bitcoind, broker: Broker, tmp_path: Pat
         "start_height": road.runtime.only.start_height,
         "scan_seconds": 1,
     }
-    server = Server.on(road, tmp_path, **settings).start()
-    env = {**plain_environment(), **environment(database, **settings)}
+    shown = {"metrics_port": free_port(), "metrics_token": METRICS_TOKEN}
+    server = Server.on(road, tmp_path, trace="console", **settings, **shown).start()
+    traced = {"OTEL_TRACES_EXPORTER": "console", "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    env = {**plain_environment(), **traced, **environment(database, **settings)}
     celery = [sys.executable, "-m", "celery", "-A", "workers.app", "worker", "-P", "solo", "-l", "INFO"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     relay = Child("relay", [sys.executable, "-m", "workers.relay"], tmp_path / "relay.log", env=env, cwd=REPOSITORY)
     worker = Child("worker", [*celery, *quiet], tmp_path / "worker.log", env=env, cwd=REPOSITORY)
     relay.start()
-    yield Walk(road, server, relay, worker, broker, canaries(road, broker, seal_key))
+    yield Walk(road, server, relay, worker, broker, canaries(road, broker, seal_key), shown["metrics_port"])
     worker.stop(what=signal.SIGQUIT)
     relay.stop(what=signal.SIGTERM)
     server.stop()
@@ -181,20 +195,29 @@ def travel(walk: Walk) -> str:
     return str(asked["id"])
 
 
+@plays("P-117")
 def test_no_secret_is_in_a_log_a_table_a_message_or_an_answer(walk: Walk) -> None:
     withdrawal = travel(walk)
     tables = walk.tables()
+    wait_until(lambda: '"process withdrawals.broadcast"' in walk.logs())
     places = {
         "logs": walk.logs(),
         "tables": "\n".join(tables.values()),
         "messages": "\n".join(walk.messages),
+        "metrics": walk.metrics(),
         "answers": "\n".join(walk.answers),
     }
     for place, said in places.items():
         leaked = sorted(name for name, secret in walk.canaries.items() if secret.lower() in said.lower())
         assert leaked == [], f"in the {place}"
     # The search itself can find: what is no secret is in every place.
-    known = {"logs": "worker ready", "tables": withdrawal, "messages": "intents.approved", "answers": withdrawal}
+    known = {
+        "metrics": "custody_readings_up 1.0",
+        "logs": "worker ready",
+        "tables": withdrawal,
+        "messages": "intents.approved",
+        "answers": withdrawal,
+    }
     assert [place for place, said in places.items() if known[place] not in said] == []
     signatures = [str(row[0]) for row in walk.road.rows("SELECT document #>> '{signature,signature}' FROM approvals")]
     assert len(signatures) == 3
@@ -204,3 +227,52 @@ def test_no_secret_is_in_a_log_a_table_a_message_or_an_answer(walk: Walk) -> Non
     for name, said in elsewhere.items():
         assert not any(signature in said for signature in signatures), f"an approval's signature is in {name}"
     walk.road.check()
+
+
+class Bomb:
+    """What makes a file wherever it is unpickled."""
+
+    def __init__(self, canary: Path) -> None:
+        self._canary = canary
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self._canary,)
+
+
+@plays("P-111")
+def test_what_is_not_json_on_the_queue_is_refused_unread(walk: Walk, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    assert pickle.loads(pickle.dumps(Bomb(canary))) is None and canary.exists()
+    canary.unlink()
+    client = redis.Redis.from_url(walk.broker.url)
+    for kind in ("application/x-python-serialize", "application/x-unknown", "application/json"):
+        client.lpush("custody", _envelope(kind, pickle.dumps(Bomb(canary))))
+    walk.worker.start()
+    wait_until(lambda: not client.llen("custody") and "worker ready" in walk.logs(), seconds=60)
+    client.close()
+    asked = walk.road.ask("acme", btc("0.01"))
+    walk.until(asked.id, "awaiting_signatures")
+    assert walk.worker.is_running()
+    assert not canary.exists()
+    walk.road.check()
+
+
+def _envelope(kind: str, body: bytes) -> bytes:
+    """A message of our own task as kombu writes it, but for its body."""
+    properties = {
+        "correlation_id": "c",
+        "delivery_mode": 2,
+        "delivery_info": {"exchange": "", "routing_key": "custody"},
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": kind,
+    }
+    return json.dumps(
+        {
+            "body": base64.b64encode(body).decode(),
+            "content-encoding": "binary",
+            "content-type": kind,
+            "headers": {"task": "housekeeping", "id": "1"},
+            "properties": properties,
+        }
+    ).encode()

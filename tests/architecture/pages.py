@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import ast
 import configparser
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+from custody.api.contract.operations import ANY_CALL
 from custody.deposits import states as deposits
 from custody.kernel.crash import points_in
+from custody.kernel.problems import PROBLEMS
 from custody.ledger.reasons import RULES
 from custody.withdrawals import states as withdrawals
 from policies.vocabulary import CLOSED_SETS, FIELDS_OF_KIND, MEANINGS, NEVER_PERMITTED
@@ -93,6 +97,39 @@ def error_codes() -> str:
     return _table(("code", "family", "meaning"), rows)
 
 
+def api_operations() -> str:
+    """Every operation of the API by its noun, with its codes beside those of any call, out of the contract's file."""
+    document = json.loads((REPOSITORY / "custody" / "cli" / "openapi.json").read_text())
+    found = [
+        (operation["tags"][0], path, method.upper(), operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    lines: list[str] = []
+    for tag in sorted({tag for tag, *_ in found}):
+        rows = [
+            (f"`{method} {path}`", f"`{operation['operationId']}`", operation["summary"], _own_codes(operation))
+            for each, path, method, operation in sorted(found, key=lambda item: item[:3])
+            if each == tag
+        ]
+        lines += [f"### {tag}", "", _table(("call", "operation", "what it does", "its own error codes"), rows), ""]
+    return "\n".join(lines).rstrip()
+
+
+def api_errors() -> str:
+    """Every error code: status, whether to ask again, what it means, and what it means for the money."""
+    rows = [
+        (f"`{each.code}`", str(each.status), "yes" if each.retryable else "", each.meaning, each.money)
+        for each in PROBLEMS.values()
+    ]
+    return _table(("code", "status", "ask again", "what it means", "what it means for the money"), rows)
+
+
+def _own_codes(operation: Mapping[str, Any]) -> str:
+    codes = {code for answer in operation["responses"].values() for code in answer.get("x-codes", ())}
+    return ", ".join(f"`{code}`" for code in sorted(codes - set(ANY_CALL)))
+
+
 def ledger_reasons() -> str:
     """Why an entry may exist, and what may fall and rise under it."""
     rows = [
@@ -152,6 +189,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "crash-points": crash_points,
     "refusal-reasons": refusal_reasons,
     "error-codes": error_codes,
+    "api-operations": api_operations,
+    "api-errors": api_errors,
     "ledger-reasons": ledger_reasons,
     "policy-fields": policy_fields,
     "policy-kinds": policy_kinds,

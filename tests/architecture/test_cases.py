@@ -22,7 +22,7 @@ BUILT = frozenset(
         range(60, 70),
         range(71, 75),
         range(76, 97),
-        (102, 114, 115, 116, 119),
+        (102, 111, 114, 115, 116, 117, 119),
     )
     for number in numbers
 )

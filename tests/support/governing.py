@@ -26,6 +26,9 @@ from custody.evidence.requests import (
 from custody.evidence.signatures import Signature, sign_ed25519
 from custody.listings import operations as listings
 from custody.listings import queries as lists
+from custody.reconciliation import queries as breaks
+from custody.reconciliation.model import Break, Snapshot
+from custody.reconciliation.operations import record_run
 from custody.trust.operations import in_force
 from tests.cosigner.builders import REGTEST, approval, key_id, person_key
 from workers.tasks.intents import COMPLETIONS, Agreed
@@ -98,6 +101,22 @@ def entry(db: Database, amount: int, debit: str, credit: str, *, client: str = "
 def resolution(db: Database, subject: str, how: str, *, requester: str = "alice") -> BreakResolutionRequest:
     """What resolves a break."""
     return BreakResolutionRequest(**closing(db, requester=requester), subject=subject, resolution=how)
+
+
+def find_break(db: Database, vault: str) -> str:
+    """A run that finds one difference in the vault; the id of its break."""
+    with db.unit() as unit:
+        record_run(
+            unit.session,
+            kind="scripts",
+            snapshots=(Snapshot(REGTEST.chain, REGTEST.asset.id, True, 1, "00" * 32, (), {}, 0),),
+            breaks=(Break(vault, REGTEST.asset.id, "assets-answer", 5, 0, "paused"),),
+            actor="test",
+            started_at=unit.now,
+            now=unit.now,
+        )
+    with db.unit() as unit:
+        return breaks.open_breaks(unit.session, vault=vault)[-1].id
 
 
 def file(

@@ -13,6 +13,7 @@ from custody.api.body import Body, json_object
 from custody.api.call import AsOperator, AsReader, AsRequester, AsRequesterOrOperator, Call
 from custody.api.idempotency import REPLAYED, Key, expect_same
 from custody.api.paging import After, Limit, page
+from custody.approvals import queries as intents
 from custody.chains.registry import spending
 from custody.db import Unit
 from custody.evidence import fields
@@ -52,13 +53,18 @@ def every(
     client: str | None = None,
     status: str | None = None,
     state: str | None = None,
+    idempotency_key: str | None = None,
+    requester: str | None = None,
     after: After = None,
     limit: Limit = None,
 ) -> Response:
     """Withdrawals, oldest first, a page at a time; of one client, or with one status, where asked.
 
-    ``state`` is another name of ``status``.
+    ``state`` is another name of ``status``. With ``idempotency_key`` the one that ``requester``, or the caller by its
+    own name, asked for under that key.
     """
+    if idempotency_key is not None:
+        return JSONResponse(_under_key(call, requester or call.caller.name, idempotency_key, client))
     whose = "" if client is None else fields.name(client, field="client")
     named, field = (state, "state") if status is None else (status, "status")
     states = () if named is None else (State(fields.one_of(named, tuple(State), field=field)),)
@@ -135,6 +141,22 @@ def _request(
     view = whole_withdrawal(unit.session, done.withdrawal, root=trust.root)
     crash_point("api.withdrawal.before_commit")
     return view, done.replayed
+
+
+def _under_key(call: Call, requester: str, key: str, client: str | None) -> dict[str, Any]:
+    whose = {
+        "requester": fields.name(requester, field="requester"),
+        "idempotency_key": fields.name(key, field="idempotency_key"),
+    }
+
+    def work(unit: Unit) -> list[dict[str, Any]]:
+        filed = intents.by_key(unit.session, **whose)
+        found = None if filed is None else queries.by_digest(unit.session, digest=filed.digest)
+        if found is None or client not in (None, found.client):
+            return []
+        return listed(unit.session, [found])
+
+    return {"withdrawals": call.unit(work), "next": None}
 
 
 def _shown(call: Call, withdrawal: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from custody.api.problems import Unauthenticated
 class SignatureRefused(Unauthenticated):
     """A signed call is not as it must be; ``field`` is the part that is wrong. HTTP 401."""
 
-    code = "signature-refused"
+    code = "call-signature-refused"
 
 
 class CallReplayed(SignatureRefused):

@@ -8,6 +8,8 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from tests.support.contract import expect_kept
+
 TOKENS = {
     "exchange": ("requester", "token-of-the-exchange-000000000001"),
     "alice": ("operator", "token-of-alice-00000000000000000002"),
@@ -29,7 +31,9 @@ class Caller:
 
     def send(self, method: str, path: str, **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {TOKENS[self.name][1]}", **options.pop("headers", {})}
-        return self.client.request(method, path, headers=headers, **options)
+        answer = self.client.request(method, path, headers=headers, **options)
+        expect_kept(method, path, answer)
+        return answer
 
     def get(self, path: str, **options: Any) -> Any:
         return self.send("GET", path, **options)

@@ -19,9 +19,6 @@ from custody.evidence.check import check_author
 from custody.evidence.codes import digest_code
 from custody.evidence.passkeys import Assertion
 from custody.evidence.requests import parse_request
-from custody.reconciliation import queries
-from custody.reconciliation.model import Break, Snapshot
-from custody.reconciliation.operations import record_run
 from custody.stops import queries as stops
 from custody.trust import operations as trust
 from custody.views.destinations import destinations_view
@@ -33,7 +30,7 @@ from tests.integration.api.callers import expect_problem
 from tests.integration.movements.counting import statements_of
 from tests.support import passkeys
 from tests.support.console import Question, Visitor, question_on
-from tests.support.governing import agree, carry_out, file, freeze, listing
+from tests.support.governing import agree, carry_out, file, find_break, freeze, listing
 from tests.support.passkeys import PRESENT, Passkey, as_browser
 from tests.support.servers import FreshDatabase
 from tests.support.versions import relaxed
@@ -326,7 +323,7 @@ def test_the_policy_page_explains_one_request(house: House, alice: Visitor) -> N
 
 
 def test_a_break_is_resolved_with_what_differs_beside_the_form(house: House, alice: Visitor) -> None:
-    name = _broken(house)
+    name = find_break(house.db, house.vaults["acme"])
     form = alice.get(f"/console/requests/break_resolution?subject={name}").text
     for word in (name, house.vaults["acme"], "assets-answer", "paused"):
         assert word in form
@@ -337,22 +334,3 @@ def test_a_break_is_resolved_with_what_differs_beside_the_form(house: House, ali
     agree(house.db, digest_in(question), "bob", "carol")
     assert carry_out(house.db, digest_in(question)).carried_out_at is not None
     assert "open: the vault pays nothing" not in alice.get(f"/console/requests/break_resolution?subject={name}").text
-
-
-def _broken(house: House) -> str:
-    """A break of the client's vault, as a run stores it."""
-    vault = house.vaults["acme"]
-    with house.db.unit() as unit:
-        snapshot = Snapshot(REGTEST.chain, REGTEST.asset.id, True, 1, "00" * 32, (), {}, 0)
-        broken = Break(vault, REGTEST.asset.id, "assets-answer", 5, 0, "paused")
-        record_run(
-            unit.session,
-            kind="scripts",
-            snapshots=(snapshot,),
-            breaks=(broken,),
-            actor="test",
-            started_at=unit.now,
-            now=unit.now,
-        )
-    with house.db.unit() as unit:
-        return queries.open_breaks(unit.session)[0].id

@@ -47,21 +47,21 @@ def test_refuses_another_body_path_key_and_a_token_beside_the_signature(house: H
     with signing(house, tmp_path) as shop:
         headers = shop.signed("POST", "/v1/withdrawals", json.dumps(body).encode())
         answers = [
-            (shop.send("POST", "/v1/withdrawals", other, headers=headers), "signature-refused", "content-digest"),
-            (shop.send("POST", "/v1/respends", body, headers=headers), "signature-refused", "signature"),
+            (shop.send("POST", "/v1/withdrawals", other, headers=headers), "call-signature-refused", "content-digest"),
+            (shop.send("POST", "/v1/respends", body, headers=headers), "call-signature-refused", "signature"),
             (
                 shop.send("POST", "/v1/withdrawals", body, headers=headers | {"Idempotency-Key": "mine"}),
-                *("signature-refused", "signature-input"),
+                *("call-signature-refused", "signature-input"),
             ),
             (
                 shop.send("POST", "/v1/withdrawals", body, headers=headers | {"Authorization": "Bearer x"}),
                 *("unauthenticated", None),
             ),
-            (Signer(shop.client, call_key("stranger")).send("GET", "/v1/assets"), "signature-refused", "keyid"),
+            (Signer(shop.client, call_key("stranger")).send("GET", "/v1/assets"), "call-signature-refused", "keyid"),
         ]
         forged = shop.signed("GET", "/v1/assets", b"")
         forged["Signature"] = shop.signed("GET", "/v1/assets", b"", nonce="f" * 32)["Signature"]
-        answers.append((shop.send("GET", "/v1/assets", headers=forged), "signature-refused", "signature"))
+        answers.append((shop.send("GET", "/v1/assets", headers=forged), "call-signature-refused", "signature"))
         for answer, code, field in answers:
             expect_problem(answer, 401, code, field)
     assert house.row_counts() == before

@@ -21,17 +21,24 @@ from tests.unit.cli.test_command_line import named_commands
 READS = (
     "address list --client acme",
     "assets list",
+    "balance list --client acme",
     "break list --all",
     "client list",
     "client show acme",
     "deposit list",
+    "event list",
     "exit-codes",
     "freezes --all",
     "invariants check",
     "listing list",
     "payer list",
+    "people groups",
+    "people list",
+    "pledge list",
+    "policy show",
     "price list",
     "queue --as alice",
+    "reconciliation show",
     "strays",
     "strays returned",
     "stuck",
@@ -46,9 +53,12 @@ READS = (
     "config show",
     "doctor",
 )
-OF_THE_MOMENT = ("doctor", "whoami", "queue --as alice", "stuck")
+OF_THE_MOMENT = ("doctor", "whoami", "queue --as alice", "stuck", "reconciliation show")
 """What tells ages and clocks is another a moment later."""
-SUMS = ("table", "whoami", "config", "doctor", "audit", "trust show", "invariants", "withdrawal show", "client show")
+SUMS = (
+    *("audit", "client show", "config", "doctor", "invariants", "policy", "table", "trust show", "whoami"),
+    "withdrawal show",
+)
 """Sums and single objects, whose lines are as long as what they say."""
 
 
@@ -81,6 +91,43 @@ def test_every_read_prints_every_format(command: Command, stage: Stage) -> None:
             assert wrong.code == 2
         assert "\x1b" not in plain.out + plain.err
     assert {name: code for name, code in codes.items() if code} == {"doctor": 1}
+
+
+def test_follows_a_withdrawal_to_its_end(command: Command, stage: Stage, api: str, tokens: dict[str, str]) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    paid = stage.request("acme", 10_000_000)
+    waiting = command("withdrawal", "watch", paid.id, "--wait", "1")
+    assert (waiting.code, waiting.err.startswith(f"{paid.id} is pending_approval")) == (8, True)
+    told: Any = command("balance", "list", "--client", "acme", "--format", "json").json
+    assert [hold["withdrawal"] for hold in told[0]["holds"]] == [paid.id]
+    command("withdrawal", "cancel", paid.id, "--token-file", tokens["exchange"])
+    ended = command("withdrawal", "watch", paid.id, "--format", "json")
+    assert ended.code == 1
+    assert [json.loads(line)["to"] for line in ended.out.splitlines()] == ["pending_approval", "cancelled"]
+    assert command("withdrawal", "watch", "wdr_" + "0" * 26).code == 3
+
+
+def test_a_dry_run_of_a_withdrawal_is_what_the_policy_says(
+    command: Command, stage: Stage, api: str, tokens: dict[str, str], tmp_path: Path
+) -> None:
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    from tests.cosigner.builders import address, person_key
+
+    stage.open("acme")
+    stage.fund("acme")
+    key = tmp_path / "exchange.pem"
+    key.write_bytes(person_key("exchange").private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    before = stage.dump()
+    answer = command(
+        *("withdrawal", "create", "--client", "acme", "--amount", "0.1", "--to", address("x"), "--max-fee", "0.0001"),
+        *("--purpose", "order 17", "--key", str(key), "--token-file", tokens["exchange"], "--dry-run"),
+        *("--format", "json"),
+    )
+    assert answer.code == 0, answer.err
+    assert "operators" in answer.out
+    assert stage.dump() == before
 
 
 def test_objects_are_those_of_the_api(command: Command, stage: Stage, api: str, tokens: dict[str, str]) -> None:

@@ -28,6 +28,8 @@ from tests.integration.vaults.safe_keysets import ANVIL
 from tests.support.servers import Servers
 from tests.support.several import TOKEN, Several
 
+LONG_AGO = "2020-01-01T00:00:00.000000Z"
+
 
 @pytest.fixture(scope="module")
 def house(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Several]:
@@ -66,20 +68,36 @@ def test_pays_once_under_one_key_and_shows_where_it_stands(client: Client) -> No
     assert (paid.amount.decimal, paid.amount.base_units, paid.asset.code) == ("0.01000000", 1_000_000, "BTC")
     assert (paid.client, paid.destination, paid.status) == ("acme", address("somebody"), "approved")
     # The same order again is the same payment; another order under its key is refused by field.
-    request = client.withdrawals.request(
+    again = client.withdrawals.create(
         "acme", "BTC", "0.01", to=address("somebody"), max_fee="0.0002", idempotency_key="order-1"
     )
+    assert again == paid
     with pytest.raises(InvalidRequest) as refused:
         client.withdrawals.create(
             "acme", "BTC", "0.02", to=address("somebody"), max_fee="0.0002", idempotency_key="order-1"
         )
     assert refused.value.field == "request.amount"
-    assert request.idempotency_key == "order-1"
-    assert [each.id for each in client.withdrawals.list(client="acme")] == [paid.id]
+    assert paid.id in [each.id for each in client.withdrawals.list(client="acme")]
     assert client.withdrawals.get(paid.id) == paid
+    assert [each.id for each in client.withdrawals.list(status="denied")] == []
     cancelled = client.withdrawals.cancel(paid.id)
     assert (cancelled.status, cancelled.is_final) == ("cancelled", True)
     assert client.withdrawals.wait(paid.id) == cancelled
+
+
+def test_an_order_is_the_same_payment_when_its_time_is_over(house: Several, http: TestClient) -> None:
+    client, between = client_of(http, house.ceremony.root.hash)
+    order = {"to": address("somebody"), "max_fee": "0.0002", "idempotency_key": "order-2"}
+    paid = client.withdrawals.create("acme", "BTC", "0.01", **order)
+    between.tamper = lambda path, found: (
+        found | {"withdrawals": [each | {"expires_at": LONG_AGO} for each in found["withdrawals"]]}
+        if path == "/v1/withdrawals" and "withdrawals" in found
+        else found
+    )
+    assert client.withdrawals.create("acme", "BTC", "0.01", **order).id == paid.id
+    between.tamper = lambda path, found: found | {"withdrawals": []} if "withdrawals" in found else found
+    with pytest.raises(InvalidRequest, match="not_after"):
+        client.withdrawals.create("acme", "BTC", "0.01", **order)
 
 
 def test_reads_amounts_by_the_decimals_of_the_proved_trust_root(client: Client) -> None:
@@ -118,7 +136,7 @@ def test_tells_what_is_refused_by_family_with_the_request_id_in_front(http: Test
     assert refused.value.idempotency_key in str(refused.value)
     with pytest.raises(NotAuthenticated) as stranger:
         client_of(http, root, name="stranger")[0].clients.get("acme")
-    assert (stranger.value.code, stranger.value.field) == ("signature-refused", "keyid")
+    assert (stranger.value.code, stranger.value.field) == ("call-signature-refused", "keyid")
 
 
 def test_tries_again_where_that_is_safe_under_the_same_key_and_another_nonce(joined: tuple[Client, Between]) -> None:
@@ -152,6 +170,15 @@ def test_what_is_not_retryable_is_not_tried_again(joined: tuple[Client, Between]
         client.withdrawals.get("wdr_01ARZ3NDEKTSV4RRFFQ69G5FAV")
     assert len(between.sent) == 1
     assert between.paused == []
+
+
+def test_says_beforehand_what_would_become_of_a_payment(client: Client, house: Several) -> None:
+    before = house.row_counts()
+    found = client.withdrawals.evaluate("acme", "BTC", "0.01", to=address("somebody"), max_fee="0.0002")
+    assert (found["status"], found["amount"]["base_units"]) == ("approved", "1000000")
+    after = house.row_counts()
+    assert after.pop("call_nonces") > before.pop("call_nonces")
+    assert after == before
 
 
 def test_waits_with_an_end(client: Client) -> None:

@@ -128,7 +128,7 @@ def test_refuses_a_safe_that_is_not_the_clients(
     keyset, place = made(house)
 
     def tamper(path: str, found: Any) -> Any:
-        if path != "/v1/clients/birch":
+        if path != "/v1/clients/birch/addresses":
             return found
         shown = {"client": "birch", "vault": f"{house.ceremony.safes.keyset.id}/1", "index": 0, "issued_at": None}
         return found | {"addresses": [shown | {"address": derive(keyset, **place)}]}

@@ -174,7 +174,7 @@ def test_refuses_what_is_not_the_profile_by_the_name_of_its_part(old: str, new: 
     with pytest.raises(SignatureRefused) as refused:
         read_signed(scope(headers))
     assert refused.value.field == field
-    assert refused.value.code == "signature-refused"
+    assert refused.value.code == "call-signature-refused"
 
 
 @pytest.mark.parametrize(

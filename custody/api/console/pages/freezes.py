@@ -38,7 +38,12 @@ def freezes(visit: Visit, shown: Mapping[str, Any]) -> str:
                 parts.button("Freeze everything …", tone="reject"),
                 id_="freeze-everything",
             ),
-            element("p", parts.link("Freeze one client, vault or asset …", "/console/requests/freeze?scope=client")),
+            element(
+                "p",
+                parts.link(
+                    "Freeze one client, vault or asset …", "/console/requests/freeze?scope=client", class_="button"
+                ),
+            ),
         ),
         current=POLICY,
     )

@@ -83,7 +83,7 @@ def draft(visit: Visit, tried: Tried, *, days: int) -> str:
             parts.button("Check it and propose …", name="do", value="propose"),
             id_="draft",
         ),
-        element("p", parts.link("Back to the policy", POLICY)),
+        element("p", parts.link("Back to the policy", POLICY, class_="button")),
         current=POLICY,
     )
 
@@ -192,6 +192,7 @@ def _ask(explained: Explained, assets: Sequence[Mapping[str, str]]) -> Markup:
     answer = element("ul", *(element("li", line) for line in explained.lines), id="answer") if explained.lines else ""
     return parts.section(
         "What would it answer?",
+        element("p", "As if the books balance, nothing is pledged, and screening is clear.", class_="soft"),
         parts.form(
             POLICY,
             parts.choice(

@@ -71,7 +71,8 @@ def summary(given: Given) -> Markup | str:
     """What was wrong, in the same words as beside the field, with a link to it. Nothing was changed."""
     if not given.problem:
         return ""
-    link = parts.link(given.problem, f"#{given.field}") if given.field in given.values else given.problem
+    named = f"{given.field}: {given.problem}"
+    link = parts.link(named, f"#{given.field}") if given.field in given.values else given.problem
     return element(
         "section",
         element("h2", "Nothing was asked for, and nothing has changed"),

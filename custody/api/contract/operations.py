@@ -1,0 +1,372 @@
+"""Every operation: its id, what it takes, what it answers, and which errors it has beside those that any call has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from custody.api.contract.shapes import Shape, by_name, document, flag, many, number, ref, some, text, thing
+from custody.api.contract.things import CLIENT, CODE, DIGEST, NEXT, TIME, WDR
+
+ANY_CALL: Final = (
+    *("unauthenticated", "signature-refused", "call-replayed", "role-refused", "scope-refused", "client-refused"),
+    *("network-refused", "too-many-calls", "invalid-input", "database-unavailable", "unit-conflict", "internal"),
+    *("broken", "no-trust-root", "intent-tampered", "keyset-tampered", "asset-unknown"),
+)
+"""Codes every call may be answered with."""
+ASKING: Final = (
+    *("body-too-large", "request-refused", "idempotency-mismatch", "idempotency-in-flight", "idempotency-key-differs"),
+    *("denied-by-policy", "unknown-client"),
+)
+PAYING: Final = (*ASKING, "insufficient-funds", "client-not-active", "unknown-vault")
+"""Codes of what asks for money to move."""
+_SPENDING: Final = (
+    *("node-unavailable", "node-not-ready", "nodes-disagree", "insufficient-coins", "turn-taken", "turn-unknown"),
+    *("payment-would-fail", "fee-over-cap", "chain-not-served", "addresses-not-served"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation. ``answers`` are those that are no problem, by status."""
+
+    id: str
+    tag: str
+    answers: Mapping[int, Shape]
+    body: Shape | None = None
+    codes: tuple[str, ...] = ()
+    key: str = ""
+    """``optional`` or ``required``, where there is an ``Idempotency-Key``."""
+    is_open: bool = field(default=False)
+    """Whether it needs no credential."""
+
+
+_SIGNED: Final = thing(request=document("The signed request."), signature=document("`{key, signature}`."))
+_MAYBE_SIGNED: Final = {
+    "type": "object",
+    "properties": {"request": document("A withdrawal request."), "signature": document("`{key, signature}`.")},
+    "required": ["request"],
+    "additionalProperties": False,
+}
+_ANSWERED: Final = thing(
+    bundle=text("bnd_01ARZ3NDEKTSV4RRFFQ69G5FAV"), state=text("open"), signed_by=many(text("north"))
+)
+_RETURN: Final = document("What came astray, where it goes, and how far that is.")
+
+
+def _page(name: str, shape: Shape, **more: Shape) -> Shape:
+    return thing(**{name: many(shape), **more, "next": NEXT})
+
+
+def _created(shape: Shape) -> dict[int, Shape]:
+    return {201: shape, 200: shape}
+
+
+OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
+    ("GET", "/healthz"): Operation("getHealth", "status", {200: thing(status=text("ok"))}, is_open=True),
+    ("GET", "/readyz"): Operation(
+        "getReadiness",
+        "status",
+        {200: document("What the process needs, and that it has it."), 503: document("What it has not.")},
+        is_open=True,
+    ),
+    ("GET", "/problems"): Operation(
+        "listProblems", "problems", {200: thing(problems=many(ref("Meaning")))}, is_open=True
+    ),
+    ("GET", "/problems/{code}"): Operation(
+        "getProblem", "problems", {200: ref("Meaning")}, codes=("not-found",), is_open=True
+    ),
+    ("GET", "/v1/status"): Operation("getStatus", "status", {200: document("Where chains, books and log stand.")}),
+    ("GET", "/v1/assets"): Operation("listAssets", "status", {200: thing(assets=many(ref("Asset")))}),
+    ("GET", "/v1/prices"): Operation("listPrices", "status", {200: thing(prices=many(document("A price.")))}),
+    ("GET", "/v1/keysets"): Operation("listKeysets", "clients", {200: thing(keysets=many(document("A keyset.")))}),
+    ("GET", "/v1/trust-root"): Operation(
+        "getTrustRoot", "clients", {200: document("Every version of the trust root, as it was signed.")}
+    ),
+    ("GET", "/v1/clients/{client}/openings"): Operation(
+        "listOpenings",
+        "clients",
+        {200: document("What proves which vaults are the client's.")},
+        codes=("unknown-client",),
+    ),
+    ("GET", "/v1/clients"): Operation("listClients", "clients", {200: _page("clients", ref("Client"))}),
+    ("POST", "/v1/clients"): Operation(
+        "openClient",
+        "clients",
+        {**_created(ref("Opening")), 202: ref("Opening")},
+        body=_SIGNED,
+        codes=(
+            *ASKING,
+            "client-exists",
+            "branch-taken",
+            "vault-open",
+            "segregation-mismatch",
+            "opening-denied",
+            "unknown-keyset",
+        ),
+        key="optional",
+    ),
+    ("GET", "/v1/clients/{client}"): Operation(
+        "getClient", "clients", {200: ref("WholeClient")}, codes=("unknown-client", "address-tampered")
+    ),
+    ("GET", "/v1/clients/{client}/balances"): Operation(
+        "getBalances",
+        "balances",
+        {200: thing(client=CLIENT, as_of=TIME, balances=many(ref("FullBalance")))},
+        codes=("unknown-client", "schema-missing"),
+    ),
+    ("GET", "/v1/clients/{client}/addresses"): Operation(
+        "listAddresses",
+        "addresses",
+        {200: _page("addresses", ref("Address"))},
+        codes=("unknown-client", "address-tampered"),
+    ),
+    ("POST", "/v1/clients/{client}/addresses"): Operation(
+        "createAddress",
+        "addresses",
+        {201: ref("Address")},
+        codes=(
+            "unknown-client",
+            "unknown-vault",
+            "client-not-active",
+            "not-a-member",
+            "address-stock-empty",
+            "address-tampered",
+            "restoring",
+        ),
+    ),
+    ("POST", "/v1/clients/{client}/addresses/bulk"): Operation(
+        "createAddresses",
+        "addresses",
+        {202: ref("Job"), 200: ref("Job")},
+        body=thing(chain=some(text("regtest")), count=number(500)),
+        codes=(
+            "unknown-client",
+            "unknown-vault",
+            "client-not-active",
+            "not-a-member",
+            "restoring",
+            "body-too-large",
+            "idempotency-mismatch",
+            "idempotency-key-missing",
+        ),
+        key="required",
+    ),
+    ("GET", "/v1/jobs/{job}"): Operation(
+        "getJob", "jobs", {200: ref("WholeJob")}, codes=("unknown-job", "unknown-vault", "address-tampered")
+    ),
+    ("GET", "/v1/deposits"): Operation("listDeposits", "deposits", {200: _page("deposits", ref("Deposit"))}),
+    ("GET", "/v1/clients/{client}/deposits"): Operation(
+        "listClientDeposits", "deposits", {200: _page("deposits", ref("Deposit"))}, codes=("unknown-client",)
+    ),
+    ("GET", "/v1/deposits/{deposit}"): Operation(
+        "getDeposit", "deposits", {200: ref("Deposit")}, codes=("unknown-deposit",)
+    ),
+    ("GET", "/v1/withdrawals"): Operation(
+        "listWithdrawals", "withdrawals", {200: _page("withdrawals", ref("ListedWithdrawal"))}
+    ),
+    ("POST", "/v1/withdrawals"): Operation(
+        "createWithdrawal", "withdrawals", _created(ref("Withdrawal")), body=_SIGNED, codes=PAYING, key="optional"
+    ),
+    ("POST", "/v1/withdrawals/evaluate"): Operation(
+        "evaluateWithdrawal", "withdrawals", {200: ref("Prospect")}, body=_MAYBE_SIGNED, codes=PAYING
+    ),
+    ("POST", "/v1/withdrawals/quote"): Operation(
+        "quoteWithdrawal", "withdrawals", {200: ref("Quote")}, body=_MAYBE_SIGNED, codes=(*PAYING, *_SPENDING)
+    ),
+    ("GET", "/v1/withdrawals/{withdrawal}"): Operation(
+        "getWithdrawal", "withdrawals", {200: ref("Withdrawal")}, codes=("unknown-withdrawal",)
+    ),
+    ("POST", "/v1/withdrawals/{withdrawal}/cancel"): Operation(
+        "cancelWithdrawal",
+        "withdrawals",
+        {200: ref("Withdrawal")},
+        codes=("unknown-withdrawal", "may-be-signed", "withdrawal-state"),
+    ),
+    ("POST", "/v1/withdrawals/{withdrawal}/replacements"): Operation(
+        "replaceWithdrawal",
+        "withdrawals",
+        {
+            202: {
+                "type": "object",
+                "properties": {"withdrawal": WDR},
+                "required": ["withdrawal"],
+                "additionalProperties": number(25),
+            }
+        },
+        body=by_name(number(25), "fee_rate_sat_vb"),
+        codes=("unknown-withdrawal", "nothing-to-replace", "withdrawal-state", "body-too-large", "vault-stopped"),
+    ),
+    ("POST", "/v1/respends"): Operation(
+        "createRespend",
+        "withdrawals",
+        _created(
+            thing(
+                withdrawal=WDR,
+                status=text("signed"),
+                intent_digest=DIGEST,
+                digest_code=CODE,
+                intent_state=text("pending"),
+            )
+        ),
+        body=_SIGNED,
+        codes=(*ASKING, "cannot-respend", "unknown-withdrawal"),
+        key="optional",
+    ),
+    ("GET", "/v1/returns"): Operation("listReturns", "returns", {200: thing(returns=many(_RETURN))}),
+    ("POST", "/v1/returns"): Operation(
+        "createReturn",
+        "returns",
+        _created(_RETURN),
+        body=_SIGNED,
+        codes=(
+            *ASKING,
+            "unknown-stray",
+            "returned-already",
+            "nobody-agrees",
+            "unknown-vault",
+            "unknown-keyset",
+            "chain-not-served",
+        ),
+        key="optional",
+    ),
+    ("GET", "/v1/queue"): Operation(
+        "getQueue",
+        "intents",
+        {200: _page("rows", ref("QueueRow"), counts=by_name(thing(count=number(3), at_least=flag(False)), "needs_me"))},
+    ),
+    ("GET", "/v1/intents"): Operation("listIntents", "intents", {200: _page("intents", ref("Intent"))}),
+    ("POST", "/v1/intents"): Operation(
+        "createIntent",
+        "intents",
+        _created(ref("Intent")),
+        body=document("`{request, signature}`, and `attachments` where the kind reads them."),
+        codes=(
+            *PAYING,
+            "client-exists",
+            "branch-taken",
+            "vault-open",
+            "segregation-mismatch",
+            "opening-denied",
+            "unknown-keyset",
+            "cannot-respend",
+            "unknown-withdrawal",
+            "unknown-stray",
+            "returned-already",
+            "nobody-agrees",
+            "not-built",
+            "already-listed",
+            "not-listed",
+            "not-frozen",
+            "cannot-lift",
+            "unknown-break",
+            "break-resolved",
+            "not-explicable",
+            "not-backed",
+            "succession-refused",
+            "trust-root-refused",
+            "policy-document-invalid",
+            "unknown-intent",
+            "keyset-refused",
+            "keyset-exists",
+            "assertion-refused",
+            "passkey-refused",
+            "passkey-counter",
+            "ledger-unauthorised-entry",
+            "proof-refused",
+        ),
+        key="optional",
+    ),
+    ("GET", "/v1/intents/{digest}"): Operation("getIntent", "intents", {200: ref("Intent")}, codes=("unknown-intent",)),
+    ("POST", "/v1/intents/{digest}/approvals"): Operation(
+        "createApproval",
+        "intents",
+        {201: ref("Intent")},
+        body=thing(statement=document("The statement."), signature=document("`{key, signature}`, or an assertion.")),
+        codes=(
+            "unknown-intent",
+            "approval-refused",
+            "not-waiting",
+            "already-spoken",
+            "passkey-refused",
+            "passkey-counter",
+            "assertion-refused",
+            "body-too-large",
+        ),
+    ),
+    ("GET", "/v1/pledges"): Operation("listPledges", "balances", {200: thing(pledges=many(ref("Pledge")))}),
+    ("GET", "/v1/reconciliation"): Operation("getReconciliation", "reconciliation", {200: ref("Reconciliation")}),
+    ("GET", "/v1/breaks"): Operation("listBreaks", "reconciliation", {200: thing(breaks=many(ref("Break")))}),
+    ("GET", "/v1/freezes"): Operation(
+        "listFreezes", "freezes", {200: thing(frozen=many(CLIENT), freezes=many(document("What is stopped, and why.")))}
+    ),
+    ("GET", "/v1/listings"): Operation(
+        "listListings",
+        "destinations",
+        {
+            200: thing(
+                listings=many(document("A destination on a list.")), held=many(document("What waits for a word."))
+            )
+        },
+    ),
+    ("POST", "/v1/listings/{digest}/confirmation"): Operation(
+        "confirmListing",
+        "destinations",
+        {201: thing(digest=DIGEST, state=text("pending"))},
+        body=thing(confirmation=document("The word."), signature=document("`{key, signature}`.")),
+        codes=("nothing-to-confirm", "confirmation-refused", "body-too-large", "unknown-intent"),
+    ),
+    ("GET", "/v1/rotation"): Operation(
+        "getRotation",
+        "keysets",
+        {200: document("What older keysets hold, and the plan to leave them.")},
+        codes=_SPENDING,
+    ),
+    ("GET", "/v1/announcements"): Operation("getAnnouncements", "rules", {200: document("Rules, and what waits.")}),
+    ("GET", "/v1/retractions"): Operation("getRetractions", "rules", {200: document("What was taken back.")}),
+    ("POST", "/v1/status"): Operation(
+        "createStatus",
+        "rules",
+        {201: thing(service=text("status"), number=number(7))},
+        body=document("A signed status statement."),
+        codes=("status-refused", "status-stale", "status-turned-back", "body-too-large", "retraction-refused"),
+    ),
+    ("POST", "/v1/statements"): Operation(
+        "createStatement",
+        "rules",
+        {201: thing(message=DIGEST, new=flag()), 200: thing(message=DIGEST, new=flag(False))},
+        body=document("A signed price or screening."),
+        codes=("statement-refused", "body-too-large"),
+    ),
+    ("GET", "/v1/bundles"): Operation(
+        "listBundles",
+        "bundles",
+        {200: thing(bundles=many(document("A bundle.")))},
+        codes=("restoring", "vault-frozen", "cosigner-quarantined"),
+    ),
+    ("POST", "/v1/bundles/{bundle}/signatures"): Operation(
+        "createSignature",
+        "bundles",
+        {200: _ANSWERED},
+        body=document("What the cosigner signed."),
+        codes=(
+            "unknown-bundle",
+            "bundle-closed",
+            "answered-otherwise",
+            "vault-frozen",
+            "cosigner-quarantined",
+            "psbt-refused",
+            "body-too-large",
+            "restoring",
+        ),
+    ),
+    ("POST", "/v1/bundles/{bundle}/refusals"): Operation(
+        "createRefusal",
+        "bundles",
+        {200: _ANSWERED},
+        body=thing(refusal=document("The refusal."), signature=text("00")),
+        codes=("unknown-bundle", "bundle-closed", "answered-otherwise", "refusal-invalid", "body-too-large"),
+    ),
+}
+"""Method and path template to the operation."""

@@ -1,0 +1,169 @@
+"""Every runbook an alert names is short, and its commands are run as they stand, on a house that has the trouble."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx2
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from sqlalchemy import text
+
+from custody.approvals import queries as intents
+from custody.cosigner.main import main as cosigner
+from custody.restore.queries import current
+from custody.statuskeeper.main import main as keeper
+from ops.alerts import ALERTS
+from tests.architecture.pages import REPOSITORY
+from tests.cosigner.builders import PASSPHRASE, person_key
+from tests.integration.cli.conftest import Command
+from tests.integration.reconciliation.stage import Stage
+from tests.integration.reconciliation.test_resolving import found
+from tests.support.servers import FreshDatabase
+
+RUNBOOKS = REPOSITORY / "docs" / "runbooks"
+MOST_STEPS = 7
+BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+EXERCISED = ("node-down", "stuck-withdrawal", "break-found", "reorg", "cosigner-lost", "restore", "daemon-down")
+
+
+def steps(page: str) -> list[str]:
+    """The numbered steps before the first further heading."""
+    text = (RUNBOOKS / page).read_text().split("\n## ")[0]
+    return re.findall(r"^(\d)\. ", text, re.MULTILINE)
+
+
+def commands(page: str) -> list[str]:
+    """What a reader pastes, in order."""
+    return [
+        line.strip() for _, block in BLOCK.findall((RUNBOOKS / f"{page}.md").read_text()) for line in block.splitlines()
+    ]
+
+
+class Reader:
+    """Whoever was woken, pasting one command after the other."""
+
+    def __init__(self, command: Command, api: str, names: dict[str, str]) -> None:
+        self.command, self.api, self.names = command, api, names
+        self.said: dict[str, tuple[int, str]] = {}
+
+    def follow(self, page: str, between: Callable[[str], None] = lambda _line: None) -> dict[str, tuple[int, str]]:
+        """Paste all of a page; the exit code and output of each. ``between`` hears of each before it is pasted."""
+        for line in commands(page):
+            between(line)
+            self.said[line] = self._paste(line)
+        return self.said
+
+    def _paste(self, line: str) -> tuple[int, str]:
+        for name, value in self.names.items():
+            line = re.sub(rf"\b{name}\b", value, line)
+        program, *words = shlex.split(line)
+        if program == "curl":
+            answer = httpx2.get(words[-1].replace("http://127.0.0.1:$CUSTODY_API_PORT", self.api), timeout=30)
+            return answer.status_code, answer.text
+        if program == "custody-cosigner":
+            return cosigner(words), ""
+        if program == "custody-status":
+            return keeper(words), ""
+        said = self.command(*words)
+        return said.code, said.out + said.err
+
+
+@pytest.fixture
+def reader(
+    command: Command,
+    api: str,
+    tmp_path: Path,
+    tokens: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    database: FreshDatabase,
+) -> Reader:
+    for name in tokens:
+        key = person_key(name).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (tmp_path / f"{name}.pem").write_bytes(key)
+    monkeypatch.setenv("CUSTODY_OWNER_URL", database.owner_url)
+    return Reader(command, api, {})
+
+
+def test_a_runbook_has_few_steps_and_says_how_it_ends() -> None:
+    pages = {alert.runbook for alert in ALERTS} & {f"{name}.md" for name in EXERCISED} | {"status-silent.md"}
+    for page in sorted(pages):
+        assert 0 < len(steps(page)) <= MOST_STEPS, page
+        assert "**How you know it worked.**" in (RUNBOOKS / page).read_text(), page
+        assert commands(page.removesuffix(".md")), page
+
+
+def test_a_node_that_is_down(stage: Stage, reader: Reader) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    said = list(reader.follow("node-down").values())
+    assert json.loads(said[0][1])["parts"]["regtest"] in ("ok", "late")
+    assert said[-1][0] == 0
+
+
+def test_a_withdrawal_that_waits_for_people(stage: Stage, reader: Reader) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    asked = stage.request("acme", 10_000_000)
+    reader.names["WITHDRAWAL"] = asked.id
+    said = reader.follow("stuck-withdrawal")
+    assert {code for code, _ in said.values()} <= {0}, said
+    with stage.db.unit() as unit:
+        assert [each.statement.approver for each in intents.given(unit.session, digest=asked.digest)] == ["bob"]
+
+
+def test_a_break_is_explained(stage: Stage, reader: Reader) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    found(stage, stage.vault("acme"))
+
+    def between(line: str) -> None:
+        with stage.db.unit() as unit:
+            broken = unit.session.execute(text("SELECT id FROM breaks")).scalars().all()
+            waiting = intents.waiting(unit.session)
+        reader.names["BREAK"] = broken[0]
+        if line.startswith("custody approve"):
+            (reader.names["DIGEST"],) = (each.digest for each in waiting)
+
+    said = reader.follow("break-found", between)
+    failed = {line: answer for line, answer in said.items() if answer[0] and "reconcile" not in line}
+    assert failed == {}
+
+
+def test_a_reorganisation(stage: Stage, reader: Reader) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    reader.names["CLIENT"] = "acme"
+    said = reader.follow("reorg")
+    assert {code for code, _ in said.values()} <= {0}, said
+
+
+def test_a_database_that_was_restored(stage: Stage, reader: Reader) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    said = reader.follow("restore")
+    assert {code for code, _ in said.values()} <= {0}, said
+    with stage.db.unit() as unit:
+        assert current(unit.session) is not None
+
+
+def test_a_cosigner_that_is_lost(reader: Reader, tmp_path: Path) -> None:
+    home, passphrase = tmp_path / "home", tmp_path / "passphrase"
+    passphrase.write_text(PASSPHRASE)
+    made = ["init", "--name", "north", "--network", "regtest", "--backup-file", str(tmp_path / "words")]
+    assert cosigner(["--home", str(home), *made, "--passphrase-file", str(passphrase), "--scrypt-log2n", "12"]) == 0
+    reader.names["HOME"] = str(home)
+    said = reader.follow("cosigner-lost")
+    assert {code for code, _ in said.values()} <= {0}, said
+
+
+def test_a_part_that_stands_still(stage: Stage, reader: Reader) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    said = list(reader.follow("daemon-down").values())
+    assert json.loads(said[0][1])["parts"]["broker"] == "down"
+    assert [code for code, _ in said[1:]] == [0, 0]
