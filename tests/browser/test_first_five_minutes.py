@@ -102,7 +102,7 @@ def test_from_make_demo_to_an_approved_withdrawal_and_a_thief_refused(
     person.page.click("button[value=approve]")
     person.page.wait_for_selector("#passkey")
     assert person.sign() == 201
-    wait_until(lambda: _status(demo, withdrawal[0]) == "completed", seconds=60)
+    assert _watched(demo, withdrawal[0]) == 0
 
     told = demo.make("cheat")
     assert "refuses, request-not-proven" in told
@@ -121,19 +121,12 @@ def _is_a_command(line: str) -> bool:
     return line.strip().startswith(("open ", "make ", ".venv/bin/custody "))
 
 
-def _status(demo: Demo, withdrawal: str) -> str:
+def _watched(demo: Demo, withdrawal: str) -> int:
+    """The exit code of the third command that is printed."""
     program = [sys.executable, "-m", "custody.cli.main", "--env", str(demo.home / "env")]
-    done = subprocess.run(
-        [*program, "withdrawal", "show", withdrawal, "--format", "json"],
-        cwd=REPOSITORY,
-        env=_environment(demo.home),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found = re.search(r'"status": *"(\w+)"', done.stdout)
-    assert found, done.stdout
-    return found[1]
+    assert f".venv/bin/custody withdrawal watch {withdrawal}" in demo.said
+    done = subprocess.run([*program, "withdrawal", "watch", withdrawal], cwd=REPOSITORY, check=False, timeout=300)
+    return done.returncode
 
 
 def _environment(home: Path) -> dict[str, str]:

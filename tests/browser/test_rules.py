@@ -41,7 +41,7 @@ def test_a_freeze_and_a_break_resolution_are_asked_for_with_a_passkey(stage: Sta
         assert stops.names(unit.session) == ("everything",)
     name = find_break(house.db, vault)
     look(alice, "/console/freezes", "freezes")
-    look(alice, f"/console/requests/break_resolution?subject={name}", "break-resolution")
+    look(alice, f"/console/breaks/{name}", "break-resolution")
     alice.page.select_option("#resolution", "explained")
     alice.page.click("#ask-break_resolution button")
     alice.page.wait_for_selector("#problem")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import text
@@ -31,6 +32,7 @@ from tests.integration.movements.counting import statements_of
 from tests.support import passkeys
 from tests.support.console import Question, Visitor, question_on
 from tests.support.governing import agree, carry_out, file, find_break, freeze, listing
+from tests.support.oracle import plays
 from tests.support.passkeys import PRESENT, Passkey, as_browser
 from tests.support.servers import FreshDatabase
 from tests.support.versions import relaxed
@@ -165,6 +167,7 @@ def test_another_persons_question_and_a_copied_passkey_ask_for_nothing(
     assert "data-options" not in page
 
 
+@plays("P-115", "P-119")
 def test_p119_a_stolen_cookie_asks_for_nothing(house: House, alice: Visitor) -> None:
     before = {name: number for name, number in house.row_counts().items() if name not in ("challenges", "audit_events")}
     thief = Visitor(alice.client, "alice", Passkey("mallory"), cookie=alice.cookie)
@@ -185,6 +188,31 @@ def test_p119_a_stolen_cookie_asks_for_nothing(house: House, alice: Visitor) -> 
     assert after == before
     for kind in ("withdrawal", "sweep", "respend", "client_opening"):
         expect_problem(alice.post(f"/console/requests/{kind}", form={}), 422, "invalid-input")
+    house.expect_whole()
+
+
+def test_nothing_that_was_written_into_a_form_becomes_markup(house: House, alice: Visitor) -> None:
+    hostile = """<script>alert(1)</script>"'><img src=x onerror=alert(1)>"""
+    pages = [
+        alice.post("/console/requests/freeze", form={**FREEZE, "purpose": hostile}),
+        alice.post("/console/requests/freeze", form={**FREEZE, "scope": hostile, "purpose": hostile}),
+        alice.post("/console/policy/draft", form={"document": hostile, "days": hostile, "do": "compare"}),
+        alice.get(f"/console/destinations?{urlencode({'client': hostile})}"),
+        alice.get(f"/console/policy?{urlencode({'kind': hostile, 'client': hostile})}"),
+        alice.get(f"/console/requests/break_resolution?{urlencode({'subject': hostile})}"),
+    ]
+    assert ask(alice, "destination_listing", book("<b>bold</b>", purpose=hostile)).status_code == 201
+    assert ask(alice, "freeze", {**FREEZE, "purpose": hostile}).status_code == 201
+    with house.db.unit() as unit:
+        (waiting,) = intents.waiting(unit.session)
+    agree(house.db, waiting.digest, "bob")
+    carry_out(house.db, waiting.digest)
+    pages += [alice.get(path) for path in ("/console/freezes", "/console/destinations?client=acme")]
+    for page in pages:
+        for markup in ("<script>alert", "<img", "<b>bold"):
+            assert markup not in page.text
+    assert "&lt;script&gt;" in pages[-2].text
+    assert "&lt;b&gt;bold" in pages[-1].text
 
 
 def book(label: str, **changes: str) -> dict[str, str]:

@@ -173,6 +173,14 @@ _EVERYWHERE: Final = (
 )
 
 
+def test_a_break_leads_to_where_it_is_settled(house: House, alice: Visitor) -> None:
+    filled = crowd.fill(house, clients=2, runs=2, breaks=1)
+    text = whole(alice, f"/console/breaks/{filled.breaks[0]}")
+    (way,) = re.findall(r'href="(/console/requests/break_resolution[^"]*)"', text)
+    assert alice.get(way).status_code == 200 and filled.breaks[0] in alice.get(way).text
+    assert "Nothing leaves this vault" in text and "what lifts it" in text
+
+
 def test_the_log_is_walked_at_a_press_and_the_first_bad_record_named(house: House, alice: Visitor) -> None:
     crowd.fill(house, clients=1, waiting=3)
     fine = alice.post("/console/audit/verify", form={})

@@ -19,7 +19,7 @@ from tests.integration.api.signing import call_key, row
 from tests.support.servers import FreshDatabase
 from tests.support.world import BTC, House
 
-PAGES = ("docs/integrate.md",)
+PAGES = ("README.md", "docs/integrate.md")
 
 
 def example(page: str) -> str:

@@ -67,6 +67,17 @@ def form_page(
     )
 
 
+def resolving(break_id: str) -> Markup:
+    """The form that asks for a break to be resolved, on the page that shows the break."""
+    return parts.section(
+        "Propose how it is resolved",
+        element(
+            "p", "Nothing leaves the vault until other people have agreed. An entry is posted before, if one is due."
+        ),
+        form_for("break_resolution", Given({"subject": break_id}), chains=()),
+    )
+
+
 def summary(given: Given) -> Markup | str:
     """What was wrong, in the same words as beside the field, with a link to it. Nothing was changed."""
     if not given.problem:

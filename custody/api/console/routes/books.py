@@ -11,6 +11,7 @@ from custody.api.console.answers import html, to_sign_in
 from custody.api.console.door import AsGuest
 from custody.api.console.pages import books as pages
 from custody.api.console.pages import reconciliation as reconciliation_pages
+from custody.api.console.pages import requests as asking
 from custody.api.console.pages import vaults as vault_pages
 from custody.api.console.reading import ROWS, network_names, snapshot
 from custody.evidence import fields
@@ -91,4 +92,5 @@ def show_break(visit: AsGuest, break_id: str) -> Response:
     if visit is None:
         return to_sign_in()
     shown = snapshot(visit, lambda session: reconciling.whole_break(session, break_id=name))
-    return html(reconciliation_pages.one_break(visit, shown))
+    form = () if shown["resolution"] is not None else (asking.resolving(name),)
+    return html(reconciliation_pages.one_break(visit, shown, *form))
