@@ -100,7 +100,7 @@ _REFUSED: Final[Mapping[str, str]] = {
     ),
     "call-replayed": "A signed call came a second time: its nonce was used before.",
     "invitation-refused": "The invitation is unknown, was used, or its time is over.",
-    "sign-in-refused": "A passkey opened nothing; the reason stands in the audit log.",
+    "sign-in-refused": "A passkey opened nothing.",
     "call-signature-refused": "A signed call is not as it must be; field names the part that is wrong.",
     "client-refused": "The credential is bound to clients, and this is not theirs alone.",
     "network-refused": "The credential is not for calls from where this one comes from.",
