@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 from config.chains import ConfigError
 from custody.cli.rehearsing import Rehearsed, rehearsing
 from custody.cli.showing import reading, show_json
+from custody.cli.tables import printable
 from custody.kernel.errors import CustodyError, InvalidInput, NotFound, Refused, Unavailable
 
 DONE: Final = 0
@@ -83,9 +84,9 @@ def program(app: typer.Typer) -> Any:
 
 
 def say(message: str) -> None:
-    """One line on standard error; nothing where there is nothing to say."""
+    """One line on standard error, with nothing in it that a terminal obeys; nothing where there is nothing to say."""
     if message:
-        print(" ".join(message.split()), file=sys.stderr)
+        print(printable(" ".join(message.split())), file=sys.stderr)
 
 
 def _usage(error: Exception) -> int:

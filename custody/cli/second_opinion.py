@@ -7,7 +7,6 @@ one a keyholder would come to on a machine of its own: the same checks, words an
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -48,6 +47,8 @@ def verify(
 
 def _hand_over(arguments: list[str]) -> int:
     """Run the keyholders' program, found beside this one and nowhere else; its exit code."""
+    import subprocess
+
     sys.stdout.flush()
     place = str(Path(custody.__file__).parents[1])
     kept = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -95,6 +93,11 @@ class Service:
         self._is_announced = True
 
     def _call(self, method: str, path: tuple[str, ...], body: bytes | None, query: Mapping[str, str] | None) -> Any:
+        # Help does not wait for what only a call needs.
+        import http.client
+        import urllib.error
+        import urllib.request
+
         where = "/".join([self._url, "v1", *(urllib.parse.quote(part, safe="") for part in path)])
         where += f"?{urllib.parse.urlencode(query)}" if query else ""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}

@@ -5,8 +5,6 @@ Every command that takes ``--format`` takes ``--fields`` and ``--wide`` too: ``r
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
@@ -130,6 +128,9 @@ def _emit(rows: Sequence[Mapping[str, Any]], chosen: Format, fields: Sequence[st
 
 def _csv(rows: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> str:
     """A header and a line per row; nested objects as ``amount.decimal``, lists as JSON, lines end as RFC 4180 says."""
+    import csv
+    import io
+
     flat = [dict(_flat(row)) for row in rows]
     names = list(fields) or list(dict.fromkeys(name for row in flat for name in row))
     text = io.StringIO()

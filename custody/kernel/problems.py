@@ -70,9 +70,6 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "not-found": "No such object for this caller.",
     "nothing-to-confirm": "No listing of that intent waits for a confirmation.",
     "transaction-not-found": "The node has no such transaction where it was asked to look.",
-    "no-candidate": "No passkey was registered under that id.",
-    "unknown-address": "No address of that id was given to anybody.",
-    "unknown-entry": "No entry of that number.",
     "unknown-attempt": "No attempt of that id.",
     "unknown-break": "No break of that id.",
     "unknown-bundle": "No such bundle for this cosigner.",
@@ -289,7 +286,6 @@ _FAMILIES: Final = (
 
 _STATUSES: Final[Mapping[str, int]] = {
     "unauthenticated": 401,
-    "sign-in-refused": 401,
     "call-replayed": 401,
     "call-signature-refused": 401,
     "too-many-calls": 429,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -59,6 +60,8 @@ def test_refuses_another_body_path_key_and_a_token_beside_the_signature(house: H
             ),
             (Signer(shop.client, call_key("stranger")).send("GET", "/v1/assets"), "call-signature-refused", "keyid"),
         ]
+        late = {"created": int(time.time()) - 200, "expires": int(time.time()) - 100}
+        answers.append((shop.send("GET", "/v1/assets", said=late), "call-signature-refused", "expires"))
         forged = shop.signed("GET", "/v1/assets", b"")
         forged["Signature"] = shop.signed("GET", "/v1/assets", b"", nonce="f" * 32)["Signature"]
         answers.append((shop.send("GET", "/v1/assets", headers=forged), "call-signature-refused", "signature"))

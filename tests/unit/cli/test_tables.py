@@ -7,6 +7,7 @@ import io
 
 import pytest
 
+from custody.cli.exits import say
 from custody.cli.showing import Format, show
 from custody.cli.tables import table
 
@@ -49,6 +50,11 @@ def test_wide_keeps_everything() -> None:
 def test_shows_nothing_a_terminal_obeys() -> None:
     shown = table([{"label": "cold\x1b[2Jwallet\n\r\u202e"}], ("label",))
     assert shown == "LABEL\ncold?[2Jwallet???"
+
+
+def test_says_nothing_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    say("permit\u202e \x1b[1A all")
+    assert capsys.readouterr().err == "permit? ?[1A all\n"
 
 
 @pytest.mark.parametrize(
