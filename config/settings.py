@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -79,6 +80,11 @@ class Settings:
     visibility_seconds: int
     scan_seconds: int
     reconcile_seconds: int
+    webhook_inside: str
+    """Networks that webhooks may go to although they are not on the internet; empty: none."""
+    webhook_lease_seconds: int
+    webhook_ca_file: str
+    """Certificates trusted for receivers beside the system's; empty: none."""
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -114,6 +120,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         visibility_seconds=read.whole("VISIBILITY_SECONDS", default=60, low=1, high=3600),
         scan_seconds=read.whole("SCAN_SECONDS", default=5, low=1, high=600),
         reconcile_seconds=read.whole("RECONCILE_SECONDS", default=600, low=1, high=86_400),
+        webhook_inside=read.networks_inside("WEBHOOK_INSIDE"),
+        webhook_lease_seconds=read.whole("WEBHOOK_LEASE_SECONDS", default=60, low=20, high=600),
+        webhook_ca_file=read.text("WEBHOOK_CA_FILE", default=""),
     )
 
 
@@ -217,6 +226,16 @@ class _Reader:
         if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
             raise ConfigError(PREFIX + name, f"not a whole number from {low} to {high}")
         return int(value)
+
+    def networks_inside(self, name: str) -> str:
+        """Networks separated by commas."""
+        value = self.text(name, default="")
+        try:
+            for part in filter(None, (part.strip() for part in value.split(","))):
+                ip_network(part)
+        except ValueError:
+            raise ConfigError(PREFIX + name, "not networks; accepted is a list such as 10.1.2.0/24, ::1/128") from None
+        return value
 
     def key(self, name: str) -> bytes:
         value = self.text(name)

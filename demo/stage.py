@@ -53,6 +53,7 @@ QUICK = {
     "SCAN_SECONDS": "1",
     "LOG_FORMAT": "json",
     "LEASE_SECONDS": "5",
+    "WEBHOOK_INSIDE": "127.0.0.0/8",
     "VISIBILITY_SECONDS": "5",
     "STOCK_TARGET": "12",
     "STOCK_LOW_MARK": "4",
@@ -203,6 +204,12 @@ def start_daemon(stage: Stage, *, workers: int = WORKERS, extra: Mapping[str, st
             "relay",
             [python, "-m", "workers.relay"],
             is_ready=says(stage.supervisor.logs / "relay.log", "relay ready"),
+            env=environment,
+        ),
+        stage.supervisor.service(
+            "pusher",
+            [python, "-m", "workers.pusher"],
+            is_ready=says(stage.supervisor.logs / "pusher.log", "pusher ready"),
             env=environment,
         ),
     )

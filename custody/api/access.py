@@ -19,9 +19,11 @@ from custody.api.problems import ClientRefused, ScopeRefused
 from custody.approvals import queries as intents
 from custody.clients.queries import UnknownClient
 from custody.deposits import queries as deposits
+from custody.events import queries as events
 from custody.evidence.requests import FreezeRequest, RespendRequest, client_of
 from custody.jobs import queries as jobs
 from custody.kernel.errors import InvalidInput, NotFound
+from custody.webhooks import queries as webhooks
 from custody.withdrawals import queries as withdrawals
 
 OwnerOf = Callable[[Session, str], str | None]
@@ -105,12 +107,27 @@ def _intent_owner(session: Session, name: str) -> str | None:
     return client_of(intents.get(session, digest=name).intent.request)
 
 
+def _event_owner(session: Session, name: str) -> str | None:
+    return events.by_id(session, event=name).client
+
+
+def _endpoint_owner(session: Session, name: str) -> str | None:
+    return webhooks.get(session, endpoint=name).client
+
+
 _WITHDRAWAL: Final = OfThing(
     "withdrawal", _withdrawal_owner, withdrawals.UnknownWithdrawal("no such withdrawal", field="withdrawal")
 )
 _DEPOSIT: Final = OfThing("deposit", _deposit_owner, deposits.UnknownDeposit("no such deposit", field="deposit"))
 _JOB: Final = OfThing("job", _job_owner, jobs.UnknownJob("no such job", field="job"))
 _INTENT: Final = OfThing("digest", _intent_owner, intents.UnknownIntent("no such intent", field="digest"))
+
+_EVENT: Final = OfThing("event", _event_owner, events.UnknownEvent("no such event", field="event"))
+_ENDPOINT: Final = OfThing(
+    "endpoint", _endpoint_owner, webhooks.UnknownEndpoint("no such webhook endpoint", field="endpoint")
+)
+_HOOKS: Final = "/v1/webhook-endpoints"
+_HOOK: Final = f"{_HOOKS}/{{endpoint}}"
 
 RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/status"): Rule(Scope.READ, TheHouses()),
@@ -154,6 +171,20 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/v1/listings"): Rule(Scope.READ, TheHouses()),
     ("POST", "/v1/listings/{digest}/confirmation"): Rule(None, TheHouses()),
     ("GET", "/v1/rotation"): Rule(Scope.READ, TheHouses()),
+    ("GET", "/v1/events"): Rule(Scope.READ, Filtered()),
+    ("GET", "/v1/events/{event}"): Rule(Scope.READ, _EVENT),
+    ("GET", _HOOKS): Rule(Scope.READ, Filtered()),
+    ("POST", _HOOKS): Rule(Scope.WEBHOOK, InBody(("client",))),
+    ("GET", _HOOK): Rule(Scope.READ, _ENDPOINT),
+    ("PATCH", _HOOK): Rule(Scope.WEBHOOK, _ENDPOINT),
+    ("DELETE", _HOOK): Rule(Scope.WEBHOOK, _ENDPOINT),
+    ("POST", f"{_HOOK}/disable"): Rule(Scope.WEBHOOK, _ENDPOINT),
+    ("POST", f"{_HOOK}/enable"): Rule(Scope.WEBHOOK, _ENDPOINT),
+    ("POST", f"{_HOOK}/secret"): Rule(Scope.WEBHOOK, _ENDPOINT),
+    ("POST", f"{_HOOK}/resend-failed"): Rule(Scope.WEBHOOK, _ENDPOINT),
+    ("GET", f"{_HOOK}/deliveries"): Rule(Scope.READ, _ENDPOINT),
+    ("GET", f"{_HOOK}/deliveries/{{event}}"): Rule(Scope.READ, _ENDPOINT),
+    ("POST", f"{_HOOK}/deliveries/{{event}}/resend"): Rule(Scope.WEBHOOK, _ENDPOINT),
     ("GET", "/v1/announcements"): Rule(None, TheHouses()),
     ("GET", "/v1/retractions"): Rule(None, TheHouses()),
     ("POST", "/v1/status"): Rule(None, TheHouses()),

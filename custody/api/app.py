@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from custody.api.aftermath import leave_behind
 from custody.api.auth import Callers
+from custody.api.bell import Bell
 from custody.api.console.bells import Bells
 from custody.api.console.routes import ROUTERS as CONSOLE
 from custody.api.console.trouble import as_page
@@ -29,6 +30,7 @@ from custody.api.routes import (
     bundles,
     clients,
     deposits,
+    events,
     governing,
     health,
     holdings,
@@ -44,12 +46,14 @@ from custody.api.routes import (
     rules,
     statements,
     status,
+    webhooks,
     withdrawals,
 )
 from custody.api.signatures.memory import SeenReads
 from custody.api.tracing import RequestIds, Told
 from custody.bootstrap import Runtime, readiness
 from custody.bootstrap import nodes as nodes_of
+from custody.events.operations import CHANNEL
 from custody.kernel.errors import CustodyError
 from custody.telemetry.nodes import Nodes
 
@@ -62,7 +66,7 @@ log = structlog.get_logger("custody.api")
 
 ROUTES: Final = (
     *(health, status, clients, withdrawals, respends, returns, intents, bundles, statements, rules, governing),
-    *(rotation, proofs, addresses, deposits, holdings, jobs, queue, quoting, meanings),
+    *(rotation, proofs, addresses, deposits, holdings, jobs, queue, quoting, meanings, events, webhooks),
 )
 """One module per noun of the API; the console's pages are beside them."""
 
@@ -82,6 +86,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.runtime, app.state.callers = runtime, callers
+    app.state.bell = Bell(runtime.settings.database_url, CHANNEL)
     app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
     app.state.bells = Bells(runtime.settings.database_url)
     app.state.seen_reads, app.state.limits = SeenReads(), Limits()
@@ -108,6 +113,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
     app.state.bells.close()
+    app.state.bell.close()
     app.state.runtime.database.dispose()
 
 

@@ -82,6 +82,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "unknown-proposal": "No change of the rules of that digest.",
     "unknown-stray": "Nothing of that name came astray, or a reorg took it away again.",
     "unknown-vault": "No vault of that id, or none for that client.",
+    "unknown-webhook-endpoint": "No webhook endpoint of that id.",
     "unknown-withdrawal": "No withdrawal of that id.",
 }
 
@@ -158,6 +159,7 @@ _REFUSED: Final[Mapping[str, str]] = {
     "unauthenticated": "The call proves nobody: no credential, or one that is nobody's.",
     "vault-frozen": "Nothing is signed of what is stopped; the answer can be given again when an intent has lifted it.",
     "vault-stopped": "The client or its vault is frozen: nothing is sent until an approved intent lifts it.",
+    "webhook-place-refused": "The address is none that webhooks go to.",
     "wrong-network": "The node's genesis block is another network's.",
 }
 
@@ -208,6 +210,7 @@ _CONFLICT: Final[Mapping[str, str]] = {
     "vault-overdrawn": (
         "More would leave a vault than the books say it holds: what paid out first has to be reversed first."
     ),
+    "webhook-endpoint-state": "The webhook endpoint is in that state already.",
     "withdrawal-state": "The withdrawal is not in a state this can happen in.",
 }
 
@@ -249,6 +252,7 @@ _BROKEN: Final[Mapping[str, str]] = {
     "address-tampered": "A stored address is not what its vault's signed descriptor gave: it is shown to nobody.",
     "asset-unknown": "The books hold an asset nobody has decimals for.",
     "broken": "An invariant is false.",
+    "webhook-secret-tampered": "The sealed secret of a webhook endpoint does not open.",
     "carriage-mismatch": "What was signed does not read back as what was asked: nothing is stored and nothing sent.",
     "derivation-mismatch": "Two independent derivations of one address differ: neither is shown to anybody.",
     "digest-mismatch": (

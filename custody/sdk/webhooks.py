@@ -7,6 +7,7 @@ import binascii
 import hmac
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
@@ -24,6 +25,28 @@ PUBLIC_KEY: Final = "whpk_"
 
 class NotTheHouses(Exception):
     """A delivery is not signed by the house, is too old, or says nothing. Answer 400, and do nothing."""
+
+
+class KnownAlready(Exception):
+    """It came before: answer 2xx and do nothing."""
+
+
+class Deliveries:
+    """One endpoint's deliveries, each taken once. Remembers the newest ids in this process alone."""
+
+    def __init__(self, secret: str, *, remembered: int = 10_000) -> None:
+        self._secret, self._remembered = secret, remembered
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def take(self, headers: Mapping[str, str], body: bytes, *, now: float | None = None) -> Event:
+        """The event, the first time. Raises ``KnownAlready``, and as ``verify`` does."""
+        event = verify(headers, body, self._secret, now=now)
+        if event.id in self._seen:
+            raise KnownAlready("this delivery came before")
+        self._seen[event.id] = None
+        while len(self._seen) > self._remembered:
+            self._seen.popitem(last=False)
+        return event
 
 
 def verify(headers: Mapping[str, str], body: bytes, secret: str, *, now: float | None = None) -> Event:

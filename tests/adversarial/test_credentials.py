@@ -13,6 +13,9 @@ from starlette.testclient import TestClient
 
 from custody.addresses import queries
 from custody.api.access import RULES, Anybodys, Filtered, InBody, OfThing, TheHouses
+from custody.events import queries as events
+from custody.webhooks import operations as webhooks
+from custody.webhooks.signing import Sealer
 from tests.cosigner.builders import World
 from tests.integration.api.callers import Caller
 from tests.integration.api.signing import Signer, call_key, row, serving_rows
@@ -61,7 +64,32 @@ def things(house: Road, client: TestClient, whose: str) -> dict[str, str]:
         "deposit": deposit["id"],
         "job": job.json()["id"],
         "bundle": f"bnd_{'0' * 26}",
+        "endpoint": endpoint_of(house, whose),
+        "event": event_of(house, whose),
     }
+
+
+def endpoint_of(house: Road, whose: str) -> str:
+    """A webhook endpoint of this client's."""
+    with house.db.unit() as unit:
+        made = webhooks.add(
+            unit.session,
+            url="https://receiver.example/",
+            client=whose,
+            types=[],
+            payload="full",
+            label="books",
+            sealer=Sealer(house.runtime.seal_key),
+            actor="exchange",
+            now=unit.now,
+        )
+    return made.endpoint.id
+
+
+def event_of(house: Road, whose: str) -> str:
+    """The first event told of this client."""
+    with house.db.unit() as unit:
+        return events.after(unit.session, cursor=0, limit=1, client=whose).events[0].id
 
 
 def sent_to(method: str, template: str, named: Mapping[str, str]) -> tuple[str, Any]:
@@ -106,6 +134,8 @@ def test_the_same_credential_does_all_of_it_for_its_own_client(house: Road, clie
     bolt, caller = things(house, client, "bolt"), Signer(client, call_key("exchange-bolt"))
     for method, template in sorted(templates(client)):
         whose = RULES[(method, template)].whose
+        if "{endpoint}" in template:
+            bolt["endpoint"] = endpoint_of(house, "bolt")
         path, body = sent_to(method, template, bolt)
         answer = caller.send(method, path, body)
         is_closed = answer.status_code in (403, 404) and answer.json()["code"] != "role-refused"

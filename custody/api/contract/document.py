@@ -104,8 +104,6 @@ def _responses(operation: Operation) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for code in codes_of(operation):
         by_status.setdefault(PROBLEMS[code].status, []).append(code)
-    if "signature-refused" in codes_of(operation):
-        by_status.setdefault(401, []).append("signature-refused")
     for status, codes in sorted(by_status.items()):
         words = f"A problem, with one of the codes in `x-codes`; /problems says what each means. First: {codes[0]}."
         examples = {codes[0]: {"$ref": f"#/components/examples/{codes[0]}"}}

@@ -10,7 +10,7 @@ from custody.api.contract.shapes import Shape, by_name, document, flag, many, nu
 from custody.api.contract.things import CLIENT, CODE, DIGEST, NEXT, TIME, WDR
 
 ANY_CALL: Final = (
-    *("unauthenticated", "signature-refused", "call-replayed", "role-refused", "scope-refused", "client-refused"),
+    *("unauthenticated", "call-signature-refused", "call-replayed", "role-refused", "scope-refused", "client-refused"),
     *("network-refused", "too-many-calls", "invalid-input", "database-unavailable", "unit-conflict", "internal"),
     *("broken", "no-trust-root", "intent-tampered", "keyset-tampered", "asset-unknown"),
 )
@@ -53,6 +53,18 @@ _ANSWERED: Final = thing(
     bundle=text("bnd_01ARZ3NDEKTSV4RRFFQ69G5FAV"), state=text("open"), signed_by=many(text("north"))
 )
 _RETURN: Final = document("What came astray, where it goes, and how far that is.")
+
+_HOOKS: Final = "/v1/webhook-endpoints"
+_HOOK: Final = f"{_HOOKS}/{{endpoint}}"
+_HOOK_CODES: Final = ("unknown-webhook-endpoint", "webhook-endpoint-state", "webhook-secret-tampered", "body-too-large")
+_ENDPOINT: Final = document("A webhook endpoint and what waits for it; a new secret is in the answer that made it.")
+_ENDPOINT_BODY: Final = thing(
+    url=text("https://exchange.example/hooks"),
+    client=some(CLIENT),
+    types=many(text("withdrawal")),
+    payload=text("full"),
+    label=text("back office"),
+)
 
 
 def _page(name: str, shape: Shape, **more: Shape) -> Shape:
@@ -367,6 +379,51 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         {200: _ANSWERED},
         body=thing(refusal=document("The refusal."), signature=text("00")),
         codes=("unknown-bundle", "bundle-closed", "answered-otherwise", "refusal-invalid", "body-too-large"),
+    ),
+    ("GET", "/v1/events"): Operation(
+        "listEvents", "events", {200: thing(events=many(document("An event.")), cursor=text("1042"))}
+    ),
+    ("GET", "/v1/events/{event}"): Operation(
+        "getEvent", "events", {200: document("An event.")}, codes=("unknown-event",)
+    ),
+    ("GET", _HOOKS): Operation("listWebhookEndpoints", "webhooks", {200: thing(webhook_endpoints=many(_ENDPOINT))}),
+    ("POST", _HOOKS): Operation(
+        "createWebhookEndpoint",
+        "webhooks",
+        {201: _ENDPOINT},
+        body=_ENDPOINT_BODY,
+        codes=(*_HOOK_CODES, "unknown-client"),
+    ),
+    ("GET", _HOOK): Operation("getWebhookEndpoint", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
+    ("PATCH", _HOOK): Operation(
+        "changeWebhookEndpoint",
+        "webhooks",
+        {200: _ENDPOINT},
+        body=document("What is to be changed."),
+        codes=_HOOK_CODES,
+    ),
+    ("DELETE", _HOOK): Operation(
+        "removeWebhookEndpoint",
+        "webhooks",
+        {200: thing(removed=text("whe_01ARZ3NDEKTSV4RRFFQ69G5FAV"))},
+        codes=_HOOK_CODES,
+    ),
+    ("POST", f"{_HOOK}/disable"): Operation(
+        "disableWebhookEndpoint", "webhooks", {200: _ENDPOINT}, body=thing(reason=text("moving")), codes=_HOOK_CODES
+    ),
+    ("POST", f"{_HOOK}/enable"): Operation("enableWebhookEndpoint", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
+    ("POST", f"{_HOOK}/secret"): Operation("rotateWebhookSecret", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
+    ("POST", f"{_HOOK}/resend-failed"): Operation(
+        "resendFailed", "webhooks", {202: thing(resent=number(2))}, body=thing(since=some(TIME)), codes=_HOOK_CODES
+    ),
+    ("GET", f"{_HOOK}/deliveries"): Operation(
+        "listDeliveries", "webhooks", {200: _page("deliveries", document("A delivery."))}, codes=_HOOK_CODES
+    ),
+    ("GET", f"{_HOOK}/deliveries/{{event}}"): Operation(
+        "listAttempts", "webhooks", {200: thing(attempts=many(document("An attempt.")))}, codes=_HOOK_CODES
+    ),
+    ("POST", f"{_HOOK}/deliveries/{{event}}/resend"): Operation(
+        "resendEvent", "webhooks", {202: _ENDPOINT}, codes=(*_HOOK_CODES, "unknown-event")
     ),
 }
 """Method and path template to the operation."""

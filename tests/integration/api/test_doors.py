@@ -17,6 +17,8 @@ from tests.integration.api.callers import TOKENS, As, expect_problem
 from tests.support.world import House
 
 WDR, BND, DIGEST = "wdr_01ARZ3NDEKTSV4RRFFQ69G5FAV", "bnd_01ARZ3NDEKTSV4RRFFQ69G5FAV", "0" * 64
+EVT = "evt_01ARZ3NDEKTSV4RRFFQ69G5FAV"
+WHE = "/v1/webhook-endpoints/whe_01ARZ3NDEKTSV4RRFFQ69G5FAV"
 EVERYBODY = {"requester", "operator", "cosigner", "reader"}
 ROUTES = [
     ("GET", "/v1/keysets", EVERYBODY),
@@ -65,6 +67,20 @@ ROUTES = [
     ("POST", "/v1/status", {"service", "operator"}),
     ("GET", "/v1/announcements", {"service", "cosigner", "operator"}),
     ("GET", "/v1/retractions", {"service", "cosigner", "operator"}),
+    ("GET", "/v1/events", EVERYBODY),
+    ("GET", f"/v1/events/{EVT}", EVERYBODY),
+    ("GET", "/v1/webhook-endpoints", EVERYBODY),
+    ("POST", "/v1/webhook-endpoints", {"requester", "operator"}),
+    ("GET", WHE, EVERYBODY),
+    ("PATCH", WHE, {"requester", "operator"}),
+    ("DELETE", WHE, {"requester", "operator"}),
+    ("POST", f"{WHE}/disable", {"requester", "operator"}),
+    ("POST", f"{WHE}/enable", {"requester", "operator"}),
+    ("POST", f"{WHE}/secret", {"requester", "operator"}),
+    ("POST", f"{WHE}/resend-failed", {"requester", "operator"}),
+    ("GET", f"{WHE}/deliveries", EVERYBODY),
+    ("GET", f"{WHE}/deliveries/{EVT}", EVERYBODY),
+    ("POST", f"{WHE}/deliveries/{EVT}/resend", {"requester", "operator"}),
 ]
 STRANGERS = [None, "", "Bearer", "Bearer ", "Bearer nobody's", "Basic abc", TOKENS["exchange"][1], "Bearer \xff\xfe"]
 

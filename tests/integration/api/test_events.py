@@ -1,0 +1,182 @@
+"""The feed and the routes of webhook endpoints, as callers see them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from custody.api.app import THREADS, application
+from custody.api.auth import Callers
+from custody.events import queries
+from tests.integration.api.callers import TOKENS, As, Caller, expect_problem
+from tests.support.servers import FreshDatabase
+from tests.support.world import House, write_tokens
+
+HOOKS = "/v1/webhook-endpoints"
+NEW = {"url": "https://93.184.216.34/hooks", "client": None, "types": [], "payload": "full", "label": "books"}
+
+
+@pytest.fixture
+def house(database: FreshDatabase) -> Iterator[House]:
+    house = House.found(database, webhook_inside="127.0.0.0/8")
+    for branch, name in enumerate(("acme", "globex"), start=1):
+        house.open_client(name, branch=branch)
+    yield house
+    house.close()
+
+
+def events_of(answer: Any) -> list[dict[str, Any]]:
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["events"]
+    return found
+
+
+def test_the_feed_is_read_to_its_end_by_cursor_and_has_the_bytes_that_are_pushed(house: House, call_as: As) -> None:
+    exchange, cursor, seen = call_as("exchange"), "0", []
+    while page := exchange.get(f"/v1/events?after={cursor}&limit=3"):
+        if not events_of(page):
+            break
+        seen += events_of(page)
+        cursor = page.json()["cursor"]
+    assert [event["cursor"] for event in seen] == [str(number) for number in range(1, len(seen) + 1)]
+    with house.db.unit() as unit:
+        told = queries.after(unit.session, cursor=0, limit=1_000).events
+    assert [json.loads(event.body) for event in told] == seen
+    whole = exchange.get("/v1/events?limit=200").content
+    assert all(event.body in whole for event in told)
+    assert exchange.get(f"/v1/events/{told[0].id}").content == told[0].body
+    expect_problem(exchange.get("/v1/events/evt_none"), 404, "unknown-event")
+
+
+def test_the_feed_is_narrowed_by_client_and_type(call_as: As) -> None:
+    exchange = call_as("exchange")
+    assert {event["client"] for event in events_of(exchange.get("/v1/events?client=acme"))} == {"acme"}
+    types = {event["type"] for event in events_of(exchange.get("/v1/events?type=client.opened&type=vault"))}
+    assert types == {"client.opened", "vault.opened"}
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [("after=x", "after"), ("after=-1", "after"), ("limit=0", "limit"), ("limit=201", "limit"), ("wait=31", "wait"),
+     ("type=A", "type"), ("client=%00", "client"), ("limit=x", "limit")],
+)  # fmt: skip
+def test_what_is_not_accepted_is_named(call_as: As, query: str, field: str) -> None:
+    expect_problem(call_as("exchange").get(f"/v1/events?{query}"), 422, "invalid-input", field)
+
+
+def test_more_wait_than_there_are_threads_and_all_hear_of_what_is_told(house: House, call_as: As) -> None:
+    exchange = call_as("exchange")
+    newest = exchange.get("/v1/events?limit=200").json()["cursor"]
+    heard: list[list[dict[str, Any]]] = []
+
+    def wait() -> None:
+        heard.append(events_of(exchange.get(f"/v1/events?after={newest}&wait=30")))
+
+    waiting = [threading.Thread(target=wait, daemon=True) for _ in range(2 * THREADS)]
+    for thread in waiting:
+        thread.start()
+    assert exchange.get("/v1/assets").status_code == 200
+    assert not heard
+    house.address("acme")
+    for thread in waiting:
+        thread.join(20)
+    assert [[event["type"] for event in events] for events in heard] == [["address.issued"]] * len(waiting)
+
+
+def test_who_is_bound_to_a_client_hears_and_configures_what_is_theirs(house: House, tmp_path: Path) -> None:
+    """P-116 of these routes: another client's endpoint does not exist, and its events are not told."""
+    tokens = write_tokens(tmp_path / "tokens.json", TOKENS)
+    document = json.loads(tokens.read_text())
+    for caller in document["callers"]:
+        if caller["name"] == "exchange":
+            caller["clients"] = ["acme"]
+    tokens.write_text(json.dumps(document))
+    with TestClient(application(house.runtime, Callers.load(tokens)), raise_server_exceptions=False) as client:
+        bound, alice = Caller(client, "exchange"), Caller(client, "alice")
+        assert {event["client"] for event in events_of(bound.get("/v1/events?limit=200"))} == {"acme"}
+        assert events_of(bound.get("/v1/events?client=globex")) == []
+        foreign = next(e for e in events_of(alice.get("/v1/events?limit=200")) if e["client"] == "globex")
+        expect_problem(bound.get(f"/v1/events/{foreign['id']}"), 404, "unknown-event")
+        expect_problem(bound.post(HOOKS, NEW | {"client": "globex"}), 403, "client-refused")
+        expect_problem(bound.post(HOOKS, NEW), 403, "client-refused")
+        own = bound.post(HOOKS, NEW | {"client": "acme"}).json()["id"]
+        theirs = alice.post(HOOKS, NEW | {"client": "globex"}).json()["id"]
+        assert [each["id"] for each in bound.get(HOOKS).json()["webhook_endpoints"]] == [own]
+        for method, path, body in _every_call(theirs, foreign["id"]):
+            expect_problem(bound.send(method, path, json=body), 404, "unknown-webhook-endpoint")
+        expect_problem(bound.post(f"{HOOKS}/{own}/deliveries/{foreign['id']}/resend"), 404, "unknown-event")
+
+
+def test_an_endpoint_is_made_shown_changed_and_removed(house: House, call_as: As) -> None:
+    alice = call_as("alice")
+    made = alice.post(HOOKS, NEW)
+    assert made.status_code == 201
+    secret, endpoint = made.json()["secret"], made.json()["id"]
+    assert secret.startswith("whsec_") and made.json()["public_key"].startswith("whpk_")
+    shown = alice.get(f"{HOOKS}/{endpoint}")
+    assert secret not in shown.text and shown.json()["status"] == "active" and shown.json()["waiting"] == 0
+    new = alice.post(f"{HOOKS}/{endpoint}/secret").json()
+    assert new["secret"] != secret and new["old_secret_until"] is not None
+    assert alice.send("PATCH", f"{HOOKS}/{endpoint}", json={"label": "other"}).json()["label"] == "other"
+    assert alice.post(f"{HOOKS}/{endpoint}/disable", {"reason": "moving house"}).json()["reason"] == "moving house"
+    expect_problem(alice.post(f"{HOOKS}/{endpoint}/disable", {"reason": "again"}), 409, "webhook-endpoint-state")
+    assert alice.post(f"{HOOKS}/{endpoint}/enable").json()["status"] == "active"
+    event = events_of(alice.get("/v1/events?limit=1"))[0]["id"]
+    assert alice.post(f"{HOOKS}/{endpoint}/deliveries/{event}/resend").json()["waiting"] == 1
+    assert [each["event"] for each in alice.get(f"{HOOKS}/{endpoint}/deliveries").json()["deliveries"]] == [event]
+    assert alice.get(f"{HOOKS}/{endpoint}/deliveries/{event}").json() == {"attempts": []}
+    assert alice.post(f"{HOOKS}/{endpoint}/resend-failed", {"since": None}).json() == {"resent": 0}
+    assert alice.send("DELETE", f"{HOOKS}/{endpoint}").json() == {"removed": endpoint}
+    expect_problem(alice.get(f"{HOOKS}/{endpoint}"), 404, "unknown-webhook-endpoint")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"url": "https://127.0.0.2.nip.invalid/"}, "url"),
+        ({"url": "https://169.254.169.254/latest"}, "url"),
+        ({"url": "http://[::1]/"}, "url"),
+        ({"url": 5}, "url"),
+        ({"types": ["Nope"]}, "types"),
+        ({"types": "withdrawal"}, "types"),
+        ({"payload": "fat"}, "payload"),
+        ({"label": ""}, "label"),
+        ({"client": 5}, "client"),
+        ({"more": 1}, "body.more"),
+    ],
+)
+def test_p112_what_is_not_accepted_is_named_and_nothing_is_written(
+    house: House, call_as: As, change: dict[str, Any], field: str
+) -> None:
+    before = house.row_counts()
+    expect_problem(call_as("alice").post(HOOKS, NEW | change), 422, "invalid-input", field)
+    after = house.row_counts()
+    assert after == before
+
+
+def test_nobody_else_opens_these_routes(call_as: As) -> None:
+    for name in ("north", "ticker", "auditor"):
+        expect_problem(call_as(name).post(HOOKS, NEW), 403, "role-refused")
+    expect_problem(call_as("ticker").get("/v1/events"), 403, "role-refused")
+
+
+def _every_call(endpoint: str, event: str) -> list[tuple[str, str, Any]]:
+    one = f"{HOOKS}/{endpoint}"
+    return [
+        ("GET", one, None),
+        ("PATCH", one, {"label": "x"}),
+        ("DELETE", one, None),
+        ("POST", f"{one}/disable", {"reason": "x"}),
+        ("POST", f"{one}/enable", None),
+        ("POST", f"{one}/secret", None),
+        ("GET", f"{one}/deliveries", None),
+        ("GET", f"{one}/deliveries/{event}", None),
+        ("POST", f"{one}/deliveries/{event}/resend", None),
+        ("POST", f"{one}/resend-failed", {"since": None}),
+    ]

@@ -1,0 +1,132 @@
+"""The client against receivers that drip, shout, lie and hang up: one deadline, one bound, one connection kept."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from custody.webhooks.places import Places, read_networks
+from custody.webhooks.wire import NoAnswer, Wire
+
+INSIDE = read_networks("127.0.0.0/8")
+Serve = Callable[[socket.socket, threading.Event], None]
+
+
+@contextlib.contextmanager
+def serving(serve: Serve) -> Iterator[tuple[str, list[socket.socket]]]:
+    """A server on loopback whose every connection is ``serve``'s; its address, and the connections made."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    over, lines = threading.Event(), []
+
+    def accept() -> None:
+        while True:
+            try:
+                line, _ = listener.accept()
+            except OSError:
+                return
+            lines.append(line)
+            threading.Thread(target=_serve, args=(serve, line, over), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/", lines
+    finally:
+        over.set()
+        listener.close()
+
+
+def _serve(serve: Serve, line: socket.socket, over: threading.Event) -> None:
+    with contextlib.suppress(OSError), line:
+        serve(line, over)
+
+
+def read_request(line: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        found = line.recv(4096)
+        if not found:
+            return b""
+        data += found
+    return data
+
+
+def says(*answers: bytes, then_close: bool = False) -> Serve:
+    """Answer each request with the next of these."""
+
+    def serve(line: socket.socket, over: threading.Event) -> None:
+        for answer in answers:
+            if not read_request(line):
+                return
+            line.sendall(answer)
+        if not then_close:
+            over.wait(10)
+
+    return serve
+
+
+def drips(line: socket.socket, over: threading.Event) -> None:
+    read_request(line)
+    line.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+    while not over.wait(0.05):
+        line.sendall(b"y")
+
+
+@pytest.mark.parametrize("serve", [drips, lambda _line, over: over.wait(10)], ids=["drips", "is-silent"])
+def test_the_deadline_is_for_everything(serve: Serve) -> None:
+    late = pytest.raises(NoAnswer, match="within the time limit")
+    with serving(serve) as (url, _), Wire(Places(INSIDE), timeout_seconds=0.4) as wire, late:
+        wire.post(url, {}, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"SSH-2.0-OpenSSH_9.9\r\n\r\n", "not HTTP"),
+        (b"HTTP/1.1 xyz\r\n\r\n", "not HTTP"),
+        (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 20_000, "head is too long"),
+        (b"HTTP/1.1 200", "closed"),
+    ],
+)
+def test_what_is_no_answer_is_said_to_be_none(answer: bytes, why: str) -> None:
+    none = pytest.raises(NoAnswer, match=why)
+    with serving(says(answer, then_close=True)) as (url, _), Wire(Places(INSIDE), timeout_seconds=5) as wire, none:
+        wire.post(url, {}, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", 200, b"ok"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n", 201, b""),
+        (b"HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n3\r\nwhy\r\n0\r\n\r\n", 500, b"why"),
+        (b"HTTP/1.0 200 OK\r\n\r\nold", 200, b"old"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 999999999\r\n\r\n" + b"z" * 70_000, 200, b"z"),
+    ],
+)
+def test_answers_of_every_form_are_read_to_a_bound(answer: bytes, status: int, body: bytes) -> None:
+    with serving(says(answer, then_close=True)) as (url, _), Wire(Places(INSIDE), timeout_seconds=5) as wire:
+        found = wire.post(url, {}, b"{}")
+    assert found.status == status
+    assert found.body.startswith(body) and len(found.body) < 90_000
+
+
+def test_a_connection_is_kept_and_a_dead_one_is_replaced() -> None:
+    fine = b"HTTP/1.1 204 No Content\r\n\r\n"
+    with serving(says(fine, fine, then_close=True)) as (url, lines), Wire(Places(INSIDE), timeout_seconds=5) as wire:
+        for _ in range(2):
+            assert wire.post(url, {}, b"{}").status == 204
+        assert len(lines) == 1
+        assert wire.post(url, {}, b"{}").status == 204
+        assert len(lines) == 2
+
+
+def test_an_answer_that_says_close_closes() -> None:
+    last = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
+    with serving(says(last)) as (url, lines), Wire(Places(INSIDE), timeout_seconds=5) as wire:
+        for _ in range(2):
+            assert wire.post(url, {}, b"{}").status == 204
+        assert len(lines) == 2
