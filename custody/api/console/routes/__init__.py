@@ -13,6 +13,7 @@ from custody.api.console.routes import (
     freezes,
     intents,
     invitations,
+    live,
     machinery,
     notices,
     operators,
@@ -28,6 +29,7 @@ from custody.api.console.routes import (
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
+    live.router,
     sign_in.router,
     invitations.router,
     settings.router,
