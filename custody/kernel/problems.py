@@ -82,6 +82,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "unknown-intent": "No intent of that digest.",
     "unknown-job": "No job of that id.",
     "unknown-keyset": "No keyset of that id is registered.",
+    "unknown-notice-channel": "The operator has no such channel for notices.",
     "unknown-proposal": "No change of the rules of that digest.",
     "unknown-stray": "Nothing of that name came astray, or a reorg took it away again.",
     "unknown-vault": "No vault of that id, or none for that client.",
@@ -201,6 +202,7 @@ _CONFLICT: Final[Mapping[str, str]] = {
     "nothing-to-replace": (
         "Only a payment that was sent and is not confirmed can be replaced, one replacement at a time."
     ),
+    "notice-channel-state": "The channel for notices is in that state already.",
     "relaying-forbidden-move": "The state does not know this event.",
     "returned-already": "The stray is being sent on already, or was.",
     "status-turned-back": "The service has made a later statement, or another one of this number.",

@@ -13,6 +13,7 @@ import pytest
 
 from custody.api.console.pages.intents import intent as console_page
 from custody.approvals.queries import FiledIntent
+from custody.approvals.saying import words_of
 from custody.cli import subjects
 from custody.cosigner.opinion import Opinion
 from custody.cosigner.papers import opinion_of_paper
@@ -22,6 +23,8 @@ from custody.evidence.requests import FORMAT, KINDS, parse_request, request_mess
 from custody.evidence.signatures import sign_ed25519
 from custody.evidence.words import say
 from custody.kernel.clock import rfc3339
+from custody.notices import wording as notices
+from custody.notices.model import Item
 from custody.trust.assets import KnownAssets
 from custody.views.objects import intent_view
 from policies.document import load_document
@@ -108,6 +111,11 @@ def test_every_door_says_the_same_words_and_code(kind: str, tmp_path: Path) -> N
     file = tmp_path / "intent.json"
     file.write_text(json.dumps(view))
     assert subjects.words_of(subjects.read_intent(str(file))) == words
+
+    item = Item(intent.digest, code, kind, "acme", words_of(filed(intent), KnownAssets({})), NOW, is_reminder=False)
+    assert notices.text([item], operator="alice", house="demo").startswith("\n".join(words) + "\n")
+    told = json.loads(notices.document("ntc_1", [item], operator="alice", house="demo", now=NOW))["data"]["intents"][0]
+    assert (told["words"], told["code"], told["digest"]) == (words, code, intent.digest)
 
     opinion = shown_by_the_cosigner(view)
     assert list(opinion.words) == words

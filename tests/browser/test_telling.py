@@ -1,0 +1,58 @@
+"""Webhooks and notices in a browser: an operator has himself told of what waits, and stops an endpoint."""
+
+from __future__ import annotations
+
+from custody.notices import queries as notices
+from custody.webhooks import operations, queries
+from custody.webhooks.signing import Sealer
+from tests.browser.conftest import Stage
+from tests.browser.looking import look, look_at
+
+
+def endpoint(stage: Stage) -> str:
+    house = stage.house
+    with house.db.unit() as unit:
+        made = operations.add(
+            unit.session,
+            url="https://books.example.com/a/rather/long/path/of/hooks?tenant=acme",
+            client="acme",
+            types=[],
+            payload="full",
+            label="books",
+            sealer=Sealer(house.runtime.seal_key),
+            actor="test",
+            now=unit.now,
+        )
+    stage.digest()
+    with house.db.unit() as unit:
+        operations.take_over(unit.session, now=unit.now)
+    return made.endpoint.id
+
+
+def test_an_endpoint_is_stopped_and_an_operator_is_told(stage: Stage) -> None:
+    name = endpoint(stage)
+    alice = stage.person("alice")
+    look(alice, "/console/webhooks", "webhooks")
+    look(alice, f"/console/webhooks/{name}", "webhook")
+    alice.page.click("text=Disable …")
+    look_at(alice, "webhook-question")
+    assert alice.sign() == 201
+    alice.page.wait_for_selector("text=disabled by alice")
+    with stage.house.db.unit() as unit:
+        assert queries.get(unit.session, endpoint=name).state == "disabled"
+
+    look(alice, "/console/notices", "notices-none")
+    alice.page.fill("#address", "nobody")
+    alice.page.click("text=Be told there …")
+    alice.page.wait_for_selector("#problem")
+    assert [each for each in alice.said if "422" not in each] == []
+    alice.said.clear()
+    alice.page.fill("#address", "alice@example.com")
+    alice.page.click("text=Be told there …")
+    look_at(alice, "notices-question")
+    assert alice.sign() == 201
+    alice.page.wait_for_selector("text=Switch mail off …")
+    look_at(alice, "notices")
+    with stage.house.db.unit() as unit:
+        assert [(each.operator, each.is_on) for each in notices.channels(unit.session)] == [("alice", True)]
+    assert alice.said == []
