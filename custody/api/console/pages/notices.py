@@ -43,7 +43,7 @@ def notices(visit: Visit, shown: Mapping[str, Any], *, problem: tuple[str, str] 
             [_channel(visit, each) for each in mine],
             empty="You are told nowhere: choose a channel below.",
         ),
-        *(_switch(each) for each in mine),
+        parts.section("What can be done", *(_switch(each) for each in mine)) if mine else "",
         _form(shown, problem, given),
         parts.table(
             "Who is told",
