@@ -172,6 +172,24 @@ def test_p119_a_stolen_cookie_changes_no_webhook_and_no_notice(
     house.expect_whole()
 
 
+def test_a_passkeys_answer_is_kept_only_where_it_is_evidence(house: House, alice: Visitor) -> None:
+    assert send(alice, asked(alice, NOTICES, MAIL)).status_code == 201
+    form = {"scope": "everything", "subject": "", "purpose": "a laptop is gone"}
+    assert send(alice, asked(alice, "/console/requests/freeze", form)).status_code == 201
+    house_opening = house.request_opening(house.opening_request("birch", branch=2))
+    assert alice.give(house_opening.digest).status_code == 201
+    kept: set[tuple[int, str]] = set()
+    with superuser(house) as connection:
+        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        for (name,) in names:
+            for number, answer in enumerate(alice.passkey.given):
+                query = f'SELECT count(*) FROM "{name}" t WHERE strpos(t::text, %s) > 0'
+                found = connection.execute(query, [answer.signature]).fetchone()  # type: ignore[arg-type]
+                kept |= {(number, name)} if found and found[0] else set()
+    # In the order given: in at the door, a channel chosen, a freeze asked for, an opening agreed to.
+    assert kept == {(2, "intents"), (3, "approvals")}
+
+
 def test_many_cost_no_more_statements_and_nothing_becomes_markup(house: House, alice: Visitor) -> None:
     endpoint = hook(house)
     with house.db.unit() as unit:
