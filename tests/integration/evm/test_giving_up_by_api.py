@@ -60,6 +60,7 @@ def test_asks_once_and_says_where_it_stands(road: Turns, exchange: Caller) -> No
     [
         ({"amount": "1"}, 422, "request.amount"),
         ({"of": "ab" * 32}, 404, "request.of"),
+        ({"client": "another"}, 404, "request.of"),
         ({"of": "AB" * 32}, 422, "request.of"),
         ({"kind": "withdrawal"}, 422, "request.kind"),
         ({"purpose": "another"}, 403, "signature.signature"),
@@ -73,9 +74,10 @@ def test_refuses_by_the_field_and_writes_nothing(
     request = road.respend_request(asked)
     document = {**request.to_json(), **change}
     signature = sign(request)
-    if (change.keys() & {"amount", "of"} and status != 422) or "amount" in change:
+    if (change.keys() & {"client", "of"} and status != 422) or "amount" in change:
         signature = sign(type(request).parse(document))
     before = road.head()
     answer = exchange.post("/v1/respends", {"request": document, "signature": signature.to_json()})
     assert (answer.status_code, answer.json().get("field")) == (status, field)
+    assert asked.client not in answer.text
     assert (road.head(), road.see(asked).respend) == (before, None)
