@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from custody.api.app import application
 from custody.api.auth import Callers
 from custody.bootstrap import Runtime
+from custody.telemetry.nodes import Nodes
 from demo.servers import Anvil
 from tests.chains.ethereum.conftest import ETHER
 from tests.integration.api.callers import TOKENS, Caller
@@ -32,8 +33,10 @@ def road(anvil: Anvil, database: FreshDatabase) -> Turns:
 @pytest.fixture
 def exchange(road: Turns, tmp_path: Path) -> Iterator[Caller]:
     callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    served = cast("Runtime", SimpleNamespace(database=road.db))
-    with TestClient(application(served, callers), raise_server_exceptions=False) as client:
+    settings = SimpleNamespace(database_url="", broker_url="", api_proxies=())
+    served = cast("Runtime", SimpleNamespace(database=road.db, chains={}, settings=settings))
+    app = application(served, callers, nodes=cast("Nodes", SimpleNamespace()))
+    with TestClient(app, raise_server_exceptions=False) as client:
         yield Caller(client, "exchange")
 
 
