@@ -11,13 +11,15 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from custody.api.aftermath import leave_behind
 from custody.api.auth import Callers
 from custody.api.bell import Bell
+from custody.api.console.bells import Bells
 from custody.api.console.routes import ROUTERS as CONSOLE
+from custody.api.console.trouble import as_page
 from custody.api.contract.document import Served, served
 from custody.api.credentials import read_network
 from custody.api.entering import spend
@@ -86,6 +88,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.runtime, app.state.callers = runtime, callers
     app.state.bell = Bell(runtime.settings.database_url, CHANNEL)
     app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
+    app.state.bells = Bells(runtime.settings.database_url)
     app.state.seen_reads, app.state.limits = SeenReads(), Limits()
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     for router in (*(routes.router for routes in ROUTES), *CONSOLE):
@@ -109,11 +112,12 @@ def routes_served() -> list[Served]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
+    app.state.bells.close()
     app.state.bell.close()
     app.state.runtime.database.dispose()
 
 
-def _ours(request: Request, error: Exception) -> JSONResponse:
+def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, CustodyError)
     request_id: str = request.state.request_id
     log.info("refused", code=error.code, field=error.field, **_plain(error))
@@ -128,43 +132,46 @@ def _ours(request: Request, error: Exception) -> JSONResponse:
     except CustodyError as failed:
         log.exception("nothing left behind", code=failed.code, after=error.code)
     _spend(request)
-    return problem_of(error, request_id=request_id)
+    return as_page(request, problem_of(error, request_id=request_id))
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "no-such-route", 405: "method-not-allowed"}.get(error.status_code, "http-error")
-    return problem(
+    answer = problem(
         status=error.status_code,
         code=code,
         detail="this API has no such route" if error.status_code == 404 else "not possible on this route",
         request_id=request.state.request_id,
         headers=dict(error.headers or {}),
     )
+    return as_page(request, answer)
 
 
-def _parameters(request: Request, error: Exception) -> JSONResponse:
+def _parameters(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     where = error.errors()[0]["loc"]
     field = ".".join(str(part) for part in where[1:]) or str(where[0])
-    return problem(
+    answer = problem(
         status=422,
         code="invalid-input",
         detail="missing or not of its kind",
         field=field,
         request_id=request.state.request_id,
     )
+    return as_page(request, answer)
 
 
-def _unknown(request: Request, _error: Exception) -> JSONResponse:
+def _unknown(request: Request, _error: Exception) -> Response:
     """Starlette raises it again after this answer, and the server logs it with its trace."""
     _spend(request)
-    return problem(
+    answer = problem(
         status=500,
         code="internal",
         detail="something went wrong here; the request id finds it in the log",
         request_id=request.state.request_id,
     )
+    return as_page(request, answer)
 
 
 def _spend(request: Request) -> None:

@@ -24,8 +24,11 @@ class Listener:
     ) -> None:
         self._drop()
 
-    def wait(self, seconds: float) -> bool:
-        """Return at the next NOTIFY, or after ``seconds``; whether it rang."""
+    def wait(self, seconds: float) -> bool | None:
+        """Return at the next NOTIFY, or after ``seconds``.
+
+        True: it rang, or may have while nobody listened. False: nothing rang. None: the database was not heard.
+        """
         try:
             if self._connection is None:
                 self._connection = psycopg.connect(self._url, autocommit=True)
@@ -35,7 +38,7 @@ class Listener:
         except psycopg.OperationalError:
             self._drop()
             time.sleep(seconds)
-            return False
+            return None
 
     def _drop(self) -> None:
         if self._connection is not None:

@@ -12,12 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from custody.chains.bitcoin.offline.descriptor import BranchDescriptor
-from custody.chains.bitcoin.offline.members import parse_member
-from custody.chains.bitcoin.offline.network import network as bitcoin_network
-from custody.chains.ethereum.offline.descriptor import AccountKey
-from custody.chains.ethereum.offline.network import network as ethereum_network
-from custody.chains.ethereum.offline.proxy import Safes, SafeSetup, salt_nonce
+from custody.chains.deriving import deposit_address, native_asset
 from custody.evidence.agreement import hear, shortfall
 from custody.evidence.check import check_author
 from custody.evidence.keysets import Keyset
@@ -32,9 +27,6 @@ from custody.sdk.errors import AddressNotOurs, NotProven
 from policies.document import Document, PolicyError, document_hash, load_document
 from policies.engine import evaluate
 from policies.facts import Facts, nothing_used
-
-BITCOIN = "bip122:"
-"""What the names of Bitcoin's networks begin with (CAIP-2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +67,7 @@ class Trust:
 
     def native(self, chain: str) -> Asset:
         """What fees are paid in on ``chain``."""
-        return bitcoin_network(chain).asset if chain.startswith(BITCOIN) else ethereum_network(chain).asset
+        return native_asset(chain)
 
     def _natives(self) -> list[Asset]:
         return [self.native(chain) for chain in dict.fromkeys(keyset.chain for keyset in self.newest.keysets)]
@@ -128,15 +120,7 @@ def own_opening(
 def derive(keyset: Keyset, *, client: str, branch: int, index: int) -> str:
     """The deposit address of this place, from the keyset's keys alone. Raises ``AddressNotOurs``."""
     try:
-        if keyset.chain.startswith(BITCOIN):
-            where = bitcoin_network(keyset.chain)
-            keys = tuple(parse_member(each.account_key, network=where) for each in keyset.cosigners)
-            descriptor = BranchDescriptor(keyset.threshold, keys, branch, where, keyset.layout)
-            return descriptor.derive(change=False, index=index).address
-        owners = [AccountKey.parse(each.account_key).address for each in keyset.cosigners]
-        network = ethereum_network(keyset.chain)
-        salt = salt_nonce(keyset=keyset.id, client=client, index=index, network=network)
-        return Safes(SafeSetup.of(owners, keyset.threshold)).address(salt)
+        return deposit_address(keyset, client=client, branch=branch, index=index)
     except CustodyError as error:
         raise AddressNotOurs(f"cannot be derived: {error}") from error
 

@@ -15,13 +15,15 @@ from starlette.testclient import TestClient
 from custody.api.app import application
 from custody.api.auth import Callers
 from custody.approvals import queries
+from custody.evidence import fields
 from custody.evidence.passkeys import base64url
+from custody.kernel.errors import InvalidInput
 from custody.operators import operations as operators
 from custody.trust import operations as trust
 from tests.cosigner.builders import DEMO_POLICY
 from tests.integration.api.callers import expect_problem
 from tests.support import passkeys
-from tests.support.console import Visitor, question_on
+from tests.support.console import DANGER, HOSTILE, Visitor, question_on
 from tests.support.oracle import plays
 from tests.support.passkeys import PRESENT, VERIFIED, Passkey, as_browser
 from tests.support.road import Road, btc
@@ -330,4 +332,36 @@ def test_p119_a_stolen_cookie_without_the_passkey_changes_nothing(stage: Stage) 
             headers = {"Cookie": thief.cookie, "Origin": thief.origin}
             alice.client.post(path, content=content, headers=headers, follow_redirects=False)
     assert {name: count for name, count in house.row_counts().items() if name not in ASKED_ONLY} == before
+    house.expect_whole()
+
+
+@plays("P-114")
+def test_p114_what_others_write_stays_text_on_every_page(stage: Stage) -> None:
+    house, bob = stage.house, stage.visitor("bob")
+    digests, refused_words = [], []
+    for words in HOSTILE:
+        try:
+            digests.append(
+                house.ask("acme", 100_000, max_fee=10_000, purpose=fields.text(words, field="purpose")).digest
+            )
+        except InvalidInput:
+            refused_words.append(words)
+    # What turns the direction of writing or is not seen never gets in; a letter of another script is shown as it is.
+    assert refused_words == [words for words in HOSTILE if "\u202e" in words or "\u200b" in words]
+    asked = bob.post(f"/console/intents/{digests[0]}/statement", form={"verdict": "reject", "reason": HOSTILE[1]})
+    question = question_on(asked.text)
+    assert bob.send(digests[0], question.challenge, bob.passkey.answer(question.challenge)).status_code == 201
+    assert "&lt;img" in bob.get(f"/console/intents/{digests[0]}").text
+    for path in (
+        "/console",
+        "/console?tab=needs-others",
+        "/console/passkeys",
+        *(f"/console/intents/{each}" for each in digests),
+    ):
+        answer = bob.get(path)
+        assert answer.status_code == 200
+        assert DANGER.search(answer.text) is None, path
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self'")
+        assert "unsafe" not in policy
     house.expect_whole()

@@ -7,8 +7,8 @@ import sys
 from tests.architecture.test_cosigner import ON_THE_WAY, reachable
 
 OURS = (
-    "custody.sdk", "custody.kernel", "custody.evidence", "custody.chains.bitcoin.offline",
-    "custody.chains.ethereum.offline", "policies",
+    "custody.sdk", "custody.kernel", "custody.evidence", "custody.chains.deriving",
+    "custody.chains.bitcoin.offline", "custody.chains.ethereum.offline", "policies",
 )  # fmt: skip
 OTHERS = {"bdkpython", "bitcoin", "coincurve", "cryptography", "embit", "httpx2", "rfc8785", "sha3", "tzdata", "yaml"}
 

@@ -25,7 +25,13 @@ def serving(house: House, port: int, folder: Path) -> Iterator[None]:
     """Answer on ``localhost:port`` until it is left."""
     callers = Callers.load(write_tokens(folder / "tokens.json", TOKENS))
     settings = uvicorn.Config(
-        application(house.runtime, callers), host="127.0.0.1", port=port, log_config=None, access_log=False
+        application(house.runtime, callers),
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        # Streams to browsers stay open for as long as somebody looks.
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, daemon=True)

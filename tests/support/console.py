@@ -22,6 +22,22 @@ from tests.support.passkeys import CONSOLE, Passkey, as_browser
 
 WHY_NOT = "not what the client asked for"
 """What a visitor writes who says no."""
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "</textarea><svg onload=alert(1)>",
+    "javascript:alert(1)",
+    "{{7*7}} ${7*7} <%= 7*7 %>",
+    "Kraken\u202e dloc\u202c",
+    "Kra\u200bken",
+    "\u041araken cold",
+)
+"""What somebody writes who wants a page to do something, or to be read as something else."""
+DANGER = re.compile(
+    r"""<script[^>]*>[^<]|<style|<img|<\w[^>"]*(?:"[^"]*"[^>"]*)*\s(on\w+|style)=|\s(href|action|src)="javascript:""",
+    re.IGNORECASE,
+)
+"""What no page may hold."""
 _ATTRIBUTE = re.compile(r'data-(\w+)="([^"]*)"')
 
 

@@ -180,6 +180,14 @@ def visitor(request: Request) -> Visit:
     return found
 
 
+def watcher(request: Request) -> Visit:
+    """A dependency of what a page fetches by itself: who is signed in; it keeps nobody so. Raises ``NotSignedIn``."""
+    found = _visit(request, is_active=False)
+    if found is None:
+        raise NotSignedIn("sign in to the console first")
+    return found
+
+
 def give_cookie(response: Response, console: Console, token: str, *, seconds: int) -> None:
     """Set the cookie: not for scripts, not for other sites' pages, and only encrypted where the console is."""
     is_secure = _is_secure(console)
@@ -199,6 +207,7 @@ def credentials_of(root: TrustRoot, operator: str) -> list[str]:
 
 
 AsGuest = Annotated[Visit | None, Depends(guest)]
+AsWatcher = Annotated[Visit, Depends(watcher)]
 AsVisitor = Annotated[Visit, Depends(visitor)]
 OnOwnPage = Annotated[Console, Depends(own_page)]
 Shown = Annotated[Console, Depends(console_of)]

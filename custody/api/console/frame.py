@@ -37,7 +37,7 @@ def page(visit: Visit | None, title: str, *body: str, current: str = "", banner:
             _strip(visit),
             _header(visit),
             _navigation(current) if visit else "",
-            banner,
+            element("div", banner, id="notices"),
             main,
             _footer(visit),
         ),

@@ -13,6 +13,7 @@ from custody.api.console.routes import (
     freezes,
     intents,
     invitations,
+    live,
     machinery,
     operators,
     passkeys,
@@ -26,6 +27,7 @@ from custody.api.console.routes import (
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     static.router,
+    live.router,
     sign_in.router,
     invitations.router,
     settings.router,

@@ -1,0 +1,50 @@
+"""What went wrong, as a page: what it means for the money first, then what happened, and the way back."""
+
+from __future__ import annotations
+
+import json
+
+from fastapi import Request
+from starlette.responses import HTMLResponse, Response
+
+from custody.api.console import parts
+from custody.api.console.door import HEADERS
+from custody.api.console.frame import page
+from custody.api.console.markup import element
+from custody.api.console.navigation import QUEUE, SIGN_IN
+
+_TITLES = {
+    401: "You are not signed in",
+    403: "This is refused",
+    404: "There is no such page",
+    405: "There is no such page",
+    409: "Something else came first",
+    413: "That is too much",
+    422: "Something in it is not accepted",
+    503: "A part of the house does not answer",
+}
+MONEY = "No money moved, and nothing was changed."
+"""The first sentence of every such page: a call that fails is rolled back as a whole."""
+
+
+def as_page(request: Request, answer: Response) -> Response:
+    """``answer``, a problem document, as a page where a person's browser asked for one; else as it is."""
+    wants_page = "text/html" in request.headers.get("accept", "")
+    if not request.url.path.startswith("/console") or not wants_page:
+        return answer
+    problem = json.loads(bytes(answer.body))
+    field = f"{problem['field']}: " if problem["field"] else ""
+    again = "Trying again may help." if problem["retryable"] else "Trying the same again changes nothing."
+    text = page(
+        None,
+        _TITLES.get(answer.status_code, "Something broke here"),
+        parts.section(
+            "What it means",
+            element("p", MONEY),
+            element("p", f"{field}{problem['detail']}."),
+            element("p", again),
+            parts.facts(("request", problem["request_id"]), ("code", problem["code"])),
+        ),
+        element("p", parts.link("To the queue", QUEUE), " ", parts.link("Sign in", SIGN_IN)),
+    )
+    return HTMLResponse(text, status_code=answer.status_code, headers=HEADERS)
