@@ -25,6 +25,7 @@ from custody.api.console.routes import (
     sign_in,
     static,
     webhooks,
+    withdrawals,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -35,6 +36,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     settings.router,
     queue.router,
     intents.router,
+    withdrawals.router,
     passkeys.router,
     clients.router,
     books.router,
