@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -64,21 +65,29 @@ def export(
 
     custody audit export --out audit.jsonl
     """
+    if out == "-":
+        sys.stdout.flush()
+        for line in _every_event():
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+        return
+    number = 0
+    with Path(out).open("xb") as file:
+        for line in _every_event():
+            file.write(line)
+            number += 1
+    say(f"{number} events written to {out}")
+
+
+def _every_event() -> Iterator[bytes]:
+    """Piece by piece out of one moment."""
     from custody.views import auditing
 
+    behind = 0
     with house.reading() as (session, _):
-        if out == "-":
-            sys.stdout.flush()
-            for line in auditing.exported(session):
-                sys.stdout.buffer.write(line)
-            sys.stdout.buffer.flush()
-            return
-        number = 0
-        with Path(out).open("xb") as file:
-            for line in auditing.exported(session):
-                file.write(line)
-                number += 1
-    say(f"{number} events written to {out}")
+        while piece := auditing.exported(session, behind=behind):
+            behind = piece[-1][0]
+            yield from (line for _, line in piece)
 
 
 @app.command("verify")
