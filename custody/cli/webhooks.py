@@ -172,8 +172,11 @@ def webhook_resend(
     custody webhook resend whe_… --since 2026-11-23T04:00:00Z --token-file token --yes
     """
     confirm(f"Send everything that failed at {endpoint} again?", is_agreed=yes)
-    body = {"since": since or None}
-    show_fields(Service(api, token_file).post(ROUTE, endpoint, "resend-failed", body=body), chosen)
+    service, resent, piece = Service(api, token_file), 0, 1
+    while piece:
+        piece = int(service.post(ROUTE, endpoint, "resend-failed", body={"since": since or None})["resent"])
+        resent += piece
+    show_fields({"resent": resent}, chosen)
 
 
 def _show_made(found: Any, chosen: Format) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, TextClause, bindparam, delete, insert, select, text, update
+from sqlalchemy import Row, bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
@@ -19,7 +19,7 @@ from custody.events import queries as told
 from custody.events.model import Event
 from custody.kernel.canonical import canonical_json
 from custody.kernel.clock import rfc3339
-from custody.webhooks.model import FAILING_LIMIT, GONE, WARNED_AFTER, Outcome, Parcel, wait_after
+from custody.webhooks.model import FAILING_LIMIT, GONE, MOST_RESENT, WARNED_AFTER, Outcome, Parcel, wait_after
 from custody.webhooks.operations.endpoints import held, note
 from custody.webhooks.signing import Sealer, Secret, SecretTampered, signed_headers
 from custody.webhooks.tables import WAITING, AttemptRow, DeliveryRow, EndpointRow
@@ -133,19 +133,19 @@ def resend(session: Session, *, endpoint: str, event: Event, actor: str, now: da
 
 
 def resend_failed(session: Session, *, endpoint: str, actor: str, now: datetime, since: datetime | None = None) -> int:
-    """Try everything that was not taken again at once, of what was made since then; how many events that are.
+    """Try what was not taken again at once, of what was made since then, the oldest first; how many events that are.
 
-    Raises ``UnknownEndpoint``.
+    At most ``MOST_RESENT`` in one unit: asked again, it goes on with the others. Raises ``UnknownEndpoint``.
     """
     held(session, endpoint)
-    chosen: list[ColumnElement[bool] | TextClause] = [
-        WAITING,
-        DeliveryRow.endpoint_id == endpoint,
-        DeliveryRow.attempts > 0,
-    ]
+    failed = select(DeliveryRow.id).where(
+        WAITING, DeliveryRow.endpoint_id == endpoint, DeliveryRow.attempts > 0, DeliveryRow.due_at > now
+    )
     if since is not None:
-        chosen.append(DeliveryRow.created_at >= since)
-    found = session.execute(update(DeliveryRow).where(*chosen).values(due_at=now).returning(DeliveryRow.id)).all()
+        failed = failed.where(DeliveryRow.created_at >= since)
+    chosen = failed.order_by(DeliveryRow.sequence).limit(MOST_RESENT)
+    again = update(DeliveryRow).where(DeliveryRow.id.in_(chosen)).values(due_at=now).returning(DeliveryRow.id)
+    found = session.execute(again).all()
     facts = {"count": len(found), "since": "" if since is None else rfc3339(since)}
     audit.record(session, event="webhook_endpoint.resent", subject=endpoint, actor=actor, now=now, facts=facts)
     return len(found)
