@@ -1,6 +1,6 @@
 # Everything runs from .venv, which is made from the hash-locked requirements; nothing is installed system-wide.
 .DEFAULT_GOAL := help
-.PHONY: help demo welcome cheat test check fmt bench soak down lock contracts hwi
+.PHONY: help demo welcome cheat api-tour test check fmt bench soak down lock contracts hwi
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,7 +12,7 @@ NPM := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 NO_NPM := no npm found (Debian/Ubuntu: apt install npm; macOS: brew install node
 
 help: ## show these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/.stamp $(EVM) ## start the real servers and play the story (ONCE=1: exit instead of staying up)
 	@$(BIN)/python -m demo
@@ -22,6 +22,9 @@ welcome: .venv/.stamp ## in a demo that stays up: two operators agree to the pas
 
 cheat: .venv/.stamp ## in a demo that stays up: a thief rewrites the waiting payment in the database
 	@$(BIN)/python -m demo.cheat
+
+api-tour: .venv/.stamp ## in a demo that stays up: twelve calls of the API, from a new client to a webhook received
+	@$(BIN)/python -m demo.tour
 
 test: .venv/.stamp .hwi/.stamp $(EVM) $(AXE) ## run every test, on real Postgres, broker, bitcoind and anvil (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)

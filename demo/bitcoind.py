@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from custody.kernel.errors import Unavailable
 from demo.child import Child, free_port, write_secret
@@ -57,6 +58,13 @@ class Bitcoind(Server):
         self.peer_port = free_port() if listen else None
         self._options = dict(options or {})
         self._password = secrets.token_hex(24)
+
+    @classmethod
+    def at(cls, url: str) -> Bitcoind:
+        """A node that somebody else started, for calls alone."""
+        found, parts = cls(Path()), urlsplit(url)
+        found.rpc_port, found._password = parts.port or 0, parts.password or ""
+        return found
 
     def kill(self, *, keep_chain: bool = True) -> None:
         """SIGKILL, as a power cut would. Without ``keep_chain`` it forgets the blocks it had not written yet.

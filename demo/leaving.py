@@ -37,6 +37,7 @@ def leave(tale: Tale) -> None:
         {
             "withdrawal": withdrawal,
             "client": tale.clients[CLIENT],
+            "root": tale.ceremony.signed.root.hash,
             "units": str(units(AMOUNT, tale.stage.bitcoin)),
             "max_fee": str(MAX_FEE_SAT),
             "payee": node.wallet("faucet").new_address(),

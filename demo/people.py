@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from custody.cli.credential import Bearer, Credential, Signed
 from custody.evidence.approvals import Approval, Statement
 from custody.evidence.requests import Request, request_message
 from custody.evidence.signatures import PublicKey, Signature, public_half, sign_ed25519
@@ -36,12 +37,12 @@ class ApiSaidNo(Refused):
     code = "api-said-no"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Api:
-    """One caller of the API with its bearer token."""
+    """One caller of the API: a bearer token, or a key that signs each call."""
 
     url: str
-    token: str
+    credential: Credential
 
     def get(self, path: str) -> Any:
         """GET; the decoded body."""
@@ -53,7 +54,7 @@ class Api:
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self.credential.headers(method, self.url + path, data)}
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
@@ -61,6 +62,17 @@ class Api:
         except urllib.error.HTTPError as error:
             problem = json.loads(error.read())
             raise ApiSaidNo(problem["detail"], field=problem.get("field"), status=error.code) from error
+
+
+def call_key_name(caller: str) -> str:
+    """The name of a caller's key in the callers' file."""
+    return f"{caller}-call"
+
+
+def credential_of(caller: str, content: str) -> Credential:
+    """What ``caller`` calls with, out of its file: who asks for payments signs, the others have a token."""
+    is_key = content.startswith("-----BEGIN")
+    return Signed(call_key_name(caller), content.encode()) if is_key else Bearer(content)
 
 
 @dataclass(frozen=True)

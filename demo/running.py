@@ -11,7 +11,7 @@ from typing import Any
 from config.settings import load
 from custody.bootstrap import Runtime, assemble
 from custody.kernel.errors import NotFound
-from demo.people import Api, Person
+from demo.people import Api, Person, credential_of
 from demo.supervisor import default_home
 
 LEFT = "left.json"
@@ -44,8 +44,8 @@ class Running:
 
     def api(self, caller: str) -> Api:
         """The API as ``caller``."""
-        token = (self.home / "tokens" / caller).read_text()
-        return Api(f"http://127.0.0.1:{self.environment['CUSTODY_API_PORT']}", token)
+        found = credential_of(caller, (self.home / "tokens" / caller).read_text())
+        return Api(f"http://127.0.0.1:{self.environment['CUSTODY_API_PORT']}", found)
 
     def person(self, name: str) -> Person:
         """One of the seeded people, with the key that lies in ``keys``."""

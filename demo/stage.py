@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import coincurve
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from config.settings import load
 from custody.bootstrap import Runtime, assemble
@@ -28,7 +30,7 @@ from custody.relaying.states import CarriageState
 from demo.ceremony import KEEPER
 from demo.child import free_port, write_secret
 from demo.evm import contracts
-from demo.people import Api, Cosigner, StatusKeeper
+from demo.people import Api, Cosigner, StatusKeeper, call_key_name, credential_of
 from demo.running import LEFT
 from demo.servers import Anvil, Bitcoind, Broker, Postgres
 from demo.supervisor import Service, Supervisor, listening, says
@@ -77,13 +79,14 @@ class Stage:
     """The account that pays to carry spends out on the second chain; it has no authority over any of them."""
     environment: dict[str, str]
     tokens: dict[str, str]
+    """Of each caller, what lies in its file."""
     api_port: int
     runtime: Runtime
     workers: list[Service]
 
     def api(self, caller: str) -> Api:
         """The API as ``caller``."""
-        return Api(f"http://127.0.0.1:{self.api_port}", self.tokens[caller])
+        return Api(f"http://127.0.0.1:{self.api_port}", credential_of(caller, self.tokens[caller]))
 
     @property
     def bitcoin(self) -> Asset:
@@ -122,7 +125,7 @@ class Stage:
         return {**os.environ, **self.environment}
 
     def token_file(self, caller: str) -> Path:
-        """Where ``caller`` keeps its token."""
+        """Where ``caller`` keeps its token or key."""
         return self.home / "tokens" / caller
 
 
@@ -269,14 +272,18 @@ def _worker(stage: Stage, number: int, environment: Mapping[str, str]) -> Servic
 
 
 def _tokens(home: Path) -> dict[str, str]:
-    """A bearer token per caller: the caller keeps it in a file, the daemon only its hash."""
+    """A call key for who asks for payments, a bearer token for the others: the daemon has only what checks them."""
     (home / "tokens").mkdir(exist_ok=True)
-    tokens = {caller: secrets.token_urlsafe(32) for caller in ROLES}
-    for caller, token in tokens.items():
-        write_secret(home / "tokens" / caller, token)
-    callers = [
-        {"name": caller, "role": role, "token_sha256": hashlib.sha256(tokens[caller].encode()).hexdigest()}
-        for caller, role in ROLES.items()
-    ]
+    tokens, callers = {}, []
+    for caller, role in ROLES.items():
+        if role == "requester":
+            key = Ed25519PrivateKey.generate()
+            tokens[caller] = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+            public = {"key": call_key_name(caller), "ed25519": key.public_key().public_bytes_raw().hex()}
+        else:
+            tokens[caller] = secrets.token_urlsafe(32)
+            public = {"token_sha256": hashlib.sha256(tokens[caller].encode()).hexdigest()}
+        write_secret(home / "tokens" / caller, tokens[caller])
+        callers.append({"name": caller, "role": role, **public})
     write_secret(home / "tokens.json", json.dumps({"callers": callers}))
     return tokens

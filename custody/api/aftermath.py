@@ -18,6 +18,8 @@ from custody.operators import operations as operators
 from custody.operators.operations import CounterWentBack, PasskeyRefused
 from custody.vaults.queries import KeysetTampered
 
+NOBODY: Final = "nobody"
+"""The actor where who called is not known."""
 _BY_PASSKEY: Final = (ApprovalRefused, PasskeyRefused, PasskeyCannotAsk)
 _LEAVES_SOMETHING: Final = (Broken, IdempotencyMismatch, addresses.StockEmpty, *_BY_PASSKEY)
 
@@ -25,11 +27,12 @@ _LEAVES_SOMETHING: Final = (Broken, IdempotencyMismatch, addresses.StockEmpty, *
 def leave_behind(runtime: Runtime, error: CustodyError, *, where: str, actor: str, correlation_id: str) -> None:
     """Page for what is broken, record refused verdicts and keys used for another body, ask for the stock that ran out.
 
-    A passkey whose counter went back is locked here.
+    A passkey whose counter went back is locked here. What else nobody's passkey fails at is not recorded: who is not
+    known does not fill the log.
 
     ``where`` is the method and the route's template. Raises what the unit raises.
     """
-    if not isinstance(error, _LEAVES_SOMETHING):
+    if not isinstance(error, _LEAVES_SOMETHING) or _is_nobodys(error, actor):
         return
     with runtime.database.unit() as unit:
         if isinstance(error, (addresses.AddressTampered, KeysetTampered)):
@@ -42,6 +45,10 @@ def leave_behind(runtime: Runtime, error: CustodyError, *, where: str, actor: st
             _record_refusal(unit, error, where, actor, correlation_id)
         else:
             _restock(unit.session, unit, error)
+
+
+def _is_nobodys(error: CustodyError, actor: str) -> bool:
+    return actor == NOBODY and isinstance(error, _BY_PASSKEY) and not isinstance(error, CounterWentBack)
 
 
 def _page(unit: Unit, error: Broken, where: str) -> None:

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from custody.api.aftermath import leave_behind
+from custody.api.aftermath import NOBODY, leave_behind
 from custody.api.auth import Callers
 from custody.api.bell import Bell
 from custody.api.console.bells import Bells
@@ -126,7 +126,7 @@ def _ours(request: Request, error: Exception) -> Response:
             request.app.state.runtime,
             error,
             where=_where(request),
-            actor=getattr(request.state, "caller", "nobody"),
+            actor=getattr(request.state, "caller", NOBODY),
             correlation_id=request_id,
         )
     except CustodyError as failed:

@@ -106,13 +106,14 @@ async def _identify(request: Request) -> tuple[Caller, SignedCall | None]:
 
 async def _limit(request: Request, caller: Caller, rule: access.Rule | None) -> None:
     limits: Limits = request.app.state.limits
-    if caller.calls_per_minute is None or (rule is not None and not rule.is_limited):
+    # Asked first: what is always taken leaves the bucket as it was.
+    if caller.calls_per_minute is None or await access.is_unlimited(request, rule):
         return
     allowance = limits.take(caller)
     if allowance is None:
         return
     request.state.limit_headers = allowance.headers()
-    if allowance.retry_after and not await access.is_unlimited(request, rule):
+    if allowance.retry_after:
         raise TooManyCalls(
             f"this credential may call {allowance.calls_per_minute} times a minute", retry_after=allowance.retry_after
         )

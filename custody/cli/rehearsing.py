@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 _IS_DRY: Final[ContextVar[bool]] = ContextVar("is_dry", default=False)
-_WITHOUT_A_QUESTION: Final = frozenset({"cancel", "hand-in"})
+_WITHOUT_A_QUESTION: Final = frozenset({"hand-in"})
 """Commands that change something and ask for nothing first."""
 
 

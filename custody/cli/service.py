@@ -1,4 +1,4 @@
-"""The API from the outside: one bearer token out of a file, JSON in and out, its problems as one-line errors."""
+"""The API from the outside: who we are out of a file, JSON in and out, its problems as one-line errors."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import urllib.error
 import urllib.parse
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from custody.cli import environment
+from custody.cli.credential import read_credential
 from custody.cli.exits import Locked, say
 from custody.cli.rehearsing import Rehearsed, is_dry
 from custody.kernel.errors import Conflict, CustodyError, InvalidInput, NotFound, Refused, Unavailable
@@ -27,7 +27,12 @@ ApiOption = Annotated[
     ),
 ]
 TokenOption = Annotated[
-    str, typer.Option("--token-file", envvar="CUSTODY_API_TOKEN_FILE", help="File that holds the bearer token.")
+    str,
+    typer.Option(
+        "--token-file",
+        envvar="CUSTODY_API_TOKEN_FILE",
+        help="File that holds the bearer token; with CUSTODY_API_KEY, the name of a call key, that key.",
+    ),
 ]
 
 
@@ -56,9 +61,7 @@ class Service:
             raise InvalidInput("not an address; accepted begins with http:// or https://", field="api")
         self._url = found.rstrip("/")
         self._is_announced = False
-        self._token = Path(token_file).read_text().strip()
-        if not self._token.isprintable() or not self._token.isascii():
-            raise InvalidInput("not a token; accepted is one line of ASCII", field="token-file")
+        self._credential = read_credential(token_file)
 
     def __repr__(self) -> str:
         return "Service"
@@ -100,7 +103,7 @@ class Service:
 
         where = "/".join([self._url, "v1", *(urllib.parse.quote(part, safe="") for part in path)])
         where += f"?{urllib.parse.urlencode(query)}" if query else ""
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **self._credential.headers(method, where, body)}
         request = urllib.request.Request(where, data=body, headers=headers, method=method)  # noqa: S310  checked above
         try:
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310  checked above

@@ -111,6 +111,7 @@ def create(
     api: ApiOption = "",
     idempotency_key: KeyedOption = "",
     hours: HoursOption = 24,
+    yes: YesOption = False,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
     """Ask for a withdrawal, signed with the requester's own key. The fee is in the chain's own asset.
@@ -118,7 +119,7 @@ def create(
     With --dry-run: what the policy would answer now; nothing is signed, held or counted.
 
     custody withdrawal create --token-file token --key exchange.pem --client cli_…
-    --amount 0.25 --to bcrt1… --max-fee 0.0001 --purpose "order 17"
+    --amount 0.25 --to bcrt1… --max-fee 0.0001 --purpose "order 17" --yes
     """
     from custody.cli.chains import asset_named, at_most
     from custody.evidence.requests import WithdrawalRequest
@@ -144,17 +145,28 @@ def create(
         prospect = service.ask("withdrawals", "evaluate", body={"request": request.to_json()})
         show_whole(prospect, chosen, lambda: show_fields(prospect, chosen))
         return
-    found = ask(service, request, Pen(key, key_id, is_agreed=True), path="withdrawals")
+    question = f"Ask to pay {amount} {paid.code} of {client} to {request.destination}?"
+    found = ask(service, request, Pen(key, key_id, yes), question=question, path="withdrawals")
     _show_answer(found, chosen)
 
 
 @app.command("cancel")
-def cancel(withdrawal: str, token_file: TokenOption, api: ApiOption = "", chosen: FormatOption = Format.TABLE) -> None:
+def cancel(
+    withdrawal: str,
+    token_file: TokenOption,
+    api: ApiOption = "",
+    yes: YesOption = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
     """Cancel a withdrawal that no cosigner has been given yet.
 
-    custody withdrawal cancel wdr_… --token-file token
+    custody withdrawal cancel wdr_… --token-file token --yes
     """
-    _show_answer(Service(api, token_file).post("withdrawals", withdrawal, "cancel", body={}), chosen)
+    service = Service(api, token_file)
+    if not is_dry():
+        service.announce()
+        confirm(f"Cancel {withdrawal}?", is_agreed=yes)
+    _show_answer(service.post("withdrawals", withdrawal, "cancel", body={}), chosen)
 
 
 @app.command("bump")

@@ -62,12 +62,10 @@ class Client:
         """
         cursor = after
         while True:
-            query = {"after": cursor, "client": client, "type": list(types), "wait": wait_seconds or None}
-            found = self._house.get("/v1/events", **query)
-            yield from (Event.of(each) for each in found["events"])
-            if not found["events"] and not wait_seconds:
+            told, cursor = self._house.told(after=cursor, client=client, types=types, wait_seconds=wait_seconds)
+            yield from told
+            if not told and not wait_seconds:
                 return
-            cursor = int(found["cursor"])
 
     def request(self, method: str, path: str, *, json: Any = None, idempotency_key: str | None = None) -> Answer:
         """Any call, signed and tried again as the others are. Raises ``ApiError``."""

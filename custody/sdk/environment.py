@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from custody.evidence.calls import CallKey, SharedSecret, SigningKey, read_secret
+from custody.evidence.trust_root import SignedTrustRoot, TrustRootRefused, check_first
+from custody.kernel.canonical import parse_json
 from custody.kernel.errors import InvalidInput
 
 URL: Final = "CUSTODY_API_URL"
@@ -21,6 +23,7 @@ REQUESTER: Final = "CUSTODY_REQUESTER"
 REQUEST_KEY: Final = "CUSTODY_REQUEST_KEY"
 REQUEST_KEY_FILE: Final = "CUSTODY_REQUEST_KEY_FILE"
 ROOT: Final = "CUSTODY_TRUST_ROOT"
+ROOT_FILE: Final = "CUSTODY_TRUST_ROOT_FILE"
 _HASH: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -47,8 +50,9 @@ def read_environment(environment: Mapping[str, str]) -> ClientSettings:
     """The settings of ``environment``. Raises ``InvalidInput`` naming the setting.
 
     ``CUSTODY_API_URL``; ``CUSTODY_API_KEY`` (the key's name) and ``CUSTODY_API_KEY_FILE`` (an Ed25519 key as PEM, or
-    a shared secret); ``CUSTODY_TRUST_ROOT`` (its hash); and, to ask for anything, ``CUSTODY_REQUESTER``,
-    ``CUSTODY_REQUEST_KEY`` (the key's name) and ``CUSTODY_REQUEST_KEY_FILE``.
+    a shared secret); ``CUSTODY_TRUST_ROOT`` (its hash), ``CUSTODY_TRUST_ROOT_FILE`` (the ceremony's file) or both,
+    which must agree; and, to ask for anything, ``CUSTODY_REQUESTER``, ``CUSTODY_REQUEST_KEY`` (the key's name) and
+    ``CUSTODY_REQUEST_KEY_FILE``.
     """
     requester = None
     if REQUESTER in environment:
@@ -58,7 +62,7 @@ def read_environment(environment: Mapping[str, str]) -> ClientSettings:
         url=expect_url(_text(environment, URL), field=URL),
         key=read_call_key(_text(environment, CALL_KEY), _file(environment, CALL_KEY_FILE), field=CALL_KEY_FILE),
         requester=requester,
-        root=expect_hash(_text(environment, ROOT), field=ROOT),
+        root=_pin(environment),
     )
 
 
@@ -92,6 +96,24 @@ def expect_hash(value: str, *, field: str) -> str:
     if _HASH.fullmatch(value) is None:
         raise InvalidInput("not a hash; accepted are 64 digits of lower-case hex", field=field)
     return value
+
+
+def hash_of_root(content: bytes, *, field: str) -> str:
+    """The hash of the trust root in a ceremony's file, which its people signed. Raises ``InvalidInput``."""
+    signed = SignedTrustRoot.parse(parse_json(content, field=field), field=field)
+    try:
+        return check_first(signed).hash
+    except TrustRootRefused as error:
+        raise InvalidInput(f"is not the file of a ceremony: {error}", field=field) from error
+
+
+def _pin(environment: Mapping[str, str]) -> str:
+    if not environment.get(ROOT_FILE):
+        return expect_hash(_text(environment, ROOT), field=ROOT)
+    found = hash_of_root(_file(environment, ROOT_FILE), field=ROOT_FILE)
+    if environment.get(ROOT) and expect_hash(environment[ROOT], field=ROOT) != found:
+        raise InvalidInput(f"holds the trust root {found}, which is not the one of {ROOT}", field=ROOT_FILE)
+    return found
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:

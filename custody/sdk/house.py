@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
@@ -15,7 +15,7 @@ from custody.evidence.signatures import sign_ed25519
 from custody.kernel.errors import CustodyError, InvalidInput
 from custody.sdk.environment import Requester
 from custody.sdk.errors import AddressNotOurs, NotProven
-from custody.sdk.objects import DepositAddress
+from custody.sdk.objects import DepositAddress, Event
 from custody.sdk.transport import Answer, Transport
 from custody.sdk.trust import Trust, derive, own_opening, read_trust
 
@@ -37,11 +37,6 @@ class House:
     def now(self) -> datetime:
         """The time by our own machine's clock."""
         return datetime.fromtimestamp(self._transport.now(), UTC)
-
-    @property
-    def pause(self) -> Callable[[float], None]:
-        """How it waits."""
-        return self._transport.pause
 
     @property
     def requester(self) -> Requester:
@@ -75,6 +70,18 @@ class House:
             page = self.call("GET", following).document
             yield from (read(each) for each in page[name])
             following = page.get("next")
+
+    def told(
+        self, *, after: int, client: str | None, types: Sequence[str], wait_seconds: int
+    ) -> tuple[list[Event], int]:
+        """One page of the feed after a cursor, and the cursor to read on from. Raises ``ApiError``."""
+        query = {"after": after, "client": client, "type": list(types), "wait": wait_seconds or None}
+        found = self.get("/v1/events", **query)
+        return [Event.of(each) for each in found["events"]], int(found["cursor"])
+
+    def newest(self) -> int:
+        """The cursor of the newest event: whatever is told from now on comes after it. Raises ``ApiError``."""
+        return int(self.get("/v1/events", after="newest")["cursor"])
 
     def trust(self) -> Trust:
         """The trust root in force, proved from the pinned one; asked for once. Raises ``NotProven``."""

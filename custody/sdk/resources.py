@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,7 +19,8 @@ from custody.sdk.objects import ClientRecord, Deposit, DepositAddress, Opening, 
 GOOD_FOR: Final = timedelta(days=1)
 """How long what is asked for may be carried out, where nobody says."""
 WAIT_SECONDS: Final = 600.0
-_LOOK_SECONDS: Final = 1.0
+_LISTEN_SECONDS: Final = 20
+"""How long one question to the feed is held back; then the withdrawal itself is looked at."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -174,18 +176,28 @@ class Withdrawals:
         return Withdrawal.of(self.house.call("POST", f"/v1/withdrawals/{segment(withdrawal)}/cancel").document)
 
     def wait(self, withdrawal: str, *, until: str = "completed", timeout: float = WAIT_SECONDS) -> Withdrawal:
-        """The withdrawal once its status is ``until``, or it has ended another way.
+        """The withdrawal once its status is ``until``, has been since you began to wait, or it has ended another way.
 
-        Raises ``StillWaiting`` with how it last stood after ``timeout`` seconds.
+        It listens to the feed, so that a status which lasts a moment is not missed. Raises ``StillWaiting`` with how
+        it last stood after ``timeout`` seconds, and ``ApiError``.
         """
         ends = self.house.now + timedelta(seconds=timeout)
-        while True:
-            found = self.get(withdrawal)
-            if found.status == until or found.is_final:
-                return found
-            if self.house.now >= ends:
+        # Asked for first: what happens between this and the look is told after it.
+        cursor = self.house.newest()
+        found, was_reached = self.get(withdrawal), False
+        while not (was_reached or found.status == until or found.is_final):
+            left = (ends - self.house.now).total_seconds()
+            if left <= 0:
                 raise StillWaiting(f"{withdrawal} is {found.status} after {timeout:g} seconds", last=found)
-            self.house.pause(_LOOK_SECONDS)
+            patience = min(_LISTEN_SECONDS, math.ceil(left))
+            told, cursor = self.house.told(
+                after=cursor, client=found.client, types=("withdrawal",), wait_seconds=patience
+            )
+            ours = [event for event in told if event.subject == withdrawal]
+            was_reached = any(event.data.get("status") == until for event in ours)
+            if ours or not told:
+                found = self.get(withdrawal)
+        return found
 
     def _as_before(self, request: WithdrawalRequest, error: InvalidRequest) -> Withdrawal:
         """What was asked for under this key; signed and asked again as it was then, as long as that can be carried out.

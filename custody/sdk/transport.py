@@ -21,7 +21,8 @@ import httpx2
 from custody.evidence.calls import CallKey, Terms, UnsignedCall, content_digest, sign_call
 from custody.sdk.errors import ApiError, HouseUnavailable, error_of
 
-SECONDS: Final = 30.0
+SECONDS: Final = 45.0
+"""How long an answer may take: longer than the feed holds one back."""
 TRIES_AGAIN: Final = 2
 GOOD_FOR_SECONDS: Final = 60
 """How long a signed call may be on its way."""

@@ -50,7 +50,7 @@ class Readiness:
 
 
 class Ready:
-    """Looks at every part, at most once in ``FRESH_SECONDS``: anybody may ask."""
+    """Looks at every part, at most once in ``FRESH_SECONDS``: anybody may ask, and holds nobody up by asking."""
 
     def __init__(self, database: Database, nodes: Nodes, *, names: Mapping[str, str], broker_url: str) -> None:
         self._database = database
@@ -62,12 +62,20 @@ class Ready:
         self._found = Readiness({})
 
     def look(self) -> Readiness:
-        """How every part stands. Raises nothing."""
-        with self._lock:
+        """How every part stands. Raises nothing.
+
+        A part that is silent takes seconds to look at. Whoever asks meanwhile is told what was found before: a thread
+        that waits is one that answers nobody else.
+        """
+        if not self._lock.acquire(blocking=self._looked_at is None):
+            return self._found
+        try:
             if self._looked_at is None or time.monotonic() - self._looked_at > FRESH_SECONDS:
                 self._found = Readiness(self._parts())
                 self._looked_at = time.monotonic()
             return self._found
+        finally:
+            self._lock.release()
 
     def _parts(self) -> dict[str, str]:
         standings = self._nodes.standings()

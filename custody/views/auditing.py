@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, Final
 
 from sqlalchemy import Row, text
@@ -25,7 +24,8 @@ _PAGES: Final = {
     "": text(f"{_COLUMNS} WHERE true{_ORDER}"),
     **{name: text(f"{_COLUMNS} WHERE {name} = :wanted{_ORDER}") for name in FILTERS},
 }
-_ALL: Final = text(f"{_COLUMNS} ORDER BY sequence")
+_ONWARDS: Final = text(f"{_COLUMNS} WHERE sequence > :behind ORDER BY sequence LIMIT :limit")
+EXPORTED_AT_ONCE: Final = 1_000
 
 
 def log(
@@ -57,10 +57,18 @@ def verified(session: Session) -> dict[str, Any]:
     return {"records": head.sequence, "hash": head.hash, "first_bad": audit.first_bad_record(session)}
 
 
-def exported(session: Session) -> Iterator[bytes]:
-    """Every event, oldest first, one JSON object a line: with its hashes, so that anybody can walk the chain."""
-    for row in session.execute(_ALL.execution_options(yield_per=1_000)):
-        yield json.dumps(event_view(row), separators=(",", ":"), sort_keys=True).encode() + b"\n"
+def exported(session: Session, *, behind: int) -> list[tuple[int, bytes]]:
+    """The next ``EXPORTED_AT_ONCE`` events after the record ``behind`` (0: from the beginning), oldest first.
+
+    Each is its number and one JSON object on a line, with its hashes, so that anybody can walk the chain. Nothing is
+    changed behind a record once it is there, so pieces read at different moments make one log.
+    """
+    rows = session.execute(_ONWARDS, {"behind": behind, "limit": EXPORTED_AT_ONCE})
+    return [(row.sequence, _line(row)) for row in rows]
+
+
+def _line(row: Row[Any]) -> bytes:
+    return json.dumps(event_view(row), separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
 def event_view(row: Row[Any]) -> dict[str, Any]:

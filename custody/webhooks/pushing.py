@@ -191,7 +191,8 @@ def _seconds(said: str) -> timedelta | None:
 def _moment(said: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(said)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
+        # The last one is for numbers that no clock has.
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 import workers.tasks  # noqa: F401  fills DELIVERIES
 from config import settings as configuration
 from custody.bootstrap import assemble, with_registered
+from custody.cli.credential import Bearer
 from custody.cosigner.keys import CosignerKey
 from custody.db import Unit
 from custody.movements import scan
@@ -108,7 +109,7 @@ class Live:
     def ask(self, caller: str, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Call the API as ``caller``; a call without an answer is made again, the very same."""
         limit = time.monotonic() + PATIENCE_SECONDS
-        api = Api(f"http://127.0.0.1:{self._settings['api_port']}", _token(caller))
+        api = Api(f"http://127.0.0.1:{self._settings['api_port']}", Bearer(_token(caller)))
         while True:
             try:
                 return api.get(path) if body is None and method == "GET" else api.post(path, body or {})

@@ -22,6 +22,8 @@ from custody.kernel.errors import InvalidInput
 ORDINARY: Final = 50
 MOST: Final = 200
 LONGEST_WAIT: Final = 30
+NEWEST: Final = "newest"
+"""Instead of a cursor: only what is told from now on."""
 
 router = APIRouter(prefix="/v1/events")
 
@@ -40,11 +42,11 @@ async def feed(
 
     With ``wait`` an empty answer is held back for up to so many seconds, until something is there.
     """
-    cursor = _cursor(after)
     most = fields.whole_number(limit, field="limit", low=1, high=MOST)
     left = fields.whole_number(wait, field="wait", high=LONGEST_WAIT)
     whose = _whose(call.caller, client)
     kinds = None if type is None else [expect_type(each, field="type") for each in type]
+    cursor = await run_in_threadpool(call.unit, _head) if after == NEWEST else _cursor(after)
 
     def read(unit: Unit) -> Page:
         return queries.after(unit.session, cursor=cursor, limit=most, client=whose, kinds=kinds)
@@ -77,9 +79,15 @@ def _answer(page: Page) -> Response:
     return Response(b'{"events":[%s],"cursor":"%d"}' % (events, page.cursor), media_type="application/json")
 
 
+def _head(unit: Unit) -> int:
+    return queries.head(unit.session)
+
+
 def _cursor(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise InvalidInput("not a cursor; accepted is what cursor gave, or 0 for the beginning", field="after")
+        raise InvalidInput(
+            f"not a cursor; accepted is what cursor gave, 0 for the beginning, or {NEWEST}", field="after"
+        )
     return int(text)
 
 

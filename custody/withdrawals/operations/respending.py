@@ -179,9 +179,10 @@ def _start(session: Session, row: WithdrawalRow, actor: str, correlation_id: str
 
 def _given_up_by(session: Session, request: RespendRequest) -> WithdrawalRow:
     found = queries.by_digest(session, digest=request.of)
-    if found is None:
-        raise UnknownWithdrawal("no withdrawal of that intent", field="request.of")
-    for name, own in (("client", found.client), ("asset", found.asset), ("amount", found.units)):
+    if found is None or found.client != request.client:
+        # Whose it is, if anybody's, is nobody's to ask in another client's name.
+        raise UnknownWithdrawal("the client has no withdrawal of that intent", field="request.of")
+    for name, own in (("asset", found.asset), ("amount", found.units)):
         if getattr(request, name) != own:
             raise InvalidInput(f"not the withdrawal's; accepted is {own}", field=f"request.{name}")
     return locked(session, withdrawal=found.id)

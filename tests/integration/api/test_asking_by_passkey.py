@@ -340,7 +340,8 @@ def test_another_document_is_compared_and_replayed_without_being_kept(what: str,
     wrong = alice.post("/console/policy/draft", form={**form, "document": "rules: [}"})
     assert wrong.status_code == 422
     assert "nothing has changed" in wrong.text
-    assert alice.post("/console/policy/draft", form={**form, "days": "900"}).status_code == 422
+    for days in ("900", "0", "0007" + "9" * 9, "0007" + "9" * 60, "-1"):
+        assert alice.post("/console/policy/draft", form={**form, "days": days}).status_code == 422
 
 
 def test_the_policy_page_explains_one_request(house: House, alice: Visitor) -> None:

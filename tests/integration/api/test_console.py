@@ -282,6 +282,20 @@ def test_a_registration_that_lies_leaves_no_candidate(house: House, client: Test
         assert operators.candidates(unit.session) == []
 
 
+def test_who_fails_at_the_door_is_nobody_and_fills_no_log(house: House, client: TestClient) -> None:
+    thief = Visitor(client, "thief", Passkey("thief"))
+    answered = as_browser(thief.passkey.answer(b"\0" * 32))
+    made = thief.passkey.registration(b"\0" * 32)
+    before = house.row_counts()
+    for path, body in (
+        ("/console/sign-in", {"challenge": "abcd", "credential": answered}),
+        ("/console/invitation", {"secret": "guessed", "challenge": "abcd", "credential": made}),
+        ("/console/invitation", {"secret": "guessed", "challenge": "11" * 32, "credential": made}),
+    ):
+        expect_problem(thief.post(path, body=body), 403, "passkey-refused")
+    assert house.row_counts() == before
+
+
 @pytest.mark.parametrize(
     ("path", "sent"),
     [

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 import psycopg
 import pytest
+from sqlalchemy import QueuePool
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from custody.api.app import application
@@ -190,6 +192,26 @@ def test_the_log_is_walked_at_a_press_and_the_first_bad_record_named(house: Hous
     with superuser(house) as connection:
         connection.execute("UPDATE audit_events SET actor = 'mallory' WHERE sequence = 4")
     assert "the first bad record is 4" in alice.post("/console/audit/verify", form={}).text
+
+
+def test_who_reads_the_log_slowly_holds_no_connection(
+    house: House, alice: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd.fill(house, clients=1, waiting=3)
+    caught: list[Iterator[bytes]] = []
+
+    def catch(pieces: Iterator[bytes], **_more: Any) -> Response:
+        caught.append(pieces)
+        return Response()
+
+    monkeypatch.setattr("custody.api.console.routes.machinery.StreamingResponse", catch)
+    monkeypatch.setattr("custody.views.auditing.EXPORTED_AT_ONCE", 2)
+    alice.get("/console/audit/export")
+    numbers = []
+    for piece in caught[0]:
+        assert cast("QueuePool", house.db.engine.pool).checkedout() == 0
+        numbers += [json.loads(line)["sequence"] for line in piece.splitlines()]
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 4
 
 
 def test_an_address_that_does_not_derive_is_not_handed_out(house: House, alice: Visitor) -> None:

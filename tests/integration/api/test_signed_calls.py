@@ -201,3 +201,16 @@ def test_is_limited_by_the_minute_but_never_for_a_freeze_or_a_cancel(house: Hous
         freeze = {"request": {"kind": "freeze"}, "signature": {}}
         expect_problem(shop.send("POST", "/v1/intents", freeze), 422, "invalid-input")
         assert shop.send("POST", f"/v1/withdrawals/{withdrawal.id}/cancel").status_code == 200
+
+
+def test_a_freeze_and_a_cancel_take_nothing_out_of_the_bucket(house: House, tmp_path: Path) -> None:
+    """Otherwise whoever stops much could not read what he stopped."""
+    asked = [house.withdraw(house.withdrawal_request("acme", 10_000)) for _ in range(3)]
+    freeze = {"request": {"kind": "freeze"}, "signature": {}}
+    with signing(house, tmp_path, calls_per_minute=2) as shop:
+        for withdrawal in asked:
+            answer = shop.send("POST", f"/v1/withdrawals/{withdrawal.id}/cancel")
+            assert (answer.status_code, "ratelimit" in answer.headers) == (200, False)
+            expect_problem(shop.send("POST", "/v1/intents", freeze), 422, "invalid-input")
+        for left in (1, 0):
+            assert shop.send("GET", "/v1/assets").headers["ratelimit"].startswith(f'"credential";r={left};')

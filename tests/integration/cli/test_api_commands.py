@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from custody.withdrawals.states import State
 from tests.cosigner.builders import person_key
+from tests.integration.api.signing import call_key, row
 from tests.integration.cli.conftest import Command
 from tests.integration.reconciliation.stage import Stage
 
@@ -32,7 +33,7 @@ def ask(command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, 
     answer = command(
         *("withdrawal", "create", "--token-file", tokens["exchange"], "--key", keys["exchange"]),
         *("--client", "acme", "--amount", amount, "--to", to, "--max-fee", "0.0002", "--purpose", "order 17"),
-        *("--format", "json"),
+        *("--format", "json", "--yes"),
     )
     assert answer.code == 0, answer.err
     found: dict[str, Any] = json.loads(answer.out)
@@ -159,7 +160,7 @@ def test_cancels_what_nobody_can_have_signed(
     stage.open("acme")
     stage.fund("acme")
     asked = ask(command, stage, keys, tokens, "0.1")
-    assert command("withdrawal", "cancel", asked["id"], "--token-file", tokens["exchange"]).code == 0
+    assert command("withdrawal", "cancel", asked["id"], "--token-file", tokens["exchange"], "--yes").code == 0
     assert stage.get(asked["id"]).state is State.CANCELLED
     answer = command("withdrawal", "bump", asked["id"], "--fee-rate", "9", "--token-file", tokens["alice"], "--yes")
     assert (answer.code, answer.err.splitlines(keepends=True)[-1]) == (
@@ -172,14 +173,56 @@ def test_says_who_refused_and_what_is_not_there(
     command: Command, keys: dict[str, str], tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = "wdr_" + "0" * 26
-    answer = command("withdrawal", "cancel", missing, "--token-file", tokens["exchange"])
+    answer = command("withdrawal", "cancel", missing, "--token-file", tokens["exchange"], "--yes")
     assert (answer.code, answer.err.splitlines(keepends=True)[-1]) == (3, "error: withdrawal: no such withdrawal\n")
     Path(tokens["bob"]).write_text("wrong")
-    answer = command("withdrawal", "cancel", missing, "--token-file", tokens["bob"])
+    answer = command("withdrawal", "cancel", missing, "--token-file", tokens["bob"], "--yes")
     assert (answer.code, "wrong" in answer.err) == (4, False)
     monkeypatch.setenv("CUSTODY_API_PORT", "1")
-    answer = command("withdrawal", "cancel", missing, "--token-file", tokens["exchange"])
+    answer = command("withdrawal", "cancel", missing, "--token-file", tokens["exchange"], "--yes")
     assert (answer.code, answer.err.splitlines(keepends=True)[-1]) == (
         5,
         "error: api: does not answer, or answers no sense\n",
     )
+
+
+def test_signs_its_calls_where_the_file_holds_a_call_key(
+    command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a requester works beside a mainnet, where no token of one is taken."""
+    callers = Path(tokens["exchange"]).parent / "callers.json"
+    given = json.loads(callers.read_text())
+    given["callers"].append(row("till"))
+    callers.write_text(json.dumps(given))
+    pem = call_key("till").key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    Path(tokens["exchange"]).write_bytes(pem)
+    stage.open("acme")
+    stage.fund("acme")
+    unnamed = command("intent", "list", "--token-file", tokens["exchange"])
+    assert (unnamed.code, "token-file: holds a key" in unnamed.err) == (2, True)
+    monkeypatch.setenv("CUSTODY_API_KEY", "till-call")
+    asked = ask(command, stage, keys, tokens, "0.1")
+    assert command("withdrawal", "cancel", asked["id"], "--token-file", tokens["exchange"], "--yes").code == 0
+    monkeypatch.setenv("CUSTODY_API_KEY", "nobodys-call")
+    refused = command("intent", "list", "--token-file", tokens["exchange"])
+    assert (refused.code, "keyid" in refused.err) == (4, True)
+
+
+def test_asks_before_it_pays_or_cancels(
+    command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str]
+) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    asked = ask(command, stage, keys, tokens, "0.1")
+    before = stage.dump()
+    to = stage.node.wallet("elsewhere").new_address()
+    unsaid = command(
+        *("withdrawal", "create", "--token-file", tokens["exchange"], "--key", keys["exchange"]),
+        *("--client", "acme", "--amount", "0.1", "--to", to, "--max-fee", "0.0002", "--purpose", "order 18"),
+    )
+    for answer in (unsaid, command("withdrawal", "cancel", asked["id"], "--token-file", tokens["exchange"])):
+        assert (answer.code, answer.err.splitlines()[-1]) == (
+            2,
+            "error: yes: there is no terminal to ask at; say --yes",
+        )
+    assert stage.dump() == before

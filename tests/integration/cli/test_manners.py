@@ -101,7 +101,7 @@ def test_follows_a_withdrawal_to_its_end(command: Command, stage: Stage, api: st
     assert (waiting.code, waiting.err.startswith(f"{paid.id} is pending_approval")) == (8, True)
     told: Any = command("balance", "list", "--client", "acme", "--format", "json").json
     assert [hold["withdrawal"] for hold in told[0]["holds"]] == [paid.id]
-    command("withdrawal", "cancel", paid.id, "--token-file", tokens["exchange"])
+    command("withdrawal", "cancel", paid.id, "--token-file", tokens["exchange"], "--yes")
     ended = command("withdrawal", "watch", paid.id, "--format", "json")
     assert ended.code == 1
     assert [json.loads(line)["to"] for line in ended.out.splitlines()] == ["pending_approval", "cancelled"]

@@ -58,7 +58,9 @@ class Shell:
             "format": "json",
             **changes,
         }
-        return self("withdrawal", "create", *(part for name, value in chosen.items() for part in (f"--{name}", value)))
+        return self(
+            "withdrawal", "create", *(part for name, value in chosen.items() for part in (f"--{name}", value)), "--yes"
+        )
 
 
 @pytest.fixture

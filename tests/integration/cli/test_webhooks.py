@@ -54,9 +54,7 @@ def test_an_endpoint_is_made_looked_at_and_changed(command: Command, stage: Stag
     assert command("webhook", "deliveries", endpoint, "--state", "lost").code == 2
 
 
-def test_what_is_told_is_forwarded_to_this_machine_signed_and_nowhere_else(
-    command: Command, stage: Stage
-) -> None:
+def test_what_is_told_is_forwarded_to_this_machine_signed_and_nowhere_else(command: Command, stage: Stage) -> None:
     stage.open("acme")
     first = _events(command)[0]
     with Receiver() as receiver:

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from custody.api.app import application
 from custody.api.auth import Callers
 from custody.bootstrap import Runtime
+from custody.telemetry.nodes import Nodes
 from demo.servers import Anvil
 from tests.chains.ethereum.conftest import ETHER
 from tests.integration.api.callers import TOKENS, Caller
@@ -32,8 +33,10 @@ def road(anvil: Anvil, database: FreshDatabase) -> Turns:
 @pytest.fixture
 def exchange(road: Turns, tmp_path: Path) -> Iterator[Caller]:
     callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    served = cast("Runtime", SimpleNamespace(database=road.db))
-    with TestClient(application(served, callers), raise_server_exceptions=False) as client:
+    settings = SimpleNamespace(database_url="", broker_url="", api_proxies=())
+    served = cast("Runtime", SimpleNamespace(database=road.db, chains={}, settings=settings))
+    app = application(served, callers, nodes=cast("Nodes", SimpleNamespace()))
+    with TestClient(app, raise_server_exceptions=False) as client:
         yield Caller(client, "exchange")
 
 
@@ -60,6 +63,7 @@ def test_asks_once_and_says_where_it_stands(road: Turns, exchange: Caller) -> No
     [
         ({"amount": "1"}, 422, "request.amount"),
         ({"of": "ab" * 32}, 404, "request.of"),
+        ({"client": "another"}, 404, "request.of"),
         ({"of": "AB" * 32}, 422, "request.of"),
         ({"kind": "withdrawal"}, 422, "request.kind"),
         ({"purpose": "another"}, 403, "signature.signature"),
@@ -73,9 +77,10 @@ def test_refuses_by_the_field_and_writes_nothing(
     request = road.respend_request(asked)
     document = {**request.to_json(), **change}
     signature = sign(request)
-    if (change.keys() & {"amount", "of"} and status != 422) or "amount" in change:
+    if (change.keys() & {"client", "of"} and status != 422) or "amount" in change:
         signature = sign(type(request).parse(document))
     before = road.head()
     answer = exchange.post("/v1/respends", {"request": document, "signature": signature.to_json()})
     assert (answer.status_code, answer.json().get("field")) == (status, field)
+    assert asked.client not in answer.text
     assert (road.head(), road.see(asked).respend) == (before, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,31 @@ def test_strangers_who_ask_again_and_again_reach_nothing_behind_us(road: Road, m
     for _ in range(50):
         assert ready.look().is_whole
     assert len(looks) < 5
+
+
+def test_who_asks_while_a_part_is_silent_waits_for_nobody(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise whoever asks often enough holds every thread of the API with nothing but this question."""
+    ready, asked, answers = readiness(road.runtime, nodes(road.runtime)), threading.Event(), threading.Event()
+    before = ready.look()
+
+    def is_silent(_url: str) -> bool:
+        asked.set()
+        return answers.wait(30)
+
+    monkeypatch.setattr("custody.telemetry.ready.FRESH_SECONDS", -1)
+    monkeypatch.setattr("custody.telemetry.broker.answers", is_silent)
+    slow, quick = threading.Thread(target=ready.look), threading.Thread(target=ready.look)
+    slow.start()
+    try:
+        assert asked.wait(30)
+        quick.start()
+        quick.join(10)
+        assert not quick.is_alive()
+        assert ready.look() is before
+    finally:
+        answers.set()
+        slow.join(30)
+        quick.join(30)
 
 
 def _app(client: TestClient) -> Any:

@@ -109,6 +109,29 @@ def test_nothing_leaves_whose_claim_may_be_anothers_by_now(post: Post) -> None:
     assert post.receiver.came == []
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2030 00:00:00 +99999999999999",
+        "Mon, 01 Jan 2030 99999999999999999999:00:00 GMT",
+        "9" * 5_000,
+        "\u00b2",
+        ",",
+    ],
+)
+def test_a_moment_that_cannot_be_is_no_moment(post: Post, asked: str) -> None:
+    """Whoever sends is a thread for everybody: what a receiver writes in a header must not end it."""
+    made = post.add()
+    post.tell("a")
+    post.receiver.answer = lambda _came: (503, {"Retry-After": asked}, b"")
+    assert post.push() == 1
+    (attempt,) = _attempts(post, made.endpoint.id)
+    assert attempt.status == 503
+    (waiting,) = _deliveries(post, made.endpoint.id)
+    assert waiting.due_at - post.now() < timedelta(seconds=6)
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 500])
 def test_whatever_is_not_taken_is_a_failure_and_a_redirect_is_not_followed(post: Post, status: int) -> None:
     made = post.add()

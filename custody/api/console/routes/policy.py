@@ -160,6 +160,6 @@ def _replayed(visit: Visit, text: str, days: int) -> Tried:
 
 
 def _days(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:4]) <= MOST_DAYS:
+    if not (text.isascii() and text.isdigit() and len(text) <= 2) or not 1 <= int(text) <= MOST_DAYS:
         raise InvalidInput(f"not a whole number from 1 to {MOST_DAYS}", field="days")
     return int(text)

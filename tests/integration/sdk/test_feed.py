@@ -1,0 +1,161 @@
+"""The client on a house with a node: it waits on the feed, reads events by cursor, and asks what a payment costs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from starlette.testclient import TestClient
+
+from custody.sdk import Client, NotAllowed, StillWaiting
+from custody.sdk.objects import Event, Withdrawal
+from tests.cosigner.builders import address
+from tests.integration.api.signing import row, serving_rows
+from tests.integration.sdk.client import Between, client_of
+from tests.support.processes import wait_until
+from tests.support.road import Road
+from tests.support.servers import Servers
+from tests.support.world import BTC
+
+
+@pytest.fixture(scope="module")
+def house(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
+    database, node = servers.fresh_database(), servers.bitcoind()
+    node.fund()
+    house = Road.build(database, node, tmp_path_factory.mktemp("house"))
+    for client in ("acme", "bolt"):
+        house.open(client)
+        house.deposit(client, BTC)
+    yield house
+    house.expect_whole()
+    house.close()
+    servers.drop(database)
+
+
+@pytest.fixture(scope="module")
+def http(house: Road, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    rows = (row("shop"), row("bolts", clients=["bolt"]), row("asks", scopes=["withdraw:request"]))
+    with serving_rows(house, tmp_path_factory.mktemp("api"), *rows) as client:
+        yield client
+
+
+@pytest.fixture
+def joined(house: Road, http: TestClient) -> tuple[Client, Between]:
+    return client_of(http, house.ceremony.root.hash)
+
+
+@pytest.fixture
+def client(joined: tuple[Client, Between]) -> Client:
+    return joined[0]
+
+
+def pay(client: Client, amount: str, *, of: str = "acme") -> Withdrawal:
+    return client.withdrawals.create(of, "BTC", amount, to=address("somebody"), max_fee="0.0002")
+
+
+@contextmanager
+def waiting(client: Client, between: Between, paid: Withdrawal, until: str) -> Iterator[Future[Withdrawal]]:
+    """Somebody who waits in a thread; the body runs once the feed is asked."""
+    with ThreadPoolExecutor(1) as pool:
+        between.sent.clear()
+        answer = pool.submit(client.withdrawals.wait, paid.id, until=until, timeout=60)
+        wait_until(lambda: any("wait=" in str(request.url) for request in list(between.sent)))
+        yield answer
+
+
+def test_waiting_hears_of_a_status_that_lasts_a_moment(house: Road, joined: tuple[Client, Between]) -> None:
+    client, between = joined
+    paid = pay(client, "0.1")
+    assert (paid.status, paid.next_actor) == ("pending_approval", "operators")
+    with waiting(client, between, paid, "approved") as answer:
+        # Another payment of the same client moves, and nobody looks for that.
+        other = pay(client, "0.001")
+        client.withdrawals.cancel(other.id)
+        house.approve(paid.intent_digest, "alice", "bob")
+        house.settle()
+        found = answer.result(30)
+    assert found.status in ("approved", "composed", "awaiting_signatures", "signed", "broadcast")
+    assert _looks(between, paid) == 2
+    with waiting(client, between, paid, "completed") as answer:
+        house.mine(6)
+        assert answer.result(30).status == "completed"
+
+
+def test_waiting_ends_when_nothing_more_can_come_and_when_the_time_is_over(
+    house: Road, joined: tuple[Client, Between]
+) -> None:
+    client, between = joined
+    paid = pay(client, "0.1")
+    with pytest.raises(StillWaiting, match="is pending_approval after 1 seconds") as still:
+        client.withdrawals.wait(paid.id, timeout=1)
+    assert still.value.last == client.withdrawals.get(paid.id)
+    with waiting(client, between, paid, "completed") as answer:
+        house.approve(paid.intent_digest, "alice", verdict="reject")
+        house.settle()
+        assert answer.result(30).status == "rejected"
+
+
+def test_reads_every_event_by_cursor_in_the_order_it_became_true(house: Road, client: Client) -> None:
+    told = list(client.events())
+    assert [event.cursor for event in told] == list(range(1, len(told) + 1))
+    newest: dict[tuple[str, str], int] = {}
+    for event in told:
+        assert event.version == newest.get((event.kind, event.subject), 0) + 1
+        newest[event.kind, event.subject] = event.version
+    assert list(client.events(after=told[-1].cursor)) == []
+    assert list(client.events(after=told[4].cursor)) == told[5:]
+    of_bolt = list(client.events(client="bolt", types=["deposit.credited", "client"]))
+    assert {event.type for event in of_bolt} == {"client.opened", "deposit.credited"}
+    assert {event.client for event in of_bolt} == {"bolt"}
+
+
+def test_hears_of_what_is_told_from_now_on(house: Road, client: Client) -> None:
+    heard: list[Event] = []
+    newest = client.request("GET", "/v1/events?after=newest").document
+    assert newest["events"] == []
+
+    def listen() -> None:
+        for event in client.events(after=int(newest["cursor"]), types=["withdrawal"], wait_seconds=30):
+            heard.append(event)
+            if event.type == "withdrawal.cancelled":
+                return
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    paid = pay(client, "0.1")
+    client.withdrawals.cancel(paid.id)
+    thread.join(30)
+    assert [event.type.partition(".")[2] for event in heard] == ["requested", "pending_approval", "cancelled"]
+    assert {event.subject for event in heard} == {paid.id}
+    assert heard[-1].data["status"] == "cancelled"
+
+
+def test_who_is_bound_to_a_client_is_told_of_nobody_else(house: Road, http: TestClient) -> None:
+    bound, _ = client_of(http, house.ceremony.root.hash, name="bolts")
+    assert {event.client for event in bound.events()} == {"bolt"}
+    assert list(bound.events(client="acme")) == []
+    asks, _ = client_of(http, house.ceremony.root.hash, name="asks")
+    with pytest.raises(NotAllowed):
+        list(asks.events())
+
+
+def test_says_what_a_payment_would_cost_and_keeps_nothing(house: Road, client: Client) -> None:
+    client.withdrawals.request("bolt", "BTC", "0.1", to=address("somebody"), max_fee="0.0002")
+    before = house.row_counts()
+    quoted = client.withdrawals.quote("bolt", "BTC", "0.1", to=address("somebody"), max_fee="0.0002")
+    assert (quoted["borne_by"], quoted["fee_asset"], quoted["within_max_fee"]) == ("client", "BTC", True)
+    fee = int(quoted["fee"]["base_units"])
+    assert 0 < fee <= 20_000
+    judged = client.withdrawals.evaluate("bolt", "BTC", "0.1", to=address("somebody"), max_fee="0.0002")
+    assert judged["status"] == "pending_approval"
+    after = house.row_counts()
+    assert after.pop("call_nonces") == before.pop("call_nonces") + 2
+    assert after == before
+    assert house.balance("bolt") == (BTC, 0)
+
+
+def _looks(between: Between, paid: Withdrawal) -> int:
+    return sum(request.url.path == f"/v1/withdrawals/{paid.id}" for request in between.sent)
