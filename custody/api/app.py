@@ -18,6 +18,7 @@ from custody.api.aftermath import NOBODY, leave_behind
 from custody.api.auth import Callers
 from custody.api.bell import Bell
 from custody.api.console.bells import Bells
+from custody.api.console.packing import Packed
 from custody.api.console.routes import ROUTERS as CONSOLE
 from custody.api.console.trouble import as_page
 from custody.api.contract.document import Served, served
@@ -97,7 +98,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(Exception, _unknown)
-    return RequestIds(app, told)
+    return RequestIds(Packed(app), told)
 
 
 def routes_served() -> list[Served]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from custody.audit.operations import GENESIS, event_hash
@@ -39,6 +39,12 @@ def head(session: Session) -> Head:
         select(AuditRow.sequence, AuditRow.hash).order_by(AuditRow.sequence.desc()).limit(1)
     ).one_or_none()
     return Head(row.sequence, row.hash) if row else Head(0, GENESIS)
+
+
+def how_often(session: Session, *, event: str, subject: str, actor: str) -> int:
+    """How many events of that name and actor are about ``subject``."""
+    rows = select(func.count()).where(AuditRow.event == event, AuditRow.subject == subject, AuditRow.actor == actor)
+    return session.execute(rows).scalar_one()
 
 
 def first_bad_record(session: Session, *, watched: Callable[[Iterable[Any]], Iterable[Any]] = iter) -> int | None:

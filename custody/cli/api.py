@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from custody.cli.inputs import file_bytes
+
 app = typer.Typer(help="Calls of the API.", no_args_is_help=True)
 
 
@@ -42,7 +44,7 @@ def sign(
     if not parts.hostname:
         raise InvalidInput("names no host; accepted is such as https://custody.example.com/v1/assets", field="url")
     signing = read_call_key(key, Path(key_file).read_bytes(), field="key-file")
-    digest = content_digest(Path(body).read_bytes()) if body else None
+    digest = content_digest(file_bytes(body)) if body else None
     authority = parts.netloc.rpartition("@")[2].lower()
     call = UnsignedCall(method.upper(), authority, parts.path or "/", parts.query, digest, idempotency_key or None)
     began = created or int(time.time())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from custody.cli.exits import say
+from custody.cli.inputs import file_json
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show, show_fields, show_whole
@@ -211,8 +212,5 @@ def _pairs(words: list[str], *, field: str) -> dict[str, str]:
 
 
 def _document(path: str) -> Any:
-    from pathlib import Path
 
-    from custody.kernel.canonical import parse_json
-
-    return parse_json(Path(path).read_bytes(), field="attach", limit_bytes=1_000_000)
+    return file_json(path, field="attach", limit_bytes=1_000_000)

@@ -1,4 +1,4 @@
-"""``invariants check``, ``state dump``, ``reconcile``, ``stuck`` and ``table``: do the books agree."""
+"""``invariants check``, ``state dump``, ``reconcile`` and ``table``: do the books agree."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from custody.cli import house
 from custody.cli.chains import ChainOption
 from custody.cli.exits import DONE, INVALID, REFUSED
+from custody.cli.progress import watched
 from custody.cli.showing import Format, FormatOption, is_for_people, show, show_whole, table
 
 invariants = typer.Typer(help="What must always be true.", no_args_is_help=True)
@@ -22,7 +23,6 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(invariants, name="invariants")
     app.add_typer(state, name="state")
     app.command("reconcile")(reconcile)
-    app.command("stuck")(stuck)
     app.command("table")(client_table)
 
 
@@ -80,6 +80,7 @@ def reconcile(
 
     runtime = house.runtime()
     act = effect.reconcile_ranged if ranged else effect.reconcile
+    places = house.chains(runtime, chain)
     runs = [
         act(
             here.node,
@@ -89,7 +90,7 @@ def reconcile(
             start_height=here.start_height,
             actor="cli",
         )
-        for here in house.chains(runtime, chain)
+        for here in watched(places, len(places), doing="comparing chains", from_number=2)
     ]
     told = [run.to_json() for run in runs]
     names = {here.chain: here.name for here in runtime.chains.values()}
@@ -101,20 +102,6 @@ def reconcile(
     else:
         show(told, (), chosen)
     raise typer.Exit(DONE if all(run.is_balanced for run in runs) else INVALID)
-
-
-def stuck(chosen: FormatOption = Format.TABLE) -> None:
-    """List whatever is past its deadline: what, where it stands, since when and why.
-
-    custody stuck
-    """
-    from custody.reconciliation import stuck as queue
-
-    with house.reading() as (session, runtime):
-        with runtime.database.unit() as unit:
-            now = unit.now
-        rows = queue.stuck(session, deadlines=runtime.deadlines, now=now)
-    show([row.to_json() for row in rows], ("kind", "id", "state", "age_s=age_seconds", "why"), chosen)
 
 
 def client_table(chosen: FormatOption = Format.TABLE) -> None:

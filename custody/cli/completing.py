@@ -9,6 +9,7 @@ from typing import Any, Final
 
 SECONDS: Final = 0.2
 _MOST: Final = 50
+_READ: Final = 1_000
 
 
 def withdrawal_ids(incomplete: str) -> list[str]:
@@ -27,6 +28,28 @@ def client_ids(incomplete: str) -> list[str]:
 
     def read(session: Any) -> list[str]:
         from custody.clients import queries
+
+        return [found.id for found in queries.every(session)]
+
+    return _within(read, incomplete)
+
+
+def deposit_ids(incomplete: str) -> list[str]:
+    """Deposits whose id begins with ``incomplete``."""
+
+    def read(session: Any) -> list[str]:
+        from custody.deposits import queries
+
+        return [found.id for found in queries.page(session, limit=_READ)]
+
+    return _within(read, incomplete)
+
+
+def vault_ids(incomplete: str) -> list[str]:
+    """Vaults whose id begins with ``incomplete``."""
+
+    def read(session: Any) -> list[str]:
+        from custody.vaults import queries
 
         return [found.id for found in queries.every(session)]
 
@@ -58,5 +81,7 @@ def _load() -> None:
     """What the reading needs, imported first: the time is the database's."""
     import custody.bootstrap
     import custody.clients.queries
+    import custody.deposits.queries
     import custody.reconciliation.books
+    import custody.vaults.queries
     import custody.withdrawals.queries  # noqa: F401

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from custody.cli.exits import say
+from custody.cli.inputs import file_json, file_text
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def init(
     from custody.kernel.errors import InvalidInput
     from policies.document import load_document
 
-    document, now = load_document(Path(policy).read_text()), datetime.now(UTC)
+    document, now = load_document(file_text(policy)), datetime.now(UTC)
     if Path(out).exists():
         raise InvalidInput("is there already: a ceremony is held once", field="out")
     keysets = _keysets([_read(file, "record") for file in records], threshold)
@@ -140,7 +141,7 @@ def gather(
     from policies.document import document_hash
 
     root = _draft(draft)
-    if document_hash(Path(policy).read_text()) != root.policy_hash:
+    if document_hash(file_text(policy)) != root.policy_hash:
         raise TrustRootRefused("states another policy", field="policy")
     by_operators = [Signature.parse(_read(file, "signature"), field="signature") for file in signatures]
     rounds: list[Any] = [_read(file, "answer") for file in answers]
@@ -238,10 +239,9 @@ def _person(file: str, field: str) -> Person:
 
 
 def _read(file: str, field: str) -> Any:
-    from custody.kernel.canonical import parse_json
     from custody.kernel.errors import InvalidInput
 
     try:
-        return parse_json(Path(file).read_bytes(), field=field)
+        return file_json(file, field=field)
     except OSError as error:
         raise InvalidInput(f"{file} cannot be read", field=field) from error

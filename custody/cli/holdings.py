@@ -1,4 +1,4 @@
-"""``balance``, ``pledge`` and ``reconciliation``: what clients have, with every hold, and how books and chain stand."""
+"""``balance`` and ``pledge``: what clients have, with every hold."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from custody.cli import house
-from custody.cli.showing import Format, FormatOption, show, show_whole, table
+from custody.cli.showing import Format, FormatOption, show, table
 
 balance = typer.Typer(help="What clients have.", no_args_is_help=True)
 pledge = typer.Typer(help="What is locked as collateral.", no_args_is_help=True)
-reconciliation = typer.Typer(help="The newest comparison of chain, index and books.", no_args_is_help=True)
 
 AMOUNTS = ("available", "held", "pledged", "total")
 
@@ -60,28 +59,3 @@ def pledge_list(
     with house.reading() as (session, _):
         rows = pledges(session, client=client or None)
     show(rows, ("id", "client", "amount=amount.decimal", "asset=asset.code"), chosen)
-
-
-@reconciliation.callback()
-def reconciliation_group() -> None:
-    """The newest comparison of chain, index and books."""
-
-
-@reconciliation.command("show")
-def reconciliation_show(chosen: FormatOption = Format.TABLE) -> None:
-    """Show of each chain whether the newest comparison balanced, and the breaks that are open.
-
-    custody reconciliation show
-    """
-    from custody.views.reconciled import reconciliation as view
-
-    with house.reading() as (session, runtime):
-        with runtime.database.unit() as unit:
-            now = unit.now
-        found = view(session, chains=list(runtime.chains), now=now)
-
-    def in_words() -> None:
-        print(table(found["chains"], ("chain", "status", "height", "age_s=age_seconds", "run"), fit=True))
-        print(f"\n{len(found['breaks'])} breaks are open")
-
-    show_whole(found, chosen, in_words)

@@ -19,12 +19,15 @@ from custody.cli import (
     console,
     database,
     deposits,
+    destinations,
     doctor,
     environment,
     events,
     freezes,
     holdings,
+    ledger,
     listings,
+    machinery,
     meta,
     oneself,
     openapi,
@@ -33,6 +36,7 @@ from custody.cli import (
     payer,
     policy,
     prices,
+    reconciling,
     respends,
     rotation,
     rulebook,
@@ -69,6 +73,8 @@ def settings(
 
 
 books.add_to(app)
+machinery.add_to(app)
+reconciling.add_to(freezes.breaks)
 freezes.add_to(app)
 verdicts.add_to(app)
 second_opinion.add_to(app)
@@ -80,6 +86,7 @@ respends.add_to(withdrawals.app)
 watching.add_to(withdrawals.app)
 rulebook.add_to(policy.app)
 for name, group in (
+    ("account", ledger.accounts),
     ("api", api.app),
     ("assets", assets.app),
     ("audit", chain_of_events.app),
@@ -90,6 +97,8 @@ for name, group in (
     ("console", console.app),
     ("db", database.app),
     ("deposit", deposits.app),
+    ("destination", destinations.app),
+    ("entry", ledger.entries),
     ("event", events.app),
     ("job", events.jobs),
     ("passkey", passkeys.app),
@@ -100,7 +109,7 @@ for name, group in (
     ("pledge", holdings.pledge),
     ("policy", policy.app),
     ("price", prices.app),
-    ("reconciliation", holdings.reconciliation),
+    ("reconciliation", reconciling.app),
     ("rotation", rotation.app),
     ("strays", strays.app),
     ("trust", trust.app),

@@ -1,4 +1,4 @@
-"""``client list``, ``client show`` and ``address list``: who there is, and what they were given."""
+"""``client list | show`` and ``address list | show``: who there is, and what they were given."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import Annotated
 import typer
 
 from custody.cli import house
+from custody.cli.completing import client_ids
+from custody.cli.exits import DONE, REFUSED
 from custody.cli.showing import Format, FormatOption, show, show_fields, show_whole, table
 
 clients = typer.Typer(help="Whose assets are in custody.", no_args_is_help=True)
 addresses = typer.Typer(help="Deposit addresses.", no_args_is_help=True)
+
+
+ClientArgument = Annotated[str, typer.Argument(help="Its id.", autocompletion=client_ids)]
 
 
 @clients.command("list")
@@ -28,7 +33,7 @@ def client_list(chosen: FormatOption = Format.TABLE) -> None:
 
 
 @clients.command("show")
-def client_show(client: str, chosen: FormatOption = Format.TABLE) -> None:
+def client_show(client: ClientArgument, chosen: FormatOption = Format.TABLE) -> None:
     """Show one client with its vaults and balances.
 
     custody client show cli_…
@@ -62,7 +67,8 @@ BALANCES = (
 
 @addresses.command("list")
 def address_list(
-    client: Annotated[str, typer.Option("--client", help="Whose addresses.")], chosen: FormatOption = Format.TABLE
+    client: Annotated[str, typer.Option("--client", help="Whose addresses.", autocompletion=client_ids)],
+    chosen: FormatOption = Format.TABLE,
 ) -> None:
     """List every address a client was given; each is checked against its seal before it is shown.
 
@@ -79,6 +85,24 @@ def address_list(
         chains = {vault.id: vault.chain for vault in vaults.of_client(session, client=client)}
     rows = [address_view(item, chains[item.vault]) for item in found]
     show(rows, ("index", "address", "vault"), chosen, wide=("issued_at",))
+
+
+@addresses.command("show")
+def address_show(
+    address: Annotated[str, typer.Argument(help="Whole, as the chain writes it, or its number.")],
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Show one address, derived twice as you look: whose it is, and when it was used. Exit 1 where it does not agree.
+
+    custody address show bcrt1…
+    """
+    from custody.views.addresses import numbered, whole_address
+
+    with house.reading() as (session, runtime):
+        number = numbered(session, address=address)
+        found = whole_address(session, address=number, seal_key=runtime.seal_key)
+    show_fields(found, chosen)
+    raise typer.Exit(DONE if found["derived"] == "equal" else REFUSED)
 
 
 @addresses.callback()

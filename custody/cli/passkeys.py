@@ -10,6 +10,7 @@ import typer
 
 from custody.cli import subjects
 from custody.cli.exits import say
+from custody.cli.inputs import file_json, file_text
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.service import ApiOption, Service, TokenOption
 
@@ -50,13 +51,12 @@ def propose(
     from custody.evidence.passkeys import Credential
     from custody.evidence.requests import OperatorChangeRequest, request_message
     from custody.evidence.signatures import sign_ed25519
-    from custody.kernel.canonical import parse_json
     from custody.kernel.errors import InvalidInput
     from custody.kernel.ids import new_id
     from policies.document import document_hash
 
-    credential = Credential.parse(parse_json(Path(passkey).read_bytes(), field="passkey"), field="passkey")
-    old, text, now = subjects.read_root(root, field="root"), Path(policy).read_text(), datetime.now(UTC)
+    credential = Credential.parse(file_json(passkey, field="passkey"), field="passkey")
+    old, text, now = subjects.read_root(root, field="root"), file_text(policy), datetime.now(UTC)
     if document_hash(text) != old.policy_hash:
         raise InvalidInput("not the policy that this trust root states", field="policy")
     not_after = now + timedelta(hours=hours)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from custody.cli.exits import DONE, REFUSED
+from custody.cli.inputs import file_json, file_text
 from custody.cli.policy_showing import (
     decimals_beside,
     file_beside,
@@ -48,7 +49,7 @@ def policy_check(
     from policies.analysis.findings import check
     from policies.document import load_document
 
-    text = Path(file).read_text()
+    text = file_text(file)
     document = load_document(text)
     table, claims = file_beside(file, "cases", cases), file_beside(file, "invariants", invariants)
     if table and claims:
@@ -75,7 +76,7 @@ def policy_test(file: str, cases: CasesOption = "") -> None:
     from policies.cases import run_cases
 
     beside = Path(file).parent.parent / "cases" / Path(file).name
-    results = run_cases(Path(file).read_text(), (Path(cases) if cases else beside).read_text())
+    results = run_cases(file_text(file), (Path(cases) if cases else beside).read_text())
     for result in results:
         print("\n  ".join(result.words()))
     failed = sum(not result.passed for result in results)
@@ -95,13 +96,12 @@ def policy_explain(
 
     custody policy explain policies/documents/demo.yaml --request facts.json
     """
-    from custody.kernel.canonical import parse_json
     from policies.decision import explain
     from policies.document import load_document
     from policies.engine import evaluate
 
-    facts, usage = _asked(parse_json(Path(request).read_bytes(), field="request"))
-    decision = evaluate(load_document(Path(file).read_text()), facts, usage)
+    facts, usage = _asked(file_json(request, field="request"))
+    decision = evaluate(load_document(file_text(file)), facts, usage)
     show_whole(decision.to_json(), chosen, lambda: print("\n".join(explain(decision))))
 
 
@@ -119,7 +119,7 @@ def policy_prove(
     from policies.analysis.prove import broken, prove
     from policies.document import load_document
 
-    document = load_document(Path(file).read_text())
+    document = load_document(file_text(file))
     claims = Path(invariants) if invariants else Path(file).parent.parent / "invariants" / Path(file).name
     proofs = prove(document, read_invariants(claims.read_text(), document))
     show_proofs(proofs, chosen)
@@ -137,7 +137,7 @@ def policy_diff(first: str, second: str, chosen: FormatOption = Format.TABLE) ->
     from policies.analysis.difference import differences
     from policies.document import load_document
 
-    documents = [load_document(Path(file).read_text()) for file in (first, second)]
+    documents = [load_document(file_text(file)) for file in (first, second)]
     found = differences(documents[0], documents[1], decimals=decimals_beside(first, documents[0]))
     show_differences(found, chosen)
     raise typer.Exit(REFUSED if any(one.let_out for one in found) else DONE)
@@ -158,7 +158,7 @@ def policy_simulate(
     from custody.reports.simulation import simulated
     from policies.document import load_document
 
-    document, first = load_document(Path(file).read_text()), moment(since, field="since")
+    document, first = load_document(file_text(file)), moment(since, field="since")
     with house.reading() as (session, runtime):
         with runtime.database.unit() as unit:
             now = unit.now

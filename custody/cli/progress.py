@@ -12,8 +12,10 @@ _SMALL: Final = 100
 """Fewer are done before anybody reads a line."""
 
 
-def watched(items: Iterable[_ITEM], number: int, *, doing: str) -> Iterable[_ITEM]:
-    """Pass ``items`` on, of which there are ``number``, and say how far it is."""
+def watched(items: Iterable[_ITEM], number: int, *, doing: str, from_number: int = _SMALL) -> Iterable[_ITEM]:
+    """Pass ``items`` on, of which there are ``number``, and say how far it is; nothing of fewer."""
+    if number < from_number:
+        return items
     if not sys.stderr.isatty():
         return _in_lines(items, number, doing)
     from rich.console import Console
@@ -28,7 +30,7 @@ def _in_lines(items: Iterable[_ITEM], number: int, doing: str) -> Iterator[_ITEM
     for done, item in enumerate(items, 1):
         yield item
         tenth = done * _TENTHS // number if number else _TENTHS
-        if tenth > said and number >= _SMALL:
+        if tenth > said:
             said = tenth
             print(f"{doing}: {tenth * 10} %, {done} of {number}", file=sys.stderr, flush=True)
 

@@ -10,6 +10,7 @@ import typer
 
 from custody.cli.asking import Closing
 from custody.cli.exits import say
+from custody.cli.inputs import file_json, file_text
 from custody.cli.keys import KeyIdOption, YesOption, confirm, load_key
 
 if TYPE_CHECKING:
@@ -69,13 +70,13 @@ def propose(
     from custody.evidence.succession import differing
 
     old, now = _root(root), datetime.now(UTC)
-    before = Path(policy).read_text()
+    before = file_text(policy)
     signatures, consents = _answers(answers or [])
     request, proposal = draft(
         old,
         kind=kind,
         policy_before=before,
-        policy_after=Path(new_policy).read_text() if new_policy else before,
+        policy_after=file_text(new_policy) if new_policy else before,
         parts=_parts(old, set_file, add_key, remove_key, remove_operator, add_keyset),
         closing={
             **Closing.of(requester, hours, "").fields,
@@ -159,6 +160,4 @@ def _root(path: str) -> TrustRoot:
 
 
 def _json(path: str, field: str) -> Any:
-    from custody.kernel.canonical import parse_json
-
-    return parse_json(Path(path).read_bytes(), field=field, limit_bytes=16_000_000)
+    return file_json(path, field=field, limit_bytes=16_000_000)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 import typer
 
 from custody.cli import house
-from custody.cli.showing import Format, FormatOption, is_for_people, show, show_whole, table
+from custody.cli.showing import Format, FormatOption, is_for_people, plain, show, show_whole, table
 
 people = typer.Typer(help="Operators, their keys, and the groups they are in.", no_args_is_help=True)
 
@@ -29,7 +28,7 @@ def policy_show(chosen: FormatOption = Format.TABLE) -> None:
     with house.reading() as (session, runtime):
         with runtime.database.unit() as unit:
             now = unit.now
-        found = _plain(policy_view(session, trust.in_force(session), now=now))
+        found = plain(policy_view(session, trust.in_force(session), now=now))
 
     def in_words() -> None:
         print(f"{found['name']}, version {found['version']}, hash {found['hash']}\n")
@@ -71,16 +70,5 @@ def _people() -> dict[str, Any]:
     with house.reading() as (session, runtime):
         with runtime.database.unit() as unit:
             now = unit.now
-        found: dict[str, Any] = _plain(people_view(session, trust.in_force(session), now=now))
+        found: dict[str, Any] = plain(people_view(session, trust.in_force(session), now=now))
     return found
-
-
-def _plain(value: Any) -> Any:
-    """The view with its moments as text."""
-    from custody.kernel.clock import rfc3339
-
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

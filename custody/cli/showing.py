@@ -18,7 +18,8 @@ from custody.cli import tables
 from custody.cli.tables import WIDTH, at, cell
 
 __all__ = [
-    "Format", "FormatOption", "is_for_people", "reading", "show", "show_fields", "show_json", "show_whole", "table",
+    "Format", "FormatOption", "is_for_people", "minute", "plain", "reading", "show", "show_fields", "show_json",
+    "show_whole", "table",
 ]  # fmt: skip
 
 
@@ -73,6 +74,24 @@ def show(
 def is_for_people(chosen: Format) -> bool:
     """Whether a command may print as it likes: nobody chose a format or fields."""
     return chosen is Format.TABLE and not _DETAIL.get().fields
+
+
+def plain(value: Any) -> Any:
+    """A view with its moments as text and its tuples as lists."""
+    from datetime import datetime
+
+    if isinstance(value, datetime):
+        from custody.kernel.clock import rfc3339
+
+        return rfc3339(value)
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def minute(moment: str) -> str:
+    """A moment of a view to its minute, as tables have room for."""
+    return f"{moment[:16]}Z"
 
 
 def show_json(value: Any) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from custody.cli.inputs import file_json, file_text
 
 if TYPE_CHECKING:
     from custody.evidence.intents import Intent
@@ -96,7 +97,7 @@ def _differences(request: RuleChange, found: Mapping[str, Any], root: str, polic
     _expect_to_belong(request, old, new, document_hash(text))
     before = ""
     if new.policy_hash != old.policy_hash:
-        before = Path(policy).read_text() if policy else ""
+        before = file_text(policy) if policy else ""
         if not before or document_hash(before) != old.policy_hash:
             raise InvalidInput("the policy in force is needed to show what changes; say --policy FILE", field="policy")
     said = differences_in_words(old, new, policy_before=before, policy_after=text)
@@ -120,10 +121,9 @@ def _expect_to_belong(request: RuleChange, old: TrustRoot, new: TrustRoot, polic
 
 
 def _document(path: str, field: str) -> Mapping[str, Any]:
-    from custody.kernel.canonical import parse_json
     from custody.kernel.errors import InvalidInput
 
-    found = parse_json(Path(path).read_bytes(), field=field)
+    found = file_json(path, field=field)
     if not isinstance(found, dict):
         raise InvalidInput("not an object", field=field)
     return found

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from custody.cli import founding, house, proposing
 from custody.cli.exits import say
+from custody.cli.inputs import file_json, file_text
 from custody.cli.showing import Format, FormatOption, show, show_fields
 
 app = typer.Typer(help="Whose keys count.", no_args_is_help=True)
@@ -30,14 +30,13 @@ def install(
     from custody.evidence.signatures import Signature
     from custody.evidence.trust_root import SignedTrustRoot
     from custody.evidence.words import digest_code
-    from custody.kernel.canonical import parse_json
     from custody.trust import operations
     from custody.vaults import operations as vaults
 
-    signed = SignedTrustRoot.parse(parse_json(Path(root).read_bytes(), field="root"), field="root")
-    given = fields.array(parse_json(Path(consents).read_bytes(), field="consents"), field="consents")
+    signed = SignedTrustRoot.parse(file_json(root, field="root"), field="root")
+    given = fields.array(file_json(consents, field="consents"), field="consents")
     signatures = tuple(Signature.parse(item, field="consents") for item in given)
-    text = Path(policy).read_text()
+    text = file_text(policy)
     runtime = house.bare()
     say(f"{', '.join(runtime.settings.networks)} · {signed.root.name}")
     with runtime.database.unit() as unit:

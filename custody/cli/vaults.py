@@ -1,16 +1,19 @@
-"""``vault list``, ``vault export`` and ``vault verify``: what a cold restore needs, without our database."""
+"""``vault list | show | keysets``: who signs and what lies where; ``export | verify``: what a cold restore needs."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from custody.cli import house
+from custody.cli.completing import vault_ids
 from custody.cli.exits import say
-from custody.cli.showing import Format, FormatOption, show, show_json
+from custody.cli.inputs import file_json
+from custody.cli.showing import Format, FormatOption, is_for_people, show, show_fields, show_json, show_whole, table
 
 app = typer.Typer(help="Vaults and their descriptors.", no_args_is_help=True)
 
@@ -31,6 +34,63 @@ def vault_list(chosen: FormatOption = Format.TABLE) -> None:
         ]
     columns = ("id", "kind", "frozen=frozen_reason", "reconciled=reconciled_height", "clients")
     show(rows, columns, chosen, wide=("chain", "reconciled_at"))
+
+
+@app.command("show")
+def vault_show(
+    vault: Annotated[str, typer.Argument(help="Its id.", autocompletion=vault_ids)], chosen: FormatOption = Format.TABLE
+) -> None:
+    """Show one vault: who signs and when each was last seen, what lies in it, whose it is, and what stops it.
+
+    custody vault show kst_demo/7
+    """
+    from custody.views.vaults import whole_vault
+
+    with house.reading() as (session, _):
+        found = whole_vault(session, vault=vault)
+
+    def in_words() -> None:
+        keyset = found["keyset"] or {}
+        show_fields({name: found.get(name) for name in FACTS} | {"signs": signs(keyset)}, chosen)
+        print("\n" + table(keyset.get("cosigners", []), COSIGNERS, fit=True))
+        print("\n" + table(found["funds"], ("asset=asset.code", "held=held.decimal", "suspense=suspense.decimal")))
+        print("\n" + table(found["clients"], ("client=id", "name", "since"), fit=True))
+        for stop in found["stops"]:
+            print(f"\nstopped since {stop['since']}: {stop['reason']}")
+
+    show_whole(found, chosen, in_words)
+
+
+FACTS = (
+    *("id", "chain", "kind", "branch", "opened_at", "frozen_reason", "frozen_cause", "frozen_at"),
+    *("reconciled_height", "reconciled_at"),
+)
+COSIGNERS = ("cosigner=name", "last_seen=last_seen_at", "quarantined")
+
+
+@app.command("keysets")
+def vault_keysets(chosen: FormatOption = Format.TABLE) -> None:
+    """List keysets: how many of whom sign, and when each cosigner last fetched what is to be signed.
+
+    custody vault keysets
+    """
+    from custody.views.vaults import keysets
+
+    with house.reading() as (session, _):
+        rows = keysets(session)
+    if is_for_people(chosen):
+        rows = [
+            row
+            | {"signs": signs(row)}
+            | {"last_seen": [f"{each['name']}: {each['last_seen_at'] or 'never'}" for each in row["cosigners"]]}
+            for row in rows
+        ]
+    show(rows, ("id", "signs", "vaults", "last_seen"), chosen, wide=("chain", "registered_at", "descriptor_hash"))
+
+
+def signs(keyset: Mapping[str, Any]) -> str:
+    """How many of how many sign; empty where the keyset is not known."""
+    return f"{keyset['threshold']} of {keyset['members']}" if keyset else ""
 
 
 @app.command("export")
@@ -77,9 +137,8 @@ def vault_verify(file: str) -> None:
     """
     from custody.addresses.export import VaultExport
     from custody.evidence import fields
-    from custody.kernel.canonical import parse_json
 
-    value = fields.array(parse_json(Path(file).read_bytes(), field="export"), field="export", limit=100_000)
+    value = fields.array(file_json(file, field="export"), field="export", limit=100_000)
     for number, item in enumerate(value):
         VaultExport.parse(item, field=f"export.{number}")
     print(f"{len(value)} vaults are as they were exported")

@@ -15,6 +15,7 @@ import typer
 
 from custody.cli import environment, subjects
 from custody.cli.exits import say
+from custody.cli.inputs import file_json, is_given
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, is_for_people, show
@@ -152,16 +153,15 @@ def hand_in(
     custody verdict hand-in alice.approval --token-file alice.token
     """
     from custody.evidence.approvals import Approval
-    from custody.kernel.canonical import parse_json
 
-    said = Approval.parse(parse_json(Path(approval).read_bytes(), field="file"), field="file")
+    said = Approval.parse(file_json(approval, field="file"), field="file")
     _hand_over(said, api, token_file, "")
 
 
 def _about(subject: str, api: str, token_file: str, root: str, policy: str) -> subjects.Subject:
     from custody.kernel.errors import InvalidInput
 
-    if Path(subject).is_file():
+    if is_given(subject):
         return subjects.read(subject, root=root, policy=policy)
     if not token_file:
         raise InvalidInput("missing, and there is no such file to read instead", field="token-file")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from custody.cosigner.craft import Myself
-from custody.cosigner.devices import Screen, screens
+from custody.cosigner.devices import screens
 from custody.cosigner.limits import Limits
 from custody.cosigner.lineage import PinnedRoot
 from custody.cosigner.networks import network_named, read_account
@@ -22,6 +22,7 @@ from custody.cosigner.verify import Verdict, verify
 from custody.evidence.bundle import Bundle
 from custody.evidence.codes import digest_code, long_code, names_digest
 from custody.evidence.intents import Intent
+from custody.evidence.screens import Screen
 from custody.evidence.trust_root import TrustRoot
 from custody.evidence.words import say
 from custody.kernel.errors import InvalidInput

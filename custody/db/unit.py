@@ -37,6 +37,10 @@ _MET: Final = ("40001", "40P01", "23505")
 """Serialization failure, deadlock, and a unique key another unit wrote first: the next try sees what it wrote."""
 
 
+_AT_ONCE: Final = {"options": "-c jit=off"}
+"""No statement here runs for as long as making machine code of it takes."""
+
+
 def _sqlstate(error: DBAPIError) -> str | None:
     return getattr(error.orig, "sqlstate", None)
 
@@ -63,7 +67,9 @@ class Database:
         clock_offset: timedelta = timedelta(0),
         around: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self.engine = create_engine(url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, future=True)
+        self.engine = create_engine(
+            url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, future=True, connect_args=_AT_ONCE
+        )
         self._offset = clock_offset
         self._around = around
 

@@ -90,6 +90,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
 }
 
 _REFUSED: Final[Mapping[str, str]] = {
+    "address-misread": "The address of this intent was read wrongly twice by this person: another one decides.",
     "approval-refused": (
         "An approval does not count: unknown key, wrong signature, other digest, expired, or by who asked."
     ),

@@ -94,6 +94,18 @@ def labels(session: Session, *, places: Collection[tuple[str, str, str]]) -> dic
     return {(row.client_id, row.chain, row.destination): row.label for row in rows}
 
 
+def named(session: Session, *, client: str, chain: str, destination: str) -> Listing | None:
+    """The listing of this destination, as it is written, on this client's list that stands now."""
+    found = _listings(
+        session,
+        STANDING,
+        ListingRow.client_id == client,
+        ListingRow.chain == chain,
+        ListingRow.destination == destination,
+    )
+    return found[0] if found else None
+
+
 def known_among(session: Session, *, clients: Collection[str]) -> dict[tuple[str, str], list[str]]:
     """The destinations on the lists of these clients, by (client, chain), in order."""
     rows = session.execute(

@@ -60,9 +60,16 @@ def stuck(session: Session, *, deadlines: Mapping[str, Deadlines], now: datetime
 
     ``deadlines`` are each chain's, by its CAIP-2 id; what is on no chain, or on one without any, has the shortest.
     """
+    return oldest(session, deadlines=deadlines, now=now, limit=None)[0]
+
+
+def oldest(
+    session: Session, *, deadlines: Mapping[str, Deadlines], now: datetime, limit: int | None
+) -> tuple[list[StuckRow], int]:
+    """The first ``limit`` of what ``stuck`` gives, and how much that is: of payments no more than those are read."""
     deadlines = _WithShortest(deadlines)
-    rows = [
-        *_withdrawals(session, deadlines, now),
+    payments, number = _withdrawals(session, deadlines, now, limit)
+    others = [
         *_deposits(session, deadlines, now),
         *_intents(session, deadlines, now),
         *_bundles(session, deadlines, now),
@@ -73,7 +80,8 @@ def stuck(session: Session, *, deadlines: Mapping[str, Deadlines], now: datetime
         *_payers(session, deadlines, now),
         *_comparisons(session, deadlines, now),
     ]
-    return sorted(rows, key=lambda row: (-row.age_seconds, row.kind, row.id))
+    rows = sorted([*payments, *others], key=lambda row: (-row.age_seconds, row.kind, row.id))
+    return rows[:limit], number + len(others)
 
 
 class _WithShortest(dict[str, Deadlines]):
@@ -101,13 +109,21 @@ def raise_stuck_alarms(session: Session, *, rows: Sequence[StuckRow], now: datet
     )
 
 
+# The deadline of a chain that has none of its own stands under no name. Whole seconds count, as ages are shown.
 _WITHDRAWALS: Final = text(
     """
-    SELECT w.id, w.chain, w.state, w.waiting_for, greatest(w.state_since, i.not_before) AS since
-    FROM withdrawals w JOIN intents i ON i.digest = w.digest
-    JOIN unnest(CAST(:states AS text[]), CAST(:since AS timestamptz[])) AS late (state, since)
-      ON late.state = w.state AND w.state_since < late.since
-    WHERE w.state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')
+    SELECT id, state, waiting_for, since, count(*) OVER () AS number FROM (
+      SELECT w.id, w.chain, w.state, w.waiting_for, greatest(w.state_since, i.not_before) AS since
+      FROM withdrawals w JOIN intents i ON i.digest = w.digest
+      WHERE w.state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')
+        AND w.state_since < :latest
+    ) AS open
+    WHERE since <= (
+      SELECT late.since FROM unnest(CAST(:chains AS text[]), CAST(:states AS text[]), CAST(:since AS timestamptz[]))
+        AS late (chain, state, since)
+      WHERE late.state = open.state AND late.chain IN (open.chain, '') ORDER BY late.chain DESC LIMIT 1
+    )
+    ORDER BY since, id LIMIT :limit
     """
 )
 
@@ -123,14 +139,29 @@ _WAITS_FOR: Final = {
 }
 
 
-def _withdrawals(session: Session, deadlines: _WithShortest, now: datetime) -> Iterator[StuckRow]:
-    limits = {state: now - timedelta(seconds=getattr(deadlines.shortest, state)) for state in _WAITS_FOR}
-    for row in session.execute(_WITHDRAWALS, {"states": list(limits), "since": list(limits.values())}):
-        age = int((now - row.since).total_seconds())
-        if age > getattr(deadlines[row.chain], row.state):
-            yield StuckRow(
-                "withdrawal", row.id, row.state, age, f"waits for {row.waiting_for or _WAITS_FOR[row.state]}"
-            )
+def _withdrawals(
+    session: Session, deadlines: _WithShortest, now: datetime, limit: int | None
+) -> tuple[list[StuckRow], int]:
+    each = {**deadlines, "": deadlines.shortest}
+    late = [
+        (chain, state, now - timedelta(seconds=getattr(limits, state) + 1))
+        for chain, limits in each.items()
+        for state in _WAITS_FOR
+    ]
+    chains, states, since = ([row[part] for row in late] for part in range(3))
+    wanted = {"chains": chains, "states": states, "since": since, "latest": max(since), "limit": limit}
+    found = session.execute(_WITHDRAWALS, wanted).all()
+    rows = [
+        StuckRow(
+            "withdrawal",
+            row.id,
+            row.state,
+            int((now - row.since).total_seconds()),
+            f"waits for {row.waiting_for or _WAITS_FOR[row.state]}",
+        )
+        for row in found
+    ]
+    return rows, found[0].number if found else 0
 
 
 _DEPOSITS: Final = text(

@@ -22,6 +22,7 @@ _USED: Final = text(
     ) AS arrived
     """
 )
+_NUMBERED: Final = text("SELECT id FROM addresses WHERE address = :address AND client_id IS NOT NULL AND NOT change")
 COUNTED_TO: Final = 1_000
 """Arrivals beyond this are not counted."""
 
@@ -58,6 +59,16 @@ def whole_address(session: Session, *, address: int, seal_key: bytes) -> dict[st
         "first_used_at": when(used.first),
         "last_used_at": when(used.last),
     }
+
+
+def numbered(session: Session, *, address: str) -> int:
+    """The number of a client's address, from all of it or from the number itself. Raises ``UnknownAddress``."""
+    if address.isascii() and address.isdecimal() and len(address) < 19:
+        return int(address)
+    found: int | None = session.execute(_NUMBERED, {"address": address}).scalar_one_or_none()
+    if found is None:
+        raise addresses.UnknownAddress("no client was given that address", field="address")
+    return found
 
 
 def _problem(session: Session, vault: Any, client: str | None, index: int, stored: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from custody.approvals import misreading
 from custody.approvals import queries as intents
 from custody.approvals.queries import FiledIntent
 from custody.clients import queries as clients
@@ -15,9 +17,10 @@ from custody.listings import queries as listings
 from custody.operators import queries as operators
 from custody.trust.assets import KnownAssets, known_assets
 from custody.trust.operations import InForce
-from custody.views import risks
+from custody.views import effects, risks
 from custody.views.findings import CRITICAL, findings
 from custody.views.objects import asset_view, money
+from custody.views.signing import signed
 from custody.views.standing import whole_intent, whole_withdrawal
 from custody.withdrawals import queries as withdrawals
 
@@ -54,6 +57,11 @@ def deciding(session: Session, filed: FiledIntent, *, trust: InForce, operator: 
         "payment": None if payment is None else whole_withdrawal(session, payment, root=root),
         "people": [asdict(each) for each in _people(filed, whole, trust)],
         "reasons": intents.reasons(session, digest=filed.digest),
+        "known": effects.known_of(session, filed, assets=assets),
+        "effect": [] if payment is None else effects.before_and_after(session, payment, assets=assets),
+        "rivals": effects.rivals(filed, payment),
+        "signed": [] if payment is None else signed(session, filed, payment, root=root, assets=assets),
+        "misread": misreading.times(session, digest=filed.digest, operator=operator),
         "has_passkey": _has_passkey(session, trust, operator, now),
         **_money(filed, assets),
     }
@@ -71,6 +79,15 @@ def why_not(operator: str, shown: dict[str, Any]) -> str:
     if operator in shown["tally"]["approved"] and shown["state"] == "pending":
         return "You have agreed to it."
     return "" if shown["has_passkey"] else "You have no passkey that counts. Register one, or use: custody approve"
+
+
+def why_not_approve(operator: str, shown: Mapping[str, Any]) -> str:
+    """Why who may say no may not say yes: they read the address wrongly, and somebody else has to read it."""
+    if shown["misread"] < misreading.MOST:
+        return ""
+    others = sorted({name for people in shown["missing_people"].values() for name in people} - {operator})
+    asked = f"next to ask: {' or '.join(others)}" if others else "nobody else is left who could agree"
+    return f"You read another address twice. Somebody else has to read it; {asked}. You can still say no."
 
 
 def _people(filed: FiledIntent, whole: dict[str, Any], trust: InForce) -> list[Person]:

@@ -63,6 +63,17 @@ _WAITING: Final = text(
           ORDER BY due_at LIMIT :limit) AS due
     """
 )
+# Work that waits and the endpoint that has failed longest: the first of a partial index, however many there are.
+_PUSHED: Final = text(
+    """
+    SELECT (SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries d WHERE d.state = 'waiting'
+              AND d.endpoint_id IN (SELECT id FROM webhook_endpoints WHERE state = 'active') LIMIT :limit) AS due
+      ) AS number,
+      (SELECT min(failing_since) FROM webhook_endpoints WHERE state = 'active') AS failing_since
+    """
+)
+_FAILING_FOR: Final = timedelta(hours=1)
+"""A receiver that restarts fails for minutes; one that has failed so long is somebody's to call."""
 _NO_MONEY: Final = "Nothing is held up."
 
 
@@ -78,6 +89,7 @@ def health(
         **{name: partial(_tip, chain=chain, name=name, limits=deadlines[chain]) for chain, name in names.items()},
         "reconciliation": partial(_reconciled, names=names),
         "audit log": _sealed,
+        "webhooks": _webhooks,
     }
     lines = [_read(session, name, reading, now) for name, reading in readings.items()]
     return {"lines": [each.to_json() for each in lines], "all_ok": all(each.state == "ok" for each in lines)}
@@ -164,6 +176,20 @@ def _reconciled(session: Session, now: datetime, names: Mapping[str, str]) -> Li
         )
     value = "balanced" if oldest is None else f"balanced, the oldest run {_s(now - oldest)} ago"
     return Line("reconciliation", "ok", value, threshold, oldest, _NO_MONEY, "break-found.md")
+
+
+def _webhooks(session: Session, now: datetime) -> Line:
+    row = session.execute(_PUSHED, {"limit": COUNTED_TO}).one()
+    number = f"{_grouped(COUNTED_TO)} or more" if row.number >= COUNTED_TO else f"{row.number}"
+    failing = timedelta(0) if row.failing_since is None else now - row.failing_since
+    late = failing > _FAILING_FOR or row.number >= COUNTED_TO
+    value = f"{number} to deliver" + (f", an endpoint fails for {_s(failing)}" if row.failing_since else "")
+    money = "No money waits for it; whoever listens learns late, and can read events by their cursor."
+    threshold = f"under {_grouped(COUNTED_TO)}, none failing over {_s(_FAILING_FOR)}"
+    return Line(
+        *("webhooks", "late" if late else "ok", value, threshold, row.failing_since if late else None),
+        *(money if late else _NO_MONEY, "daemon-down.md"),
+    )
 
 
 def _sealed(session: Session, _now: datetime) -> Line:

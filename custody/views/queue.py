@@ -91,11 +91,14 @@ def queue(session: Session, asked: Asked, *, place: str, after: str | None = Non
     return Page(_rows(session, asked, place, shown, rest), _next(place, shown, rest) if more else None)
 
 
-def counts(session: Session, asked: Asked) -> dict[str, dict[str, Any]]:
-    """How many rows each place has; ``at_least`` where counting stopped."""
-    found = {}
+def counts(session: Session, asked: Asked, *, needs_me: int | None = None) -> dict[str, dict[str, Any]]:
+    """How many rows each place has; ``at_least`` where counting stopped. ``needs_me`` where that was counted before."""
+    found: dict[str, int] = {}
     for place in PLACES:
         number = 0
+        if place == NEEDS_ME and needs_me is not None:
+            found[place] = needs_me
+            continue
         if place in _OF_PEOPLE:
             number += waiting.count(session, asked.waiting, place=_OF_PEOPLE[place])
         if place in _ON_THE_WAY:

@@ -52,9 +52,8 @@ def stuck(
     session: Session, *, deadlines: Mapping[str, Deadlines], now: datetime, limit: int | None = None
 ) -> dict[str, Any]:
     """What is past its deadline, the oldest ``limit`` of it first (None: all), and how much there is."""
-    rows = queue.stuck(session, deadlines=deadlines, now=now)
-    shown = rows[:limit]
-    return {"rows": [_line(row, now) for row in shown], "number": len(rows), "more": len(rows) > len(shown)}
+    shown, number = queue.oldest(session, deadlines=deadlines, now=now, limit=limit)
+    return {"rows": [_line(row, now) for row in shown], "number": number, "more": number > len(shown)}
 
 
 def advice(kind: str, state: str) -> Advice:

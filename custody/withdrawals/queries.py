@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -198,6 +199,31 @@ def destinations(session: Session, *, client: str, chain: str) -> list[str]:
         .order_by(WithdrawalRow.destination)
     )
     return list(rows.scalars())
+
+
+@dataclass(frozen=True, slots=True)
+class PaidBefore:
+    """What a client has paid to one place of one asset. ``largest_units`` is base units."""
+
+    count: int
+    last_at: datetime | None
+    largest_units: int
+
+
+def paid_before(session: Session, *, client: str, chain: str, destination: str, asset: str) -> PaidBefore:
+    """Payments that reached the chain, as the books of withdrawals tell them."""
+    row = session.execute(
+        select(
+            func.count(), func.max(WithdrawalRow.state_since), func.coalesce(func.max(WithdrawalRow.units), 0)
+        ).where(
+            WithdrawalRow.client_id == client,
+            WithdrawalRow.chain == chain,
+            WithdrawalRow.destination == destination,
+            WithdrawalRow.asset == asset,
+            WithdrawalRow.state.in_(("confirmed", "completed")),
+        )
+    ).one()
+    return PaidBefore(row[0], row[1], int(row[2]))
 
 
 def unfinished(session: Session, *, chain: str | None = None) -> list[Withdrawal]:

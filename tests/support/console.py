@@ -134,7 +134,15 @@ def at_console(name: str, **changes: Any) -> Visit:
 def alone(view: Mapping[str, Any]) -> dict[str, Any]:
     """The view of an intent with nothing around it, as a page of it wants."""
     around = dict.fromkeys(("amount", "max_fee", "fee_share", "usd", "asset", "payment", "client_name"))
-    lists: dict[str, Any] = {"findings": [], "limits": [], "people": [], "reasons": {}}
+    lists: dict[str, Any] = {
+        "findings": [],
+        "limits": [],
+        "people": [],
+        "reasons": {},
+        "effect": [],
+        "rivals": [],
+        "signed": [],
+    }
     return {
         **view,
         **around,
@@ -143,6 +151,8 @@ def alone(view: Mapping[str, Any]) -> dict[str, Any]:
         "destination_name": None,
         "twin": "",
         "is_critical": False,
+        "known": None,
+        "misread": 0,
         "has_passkey": True,
     }
 

@@ -83,6 +83,8 @@ def test_a_critical_finding_asks_for_the_groups_that_the_page_leaves_out() -> No
     view: dict[str, Any] = {
         "destination": address,
         "digest": "ab" * 32,
+        "misread": 1,
+        "missing_people": {"operators": ["bob", "alice"]},
         "findings": [{"level": "CRITICAL", "sentence": "It looks like another."}],
     }
     places = interruption.hidden_groups(address, view["digest"], "alice")
@@ -90,9 +92,12 @@ def test_a_critical_finding_asks_for_the_groups_that_the_page_leaves_out() -> No
     assert len(places) == 2
     assert 0 not in places
     assert len(groups) - 1 not in places
-    page = interruption.interruption(at_console("alice"), view, is_wrong=True)
+    page = interruption.interruption(at_console("alice"), view)
     assert all(groups[place] not in page for place in places)
-    assert "Nothing was recorded" in page
+    assert "No verdict is recorded" in page
+    again = interruption.interruption(at_console("alice"), view | {"misread": 2})
+    assert "next to ask: bob." in again
+    assert "<form" not in again.partition("<main")[2]
     right = tuple(groups[place].upper() for place in places)
     assert interruption.is_answered(address, places, right)
     assert not interruption.is_answered(address, places, right[::-1])

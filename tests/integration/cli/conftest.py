@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from custody import bootstrap
 from custody.api.app import application
 from custody.api.auth import Callers
 from custody.bootstrap import Runtime
-from custody.cli.exits import run
+from custody.cli import exits
+from custody.cli.exits import program, run
 from custody.cli.main import app
 from demo.child import free_port
 from demo.servers import Bitcoind
@@ -62,6 +64,8 @@ def command(
 ) -> Command:
     """Run one command of the house the stage stands on."""
     monkeypatch.chdir(tmp_path)
+    # Half of what a command takes is putting the tree of commands together, which is the same for all of them.
+    monkeypatch.setattr(exits, "program", cache(program))
     for name, value in {
         "CUSTODY_NETWORK": "regtest",
         "CUSTODY_DATABASE_URL": database.app_url,

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shlex
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,25 @@ from tests.integration.reconciliation.stage import Stage
 from tests.unit.cli.test_command_line import named_commands
 
 READS = (
+    "account show available acme BTC",
     "address list --client acme",
+    "address show 1",
+    "audit list --limit 5",
     "assets list",
     "balance list --client acme",
     "break list --all",
     "client list",
     "client show acme",
     "deposit list",
+    "deposit show {deposit}",
+    "destination held",
+    "destination list --client acme",
+    "entry list",
+    "entry show 1",
     "event list",
     "exit-codes",
     "freezes --all",
+    "health",
     "invariants check",
     "listing list",
     "payer list",
@@ -38,6 +48,8 @@ READS = (
     "policy show",
     "price list",
     "queue --as alice",
+    "reconciliation coverage",
+    "reconciliation list",
     "reconciliation show",
     "strays",
     "strays returned",
@@ -45,7 +57,9 @@ READS = (
     "table",
     "trust log",
     "trust show",
+    "vault keysets",
     "vault list",
+    "vault show {vault}",
     "whoami",
     "withdrawal list",
     "withdrawal show {withdrawal}",
@@ -53,11 +67,13 @@ READS = (
     "config show",
     "doctor",
 )
-OF_THE_MOMENT = ("doctor", "whoami", "queue --as alice", "stuck", "reconciliation show")
+WITH_FIELDS = frozenset(READS[::4])
+"""Reads that are asked for fields: what gives them is one thing for all."""
+OF_THE_MOMENT = ("doctor", "health", "whoami", "queue --as alice", "stuck", "reconciliation show")
 """What tells ages and clocks is another a moment later."""
 SUMS = (
     *("audit", "client show", "config", "doctor", "invariants", "policy", "table", "trust show", "whoami"),
-    "withdrawal show",
+    *("withdrawal show", "address show", "deposit show", "entry show", "vault show"),
 )
 """Sums and single objects, whose lines are as long as what they say."""
 
@@ -66,8 +82,11 @@ def test_every_read_prints_every_format(command: Command, stage: Stage) -> None:
     stage.open("acme")
     stage.fund("acme")
     paid = stage.request("acme", 10_000_000)
+    (deposit,) = json.loads(command("deposit", "list", "--format", "json").out)
+    command("reconcile")
+    named = {"withdrawal": paid.id, "deposit": deposit["id"], "vault": stage.vault("acme")}
     codes = {}
-    for words in (line.format(withdrawal=paid.id).split() for line in READS):
+    for words in (line.format(**named).split() for line in READS):
         plain = command(*words)
         codes[" ".join(words)] = plain.code
         name = " ".join(words)
@@ -82,7 +101,7 @@ def test_every_read_prints_every_format(command: Command, stage: Stage) -> None:
             assert lines == rows, name
         table = list(csv.reader(io.StringIO(command(*words, "--format", "csv").out)))
         assert len(table) == len(rows) + 1, name
-        if rows:
+        if rows and name in WITH_FIELDS:
             some = next(iter(rows[0]))
             only = json.loads(command(*words, "--format", "json", "--fields", some).out)
             assert (only if isinstance(only, list) else [only])[0].keys() == {some}
@@ -142,8 +161,72 @@ def test_objects_are_those_of_the_api(command: Command, stage: Stage, api: str, 
     whole = service.get("clients", "acme")
     shown: Any = command("client", "show", "acme", "--format", "json").json
     assert shown == {name: whole[name] for name in shown}
-    addresses = command("address", "list", "--client", "acme", "--format", "json").json
+    addresses: Any = command("address", "list", "--client", "acme", "--format", "json").json
     assert addresses == whole["addresses"]
+    (deposit,) = service.get("deposits")["deposits"]
+    assert command("deposit", "show", deposit["id"], "--format", "json").json == deposit
+    assert command("deposit", "list", "--status", "credited", "--format", "json").json == [deposit]
+    assert command("deposit", "list", "--status", "seen", "--format", "json").json == []
+    assert command("deposit", "list", "--status", "lost").err.startswith("error: status: ")
+    assert command("freezes", "--format", "json").json == service.get("freezes")["freezes"]
+    shown = command("address", "show", addresses[0]["address"], "--format", "json").json
+    assert (shown["derived"], shown["client"], shown["uses"]) == ("equal", "acme", 1)
+    assert command("address", "show", "bcrt1qnobody").code == 3
+
+
+def test_books_and_log_are_read_a_page_at_a_time(command: Command, stage: Stage, tmp_path: Path) -> None:
+    """A running balance that adds up, pages that meet, and an export whose chain anybody can walk."""
+    stage.open("acme")
+    stage.fund("acme", 5_000_000)
+    stage.request("acme", 1_000_000)
+    read: Any = command("account", "show", "available", "acme", "BTC", "--format", "json").json
+    assert int(read[-1]["own"]["after"]["base_units"]) == 5_000_000
+    assert int(read[0]["own"]["after"]["base_units"]) <= 4_000_000, "the amount is held, and the fee"
+    for row in read:
+        own = {part: int(row["own"][part]["base_units"]) for part in ("before", "change", "after")}
+        assert own["before"] + own["change"] == own["after"]
+    assert command("account", "show", "available", "acme", "DOGE").err.startswith("error: asset: not the code of")
+    assert command("account", "show", "pocket", "acme", "BTC").err.startswith("error: account: accepted is KIND")
+    every: Any = command("entry", "list", "--format", "json").json
+    first = command("entry", "list", "--limit", "1", "--format", "json")
+    rest = command("entry", "list", "--after", first.err.split()[-1], "--format", "json")
+    assert json.loads(first.out) + json.loads(rest.out) == every
+    log: Any = command("audit", "list", "--format", "json").json
+    out = tmp_path / "audit.jsonl"
+    told = command("audit", "export", "--out", str(out))
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert told.err.strip() == f"{len(lines)} events written to {out}"
+    assert list(reversed(lines))[: len(log)] == log
+    assert all(late["previous_hash"] == early["hash"] for early, late in pairwise(lines))
+    assert command("audit", "export", "--out", str(out)).code == 2, "a file that is there is kept"
+    wanted = {"--actor": log[0]["actor"], "--event": log[0]["event"]}
+    refused = command("audit", "list", *(word for pair in wanted.items() for word in pair))
+    assert refused.err.startswith("error: event: ")
+    about: Any = command("audit", "list", "--event", log[0]["event"], "--format", "json").json
+    assert about == [row for row in log if row["event"] == log[0]["event"]]
+
+
+def test_a_break_is_told_side_by_side(command: Command, stage: Stage) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    stage.steal("acme")
+    stage.mine()
+    compared = command("reconcile")
+    assert compared.code == 2
+    breaks: Any = command("break", "list", "--format", "json").json
+    found = breaks[0]
+    shown: Any = command("break", "show", found["id"], "--format", "json").json
+    assert (shown["vault"], shown["check"]) == (stage.vault("acme"), found["check"])
+    assert {stop["subject"] for stop in shown["stops"]} == {stage.vault("acme")}
+    words = command("break", "show", found["id"]).out
+    assert all(side in words for side in ("chain", "index", "books", "stopped since"))
+    vault: Any = command("vault", "show", stage.vault("acme"), "--format", "json").json
+    assert (vault["frozen_cause"], len(vault["keyset"]["cosigners"])) == ("break", 3)
+    runs: Any = command("reconciliation", "list", "--format", "json").json
+    assert runs[0]["result"] == "break"
+    assert " 0.00%" in command("reconciliation", "list").out
+    health: Any = command("health", "--format", "json")
+    assert (health.code, {row["name"]: row["state"] for row in health.json}["reconciliation"]) == (1, "down")
 
 
 def test_says_where_it_stands_and_what_is_wrong(

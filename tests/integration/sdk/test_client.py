@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from custody.sdk import (
     NotThere,
     StillWaiting,
 )
+from custody.sdk.environment import read_environment
 from tests.cosigner.builders import address, person_key
 from tests.integration.api.signing import call_key, row, serving_rows
 from tests.integration.sdk.client import Between, client_of
@@ -251,6 +253,25 @@ def test_is_made_from_the_environment_which_names_what_is_missing(house: Several
         with pytest.raises(InvalidInput) as wrong:
             Client.from_env(environment | {name: value})
         assert "canary" not in str(wrong.value)
+
+
+def test_pins_the_file_of_the_ceremony_and_says_where_hash_and_file_differ(house: Several, tmp_path: Path) -> None:
+    signed = house.ceremony.signed_root.to_json()
+    (tmp_path / "call").write_bytes(b"s" * 32)
+    (tmp_path / "root.json").write_text(json.dumps(signed))
+    environment = {
+        "CUSTODY_API_URL": "https://custody.example.com/",
+        "CUSTODY_API_KEY": "shop-call",
+        "CUSTODY_API_KEY_FILE": str(tmp_path / "call"),
+        "CUSTODY_TRUST_ROOT_FILE": str(tmp_path / "root.json"),
+    }
+    assert read_environment(environment).root == house.ceremony.root.hash
+    assert read_environment(environment | {"CUSTODY_TRUST_ROOT": house.ceremony.root.hash}).root
+    with pytest.raises(InvalidInput, match="is not the one of CUSTODY_TRUST_ROOT"):
+        read_environment(environment | {"CUSTODY_TRUST_ROOT": "00" * 32})
+    (tmp_path / "root.json").write_text(json.dumps(signed | {"signatures": []}))
+    with pytest.raises(InvalidInput, match="is not the file of a ceremony"):
+        read_environment(environment)
 
 
 def _account() -> str:

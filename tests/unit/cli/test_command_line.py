@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -301,3 +302,18 @@ def _walk(command: object, name: str) -> Iterator[tuple[str, typer.core.TyperCom
 
 def options(command: typer.core.TyperCommand) -> list[str]:
     return [name for parameter in command.params for name in parameter.opts]
+
+
+def test_reads_a_document_from_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`-` is standard input wherever a document is read; where nothing is piped in, that is said."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(DEMO.read_bytes())))
+    assert run(app, ["policy", "check", "-"]) == 0
+    assert "demo" in capsys.readouterr().out
+    piped = io.TextIOWrapper(io.BytesIO(b"[]"))
+    monkeypatch.setattr("sys.stdin", piped)
+    assert run(app, ["vault", "verify", "-"]) == 0
+    assert capsys.readouterr().out.startswith("0 vaults")
+    monkeypatch.setattr(piped, "isatty", lambda: True)
+    assert one_line(capsys, "vault", "verify", "-")[1].startswith("error: file: - reads standard input")

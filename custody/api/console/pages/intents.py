@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from custody.api.console import parts
@@ -14,10 +13,11 @@ from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element, joined
 from custody.api.console.navigation import QUEUE
 from custody.api.console.pages.people import missing
+from custody.api.console.pages.signing import signed
 from custody.api.console.parts import Row, Tone
 from custody.evidence.approvals import Statement
 from custody.kernel.clock import parse_rfc3339, rfc3339
-from custody.views.deciding import why_not
+from custody.views.deciding import why_not, why_not_approve
 
 _VERDICTS: Final = {"approve": "Approve", "reject": "Reject"}
 _TONES: Final[dict[str, Tone]] = {"CRITICAL": "bad", "ERROR": "warn", "WARN": "warn", "INFO": "info", "OK": "ok"}
@@ -38,15 +38,16 @@ def intent(visit: Visit, shown: dict[str, Any]) -> str:
         visit,
         headline(shown),
         element("p", _stands(shown), class_="stands"),
+        *_rivals(shown),
         _findings(shown),
         _said(shown),
-        _destination(shown),
+        _destination(visit, shown),
         _money(shown),
         _policy(shown),
         _people(shown),
         _timeline(visit, shown),
-        _signed(shown),
-        _choice(shown, closed),
+        signed(shown),
+        _choice(visit.operator, shown, closed),
         _bar(shown, closed),
         current=QUEUE,
         live=f"/console/intents/{shown['digest']}",
@@ -150,7 +151,7 @@ def _said(shown: Mapping[str, Any]) -> Markup:
     )
 
 
-def _destination(shown: Mapping[str, Any]) -> Markup | str:
+def _destination(visit: Visit, shown: Mapping[str, Any]) -> Markup | str:
     if not shown.get("destination"):
         return ""
     twin = shown["twin"]
@@ -159,7 +160,7 @@ def _destination(shown: Mapping[str, Any]) -> Markup | str:
         rows += [("looks like", parts.address(twin, twin=shown["destination"]))]
     note = element("p", parts.tag("differs", "warn"), " marks the groups in which the two differ.") if twin else ""
     name = shown["destination_name"] or "on no list of the client"
-    return parts.section("Destination", parts.facts(("name", name), *rows), note)
+    return parts.section("Destination", parts.facts(("name", name), *rows), note, parts.lines(*_known(shown, visit.at)))
 
 
 def _money(shown: Mapping[str, Any]) -> Markup | str:
@@ -179,10 +180,49 @@ def _money(shown: Mapping[str, Any]) -> Markup | str:
     if shown["payment"]:
         held = shown["payment"]["held"]
         rows += [("held now", parts.amount(held["decimal"], shown["asset"]["code"]))]
-        rows += [
-            ("expected", "when it is paid, the client's held money falls by amount and fee; until then nothing does")
-        ]
-    return parts.section("Money", parts.facts(*rows))
+    return parts.section("Money", parts.facts(*rows), _expected(shown))
+
+
+def _expected(shown: Mapping[str, Any]) -> Markup | str:
+    """What the books say before it is paid, and after: expected until the chain confirms it."""
+    if not shown["effect"]:
+        return ""
+    rows = [
+        Row((each["what"], *(parts.amount(each[when]["decimal"], each["code"]) for when in ("before", "after"))))
+        for each in shown["effect"]
+    ]
+    return element(
+        "div",
+        parts.table("Before and after", ("books", "now", "expected, at least"), rows, empty="", numbers=(1, 2)),
+        element("p", "Expected until it is confirmed; what is left of the fee stays the client's.", class_="soft"),
+    )
+
+
+def _rivals(shown: Mapping[str, Any]) -> list[Markup]:
+    return [
+        element("p", parts.link("The other intent", f"/console/intents/{each['digest']}"), f" {each['words']}.")
+        for each in shown["rivals"]
+    ]
+
+
+def _known(shown: Mapping[str, Any], now: datetime) -> list[str]:
+    """What is known of who is paid, a sentence each."""
+    known = shown["known"]
+    if known is None:
+        return []
+    paid = "Never paid before."
+    if known["payments"]:
+        last = parts.apart(parse_rfc3339(known["last_at"], field="last_at"), now)
+        times = "1 payment" if known["payments"] == 1 else f"{known['payments']} payments"
+        paid = f"{times}, last {last}; largest {known['largest']['decimal']} {shown['asset']['code']}."
+    if known["listed_at"] is None:
+        return ["It is on no list of the client.", paid]
+    counts = parse_rfc3339(known["counts_from"], field="counts_from")
+    cooling = f"; its cooling-off ends {counts:%Y-%m-%d %H:%M} UTC" if counts > now else ""
+    return [f"Listed since {known['listed_at'][:10]} by {' and '.join(known['listed_by'])}{cooling}.", paid]
+
+
+_CHANGES: Final = "would change it: "
 
 
 def _policy(shown: Mapping[str, Any]) -> Markup:
@@ -192,13 +232,15 @@ def _policy(shown: Mapping[str, Any]) -> Markup:
         for each in shown["limits"]
         if each["percent"] is not None
     ]
+    change = [each.removeprefix(_CHANGES) for each in decision["explanation"] if each.startswith(_CHANGES)]
     rules = element("ul", *(element("li", f"{each['kind']}: {each['title']}") for each in decision["rules"]))
     return parts.section(
         "Policy",
         element("p", decision["explanation"][0]),
         element("ul", *bars, class_="plain") if bars else "",
+        joined(element("h3", "What would change it"), parts.lines(*change)) if change else "",
         parts.disclosure(
-            "Every rule, and what would change it",
+            "Every rule, and why",
             rules,
             parts.lines(*decision["explanation"][1:]),
             element("p", decision["document_hash"], class_="mono soft whole"),
@@ -237,52 +279,10 @@ def _timeline(visit: Visit, shown: Mapping[str, Any]) -> Markup:
         Row((parts.moment(parse_rfc3339(at, field="at"), visit.at), what, more))
         for at, what, more in sorted(said, key=lambda each: parse_rfc3339(each[0], field="at"))
     ]
-    tables = [parts.table("Timeline", ("when", "what", "how"), rows, empty="Nothing happened.")]
-    if payment and payment["attempts"]:
-        tables.append(element("p", "At most one of these can confirm: they share an input or a turn.", class_="soft"))
-        tables.append(
-            parts.table(
-                "Attempts",
-                ("number", "state", "fee", "transaction"),
-                [_attempt(each) for each in payment["attempts"]],
-                empty="",
-            )
-        )
-    return element("div", *tables)
+    return parts.table("Timeline", ("when", "what", "how"), rows, empty="Nothing happened.")
 
 
 _DID: Final = {"approve": "approved", "reject": "rejected"}
-
-
-def _attempt(each: Mapping[str, Any]) -> Row:
-    return Row(
-        (str(each["sequence"]), each["state"], each["fee"]["decimal"], parts.hexadecimal(each["txid"] or "none yet"))
-    )
-
-
-def _signed(shown: Mapping[str, Any]) -> Markup:
-    """What stands in the document, field by field, and the same raw: nothing is hidden behind a hover."""
-    request = shown["document"]["request"]
-    rows = [(name.replace("_", " "), _plain(value)) for name, value in sorted(request.items())]
-    return element(
-        "div",
-        parts.disclosure(
-            "What will be signed",
-            element("p", "Cosigners sign what carries out exactly this, and check it against this digest."),
-            parts.facts(*rows, ("intent digest", shown["digest"]), class_="exact"),
-            id_="decoded",
-        ),
-        parts.disclosure(
-            "Raw",
-            element("pre", json.dumps(shown["document"], indent=1, ensure_ascii=True), tabindex="0"),
-            element("pre", json.dumps(shown["request_signature"], indent=1), tabindex="0"),
-            id_="raw",
-        ),
-    )
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=True)
 
 
 def _effect(shown: Mapping[str, Any]) -> str:
@@ -293,14 +293,24 @@ def _effect(shown: Mapping[str, Any]) -> str:
     )
 
 
-def _choice(shown: Mapping[str, Any], closed: str) -> Markup:
+def _choice(operator: str, shown: Mapping[str, Any], closed: str) -> Markup:
     where = f"/console/intents/{shown['digest']}/statement"
     if closed:
         return parts.section(
             "Your verdict", parts.form(where, parts.button("Approve …", why_not=closed, id_="verdict")), id_="verdicts"
         )
     approve = f"Approve{_effect(shown)} …"
-    yes = parts.form(where, parts.button(approve, name="verdict", value="approve", tone="approve", id_="approve"))
+    yes = parts.form(
+        where,
+        parts.button(
+            approve,
+            name="verdict",
+            value="approve",
+            tone="approve",
+            id_="approve",
+            why_not=why_not_approve(operator, shown),
+        ),
+    )
     no = parts.form(
         where,
         parts.entry(

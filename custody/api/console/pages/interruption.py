@@ -15,6 +15,7 @@ from custody.api.console.door import Visit
 from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element
 from custody.api.console.navigation import QUEUE
+from custody.views.deciding import why_not_approve
 
 MASKED: Final = 2
 _MASK: Final = "····"
@@ -38,14 +39,22 @@ def is_answered(address: str, places: tuple[int, ...], given: tuple[str, ...]) -
     return said == [groups[place].lower() for place in places]
 
 
-def interruption(visit: Visit, shown: Mapping[str, Any], *, is_wrong: bool) -> str:
-    """The question. After a wrong answer the same one, with what to do when the answers differ."""
+def interruption(visit: Visit, shown: Mapping[str, Any]) -> str:
+    """The question. After a wrong answer the same one; after the second, who is asked instead."""
+    why_not = why_not_approve(visit.operator, shown)
+    if why_not:
+        return _for_somebody_else(visit, shown, why_not)
     places = hidden_groups(shown["destination"], shown["digest"], visit.operator)
     found = next(each for each in shown["findings"] if each["level"] == "CRITICAL")
     names = ("first", "second")[: len(places)]
-    problem = "This is not what the address says. Nothing was recorded." if is_wrong else ""
+    problem = "The address says something else. No verdict is recorded; a second miss asks another person."
     fields = [
-        parts.entry(f"Group {place + 1}", name, hint="Four characters, as the client wrote them.", problem=problem)
+        parts.entry(
+            f"Group {place + 1}",
+            name,
+            hint="Four characters, as the client wrote them.",
+            problem=problem if shown["misread"] else "",
+        )
         for name, place in zip(names, places, strict=True)
     ]
     return page(
@@ -67,6 +76,19 @@ def interruption(visit: Visit, shown: Mapping[str, Any], *, is_wrong: bool) -> s
             element("p", "If they differ, somebody swapped the address: reject it, and call the client."),
         ),
         element("p", parts.link("Back", f"/console/intents/{shown['digest']}")),
+        current=QUEUE,
+    )
+
+
+def _for_somebody_else(visit: Visit, shown: Mapping[str, Any], why_not: str) -> str:
+    return page(
+        visit,
+        "Nothing is sent: somebody else has to read the address",
+        parts.section(
+            "What it means",
+            parts.lines(why_not, "Both misses are in the audit log. Call the client before anybody agrees."),
+        ),
+        element("p", parts.link("Back, to say no", f"/console/intents/{shown['digest']}#verdicts")),
         current=QUEUE,
     )
 

@@ -33,8 +33,8 @@ def overview(visit: Visit, shown: Mapping[str, Any], names: Mapping[str, str], *
     )
 
 
-def one_break(visit: Visit, shown: Mapping[str, Any]) -> str:
-    """What differs, what the chain, our index and the books say of it, what is stopped, and where it is settled."""
+def one_break(visit: Visit, shown: Mapping[str, Any], *further: str) -> str:
+    """What differs, what the chain, our index and the books say of it, and what is stopped; ``further`` is below."""
     open_ = shown["resolution"] is None
     differs = listing.money(shown["difference"], shown["asset"])
     return page(
@@ -56,7 +56,7 @@ def one_break(visit: Visit, shown: Mapping[str, Any]) -> str:
             ("runbook", "docs/runbooks/break-found.md"),
         ),
         listing.stops(shown["stops"], visit.at),
-        _way_out(shown["id"]) if open_ else "",
+        *further,
         current=HERE,
         banner=parts.banner("Nothing leaves this vault until the break is settled.", "bad") if open_ else "",
     )
@@ -195,15 +195,6 @@ def _told(shown: Mapping[str, Any]) -> Markup:
     ]
     heads = ("", "the chain says", "our index says", "the books say")
     return parts.table("Told three times", ("amount", *heads[1:]), rows, empty="", numbers=(1, 2, 3))
-
-
-def _way_out(break_id: str) -> Markup:
-    where = listing.where("/console/requests/break_resolution", subject=break_id)
-    return parts.section(
-        "Settle it",
-        parts.lines("Nothing leaves the vault until people agree on what the difference is and what is booked for it."),
-        element("p", parts.link("Say what it is …", where, class_="button")),
-    )
 
 
 def _settled(shown: Mapping[str, Any]) -> Markup | str:

@@ -23,6 +23,7 @@ from custody.api.console.routes import (
     settings,
     sign_in,
     static,
+    withdrawals,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -33,6 +34,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     settings.router,
     queue.router,
     intents.router,
+    withdrawals.router,
     passkeys.router,
     clients.router,
     books.router,

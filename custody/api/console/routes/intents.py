@@ -14,8 +14,9 @@ from custody.api.console.asking import Question
 from custody.api.console.door import AsGuest, AsVisitor, Visit, credentials_of, queue_of
 from custody.api.console.pages import intents as pages
 from custody.api.console.pages.interruption import hidden_groups, interruption, is_answered
+from custody.approvals import misreading, passkeys, queries
 from custody.approvals import operations as approvals
-from custody.approvals import passkeys, queries
+from custody.approvals.misreading import AddressMisread
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.approvals import VERDICTS, Approval, Statement
@@ -23,7 +24,7 @@ from custody.kernel.errors import InvalidInput
 from custody.operators import library
 from custody.operators import operations as operators
 from custody.trust.operations import InForce
-from custody.views.deciding import deciding
+from custody.views.deciding import deciding, why_not_approve
 from custody.views.queue import NEEDS_ME, queue
 from custody.views.standing import whole_intent
 
@@ -66,9 +67,12 @@ def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
     verdict, reason, answered = _verdict(body)
     if verdict == "approve":
         shown = _shown(visit, name)
+        why_not = why_not_approve(visit.operator, shown)
+        if why_not:
+            raise AddressMisread(why_not, field="verdict")
         places = hidden_groups(shown["destination"], name, visit.operator) if shown["is_critical"] else ()
         if places and not is_answered(shown["destination"], places, answered):
-            return html(interruption(visit, shown, is_wrong=any(answered)))
+            return html(interruption(visit, _misread(visit, shown) if any(answered) else shown))
 
     def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], Statement, list[str]]:
         filed = queries.get(unit.session, digest=name)
@@ -121,6 +125,20 @@ def _shown(visit: Visit, digest: str) -> dict[str, Any]:
         return deciding(unit.session, filed, trust=trust, operator=visit.operator, now=unit.now)
 
     return visit.call.trusting(work)
+
+
+def _misread(visit: Visit, shown: dict[str, Any]) -> dict[str, Any]:
+    """Keep that the address was read wrongly; from the second time on this person is not asked again."""
+    times = visit.call.unit(
+        lambda unit: misreading.misread(
+            unit.session,
+            digest=shown["digest"],
+            operator=visit.operator,
+            correlation_id=visit.call.request_id,
+            now=unit.now,
+        )
+    )
+    return shown | {"misread": times}
 
 
 def _verdict(body: bytes) -> tuple[str, str, tuple[str, ...]]:

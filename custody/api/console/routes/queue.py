@@ -38,7 +38,8 @@ def show_queue(visit: AsGuest, tab: str = "needs-me", client: str = "", kind: st
     def work(unit: Unit, trust: InForce) -> tuple[view.Page, dict[str, dict[str, Any]]]:
         asked = replace(queue_of(runtime, trust, operator, unit.now), client=chosen.client, kind=chosen.kind)
         shown = view.queue(unit.session, asked, place=place, after=after or None, limit=ROWS_ON_A_PAGE)
-        return shown, view.counts(unit.session, asked)
+        counted = None if chosen.client or chosen.kind else visit.needs_me
+        return shown, view.counts(unit.session, asked, needs_me=counted)
 
     shown, counts = visit.call.trusting(work)
     return html(pages.queue(visit, chosen, shown, counts))
