@@ -11,7 +11,7 @@ import time
 
 MEASUREMENTS = (
     "ledger", "scan", "addresses", "safe_addresses", "evm_holdings", "reconcile", "windows", "withdrawal",
-    "worker_ready", "cosigner", "policy", "policy_prove", "policy_simulate", "console", "api",
+    "worker_ready", "cosigner", "policy", "policy_prove", "policy_simulate", "console", "api", "webhooks",
 )  # fmt: skip
 
 

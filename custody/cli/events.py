@@ -1,4 +1,4 @@
-"""``event list | show | listen`` and ``job show``: what changed, in order, and work that was asked for as a whole."""
+"""``event list | show | listen | resend`` and ``job show``: what changed, in order, and work asked for as a whole."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from custody.cli import house
+from custody.cli.keys import YesOption, confirm
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show, show_fields
 
@@ -61,13 +62,20 @@ def listen(
     kind: KindOption = None,
     client: ClientOption = "",
     count: Annotated[int, typer.Option("--count", min=0, help="Stop after so many; 0 goes on until Ctrl-C.")] = 0,
+    forward_to: Annotated[
+        str, typer.Option("--forward-to", help="Post each to this address on this machine too, signed as a webhook.")
+    ] = "",
 ) -> None:
     """Print every event as it happens, one JSON object a line.
 
     custody event listen --kind withdrawal.completed
+
+    custody event listen --forward-to http://localhost:3000/hooks
     """
+    from custody.cli.forwarding import Forwarder
     from custody.events import queries
 
+    forwarder = Forwarder(forward_to) if forward_to else None
     if after < 0:
         with house.reading() as (session, _):
             after = queries.head(session)
@@ -76,11 +84,31 @@ def listen(
         rows, after = _page(after, kind, client, PAGE)
         for row in rows:
             print(json.dumps(row, ensure_ascii=False), flush=True)
+            if forwarder is not None:
+                forwarder.forward(row)
             told += 1
             if count and told >= count:
                 return
         if len(rows) < PAGE:
             time.sleep(SECONDS)
+
+
+@app.command("resend")
+def resend(
+    event: str,
+    endpoint: Annotated[str, typer.Option("--to", metavar="ENDPOINT", help="The webhook endpoint to send it to.")],
+    token_file: TokenOption,
+    api: ApiOption = "",
+    yes: YesOption = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Push one event once more, or now where it waits, under the same id.
+
+    custody event resend evt_… --to whe_… --token-file token --yes
+    """
+    confirm(f"Send {event} to {endpoint} again?", is_agreed=yes)
+    found = Service(api, token_file).post("webhook-endpoints", endpoint, "deliveries", event, "resend", body={})
+    show_fields(found, chosen)
 
 
 @jobs.callback()

@@ -47,6 +47,7 @@ from custody.cli import (
     vaults,
     verdicts,
     watching,
+    webhooks,
     withdrawals,
 )
 from custody.cli.exits import run
@@ -116,6 +117,7 @@ for name, group in (
     ("trust", trust.app),
     ("vault", vaults.app),
     ("verdict", verdicts.app),
+    ("webhook", webhooks.app),
     ("withdrawal", withdrawals.app),
 ):
     app.add_typer(group, name=name)

@@ -24,6 +24,10 @@ OVERLAP: Final = timedelta(hours=24)
 """How long the old secret signs beside the new one."""
 ANSWER_BYTES: Final = 1_024
 GONE: Final = 410
+MOST_RESENT: Final = 5_000
+"""Failed deliveries tried again at one request: a unit stays short whatever failed."""
+STATES: Final = ("waiting", "delivered")
+"""What a delivery can be."""
 _LONGEST_WAIT: Final = timedelta(days=1)
 
 

@@ -74,6 +74,14 @@ def attempts(session: Session, *, endpoint: str, event: str) -> list[Attempt]:
     return [Attempt(row.number, row.at, row.status, row.latency_ms, row.problem, row.answer) for row in rows]
 
 
+def position(session: Session, *, endpoint: str) -> int:
+    """The cursor up to which events were taken over for the endpoint. Raises ``UnknownEndpoint``."""
+    row = session.get(EndpointRow, endpoint, populate_existing=True)
+    if row is None:
+        raise UnknownEndpoint("no such webhook endpoint", field="endpoint")
+    return row.position
+
+
 def backlog(session: Session) -> list[Backlog]:
     """How every endpoint stands. One statement, whatever waits."""
     waiting = (

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -29,7 +30,7 @@ class SecretTampered(Broken):
     code = "webhook-secret-tampered"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class Secret:
     """What one endpoint's deliveries are signed with, both ways. Has no readable ``repr``."""
 
@@ -53,7 +54,7 @@ class Secret:
         """What verifies without being able to sign: ``whpk_`` and base64."""
         return "whpk_" + base64.b64encode(self._key.public_key().public_bytes_raw()).decode()
 
-    @property
+    @cached_property
     def _key(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self.seed)
 

@@ -17,11 +17,11 @@ from custody.kernel.clock import parse_rfc3339
 from custody.kernel.errors import InvalidInput
 from custody.views import webhooks as views
 from custody.webhooks import operations, queries
+from custody.webhooks.model import STATES
 from custody.webhooks.places import Places, read_networks
 from custody.webhooks.signing import Sealer
 
 CHANGEABLE: Final = ("url", "types", "payload", "label")
-STATES: Final = ("waiting", "delivered")
 MOST: Final = 200
 
 router = APIRouter(prefix="/v1/webhook-endpoints")

@@ -34,6 +34,7 @@ from custody.reconciliation.invariants.payments import (
     payments_stay_in_their_vault,
 )
 from custody.reconciliation.invariants.people import approvals_hold
+from custody.reconciliation.invariants.telling import changes_are_told
 from custody.reconciliation.invariants.vaults import changed_vaults_are_frozen, descriptors_are_registered
 from custody.reconciliation.stuck import ALARM, Deadlines, stuck
 
@@ -120,6 +121,7 @@ def _chain_of_events_holds(session: Session) -> Iterable[str]:
         yield f"audit event {bad} is altered, missing or out of order"
     for subject in session.execute(_UNAUDITED).scalars():
         yield f"{subject} changed its state without an audit event"
+    yield from changes_are_told(session)
 
 
 def _without_alarm(session: Session, deadlines: Mapping[str, Deadlines], now: datetime) -> Iterable[str]:

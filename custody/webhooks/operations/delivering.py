@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, TextClause, bindparam, delete, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as insert_new
+from sqlalchemy import Row, bindparam, delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
@@ -19,9 +19,9 @@ from custody.events import queries as told
 from custody.events.model import Event
 from custody.kernel.canonical import canonical_json
 from custody.kernel.clock import rfc3339
-from custody.webhooks.model import FAILING_LIMIT, GONE, WARNED_AFTER, Outcome, Parcel, wait_after
+from custody.webhooks.model import FAILING_LIMIT, GONE, MOST_RESENT, WARNED_AFTER, Outcome, Parcel, wait_after
 from custody.webhooks.operations.endpoints import held, note
-from custody.webhooks.signing import Sealer, SecretTampered, signed_headers
+from custody.webhooks.signing import Sealer, Secret, SecretTampered, signed_headers
 from custody.webhooks.tables import WAITING, AttemptRow, DeliveryRow, EndpointRow
 
 _LOCK: Final = 0x77656268
@@ -50,20 +50,20 @@ def take_over(session: Session, *, now: datetime, limit: int = 1_000) -> int:
     return made
 
 
+# Whether one before it is still out is seen in one pass in their order: the cost grows with what waits and with nothing
+# else, whatever the planner knows of a table that fills and empties all the time.
 _CLAIM: Final = text(
     """
     UPDATE webhook_deliveries SET leased_until = :until, attempts = attempts + 1
     WHERE id IN (
       SELECT due.id FROM webhook_endpoints e CROSS JOIN LATERAL (
-        SELECT d.id, d.sequence FROM webhook_deliveries d
-        WHERE d.endpoint_id = e.id AND d.state = 'waiting' AND d.due_at <= :now
-          AND (d.leased_until IS NULL OR d.leased_until <= :now)
-          AND (d.repeat OR NOT EXISTS (
-            SELECT FROM webhook_deliveries b
-            WHERE b.endpoint_id = d.endpoint_id AND b.kind = d.kind AND b.subject = d.subject
-              AND b.sequence < d.sequence AND b.state = 'waiting' AND NOT b.repeat
-              AND (b.due_at > :now OR b.leased_until > :now)))
-        ORDER BY d.sequence
+        SELECT id, sequence FROM (
+          SELECT id, sequence, repeat, due_at <= :now AND coalesce(leased_until <= :now, true) AS is_due,
+            bool_or(NOT repeat AND (due_at > :now OR coalesce(leased_until > :now, false))) OVER (
+              PARTITION BY kind, subject ORDER BY sequence ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_held
+          FROM webhook_deliveries WHERE endpoint_id = e.id AND state = 'waiting') d
+        WHERE is_due AND (repeat OR NOT coalesce(is_held, false))
+        ORDER BY sequence
         LIMIT CAST(CASE WHEN e.failing_since IS NULL THEN :room ELSE :failing_room END AS int)
       ) due WHERE e.state = 'active' ORDER BY due.sequence LIMIT :room)
     RETURNING id, endpoint_id, sequence, event_id, kind, subject, attempts, repeat
@@ -133,19 +133,19 @@ def resend(session: Session, *, endpoint: str, event: Event, actor: str, now: da
 
 
 def resend_failed(session: Session, *, endpoint: str, actor: str, now: datetime, since: datetime | None = None) -> int:
-    """Try everything that was not taken again at once, of what was made since then; how many events that are.
+    """Try what was not taken again at once, of what was made since then, the oldest first; how many events that are.
 
-    Raises ``UnknownEndpoint``.
+    At most ``MOST_RESENT`` in one unit: asked again, it goes on with the others. Raises ``UnknownEndpoint``.
     """
     held(session, endpoint)
-    chosen: list[ColumnElement[bool] | TextClause] = [
-        WAITING,
-        DeliveryRow.endpoint_id == endpoint,
-        DeliveryRow.attempts > 0,
-    ]
+    failed = select(DeliveryRow.id).where(
+        WAITING, DeliveryRow.endpoint_id == endpoint, DeliveryRow.attempts > 0, DeliveryRow.due_at > now
+    )
     if since is not None:
-        chosen.append(DeliveryRow.created_at >= since)
-    found = session.execute(update(DeliveryRow).where(*chosen).values(due_at=now).returning(DeliveryRow.id)).all()
+        failed = failed.where(DeliveryRow.created_at >= since)
+    chosen = failed.order_by(DeliveryRow.sequence).limit(MOST_RESENT)
+    again = update(DeliveryRow).where(DeliveryRow.id.in_(chosen)).values(due_at=now).returning(DeliveryRow.id)
+    found = session.execute(again).all()
     facts = {"count": len(found), "since": "" if since is None else rfc3339(since)}
     audit.record(session, event="webhook_endpoint.resent", subject=endpoint, actor=actor, now=now, facts=facts)
     return len(found)
@@ -164,13 +164,17 @@ class _Signer:
     def __init__(self, row: EndpointRow, sealer: Sealer, now: datetime) -> None:
         self._row, self._sealer, self._now = row, sealer, now
 
-    def parcel(self, row: Row[Any], event: Event) -> Parcel:
-        where = self._row
-        body = event.body if where.payload == "full" else canonical_json(event.thin())
-        sealed = [where.secret]
+    @cached_property
+    def _secrets(self) -> Sequence[Secret]:
+        where, sealed = self._row, [self._row.secret]
         if where.old_secret is not None and where.old_until is not None and self._now < where.old_until:
             sealed.append(where.old_secret)
-        secrets = [self._sealer.open(each, endpoint=where.id, url=where.url, client=where.client) for each in sealed]
+        return [self._sealer.open(each, endpoint=where.id, url=where.url, client=where.client) for each in sealed]
+
+    def parcel(self, row: Row[Any], event: Event) -> Parcel:
+        """Raises ``SecretTampered``."""
+        where, secrets = self._row, self._secrets
+        body = event.body if where.payload == "full" else canonical_json(event.thin())
         # What was asked for again is held back by nothing, so it is an order of its own.
         subject = f"{row.subject} {row.id}" if row.repeat else row.subject
         return Parcel(
@@ -207,22 +211,30 @@ def _endpoints(session: Session, ids: set[str]) -> dict[str, EndpointRow]:
     return {row.id: row for row in found}
 
 
+# Whoever lost its lease may tell of an attempt that another made meanwhile: the first word stands.
+_ATTEMPTS: Final = text(
+    """
+    INSERT INTO webhook_attempts (delivery_id, number, at, status, latency_ms, problem, answer)
+    SELECT delivery_id, number, :now, status, latency_ms, problem, answer
+    FROM unnest(CAST(:deliveries AS bigint[]), CAST(:numbers AS int[]), CAST(:statuses AS int[]),
+      CAST(:latencies AS int[]), CAST(:problems AS text[]), CAST(:answers AS text[]))
+      AS tried (delivery_id, number, status, latency_ms, problem, answer)
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
 def _note_attempts(session: Session, tried: Sequence[Outcome], now: datetime) -> None:
     if tried:
-        rows = [
-            {
-                "delivery_id": each.delivery,
-                "number": each.attempt,
-                "at": now,
-                "status": each.status,
-                "latency_ms": each.latency_ms,
-                "problem": each.problem,
-                "answer": each.answer,
-            }
-            for each in tried
-        ]
-        # Whoever lost its lease may tell of an attempt that another made meanwhile: the first word stands.
-        session.execute(insert_new(AttemptRow).values(rows).on_conflict_do_nothing())
+        columns = {
+            "deliveries": [each.delivery for each in tried],
+            "numbers": [each.attempt for each in tried],
+            "statuses": [each.status for each in tried],
+            "latencies": [each.latency_ms for each in tried],
+            "problems": [each.problem for each in tried],
+            "answers": [each.answer for each in tried],
+        }
+        session.execute(_ATTEMPTS, {"now": now, **columns})
 
 
 def _note_taken(session: Session, deliveries: Sequence[int], now: datetime) -> None:

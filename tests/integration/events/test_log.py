@@ -54,16 +54,16 @@ def test_versions_of_each_object_follow_each_other_in_one_gapless_order(database
 def test_who_follows_the_cursor_beside_many_writers_misses_nothing_and_hears_nothing_twice(
     database: FreshDatabase,
 ) -> None:
-    """Each writer records in the audit log too, in either order: two units never wait for each other in a circle."""
+    """Some record in the audit log too, in either order: two units never wait for each other in a circle."""
     done = threading.Event()
 
     def write(number: int) -> None:
         for turn in range(15):
             with database.db.unit() as unit:
-                if (number + turn) % 2:
+                if (number + turn) % 4 == 1:
                     audit.record(unit.session, event="e", subject="s", actor="test", now=unit.now)
                 tell(unit.session, f"s{turn % 3}", unit.now)
-                if not (number + turn) % 2:
+                if (number + turn) % 4 == 3:
                     audit.record(unit.session, event="e", subject="s", actor="test", now=unit.now)
 
     def follow() -> None:
@@ -132,7 +132,9 @@ def test_a_bell_rings_at_the_commit_with_the_newest_cursor(database: FreshDataba
         assert [note.payload for note in listener.notifies(timeout=10, stop_after=1)] == ["2"]
 
 
-@pytest.mark.parametrize("forbidden", ["UPDATE events SET actor = 'x'", "DELETE FROM events", "TRUNCATE events"])
+@pytest.mark.parametrize(
+    "forbidden", ["UPDATE events SET actor = 'x'", "DELETE FROM events", "TRUNCATE events CASCADE"]
+)
 def test_nobody_changes_what_was_told(database: FreshDatabase, forbidden: str) -> None:
     with database.db.unit() as unit:
         tell(unit.session, "a", unit.now)

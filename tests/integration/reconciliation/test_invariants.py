@@ -82,6 +82,11 @@ CASES = [
         """INSERT INTO withdrawal_transitions SELECT subject, 99, from_state, 'failed', event, actor, at
         FROM withdrawal_transitions LIMIT 1""",
     ),
+    ("I11", "DELETE FROM events WHERE kind = 'withdrawal' AND event = 'signed'"),
+    ("I11", "DELETE FROM events WHERE kind = 'deposit' AND event = 'credited'"),
+    ("I11", "UPDATE events SET data = jsonb_set(data, '{status}', '\"failed\"') WHERE event = 'completed'"),
+    ("I11", "UPDATE events SET sequence = sequence + 1000 WHERE kind = 'withdrawal' AND event = 'completed'"),
+    ("I11", "UPDATE events SET version = version + 1 WHERE kind = 'withdrawal' AND event = 'completed'"),
     ("I13", "UPDATE deposits SET units = units + 1 WHERE state = 'credited'"),
     ("I13", "UPDATE movements SET units = units + 1 WHERE direction = 'in'"),
     ("I15", "UPDATE keysets SET document = jsonb_set(document, '{threshold}', '3')"),

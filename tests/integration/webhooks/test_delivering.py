@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import time
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -11,10 +13,13 @@ from sqlalchemy import text
 from standardwebhooks.webhooks import Webhook
 
 from custody.audit import queries as audit
+from custody.events.queries import UnknownEvent
 from custody.kernel.errors import InvalidInput
 from custody.webhooks import operations, queries
 from custody.webhooks.model import FAILING_LIMIT, WAITS, WARNED_AFTER, Outcome, wait_after
+from custody.webhooks.operations import delivering
 from custody.webhooks.operations.endpoints import EndpointState
+from custody.webhooks.pushing import send_in_order
 from custody.webhooks.signing import Sealer, Secret, SecretTampered
 from tests.integration.webhooks.conftest import LEASE, Post
 
@@ -72,6 +77,36 @@ def test_each_wait_is_the_tables_within_a_tenth_and_longer_where_the_receiver_as
     post.push()
     (waiting,) = _deliveries(post, made.endpoint.id)
     assert timedelta(seconds=590) < waiting.due_at - post.now() <= timedelta(seconds=600)
+
+
+def test_a_date_in_retry_after_is_kept_as_well(post: Post) -> None:
+    made, at = post.add(), post.now() + timedelta(hours=2)
+    post.tell("a")
+    post.receiver.answer = lambda _came: (503, {"Retry-After": format_datetime(at, usegmt=True)}, b"")
+    post.push()
+    (waiting,) = _deliveries(post, made.endpoint.id)
+    assert abs(waiting.due_at - at) <= timedelta(seconds=2)
+
+
+def test_a_failing_endpoint_is_tried_by_few_and_what_was_not_tried_counts_no_attempt(post: Post) -> None:
+    made = post.add()
+    post.receiver.answer = lambda _came: (500, {}, b"")
+    post.tell("a", "a")
+    assert post.push() == 1
+    assert [each.attempts for each in _deliveries(post, made.endpoint.id)] == [0, 1]
+    post.tell(*(f"other {number}" for number in range(9)))
+    assert post.push() == 4
+
+
+def test_nothing_leaves_whose_claim_may_be_anothers_by_now(post: Post) -> None:
+    post.add()
+    post.tell("a", "a")
+    with post.db.unit() as unit:
+        operations.take_over(unit.session, now=unit.now)
+        parcels = operations.claim(unit.session, sealer=post.sealer, lease=LEASE, room=9, now=unit.now)
+    outcomes = list(send_in_order(post.wire, parcels, until=time.monotonic() - 1))
+    assert [outcome.is_unsent for outcome in outcomes] == [True, True]
+    assert post.receiver.came == []
 
 
 @pytest.mark.parametrize(
@@ -180,12 +215,15 @@ def test_an_endpoint_hears_its_client_and_its_types_alone(post: Post) -> None:
             "VALUES ('acme', 'Acme', 'segregated', 'active', now(), 'x', now())"
         )
         unit.session.execute(text(insert))
-    post.add(client="acme")
+    made = post.add(client="acme")
     post.tell("theirs", client="globex")
     post.tell("the house's")
     post.tell("ours", client="acme")
     post.push()
     assert [came.version[0] for came in post.receiver.came] == ["ours"]
+    foreign = next(event for event in post.events() if event.client == "globex")
+    with post.db.unit() as unit, pytest.raises(UnknownEvent):
+        operations.resend(unit.session, endpoint=made.endpoint.id, event=foreign, actor="alice", now=unit.now)
     post.receiver.came.clear()
     post.add(types=["thing.ended"], payload="thin")
     post.tell("z")
@@ -195,7 +233,8 @@ def test_an_endpoint_hears_its_client_and_its_types_alone(post: Post) -> None:
     assert "data" not in post.receiver.came[0].event
 
 
-def test_one_is_resent_and_all_that_failed(post: Post) -> None:
+def test_one_is_resent_and_all_that_failed_by_pieces(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivering, "MOST_RESENT", 1)
     made = post.add()
     post.tell("a", "b")
     post.push()
@@ -210,7 +249,12 @@ def test_one_is_resent_and_all_that_failed(post: Post) -> None:
     post.receiver.answer = lambda _came: (204, {}, b"")
     assert post.push() == 0
     with post.db.unit() as unit:
-        assert operations.resend_failed(unit.session, endpoint=made.endpoint.id, actor="alice", now=unit.now) == 2
+        later = unit.now + DAY
+        pieces = [
+            operations.resend_failed(unit.session, endpoint=made.endpoint.id, actor="alice", now=unit.now, since=since)
+            for since in (later, None, None, None)
+        ]
+    assert pieces == [0, 1, 1, 0]
     assert post.push() == 2
 
 

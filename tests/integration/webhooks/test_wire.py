@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from custody.webhooks.places import Places, read_networks
 from custody.webhooks.wire import NoAnswer, Wire
@@ -122,6 +130,53 @@ def test_a_connection_is_kept_and_a_dead_one_is_replaced() -> None:
         assert len(lines) == 1
         assert wire.post(url, {}, b"{}").status == 204
         assert len(lines) == 2
+
+
+def test_a_receivers_certificate_is_checked_and_its_name(tmp_path: Path) -> None:
+    """Signed by nobody known, or for another name: nothing is sent. Trusted and of that name: it is."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(certificate_for("receiver.example", tmp_path))
+    heard: list[bytes] = []
+
+    def serve(line: socket.socket, _over: threading.Event) -> None:
+        with server.wrap_socket(line, server_side=True) as safe:
+            heard.append(read_request(safe))
+            safe.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    known = ssl.create_default_context(cafile=str(tmp_path / "receiver.example.pem"))
+    places = Places(INSIDE, look_up=lambda _host, _port: ["127.0.0.1"])
+    with serving(serve) as (url, _):
+        port = url.rsplit(":", 1)[1]
+        for name, tls in (("receiver.example", None), ("thief.example", known)):
+            with Wire(places, tls=tls, timeout_seconds=5) as wire, pytest.raises(NoAnswer, match="certificate"):
+                wire.post(f"https://{name}:{port}", {}, b"secret")
+        assert heard == []
+        with Wire(places, tls=known, timeout_seconds=5) as wire:
+            assert wire.post(f"https://receiver.example:{port}", {}, b"{}").status == 204
+        assert len(heard) == 1
+
+
+def certificate_for(name: str, folder: Path) -> Path:
+    """A certificate for ``name`` that only itself vouches for, with its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / f"{name}.pem"
+    file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    )
+    return file
 
 
 def test_an_answer_that_says_close_closes() -> None:
