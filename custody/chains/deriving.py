@@ -19,6 +19,11 @@ def native_asset(chain: str) -> Asset:
     return bitcoin_network(chain).asset if chain.startswith(_BITCOIN) else ethereum_network(chain).asset
 
 
+def chain_name(chain: str) -> str:
+    """The short name of ``chain`` (CAIP-2). Raises ``InvalidInput`` for a chain nobody knows."""
+    return bitcoin_network(chain).name if chain.startswith(_BITCOIN) else ethereum_network(chain).name
+
+
 def deposit_address(keyset: Keyset, *, client: str, branch: int, index: int) -> str:
     """The address of this place: of a descriptor's branch (BIP-380), or of a Safe by CREATE2 (EIP-1014).
 

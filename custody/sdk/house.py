@@ -17,7 +17,7 @@ from custody.sdk.environment import Requester
 from custody.sdk.errors import AddressNotOurs, NotProven
 from custody.sdk.objects import DepositAddress, Event
 from custody.sdk.transport import Answer, Transport
-from custody.sdk.trust import Trust, derive, own_opening, read_trust
+from custody.sdk.trust import Trust, derive, names_of, own_opening, read_trust
 
 Shown = TypeVar("Shown")
 
@@ -94,8 +94,11 @@ class House:
         self._trust = None
         self._openings.clear()
 
-    def proved(self, found: Mapping[str, Any], *, client: str) -> DepositAddress:
-        """An address, once it is the pinned trust root's for this client. Raises ``AddressNotOurs``."""
+    def proved(self, found: Mapping[str, Any], *, client: str, chain: str | None = None) -> DepositAddress:
+        """An address, once it is the pinned trust root's for this client, on ``chain`` where one was asked for.
+
+        Raises ``AddressNotOurs``.
+        """
         try:
             address = DepositAddress.of(found)
             vault = VaultName.parse(address.vault, field="vault")
@@ -107,6 +110,8 @@ class House:
         keyset = self.trust().keyset(vault.keyset)
         if keyset is None:
             raise AddressNotOurs(f"keyset {vault.keyset} is in no proved trust root")
+        if chain is not None and chain not in names_of(keyset):
+            raise AddressNotOurs(f"the address is on {keyset.chain}, and {chain} was asked for")
         if derive(keyset, client=client, branch=vault.branch, index=address.index) != address.address:
             raise AddressNotOurs(f"the keys of vault {vault} give another address at index {address.index}")
         return address

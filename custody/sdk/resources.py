@@ -83,7 +83,7 @@ class Addresses:
     def new(self, client: str, *, chain: str | None = None) -> DepositAddress:
         """The client's next deposit address, proved. Raises ``AddressNotOurs`` and ``ApiError``."""
         path = f"/v1/clients/{segment(client)}/addresses" + (f"?chain={segment(chain)}" if chain else "")
-        return self.house.proved(self.house.call("POST", path).document, client=client)
+        return self.house.proved(self.house.call("POST", path).document, client=client, chain=chain)
 
     def list(self, client: str) -> Iterator[DepositAddress]:
         """Every address the client was given, each proved. Raises ``AddressNotOurs`` and ``ApiError``."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from custody.chains.deriving import deposit_address, native_asset
+from custody.chains.deriving import chain_name, deposit_address, native_asset
 from custody.evidence.agreement import hear, shortfall
 from custody.evidence.check import check_author
 from custody.evidence.keysets import Keyset
@@ -123,6 +123,11 @@ def derive(keyset: Keyset, *, client: str, branch: int, index: int) -> str:
         return deposit_address(keyset, client=client, branch=branch, index=index)
     except CustodyError as error:
         raise AddressNotOurs(f"cannot be derived: {error}") from error
+
+
+def names_of(keyset: Keyset) -> tuple[str, str]:
+    """What the keyset's chain may be asked for as: CAIP-2 id and short name."""
+    return keyset.chain, chain_name(keyset.chain)
 
 
 def _ancestors(upto: Sequence[TrustRoot]) -> set[str]:

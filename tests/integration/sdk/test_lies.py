@@ -109,6 +109,16 @@ def test_refuses_an_address_of_coins_that_is_not_the_clients(
         client.addresses.new("acme")
 
 
+def test_refuses_an_address_on_another_chain_than_was_asked_for(joined: tuple[Client, Between], house: Several) -> None:
+    """What is paid on one chain to an address of another's vault is nobody's."""
+    client, _ = joined
+    coins, accounts = house.ceremony.keyset.chain, house.ceremony.safes.keyset.chain
+    honest = client.addresses.new("acme", chain=coins)
+    assert client.addresses.house.proved(honest.raw, client="acme", chain=coins) == honest
+    with pytest.raises(AddressNotOurs, match="was asked for"):
+        client.addresses.house.proved(honest.raw, client="acme", chain=accounts)
+
+
 ACCOUNTS = [
     ("another keyset's owners", lambda house: (make_safe_keyset().keyset, _place("birch", 1, 0))),
     (
