@@ -10,6 +10,7 @@ from custody.api.console.door import Visit
 from custody.api.console.looks import Looks
 from custody.api.console.markup import Markup, element
 from custody.api.console.navigation import FREEZES, HELP, PLACES, QUEUE, Place
+from custody.approvals.waiting import COUNTED_TO
 
 STATIC: Final = "/console/static"
 SCRIPTS: Final = ("console.js", "passkey.js", "keyboard.js", "live.js")
@@ -22,7 +23,7 @@ def page(visit: Visit | None, title: str, *body: str, current: str = "", banner:
     path of the fragment that the live script fetches when something happened.
     """
     looks = Looks() if visit is None else visit.looks
-    count = "" if visit is None or not visit.needs_me else f"({visit.needs_me}) "
+    count = "" if visit is None or not visit.needs_me else f"({_waiting(visit)}) "
     idle = {} if visit is None else {"data_idle": str(visit.idle_seconds)}
     attributes = {"lang": "en", "data_theme": looks.theme, "data_density": looks.density, "data_letters": looks.letters}
     main = element(
@@ -75,13 +76,18 @@ def _header(visit: Visit | None) -> Markup:
     return element(
         "header",
         product,
-        parts.link(f"Needs me {visit.needs_me}", f"{QUEUE}?tab=needs-me", class_="count", id="needs-me"),
+        parts.link(f"Needs me {_waiting(visit)}", f"{QUEUE}?tab=needs-me", class_="count", id="needs-me"),
         element("p", _freshness(visit), class_="soft", id="freshness"),
         element("p", f"{visit.operator} · {visit.role}", class_="who"),
         parts.link("Freeze …", FREEZES, class_="freeze"),
         parts.form("/console/sign-out", parts.button("Sign out")),
         id="top",
     )
+
+
+def _waiting(visit: Visit) -> str:
+    """How much waits for this person, with a plus where counting stopped."""
+    return f"{visit.needs_me:,}".replace(",", "\u202f") + ("+" if visit.needs_me >= COUNTED_TO else "")
 
 
 def _freshness(visit: Visit) -> str:
