@@ -189,7 +189,11 @@ def _how_to_agree() -> Markup:
 
 def _ask(explained: Explained, assets: Sequence[Mapping[str, str]]) -> Markup:
     asked = explained.asked
-    answer = element("ul", *(element("li", line) for line in explained.lines), id="answer", class_="words") if explained.lines else ""
+    answer = (
+        element("ul", *(element("li", line) for line in explained.lines), id="answer", class_="words")
+        if explained.lines
+        else ""
+    )
     return parts.section(
         "What would it answer?",
         element("p", "As if the books balance, nothing is pledged, and screening is clear.", class_="soft"),
