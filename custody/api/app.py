@@ -98,7 +98,8 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(Exception, _unknown)
-    return RequestIds(Packed(app), told)
+    app.add_middleware(Packed)
+    return RequestIds(app, told)
 
 
 def routes_served() -> list[Served]:

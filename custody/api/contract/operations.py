@@ -369,6 +369,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
             "vault-frozen",
             "cosigner-quarantined",
             "psbt-refused",
+            "signature-refused",
             "body-too-large",
             "restoring",
         ),

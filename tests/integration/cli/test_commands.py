@@ -178,7 +178,7 @@ def test_replays_what_was_asked_for_under_a_document(command: Command, stage: St
     assert answer.code == 0, answer.err
     told: Any = answer.json
     assert told["requests"] == sum(told["changes"].values())
-    assert "replaying" in answer.err
+    assert answer.err == "", "so few are no long work"
     shown = command("policy", "simulate", demo, "--since", "2026-01-01", "--until", "2026-01-02")
     assert shown.out.startswith("0 requests\n")
     assert command("policy", "simulate", demo, "--since", "soon").err.startswith("error: since: not a UTC time")

@@ -199,7 +199,7 @@ def test_asking_again_is_the_same_wish(road: Turns) -> None:
     [
         ({"amount": 401}, "request.amount"),
         ({"asset": ANVIL.asset.id}, "request.asset"),
-        ({"client": "birch"}, "request.client"),
+        ({"client": "birch"}, "request.of"),
         ({"of": "ab" * 32}, "request.of"),
     ],
 )

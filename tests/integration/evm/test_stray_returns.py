@@ -51,6 +51,7 @@ from custody.returns import operations as returns
 from custody.returns import queries
 from custody.returns.model import State
 from custody.signing import operations as signing
+from custody.telemetry.nodes import Nodes
 from custody.trust import operations as trust
 from custody.vaults import operations as vaults
 from demo.bitcoind import NodeRefused
@@ -381,8 +382,10 @@ def test_asks_by_the_api_once(shore: Shore, tmp_path: Path) -> None:
     shore.away.transact(shore.safe, ETHER)
     shore.follow()
     callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    served = cast("Runtime", SimpleNamespace(database=shore.db))
-    with TestClient(application(served, callers), raise_server_exceptions=False) as client:
+    settings = SimpleNamespace(database_url="", broker_url="", api_proxies=())
+    served = cast("Runtime", SimpleNamespace(database=shore.db, chains={}, settings=settings))
+    app = application(served, callers, nodes=cast("Nodes", SimpleNamespace()))
+    with TestClient(app, raise_server_exceptions=False) as client:
         exchange = Caller(client, "exchange")
         request = shore.request(shore.strays()[0])
         body = {"request": request.to_json(), "signature": _signed(request).to_json()}
