@@ -37,12 +37,16 @@ log = structlog.get_logger("workers.pusher")
 def run(here: Runtime, stop: threading.Event) -> None:
     """Push until ``stop`` is set. A silent database is waited for."""
     rung = threading.Event()
-    for target in (_listen, _prune):
-        threading.Thread(target=target, args=(here, stop, rung), daemon=True).start()
+    beside = [threading.Thread(target=each, args=(here, stop, rung), daemon=True) for each in (_listen, _prune)]
+    for thread in beside:
+        thread.start()
     places = Places(read_networks(here.settings.webhook_inside))
     with Wire(places, tls=_trusted(here.settings.webhook_ca_file)) as wire:
         lease = timedelta(seconds=here.settings.webhook_lease_seconds)
         Pusher(here.database, sealer=Sealer(here.seal_key), wire=wire, lease=lease, threads=THREADS).run(stop, rung)
+    # A thread inside the database's library may keep an interpreter from ending.
+    for thread in beside:
+        thread.join(2 * LISTEN_SECONDS)
 
 
 def _listen(here: Runtime, stop: threading.Event, rung: threading.Event) -> None:
