@@ -83,7 +83,10 @@ def main() -> int:
 
 def _measure(house: House, folder: Path, rounds: int, asked: int) -> tuple[float, list[str]]:
     names = iter(crowd.fill(house, clients=2 * asked * rounds + 2 * CONNECTIONS).clients)
-    bodies = lambda number: [_body(house, next(names)) for _ in range(number)]  # noqa: E731
+
+    def bodies(number: int) -> list[bytes]:
+        return [_body(house, next(names)) for _ in range(number)]
+
     tokens = folder / "callers.json"
     tokens.write_text(json.dumps({"callers": [row("exchange")]}))
     tokens.chmod(0o600)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -83,7 +84,7 @@ def _look() -> Iterator[Finding]:
     yield _broker(runtime)
     yield from _guarded("database", lambda: _database(runtime))
     for served in runtime.chains.values():
-        yield from _guarded(f"node of {served.name}", lambda served=served: _node(runtime, served))  # type: ignore[misc]
+        yield from _guarded(f"node of {served.name}", partial(_node, runtime, served))
     runtime.database.dispose()
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
+from starlette.responses import JSONResponse, Response
 
+from custody.api.body import json_object
+from custody.api.console import answers
 from custody.api.console.asking import Question
 from custody.api.console.door import Visit, credentials_of
 from custody.approvals.passkeys import ANSWERED_WITHIN
@@ -39,6 +42,29 @@ def put_step(
     asked = ask_step(unit.session, about=about, operator=visit.operator, change=change, now=unit.now)
     options = library.assertion_options(console=visit.console, challenge=asked, credentials=usable)
     return Question("get", options, asked, send)
+
+
+def take_answer(
+    visit: Visit, body: bytes, *, about: str, carry_out: Callable[[Unit, InForce, Mapping[str, Any]], str]
+) -> Response:
+    """Carry out what the visitor's passkey agreed to, all in one unit: 201 and the page that ``carry_out`` names."""
+    found = json_object(body, "challenge", "credential")
+    assertion = library.read_assertion(found["credential"], field="credential")
+    answered = answers.challenge(found["challenge"])
+
+    def work(unit: Unit, trust: InForce) -> str:
+        change = hear_step(
+            unit.session,
+            about=about,
+            operator=visit.operator,
+            challenge=answered,
+            assertion=assertion,
+            root=trust.root,
+            now=unit.now,
+        )
+        return carry_out(unit, trust, change)
+
+    return JSONResponse({"next": visit.call.trusting(work)}, status_code=201)
 
 
 def ask_step(session: Session, *, about: str, operator: str, change: Mapping[str, str], now: datetime) -> bytes:

@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from custody.api.body import Body, json_object
-from custody.api.console.answers import challenge, form_fields, html, to_sign_in
+from custody.api.body import Body
+from custody.api.console.answers import form_fields, html, to_sign_in
 from custody.api.console.asking import Question
 from custody.api.console.door import AsGuest, AsVisitor, Visit
 from custody.api.console.pages import notices as pages
-from custody.api.console.stepping import hear_step, put_step
+from custody.api.console.stepping import put_step, take_answer
 from custody.api.problems import status_of
 from custody.db import Unit
 from custody.evidence import fields
 from custody.kernel.errors import InvalidInput
 from custody.notices import choosing
 from custody.notices.model import CHANNELS, MAIL, WEBHOOK
-from custody.operators import library
 from custody.trust.operations import InForce
 from custody.views.notices import notices_view
 from custody.webhooks.places import Places, read_networks
@@ -62,24 +61,12 @@ def ask_for_channel(visit: AsVisitor, body: Body) -> Response:
 @router.post("/answers")
 def take_step(visit: AsVisitor, body: Body) -> Response:
     """Do what a passkey agreed to: 201 and where to go on."""
-    found = json_object(body, "challenge", "credential")
-    assertion = library.read_assertion(found["credential"], field="credential")
-    answered = challenge(found["challenge"])
 
-    def work(unit: Unit, trust: InForce) -> None:
-        change = hear_step(
-            unit.session,
-            about=ABOUT,
-            operator=visit.operator,
-            challenge=answered,
-            assertion=assertion,
-            root=trust.root,
-            now=unit.now,
-        )
+    def carry_out(unit: Unit, trust: InForce, change: Mapping[str, Any]) -> str:
         _do(visit, unit, trust, change)
+        return pages.NOTICES
 
-    visit.call.trusting(work)
-    return JSONResponse({"next": pages.NOTICES}, status_code=201)
+    return take_answer(visit, body, about=ABOUT, carry_out=carry_out)
 
 
 @router.post("/{channel}/{turn}")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from fastapi import APIRouter
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from custody.api.body import Body, json_object
-from custody.api.console.answers import challenge, html, to_sign_in
+from custody.api.body import Body
+from custody.api.console.answers import html, to_sign_in
 from custody.api.console.door import AsGuest, AsVisitor
 from custody.api.console.pages import webhooks as pages
-from custody.api.console.stepping import hear_step, put_step
+from custody.api.console.stepping import put_step, take_answer
 from custody.db import Unit
 from custody.evidence import fields
-from custody.operators import library
 from custody.trust.operations import InForce
 from custody.views.hooks import hook_view, hooks_view
 from custody.webhooks import operations as webhooks
@@ -50,24 +50,12 @@ def show_webhook(visit: AsGuest, endpoint: str, event: str = "") -> Response:
 @router.post("/answers")
 def take_step(visit: AsVisitor, body: Body) -> Response:
     """Do what a passkey agreed to: 201 and where to go on."""
-    found = json_object(body, "challenge", "credential")
-    assertion = library.read_assertion(found["credential"], field="credential")
-    answered = challenge(found["challenge"])
 
-    def work(unit: Unit, trust: InForce) -> str:
-        change = hear_step(
-            unit.session,
-            about=ABOUT,
-            operator=visit.operator,
-            challenge=answered,
-            assertion=assertion,
-            root=trust.root,
-            now=unit.now,
-        )
+    def carry_out(unit: Unit, _trust: InForce, change: Mapping[str, Any]) -> str:
         _do(unit, change["action"], change["endpoint"], visit.operator)
-        return str(change["endpoint"])
+        return f"{pages.WEBHOOKS}/{change['endpoint']}"
 
-    return JSONResponse({"next": f"{pages.WEBHOOKS}/{visit.call.trusting(work)}"}, status_code=201)
+    return take_answer(visit, body, about=ABOUT, carry_out=carry_out)
 
 
 @router.post("/{endpoint}/{action}")
