@@ -334,8 +334,8 @@ def test_p114_what_others_write_stays_text_on_every_page(stage: Stage) -> None:
             )
         except InvalidInput:
             refused_words.append(words)
-    # What turns the direction of writing or is not seen never gets in; a letter of another script is shown as it is.
-    assert refused_words == [words for words in HOSTILE if "\u202e" in words or "\u200b" in words]
+    # What turns the direction of writing, is not seen, or is a foreign letter in a Latin word never gets in.
+    assert refused_words == [words for words in HOSTILE if set("\u202e\u200b\u041a") & set(words)]
     asked = bob.post(f"/console/intents/{digests[0]}/statement", form={"verdict": "reject", "reason": HOSTILE[1]})
     question = question_on(asked.text)
     assert bob.send(digests[0], question.challenge, bob.passkey.answer(question.challenge)).status_code == 201
