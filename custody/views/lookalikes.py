@@ -130,4 +130,6 @@ def _neighbour(among: str, order: str, way: str) -> str:
     return f"(SELECT '{among}' AS among, {_ROWS[among]} AND {bounds} ORDER BY {key} {direction} LIMIT 1)"
 
 
-_STATEMENTS: Final[Mapping[tuple[str, ...], TextClause]] = {orders: text(_written(orders)) for orders in (BOTH_ENDS, EITHER_END)}
+_STATEMENTS: Final[Mapping[tuple[str, ...], TextClause]] = {
+    orders: text(_written(orders)) for orders in (BOTH_ENDS, EITHER_END)
+}
