@@ -91,6 +91,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
     app.state.bells = Bells(runtime.settings.database_url)
     app.state.seen_reads, app.state.limits = SeenReads(), Limits()
+    app.state.names = frozenset(runtime.settings.api_names)
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     for router in (*(routes.router for routes in ROUTES), *CONSOLE):
         app.include_router(router)
