@@ -104,8 +104,8 @@ _FROZEN = """
 # Two at each moment: a page that ends between them leads to the second.
 _LISTED = """
     INSERT INTO listings (digest, client_id, chain, destination, locator, label, listed_at, counts_from)
-    SELECT lpad(n::text, 64, '0'), 'acme', 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328', 'to ' || n, n::text::bytea, 'label ' ||
-      lpad(n::text, 2, '0'), now() + (n / 2) * interval '1 second', now() FROM generate_series(1, 40) n
+    SELECT lpad(n::text, 64, '0'), 'acme', 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328', 'to ' || n, n::text::bytea,
+      'label ' || lpad(n::text, 2, '0'), now() + (n / 2) * interval '1 second', now() FROM generate_series(1, 40) n
 """
 _HOOKED = """
     INSERT INTO webhook_endpoints (id, url, types, payload, label, state, secret, position, created_at, created_by)
