@@ -15,6 +15,7 @@ from custody.evidence.signatures import sign_ed25519
 from custody.kernel.errors import CustodyError, InvalidInput
 from custody.sdk.environment import Requester
 from custody.sdk.errors import AddressNotOurs, NotProven
+from custody.sdk.memory import RootMemory
 from custody.sdk.objects import DepositAddress, Event
 from custody.sdk.transport import Answer, Transport
 from custody.sdk.trust import Trust, derive, names_of, own_opening, read_trust
@@ -25,11 +26,12 @@ Shown = TypeVar("Shown")
 class House:
     """One API, who we are to it, and the trust root it must prove."""
 
-    def __init__(self, transport: Transport, requester: Requester | None, pin: str) -> None:
-        """``pin`` is the hash of the trust root that a person compared."""
+    def __init__(self, transport: Transport, requester: Requester | None, pin: str, seen: RootMemory) -> None:
+        """``pin`` is the hash of the trust root that a person compared; ``seen`` remembers what followed from it."""
         self._transport: Final = transport
         self._requester: Final = requester
         self._pin: Final = pin
+        self._seen: Final = seen
         self._trust: Trust | None = None
         self._openings: dict[tuple[str, VaultName], bool] = {}
 
@@ -86,7 +88,9 @@ class House:
     def trust(self) -> Trust:
         """The trust root in force, proved from the pinned one; asked for once. Raises ``NotProven``."""
         if self._trust is None:
-            self._trust = read_trust(self.get("/v1/trust-root"), pin=self._pin, now=self.now)
+            shown = self.get("/v1/trust-root")
+            self._trust = read_trust(shown, pin=self._pin, now=self.now, seen=self._seen.newest())
+            self._seen.note(self._trust.seen)
         return self._trust
 
     def renew_trust(self) -> None:

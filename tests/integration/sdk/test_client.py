@@ -238,6 +238,8 @@ def test_is_made_from_the_environment_which_names_what_is_missing(house: Several
     }
     with Client.from_env(environment) as client:
         assert repr(client) == "Client"
+    seen = tmp_path / "seen"
+    assert read_environment(environment | {"CUSTODY_TRUST_ROOT_SEEN_FILE": str(seen)}).seen_file == seen
     for name in environment:
         if name == "CUSTODY_REQUESTER":
             continue
