@@ -11,7 +11,15 @@ from custody.api.contract.things import CLIENT, CODE, DIGEST, NEXT, TIME, WDR
 
 ANY_CALL: Final = (
     *("unauthenticated", "call-signature-refused", "call-replayed", "role-refused", "scope-refused", "client-refused"),
-    *("network-refused", "too-many-calls", "invalid-input", "database-unavailable", "unit-conflict", "internal"),
+    *(
+        "network-refused",
+        "too-many-calls",
+        "version-unknown",
+        "invalid-input",
+        "database-unavailable",
+        "unit-conflict",
+        "internal",
+    ),
     *("broken", "no-trust-root", "intent-tampered", "keyset-tampered", "asset-unknown"),
 )
 """Codes every call may be answered with."""

@@ -356,6 +356,10 @@ class EthereumAdapter:
         del rules, fee_rate
         return planning.plan(self, self._network, candidates)
 
+    def cost_units(self, plan: Plan) -> int:
+        """Wei for its expected gas, at what the market asks soon; from above."""
+        return plan.weight * self.market().likely
+
     def share(
         self, candidates: Candidates, *, rules: SpendRules, most_inputs: int, fee_rate: int | None = None
     ) -> Shares:

@@ -206,6 +206,15 @@ def test_does_anything_else_by_path(client: Client) -> None:
         client.request("POST", "/v1/withdrawals", json={"request": 1, "signature": 2})
 
 
+def test_follows_no_page_to_another_host(joined: tuple[Client, Between]) -> None:
+    client, between = joined
+    between.tamper = lambda path, found: found | {"next": "@elsewhere.example/v1/clients"}
+    with pytest.raises(InvalidInput, match="not a path"):
+        list(client.clients.list())
+    assert [request.url.host for request in between.sent] == ["testserver"]
+    assert between.sent[0].headers["custody-version"] == "2026-11-01"
+
+
 def test_a_debug_log_has_no_signature_and_no_body(
     client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
