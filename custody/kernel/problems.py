@@ -205,6 +205,7 @@ _CONFLICT: Final[Mapping[str, str]] = {
         "Only a payment that was sent and is not confirmed can be replaced, one replacement at a time."
     ),
     "notice-channel-state": "The channel for notices is in that state already.",
+    "reference-taken": "Another withdrawal of the client's has this reference, and keeps it whatever became of it.",
     "relaying-forbidden-move": "The state does not know this event.",
     "returned-already": "The stray is being sent on already, or was.",
     "status-turned-back": "The service has made a later statement, or another one of this number.",

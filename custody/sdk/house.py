@@ -55,9 +55,13 @@ class House:
         """What stands at ``path``. Raises ``ApiError``."""
         return self.call("GET", with_query(path, query)).document
 
-    def ask(self, path: str, request: Request) -> Answer:
-        """Sign ``request`` as its requester and post it under its own idempotency key. Raises ``ApiError``."""
-        return self.call("POST", path, body=self.signed(request), key=request.idempotency_key)
+    def ask(self, path: str, request: Request, **beside: Any) -> Answer:
+        """Sign ``request`` as its requester and post it under its own idempotency key. Raises ``ApiError``.
+
+        ``beside`` is said with it and not signed by the requester; what of it is ``None`` is left out.
+        """
+        said = {name: value for name, value in beside.items() if value is not None}
+        return self.call("POST", path, body=self.signed(request) | said, key=request.idempotency_key)
 
     def signed(self, request: Request) -> dict[str, Any]:
         """The body that asks for ``request``."""

@@ -215,7 +215,13 @@ def test_tells_what_is_behind(house: House, call_as: As) -> None:
     assert min(work["unpublished_seconds"], work["unhandled_seconds"]) >= 3_600
     assert int(behind["events"]["cursor"]) > 0
     assert behind["webhooks"] == {"waiting": 0, "events_behind": 0, "failing_seconds": 0, "disabled": 0}
-    hook = {"url": "https://93.184.216.34/hooks", "client": None, "types": ["withdrawal"], "payload": "full", "label": "books"}
+    hook = {
+        "url": "https://93.184.216.34/hooks",
+        "client": None,
+        "types": ["withdrawal"],
+        "payload": "full",
+        "label": "books",
+    }
     assert call_as("exchange").post("/v1/webhook-endpoints", hook).status_code == 201
     house.withdraw(house.withdrawal_request("acme", 10_000))
     later = call_as("auditor").get("/v1/status").json()["behind"]

@@ -16,6 +16,7 @@ from custody.kernel.errors import InvalidInput
 from custody.sdk import (
     Client,
     HouseUnavailable,
+    InConflict,
     InvalidRequest,
     NotAllowed,
     NotAuthenticated,
@@ -85,6 +86,16 @@ def test_pays_once_under_one_key_and_shows_where_it_stands(client: Client) -> No
     cancelled = client.withdrawals.cancel(paid.id)
     assert (cancelled.status, cancelled.is_final) == ("cancelled", True)
     assert client.withdrawals.wait(paid.id) == cancelled
+
+
+def test_finds_a_payment_by_what_the_clients_books_call_it(client: Client) -> None:
+    order = {"to": address("somebody"), "max_fee": "0.0002", "idempotency_key": "order-r", "reference": "inv 7"}
+    paid = client.withdrawals.create("acme", "BTC", "0.01", **order)
+    assert (paid.reference, client.withdrawals.create("acme", "BTC", "0.01", **order)) == ("inv 7", paid)
+    assert [each.id for each in client.withdrawals.list(client="acme", reference="inv 7")] == [paid.id]
+    with pytest.raises(InConflict) as taken:
+        client.withdrawals.create("acme", "BTC", "0.01", **order | {"idempotency_key": "order-s"})
+    assert (taken.value.code, taken.value.field) == ("reference-taken", "reference")
 
 
 def test_an_order_is_the_same_payment_when_its_time_is_over(house: Several, http: TestClient) -> None:
