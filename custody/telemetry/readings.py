@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from custody.kernel.ids import base32
+from custody.notices.model import CHANNELS
 from custody.reconciliation.stuck import Deadlines, stuck
 
 COSIGNER_MEMORY: Final = timedelta(days=7)
@@ -205,11 +206,11 @@ _NOTICES: Final = text(
 
 
 def _notices(session: Session, now: datetime) -> Iterator[Sample]:
-    rows = session.execute(_NOTICES, {"since": now - NOTICE_MEMORY}).all()
-    for row in rows:
-        yield Sample("custody_notices_waiting", (row.kind,), row.waiting)
-        yield Sample("custody_notices_failing", (row.kind,), row.failing)
-    oldest = min((row.oldest for row in rows if row.oldest is not None), default=None)
+    rows = {row.kind: row for row in session.execute(_NOTICES, {"since": now - NOTICE_MEMORY})}
+    for kind in CHANNELS:
+        yield Sample("custody_notices_waiting", (kind,), rows[kind].waiting if kind in rows else 0)
+        yield Sample("custody_notices_failing", (kind,), rows[kind].failing if kind in rows else 0)
+    oldest = min((row.oldest for row in rows.values() if row.oldest is not None), default=None)
     yield Sample("custody_notices_lag_seconds", (), _seconds(now, oldest))
 
 

@@ -238,23 +238,25 @@ def test_what_is_not_sent_and_what_is_not_taken_are_counted(office: Office) -> N
     def counted() -> dict[str, int]:
         with office.house.db.unit() as unit:
             found = list(_notices(unit.session, unit.now + office.ahead))
-        return {" ".join((each.metric.removeprefix("custody_notices_"), *each.labels)): each.value for each in found}
+        numbers = {" ".join((each.metric.removeprefix("custody_notices_"), *each.labels)): each.value for each in found}
+        assert len(numbers) == 5
+        return {name: number for name, number in numbers.items() if number}
 
     for kind in (MAIL, WEBHOOK):
         office.choose("alice", kind)
-    assert counted() == {"lag_seconds": 0}
+    assert counted() == {}
     office.ask()
     office.collect()
     office.ahead += timedelta(seconds=90)
-    one = {"waiting mail": 1, "waiting webhook": 1, "failing mail": 0, "failing webhook": 0}
-    assert one.items() <= counted().items()
-    assert 90 <= counted()["lag_seconds"] <= 100
+    found = counted()
+    assert found.pop("lag_seconds") >= 90
+    assert found == {"waiting mail": 1, "waiting webhook": 1}
     office.mailbox.refuses = "450 later"
     office.turn()
-    assert counted() == {"waiting mail": 1, "failing mail": 1, "lag_seconds": 0}
+    assert counted() == {"waiting mail": 1, "failing mail": 1}
     for wait in WAITS:
         office.ahead += wait
         office.turn()
-    assert counted() == {"waiting mail": 0, "failing mail": 1, "lag_seconds": 0}
+    assert counted() == {"failing mail": 1}
     office.ahead += timedelta(days=1)
-    assert counted() == {"lag_seconds": 0}
+    assert counted() == {}
