@@ -106,8 +106,8 @@ def _delivery(visit: Visit, endpoint: str, each: Delivery) -> Row:
     tone: Tone = "ok" if each.state == "delivered" else ("warn" if each.attempts else "plain")
     return Row(
         (
-            parts.link(each.event, f"{WEBHOOKS}/{endpoint}?{urlencode({'event': each.event})}"),
-            each.type,
+            parts.link(each.event, f"{WEBHOOKS}/{endpoint}?{urlencode({'event': each.event})}", class_="one"),
+            parts.one(each.type),
             each.subject,
             parts.tag(each.state, tone),
             str(each.attempts),
