@@ -21,11 +21,11 @@ from custody.kernel.errors import CustodyError
 from custody.movements import queries as movements
 from custody.reconciliation import queries as reconciliation
 from custody.reconciliation.stuck import Deadlines
+from custody.views import lag
+from custody.views.lag import COUNTED_TO
 from custody.views.objects import when
 
 log = structlog.get_logger("custody.views.health")
-
-COUNTED_TO: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +55,6 @@ class Line:
 
 Reading = Callable[[Session, datetime], Line]
 
-_WAITING: Final = text(
-    """
-    SELECT count(*) AS number, min(due_at) FILTER (WHERE attempts = 0) AS unpublished,
-      min(due_at) FILTER (WHERE attempts > 0) AS unhandled
-    FROM (SELECT due_at, attempts FROM outbox WHERE done_at IS NULL AND due_at <= :now
-          ORDER BY due_at LIMIT :limit) AS due
-    """
-)
-# Work that waits and the endpoint that has failed longest: the first of a partial index, however many there are.
-_PUSHED: Final = text(
-    """
-    SELECT (SELECT count(*) FROM (SELECT 1 FROM webhook_deliveries d WHERE d.state = 'waiting'
-              AND d.endpoint_id IN (SELECT id FROM webhook_endpoints WHERE state = 'active') LIMIT :limit) AS due
-      ) AS number,
-      (SELECT min(failing_since) FROM webhook_endpoints WHERE state = 'active') AS failing_since
-    """
-)
 _FAILING_FOR: Final = timedelta(hours=1)
 """A receiver that restarts fails for minutes; one that has failed so long is somebody's to call."""
 _NO_MONEY: Final = "Nothing is held up."
@@ -123,20 +106,22 @@ def _database(session: Session, now: datetime) -> Line:
 
 
 def _relay(session: Session, now: datetime, patience: timedelta) -> Line:
-    row = session.execute(_WAITING, {"now": now, "limit": COUNTED_TO}).one()
-    return _lag("relay and broker", row.unpublished, row.number, now, patience, "not published")
+    found = lag.work(session, now=now)
+    return _lag("relay and broker", found.unpublished_since, found.due, now, patience, "not published")
 
 
 def _workers(session: Session, now: datetime, patience: timedelta) -> Line:
-    row = session.execute(_WAITING, {"now": now, "limit": COUNTED_TO}).one()
-    return _lag("workers", row.unhandled, row.number, now, patience, "published and not handled")
+    found = lag.work(session, now=now)
+    return _lag("workers", found.unhandled_since, found.due, now, patience, "published and not handled")
 
 
 def _lag(name: str, oldest: datetime | None, number: int, now: datetime, patience: timedelta, what: str) -> Line:
     number_said = f"more than {_grouped(COUNTED_TO)}" if number >= COUNTED_TO else f"{number}"
-    lag = timedelta(0) if oldest is None else now - oldest
-    late = lag > patience
-    value = f"{number_said} due, none {what}" if oldest is None else f"{number_said} due, the oldest {what} {_s(lag)}"
+    behind = timedelta(0) if oldest is None else now - oldest
+    late = behind > patience
+    value = (
+        f"{number_said} due, none {what}" if oldest is None else f"{number_said} due, the oldest {what} {_s(behind)}"
+    )
     money = "What is agreed to is not carried out until it runs again; nothing is lost." if late else _NO_MONEY
     return Line(name, "late" if late else "ok", value, f"at most {_s(patience)}", oldest, money, "stuck-withdrawal.md")
 
@@ -179,15 +164,15 @@ def _reconciled(session: Session, now: datetime, names: Mapping[str, str]) -> Li
 
 
 def _webhooks(session: Session, now: datetime) -> Line:
-    row = session.execute(_PUSHED, {"limit": COUNTED_TO}).one()
-    number = f"{_grouped(COUNTED_TO)} or more" if row.number >= COUNTED_TO else f"{row.number}"
-    failing = timedelta(0) if row.failing_since is None else now - row.failing_since
-    late = failing > _FAILING_FOR or row.number >= COUNTED_TO
-    value = f"{number} to deliver" + (f", an endpoint fails for {_s(failing)}" if row.failing_since else "")
+    found = lag.pushed(session)
+    number = f"{_grouped(COUNTED_TO)} or more" if found.waiting >= COUNTED_TO else f"{found.waiting}"
+    failing = timedelta(0) if found.failing_since is None else now - found.failing_since
+    late = failing > _FAILING_FOR or found.waiting >= COUNTED_TO
+    value = f"{number} to deliver" + (f", an endpoint fails for {_s(failing)}" if found.failing_since else "")
     money = "No money waits for it; whoever listens learns late, and can read events by their cursor."
     threshold = f"under {_grouped(COUNTED_TO)}, none failing over {_s(_FAILING_FOR)}"
     return Line(
-        *("webhooks", "late" if late else "ok", value, threshold, row.failing_since if late else None),
+        *("webhooks", "late" if late else "ok", value, threshold, found.failing_since if late else None),
         *(money if late else _NO_MONEY, "daemon-down.md"),
     )
 

@@ -66,6 +66,7 @@ def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
     """
     name = fields.hexadecimal(digest, field="digest", length=32)
     verdict, reason, answered = _verdict(body)
+    places: tuple[int, ...] = ()
     if verdict == "approve":
         shown = _shown(visit, name)
         why_not = why_not_approve(visit.operator, shown)
@@ -76,6 +77,8 @@ def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
             return html(interruption(visit, _misread(visit, shown) if any(answered) else shown))
 
     def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], Statement, list[str]]:
+        if places:
+            misreading.expect_may_read(unit.session, digest=name, operator=visit.operator)
         filed = queries.get(unit.session, digest=name)
         approvals.expect_waiting(filed, verdict=verdict, now=unit.now)
         said = passkeys.ask(
