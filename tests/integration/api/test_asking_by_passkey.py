@@ -162,7 +162,7 @@ def test_another_persons_question_and_a_copied_passkey_ask_for_nothing(
     expect_problem(send(bob, question, bob.passkey.answer(question.challenge)), 403, "passkey-refused")
     assert ask(alice, "freeze", FREEZE).status_code == 201
     expect_problem(ask(alice, "freeze", FREEZE, sign_count=1), 403, "passkey-counter")
-    # A passkey that may have a copy is locked, and signs nobody in from then on.
+    # The copy locked it, and who came in by it is out.
     expect_problem(alice.post("/console/requests/freeze", form=FREEZE), 401, "not-signed-in")
 
 

@@ -109,8 +109,10 @@ def _delivery(visit: Visit, each: Mapping[str, Any]) -> Row:
     tone: Tone = "ok" if each["status"] == "delivered" else ("warn" if each["attempts"] else "plain")
     return Row(
         (
-            parts.link(each["event"], listing.where(f"{WEBHOOKS}/{each['endpoint']}", event=each["event"])),
-            each["type"],
+            parts.link(
+                each["event"], listing.where(f"{WEBHOOKS}/{each['endpoint']}", event=each["event"]), class_="one"
+            ),
+            parts.one(each["type"]),
             each["subject"],
             parts.tag(each["status"], tone),
             str(each["attempts"]),
