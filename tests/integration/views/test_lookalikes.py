@@ -125,7 +125,8 @@ def test_postgres_keeps_addresses_in_the_same_orders(house: House) -> None:
     with house.db.unit() as unit:
         for each in known:
             there = unit.session.execute(
-                text("SELECT address_head(:to), address_tail(:to), address_ends(:to)"), {"to": each}
+                text("SELECT address_key(:to, 'head'), address_key(:to, 'tail'), address_key(:to, 'ends')"),
+                {"to": each},
             ).one()
             stands = keys(each)
             assert tuple(there) == (stands.head, stands.tail, stands.ends), each
@@ -193,6 +194,7 @@ def test_one_end_warns(house: House) -> None:
 def test_a_payment_to_an_address_of_ours_is_told_plainly(house: House) -> None:
     other, same = house.address("birch"), house.address("acme")
     asked = house.withdraw(house.withdrawal_request("acme", BTC // 10, destination=other.address))
+    assert "pays an address of our own" in _risks(house)
     back = house.withdraw(house.withdrawal_request("acme", BTC // 10, destination=same.address))
     stock = house.withdraw(house.withdrawal_request("acme", BTC // 10, destination=_in_stock(house)))
     shown = {
@@ -213,9 +215,10 @@ def _in_stock(house: House) -> str:
 
 
 def _risks(house: House) -> list[str]:
+    """Of the newest that waits."""
     with house.db.unit() as unit:
         asked = Asked(in_force(unit.session), "", house.runtime.deadlines, unit.now)
-        (row,) = queue(unit.session, asked, place=NEEDS_OTHERS).rows
+        *_, row = queue(unit.session, asked, place=NEEDS_OTHERS).rows
     return list(row["risks"])
 
 
