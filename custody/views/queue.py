@@ -22,7 +22,7 @@ from custody.evidence.codes import digest_code
 from custody.kernel.errors import InvalidInput
 from custody.listings import queries as listings
 from custody.reconciliation.stuck import Deadlines
-from custody.trust.assets import KnownAssets, known_assets
+from custody.trust.assets import KnownAssets, assets_seen
 from custody.trust.operations import InForce
 from custody.views import cursors, risks
 from custody.views.objects import asset_view, delay_left, money, when, words_of
@@ -60,7 +60,14 @@ class Asked:
         """The same, as the room of intents reads it."""
         patience = {chain: each.pending_approval for chain, each in self.deadlines.items()}
         return Waiting(
-            self.trust.root, self.trust.policy.roles, self.operator, patience, self.now, self.client, self.kind
+            self.trust.root,
+            self.trust.policy.roles,
+            self.operator,
+            self.trust.joined(self.operator),
+            patience,
+            self.now,
+            self.client,
+            self.kind,
         )
 
 
@@ -138,7 +145,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     if not filed and not moving:
         return []
-    assets, root = known_assets(session), asked.trust.root
+    assets, root = assets_seen(session), asked.trust.root
     payments = withdrawals.by_digests(session, digests=[each.digest for each in filed])
     standings = waiting.standings(session, filed, root=root, roles=asked.trust.policy.roles, now=asked.now)
     about = [_about(each.intent.request) for each in filed]
