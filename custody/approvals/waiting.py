@@ -53,6 +53,7 @@ COUNTED_TO: Final = 100
 
 _NOW: Final = bindparam("now", type_=DateTime(timezone=True))
 _ASKED: Final = IntentRow.obligations["approvals"]
+_AGREED: Final = func.count(ApprovalRow.approver.distinct())
 _ROLES: Final = IntentRow.obligations["roles"]
 
 
@@ -223,9 +224,9 @@ def _there(rules: _Rules, place: str) -> ColumnElement[bool]:
     late = _late(rules)
     if place == LATE:
         return and_(PENDING, _asked_in_order(late), *some)
-    mine = _mine(rules)
     if place == MINE:
-        return and_(PENDING, _asked_in_order(~late, mine), *some)
+        return and_(PENDING, _asked_in_order(~late, _mine(rules)), *some)
+    mine = _mine(rules, is_among_many=True)
     # What people agreed to can still be vetoed until its delay is over: nobody has to do anything.
     vetoable = and_(DELAYED, IntentRow.not_before > _NOW)
     return and_(or_(and_(PENDING, _asked_in_order(~late, ~mine)), vetoable), *some)
@@ -256,8 +257,8 @@ def _late(rules: _Rules) -> ColumnElement[bool]:
 def _beyond_reach(rules: _Rules) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     for group, members in rules.groups:
-        asked, own = cast(_ASKED[group].as_string(), Integer), IntentRow.requester.in_(members)
-        found.append(func.coalesce(asked, 0) > len(members) - cast(own, Integer))
+        own = IntentRow.requester.in_(members)
+        found.append(func.coalesce(_number_asked(group), 0) > len(members) - cast(own, Integer))
     unknown = _ASKED.op("-")(cast([group for group, _ in rules.groups], ARRAY(TEXT)))
     found.append(func.coalesce(unknown, text("'{}'::jsonb")) != text("'{}'::jsonb"))
     for role, people in rules.roles:
@@ -266,21 +267,25 @@ def _beyond_reach(rules: _Rules) -> list[ColumnElement[bool]]:
     return found
 
 
-def _mine(rules: _Rules) -> ColumnElement[bool]:
-    """The operator is asked, by group or role, has not spoken, and did not ask for it himself."""
+def _mine(rules: _Rules, *, is_among_many: bool = False) -> ColumnElement[bool]:
+    """The operator is asked, by group or role, has not spoken, and did not ask for it himself.
+
+    A few rows have their verdicts looked up one by one; with ``is_among_many`` what stands is gathered once for all.
+    """
     if not rules.operator:
         return literal(False)
+    full = _full_ones if is_among_many else _is_full
     asked: list[ColumnElement[bool]] = [
-        and_(_ASKED.op("?")(group), IntentRow.created_at >= since, ~_is_full(rules, group))
-        for group, since in rules.joined
+        and_(_ASKED.op("?")(group), IntentRow.created_at >= since, ~full(rules, group)) for group, since in rules.joined
     ]
     asked += [_ROLES.op("?")(role) for role, people in rules.roles if rules.operator in people]
     if not asked:
         return literal(False)
-    spoken = exists().where(
-        ApprovalRow.digest == IntentRow.digest,
-        ApprovalRow.approver == rules.operator,
-        ApprovalRow.not_after >= _NOW,
+    own = and_(ApprovalRow.approver == rules.operator, ApprovalRow.not_after >= _NOW)
+    spoken: ColumnElement[bool] = (
+        IntentRow.digest.in_(select(ApprovalRow.digest).where(own))
+        if is_among_many
+        else exists().where(ApprovalRow.digest == IntentRow.digest, own)
     )
     return and_(
         IntentRow.requester != rules.operator,
@@ -291,21 +296,32 @@ def _mine(rules: _Rules) -> ColumnElement[bool]:
 
 
 def _is_full(rules: _Rules, group: str) -> ColumnElement[bool]:
-    """Enough of ``group`` have agreed. Who is in another group too may be counted there, and so fills no place here."""
-    elsewhere = {person for name, people in rules.groups if name != group for person in people}
-    alone = sorted(set(dict(rules.groups)[group]) - elsewhere)
-    agreed = (
-        select(func.count(ApprovalRow.approver.distinct()))
-        .where(
-            ApprovalRow.digest == IntentRow.digest,
-            ApprovalRow.verdict == "approve",
-            ApprovalRow.approver.in_(alone),
-            ApprovalRow.not_after >= _NOW,
-        )
-        .scalar_subquery()
-    )
-    found: ColumnElement[bool] = agreed >= cast(_ASKED[group].as_string(), Integer)
+    """Enough of ``group`` have agreed."""
+    agreed = select(_AGREED).where(ApprovalRow.digest == IntentRow.digest, _counts_for(_alone(rules, group)))
+    found: ColumnElement[bool] = agreed.scalar_subquery() >= _number_asked(group)
     return found
+
+
+def _full_ones(rules: _Rules, group: str) -> ColumnElement[bool]:
+    """The same, said so that it is gathered once for each number of people that may be asked for."""
+    people, asked = _alone(rules, group), _number_asked(group)
+    agreed = select(ApprovalRow.digest).where(_counts_for(people)).group_by(ApprovalRow.digest)
+    enough = {number: agreed.having(number <= _AGREED) for number in range(1, len(people) + 1)}
+    return or_(false(), *(and_(asked == number, IntentRow.digest.in_(found)) for number, found in enough.items()))
+
+
+def _number_asked(group: str) -> ColumnElement[int]:
+    return cast(_ASKED[group].as_string(), Integer)
+
+
+def _counts_for(people: Collection[str]) -> ColumnElement[bool]:
+    return and_(ApprovalRow.verdict == "approve", ApprovalRow.approver.in_(people), ApprovalRow.not_after >= _NOW)
+
+
+def _alone(rules: _Rules, group: str) -> list[str]:
+    """Who is in no other group: whoever is may be counted there, and so fills no place here."""
+    elsewhere = {person for name, people in rules.groups if name != group for person in people}
+    return sorted(set(dict(rules.groups)[group]) - elsewhere)
 
 
 def describe(counts: Mapping[str, int]) -> dict[str, Any]:
