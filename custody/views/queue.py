@@ -98,20 +98,19 @@ def queue(session: Session, asked: Asked, *, place: str, after: str | None = Non
     return Page(_rows(session, asked, place, shown, rest), _next(place, shown, rest) if more else None)
 
 
-def counts(session: Session, asked: Asked, *, needs_me: int | None = None) -> dict[str, dict[str, Any]]:
-    """How many rows each place has; ``at_least`` where counting stopped. ``needs_me`` where that was counted before."""
-    found: dict[str, int] = {}
+def counts(session: Session, asked: Asked, *, known: Mapping[str, int] | None = None) -> dict[str, dict[str, Any]]:
+    """How many rows each place has; ``at_least`` where counting stopped. ``known`` is not counted again."""
+    found = dict(known or {})
     for place in PLACES:
-        number = 0
-        if place == NEEDS_ME and needs_me is not None:
-            found[place] = needs_me
+        if place in found:
             continue
+        number = 0
         if place in _OF_PEOPLE:
             number += waiting.count(session, asked.waiting, place=_OF_PEOPLE[place])
         if place in _ON_THE_WAY:
             number += withdrawals.count_resting(session, **_resting(asked, place), most=waiting.COUNTED_TO)
-        found[place] = min(number, waiting.COUNTED_TO)
-    return waiting.describe(found)
+        found[place] = number
+    return waiting.describe({place: min(found[place], waiting.COUNTED_TO) for place in PLACES})
 
 
 def _moving(session: Session, asked: Asked, place: str, after: str, limit: int) -> list[Withdrawal]:
