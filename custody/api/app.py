@@ -20,6 +20,7 @@ from custody.api.aftermath import NOBODY, leave_behind
 from custody.api.auth import Callers
 from custody.api.bell import Bell
 from custody.api.console.bells import Bells
+from custody.api.console.guarding import Guarded
 from custody.api.console.packing import Packed
 from custody.api.console.routes import ROUTERS as CONSOLE
 from custody.api.console.trouble import as_page
@@ -91,7 +92,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.runtime, app.state.callers = runtime, callers
     app.state.bell = Bell(runtime.settings.database_url, CHANNEL)
     app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
-    app.state.bells = Bells(runtime.settings.database_url)
+    app.state.bells = Bells(app.state.bell)
     app.state.streams, app.state.waits = holding.Held(holding.STREAMS_EACH), holding.Held(holding.WAITS_EACH)
     app.state.seen_reads, app.state.limits = SeenReads(), Limits()
     app.state.names = frozenset(runtime.settings.api_names)
@@ -103,6 +104,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(Exception, _unknown)
     app.add_middleware(Packed)
+    app.add_middleware(Guarded)
     return RequestIds(app, told)
 
 

@@ -46,3 +46,11 @@ def in_force_since(session: Session) -> dict[int, datetime]:
     """Each version to when it came into force."""
     rows = session.execute(select(TrustRootRow.version, TrustRootRow.in_force_at).order_by(TrustRootRow.version))
     return {row.version: row.in_force_at for row in rows}
+
+
+def policies(session: Session, *, versions: Collection[int]) -> dict[int, str]:
+    """The policy's text of each of these versions that came into force."""
+    rows = session.execute(
+        select(TrustRootRow.version, TrustRootRow.policy).where(TrustRootRow.version.in_(sorted(versions)))
+    )
+    return {row.version: row.policy for row in rows}
