@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,9 @@ from config.mail import MailSettings, read_mail
 PREFIX: Final = "CUSTODY_"
 HERE: Final = Path(__file__).parent
 SHORTEST_TOKEN: Final = 32
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+"""By which the API's own machine knows it, on the API's port."""
+_AUTHORITY: Final = re.compile(r"([a-z0-9-]+(\.[a-z0-9-]+)*|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,6 +77,8 @@ class Settings:
     """None where nobody reads metrics of this process."""
     api_proxies: tuple[str, ...]
     """Networks of the proxies in front of the API, whose word on where a call comes from is taken."""
+    api_names: tuple[str, ...]
+    """What callers may call this house, as their Host header says it: a signed call names one of these."""
     log_format: str
     clock_offset: timedelta
     stock_target: int
@@ -104,6 +110,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read every setting. Raises ``ConfigError`` naming the first that is missing or wrong."""
     read = _Reader(os.environ if environment is None else environment)
     networks = _networks(read)
+    port = read.whole("API_PORT", default=8080, low=1, high=65535)
     return Settings(
         chains=_chains(read, networks),
         assets=_assets(read),
@@ -112,9 +119,10 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         api_tokens_file=Path(read.text("API_TOKENS_FILE", default="/dev/null")),
         seal_key=read.key("SEAL_KEY"),
         api_host=read.text("API_HOST", default="127.0.0.1"),
-        api_port=read.whole("API_PORT", default=8080, low=1, high=65535),
+        api_port=port,
         metrics=_metrics(read),
         api_proxies=read.networks_of_addresses("API_PROXIES"),
+        api_names=(*read.authorities("API_NAMES"), *(f"{name}:{port}" for name in LOOPBACK)),
         log_format=read.one_of("LOG_FORMAT", ("json", "text"), default="json"),
         clock_offset=_clock_offset(read, networks),
         stock_target=read.whole("STOCK_TARGET", default=50, low=1, high=10_000),
@@ -229,6 +237,14 @@ class _Reader:
             except ValueError:
                 accepted = "networks such as 10.0.0.0/8 or 127.0.0.1/32, with commas between them"
                 raise ConfigError(PREFIX + name, f"not a network; accepted are {accepted}") from None
+        return tuple(found)
+
+    def authorities(self, name: str) -> tuple[str, ...]:
+        """Hosts as a Host header names them, with commas between them; none where it is not set."""
+        found = [each.strip() for each in self.text(name, default="").split(",") if each.strip()]
+        if not all(_AUTHORITY.fullmatch(each) for each in found):
+            accepted = "custody.example.com or custody.internal:8443, in lower case, with commas between them"
+            raise ConfigError(PREFIX + name, f"not names of hosts; accepted are such as {accepted}")
         return tuple(found)
 
     def whole(self, name: str, *, default: int, low: int, high: int) -> int:

@@ -94,9 +94,16 @@ def of_client(session: Session, *, client: str, seal_key: bytes) -> list[Deposit
     return [sealer.checked(row) for row in rows]
 
 
-def newest_of_client(session: Session, *, client: str, seal_key: bytes, limit: int) -> list[DepositAddress]:
-    """What the client was given last, newest first. Raises ``AddressTampered`` rather than show a wrong one."""
+def newest_of_client(
+    session: Session, *, client: str, seal_key: bytes, limit: int, before: int = 0
+) -> list[DepositAddress]:
+    """What the client was given last, newest first; what was given before the one numbered ``before``, where named.
+
+    Raises ``AddressTampered`` rather than show a wrong one.
+    """
     newest = select(AddressRow).where(AddressRow.client_id == client).order_by(AddressRow.id.desc()).limit(limit)
+    if before:
+        newest = newest.where(AddressRow.id < before)
     sealer = Sealer(session, seal_key)
     return [sealer.checked(row) for row in session.execute(newest).scalars()]
 

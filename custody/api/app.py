@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from custody.api import holding
 from custody.api.aftermath import NOBODY, leave_behind
 from custody.api.auth import Callers
 from custody.api.bell import Bell
@@ -90,7 +91,9 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.bell = Bell(runtime.settings.database_url, CHANNEL)
     app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
     app.state.bells = Bells(runtime.settings.database_url)
+    app.state.streams, app.state.waits = holding.Held(holding.STREAMS_EACH), holding.Held(holding.WAITS_EACH)
     app.state.seen_reads, app.state.limits = SeenReads(), Limits()
+    app.state.names = frozenset(runtime.settings.api_names)
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     for router in (*(routes.router for routes in ROUTES), *CONSOLE):
         app.include_router(router)

@@ -43,8 +43,8 @@ from custody.openings import operations as openings
 from custody.reconciliation import resolving
 from custody.returns import operations as returns
 from custody.trust.operations import InForce
+from custody.views.lookalikes import BOTH_ENDS, PAID, twins
 from custody.withdrawals import operations as withdrawals
-from custody.withdrawals import queries as withdrawal_queries
 
 
 class NotBuilt(Refused):
@@ -179,7 +179,9 @@ def _listing(enquiry: Enquiry) -> Asked:
     enquiry.expect_no_attachments()
     note_seen(enquiry.session, enquiry.seen, now=enquiry.now)
     request = enquiry.request
-    paid = withdrawal_queries.destinations(enquiry.session, client=request.client, chain=request.chain)
+    place = (request.client, request.destination)
+    similar = twins(enquiry.session, places=[place], orders=BOTH_ENDS).get(place, [])
+    paid = [each.address for each in similar if each.among == PAID]
     return listings.request_listing(enquiry.session, **enquiry.told, paid=paid)
 
 

@@ -42,7 +42,7 @@ class Entrance:
         if self.is_passed:
             return
         if self.signed is not None:
-            memory.take(unit.session, self.signed, now=_now())
+            memory.take(unit.session, self.signed)
         if self.check is not None:
             self.check(unit.session)
 
@@ -57,16 +57,13 @@ async def enter(request: Request) -> tuple[Caller, Entrance]:
     structlog.contextvars.bind_contextvars(caller=caller.name)
     if not caller.may_call_from(address_of(request)):
         raise NetworkRefused("this credential is not for calls from there")
-    rule = access.rule_of(request)
-    await _limit(request, caller, rule)
+    entrance = request.state.entrance = Entrance()
     if signed is not None:
         signed.expect_body(await arrived(request))
-    entrance = Entrance(check=await access.check(request, caller, rule))
-    if signed is not None and memory.is_row(request.method, caller.role):
-        entrance.signed = signed
-    elif signed is not None:
-        request.app.state.seen_reads.take(signed, now=_now())
-    request.state.entrance = entrance
+        _remember(request, caller, signed, entrance)
+    rule = access.rule_of(request)
+    await _limit(request, caller, rule)
+    entrance.check = await access.check(request, caller, rule)
     return caller, entrance
 
 
@@ -80,7 +77,7 @@ def spend(request: Request) -> None:
         return
     runtime: Runtime = request.app.state.runtime
     with runtime.database.unit() as unit:
-        memory.note(unit.session, entrance.signed, now=_now())
+        memory.note(unit.session, entrance.signed)
 
 
 def address_of(request: Request) -> str:
@@ -101,7 +98,17 @@ async def _identify(request: Request) -> tuple[Caller, SignedCall | None]:
         raise Unauthenticated("accepted is a token or a signature, not both")
     signed = read_signed(request.scope)
     signed.expect_fresh(_now())
-    return callers.by_signature(signed), signed
+    caller = callers.by_signature(signed)
+    signed.expect_for(request.app.state.names)
+    return caller, signed
+
+
+def _remember(request: Request, caller: Caller, signed: SignedCall, entrance: Entrance) -> None:
+    """From here on the call is spent, however it ends: also where its caller calls too often, or not for this."""
+    if memory.is_row(request.method, caller.role):
+        entrance.signed = signed
+    else:
+        request.app.state.seen_reads.take(signed, now=_now())
 
 
 async def _limit(request: Request, caller: Caller, rule: access.Rule | None) -> None:

@@ -96,7 +96,7 @@ def break_show(break_id: str, chosen: FormatOption = Format.TABLE) -> None:
 
     custody break show brk_…
     """
-    from custody.views.reconciling import whole_break
+    from custody.views.breaks import whole_break
 
     with house.reading() as (session, _):
         found = whole_break(session, break_id=break_id)

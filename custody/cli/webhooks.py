@@ -172,10 +172,14 @@ def webhook_resend(
     custody webhook resend whe_… --since 2026-11-23T04:00:00Z --token-file token --yes
     """
     confirm(f"Send everything that failed at {endpoint} again?", is_agreed=yes)
-    service, resent, piece = Service(api, token_file), 0, 1
-    while piece:
-        piece = int(service.post(ROUTE, endpoint, "resend-failed", body={"since": since or None})["resent"])
-        resent += piece
+    service, resent = Service(api, token_file), 0
+    query: dict[str, str] = {}
+    while True:
+        done = service.post(ROUTE, endpoint, "resend-failed", body={"since": since or None}, query=query)
+        resent += int(done["resent"])
+        if done["next"] is None:
+            break
+        query = {"after": str(done["next"])}
     show_fields({"resent": resent}, chosen)
 
 

@@ -74,22 +74,64 @@ def check_confirmation(confirmation: Confirmation, signature: Signature, *, requ
         raise ConfirmationRefused("does not verify", field="signature.signature")
 
 
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Where one address stands among all others, in three orders: what looks like it is its neighbour in one of them.
+
+    Postgres keeps the same orders (``address_head``, ``address_tail``, ``address_ends``), each compared byte by byte.
+    """
+
+    head: str
+    tail: str
+    ends: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """How many characters two addresses have in common at either end; none where they are of two kinds, or one."""
+
+    head: int
+    tail: int
+
+    @property
+    def is_both(self) -> bool:
+        """Whether people who look at both ends take one for the other."""
+        return min(self.head, self.tail) >= SHOWN
+
+
+def keys(address: str) -> Keys:
+    """Where ``address`` stands in each order."""
+    kind, told = _telling(address)
+    return Keys(kind + told, kind + told[::-1], kind + told[:SHOWN] + told[-SHOWN:] + told)
+
+
+def shared(one: str, other: str) -> Shared:
+    """What the two have in common, without what all addresses of their kind begin with."""
+    (kind, told), (other_kind, other_told) = _telling(one), _telling(other)
+    if kind != other_kind or told == other_told:
+        return Shared(0, 0)
+    return Shared(_alike(told, other_told), _alike(told[::-1], other_told[::-1]))
+
+
 def similar_to(destination: str, known: Iterable[str]) -> str | None:
     """The first of ``known`` that ``destination`` could be taken for and is not; ``None`` where there is none."""
-    ends = _ends(destination)
-    return next((each for each in known if each != destination and _ends(each) == ends), None)
+    return next((each for each in known if shared(destination, each).is_both), None)
 
 
-def _ends(address: str) -> tuple[str, str]:
-    told = _telling(address)
-    return told[:SHOWN], told[-SHOWN:]
+def _alike(one: str, other: str) -> int:
+    return next(
+        (place for place, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
-def _telling(address: str) -> str:
-    """What tells addresses of one network apart: without the beginning that all of them share, in one case."""
+def _telling(address: str) -> tuple[str, str]:
+    """A letter for the kind of address, and what tells addresses of that kind apart, in one case."""
     lower = address.lower()
     if lower.startswith("0x"):
-        return lower[2:]
+        return "x", lower[2:]
     prefix, one, rest = address.rpartition("1")
-    # A network's name, a one, and no capitals: what follows begins with a version that nearly all share as well.
-    return rest[1:] if one and prefix.isalpha() and address == lower else address
+    if one and prefix.isalpha() and address == lower:
+        # A network's name, a one, and no capitals: what follows begins with a version that nearly all share as well.
+        return "b", rest[1:]
+    # The first character says what kind it is.
+    return address[:1], address[1:]

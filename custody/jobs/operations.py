@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
 from custody.audit import operations as audit
+from custody.events import operations as events
 from custody.jobs import queries
 from custody.jobs.model import ADDRESSES, COMPLETED, FAILED, PIECE, RUNNING, AddressesAsked, Job
+from custody.jobs.shown import job_view
 from custody.jobs.tables import JobRow, ResultRow
 from custody.kernel.errors import Refused
 from custody.kernel.ids import new_id
@@ -72,6 +74,7 @@ def ask_for_addresses(
         return Asked(queries.view(row), replayed=True)
     facts = {"client": asked.client, "vault": asked.vault, "count": asked.count}
     audit.record(session, event="job.asked", subject=row.id, actor=requester, now=now, facts=facts)
+    _tell(session, row, "asked", actor=requester, now=now)
     outbox.emit(session, topic=ADVANCE, payload={"job": row.id}, correlation_id=correlation_id, now=now)
     return Asked(queries.view(row), replayed=False)
 
@@ -115,16 +118,35 @@ def advance(session: Session, *, job: str, seal_key: bytes, low_mark: int, corre
     return queries.view(row)
 
 
-def rest(session: Session, *, job: str, why: str) -> None:
+def rest(session: Session, *, job: str, why: str, now: datetime) -> None:
     """Say what the job waits for."""
-    session.execute(select(JobRow).where(JobRow.id == job).with_for_update()).scalar_one().waiting_for = why
+    row = session.execute(select(JobRow).where(JobRow.id == job).with_for_update()).scalar_one()
+    if row.waiting_for != why:
+        row.waiting_for = why
+        session.flush()
+        _tell(session, row, "waiting", actor="workers", now=now)
 
 
 def _end(session: Session, row: JobRow, state: str, why: str | None, now: datetime) -> Job:
     row.state, row.waiting_for, row.ended_at = state, why, now
     audit.record(session, event=f"job.{state}", subject=row.id, actor="workers", now=now, facts={"done": row.done})
     session.flush()
+    _tell(session, row, state, actor="workers", now=now)
     return queries.view(row)
+
+
+def _tell(session: Session, row: JobRow, event: str, *, actor: str, now: datetime) -> None:
+    events.publish(
+        session,
+        kind="job",
+        subject=row.id,
+        event=event,
+        data=job_view(queries.view(row)),
+        client=row.client_id,
+        actor=actor,
+        correlation_id="",
+        now=now,
+    )
 
 
 def _expect_same(stored: dict[str, object], asked: AddressesAsked) -> None:

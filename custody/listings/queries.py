@@ -106,19 +106,6 @@ def named(session: Session, *, client: str, chain: str, destination: str) -> Lis
     return found[0] if found else None
 
 
-def known_among(session: Session, *, clients: Collection[str]) -> dict[tuple[str, str], list[str]]:
-    """The destinations on the lists of these clients, by (client, chain), in order."""
-    rows = session.execute(
-        select(ListingRow.client_id, ListingRow.chain, ListingRow.destination)
-        .where(STANDING, ListingRow.client_id.in_(sorted(set(clients))))
-        .order_by(ListingRow.destination)
-    )
-    found: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        found.setdefault((row.client_id, row.chain), []).append(row.destination)
-    return found
-
-
 def taken_off(session: Session, *, limit: int = 1_000) -> list[tuple[str, str]]:
     """Digests of the newest ``limit`` listings that were taken off, and of the intents that did it."""
     rows = session.execute(

@@ -102,12 +102,17 @@ def count(session: Session, *, credential: str, operator: str, sign_count: int, 
 
 
 def lock(session: Session, *, credential: str, operator: str, why: str, now: datetime) -> None:
-    """From now on nothing by this passkey counts. Pages, once; locking it again changes nothing."""
+    """From now on nothing by this passkey counts. Pages, once; locking it again changes nothing.
+
+    Whoever is signed in as its person is out: who holds the copy may be. The person comes in again by another passkey.
+    """
     row = _known(session, credential, operator)
     if row.locked_at is not None:
         return
     row.locked_at = now
-    audit.record(session, event="passkey.locked", subject=credential, actor=operator, now=now, facts={"why": why})
+    ended = end_sign_ins(session, operator=row.operator, now=now)
+    facts = {"why": why, "sign_ins_ended": ended}
+    audit.record(session, event="passkey.locked", subject=credential, actor=operator, now=now, facts=facts)
     audit.raise_alarm(session, kind="passkey-locked", subject=credential, why=f"{operator}: {why}", now=now)
 
 
@@ -162,6 +167,13 @@ def sign_out(session: Session, *, token: str, now: datetime) -> None:
         .where(SignInRow.token_hash == token_hash(token), SignInRow.closed_at.is_(None))
         .values(closed_at=now)
     )
+
+
+def end_sign_ins(session: Session, *, operator: str, now: datetime) -> int:
+    """Close everything that is open at the console for ``operator``; how many there were."""
+    still_open = (SignInRow.operator == operator, SignInRow.closed_at.is_(None), SignInRow.expires_at > now)
+    ended = session.execute(update(SignInRow).where(*still_open).values(closed_at=now).returning(SignInRow.token_hash))
+    return len(ended.all())
 
 
 def token_hash(token: str) -> str:

@@ -25,6 +25,7 @@ from custody.evidence.requests import RespendRequest
 from custody.kernel.errors import Conflict, NotFound, Refused
 from custody.outbox import operations as outbox
 from custody.signing.tables import OPEN, AnswerRow, BundleRow, DeliveryRow, QuarantineRow
+from custody.signing.telling import tell
 from custody.stops import queries as stops
 from custody.trust import status as statuses
 from custody.trust.operations import newest_version
@@ -106,6 +107,7 @@ def open_bundle(
     session.flush()
     facts = {"attempt": bundle.attempt, "digest": row.digest}
     audit.record(session, event="bundle.opened", subject=bundle.id, actor="daemon", now=now, facts=facts)
+    tell(session, bundle=bundle.id, event="opened", actor="daemon", now=now)
 
 
 def renew(session: Session, *, attempt: str, change: Callable[[Bundle], Bundle], now: datetime) -> None:
@@ -124,6 +126,7 @@ def renew(session: Session, *, attempt: str, change: Callable[[Bundle], Bundle],
     session.flush()
     facts = {"attempt": attempt, "digest": row.digest, "version": row.root_version}
     audit.record(session, event="bundle.renewed", subject=row.id, actor="daemon", now=now, facts=facts)
+    tell(session, bundle=row.id, event="renewed", actor="daemon", now=now)
 
 
 def outdated(session: Session, *, version: int) -> list[str]:
@@ -148,6 +151,7 @@ def give_out(session: Session, *, cosigner: str, keysets: Sequence[str], now: da
         new = session.execute(given.on_conflict_do_nothing().returning(DeliveryRow.bundle_id)).scalar_one_or_none()
         if new is not None:
             audit.record(session, event="bundle.given", subject=row.id, actor=cosigner, now=now)
+            tell(session, bundle=row.id, event="given", actor=cosigner, now=now)
         documents.append({**row.document, "status": status})
         if len(documents) == AT_ONCE:
             break
@@ -234,6 +238,7 @@ def add_signature(
     )
     session.add(answer)
     audit.record(session, event="bundle.signed", subject=bundle, actor=cosigner, now=now, correlation_id=correlation_id)
+    tell(session, bundle=bundle, event="answered", actor=cosigner, now=now, correlation_id=correlation_id)
     _complete_at_quorum(session, row, ours, {**earlier, cosigner: answer}, correlation_id, now)
     return _standing(row, {**earlier, cosigner: answer})
 
@@ -261,6 +266,7 @@ def add_refusal(session: Session, *, refusal: Refusal, signature: str, correlati
     facts = {"reason": refusal.reason, "explanation": refusal.explanation}
     audit.record(session, event="bundle.refused", subject=row.id, actor=refusal.cosigner, now=now, facts=facts)
     audit.raise_alarm(session, kind="cosigner-refused", subject=row.id, step=refusal.cosigner, why=why, now=now)
+    tell(session, bundle=row.id, event="answered", actor=refusal.cosigner, now=now, correlation_id=correlation_id)
     answers = {**earlier, refusal.cosigner: answer}
     if row.state == "open" and _refusals(answers) > row.members - row.threshold:
         _close(session, row, "refused", now)
@@ -394,3 +400,4 @@ def _close(session: Session, row: BundleRow, state: str, now: datetime) -> None:
     row.state, row.closed_at = state, now
     session.flush()
     audit.record(session, event=f"bundle.{state}", subject=row.id, actor="daemon", now=now)
+    tell(session, bundle=row.id, event=state, actor="daemon", now=now)

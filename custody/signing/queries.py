@@ -35,6 +35,13 @@ def of_attempt(session: Session, *, attempt: str) -> BundleView | None:
     return _view(session, row) if row else None
 
 
+def clients_of(session: Session, *, attempts: Sequence[str]) -> dict[str, str]:
+    """Whose payments the attempts with a bundle are for, by attempt."""
+    client = BundleRow.document[("payments", "0", "intent", "request", "client")].astext
+    rows = session.execute(select(BundleRow.attempt_id, client.label("name")).where(BundleRow.attempt_id.in_(attempts)))
+    return {row.attempt_id: row.name for row in rows}
+
+
 def chain_of(session: Session, *, bundle: str, cosigner: str) -> str | None:
     """The chain (CAIP-2 id) that a bundle is for; ``None`` where there is no such bundle for this cosigner."""
     keyset_id = session.execute(select(BundleRow.keyset_id).where(BundleRow.id == bundle)).scalar_one_or_none()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import case, delete, select, true, update
+from sqlalchemy import ColumnElement, case, delete, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,7 @@ from custody.signing import operations as signing
 from custody.spends import queries
 from custody.spends.model import Attempt
 from custody.spends.tables import AttemptRow, ReservationRow
+from custody.spends.telling import tell
 from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 
@@ -87,6 +88,7 @@ def attach(
     signing.open_bundle(session, bundle=bundle, keyset=keyset, vault=order.vault, inputs=planned.inputs, now=now)
     facts = {"withdrawal": order.withdrawal, "txid": row.txid, "fee": str(row.fee_units), "weight": row.weight}
     audit.record(session, event="attempt.composed", subject=row.id, actor="daemon", now=now, facts=facts)
+    tell(session, [row.id], actor="daemon", now=now)
     return queries.view(row)
 
 
@@ -109,6 +111,7 @@ def finalised(
         row.state, row.final, row.weight = "signed", final, weight
         session.flush()
         audit.record(session, event="attempt.signed", subject=attempt, actor="daemon", now=now, facts={"txid": spend})
+        tell(session, [attempt], actor="daemon", now=now)
     return queries.view(row)
 
 
@@ -121,25 +124,25 @@ def sent(session: Session, *, attempt: str, outcome: str, now: datetime) -> Atte
     session.flush()
     facts = {"txid": row.txid, "outcome": outcome}
     audit.record(session, event="attempt.sent", subject=attempt, actor="daemon", now=now, facts=facts)
+    tell(session, [attempt], actor="daemon", now=now)
     return queries.view(row)
 
 
-def confirm(session: Session, *, attempt: str, height: int | None) -> None:
+def confirm(session: Session, *, attempt: str, height: int | None, now: datetime) -> None:
     """Note the height the attempt is in, or that a reorg took it out again (None)."""
     back = case((AttemptRow.final.is_(None), "composed"), else_="sent")
     state = back if height is None else "confirmed"
     session.execute(update(AttemptRow).where(AttemptRow.id == attempt).values(confirmed_height=height, state=state))
+    tell(session, [attempt], actor="chain", now=now)
 
 
 def settle(session: Session, *, withdrawal: str, paid_by: str, now: datetime) -> None:
     """One attempt is final, or none can be any more: the others are replaced for good, the reservations are over."""
     rivals = [item.id for item in queries.attempts(session, withdrawal=withdrawal) if item.id != paid_by]
     signing.outlive(session, attempts=rivals, now=now)
-    session.execute(
-        update(AttemptRow)
-        .where(AttemptRow.withdrawal_id == withdrawal, AttemptRow.id != paid_by, AttemptRow.state != "abandoned")
-        .values(state="replaced")
-    )
+    rival = (AttemptRow.withdrawal_id == withdrawal, AttemptRow.id != paid_by)
+    is_over = AttemptRow.state.in_(("abandoned", "replaced"))
+    _become(session, "replaced", *rival, ~is_over, actor="chain", now=now)
     session.execute(delete(ReservationRow).where(ReservationRow.withdrawal_id == withdrawal))
 
 
@@ -147,11 +150,9 @@ def unsettle(session: Session, *, withdrawal: str, chain: str, now: datetime) ->
     """A reorg undid a final payment: reserve its attempts' claims again, and bring its rivals back."""
     # Where anybody may carry a spend out, one that was never finished here may be finished elsewhere.
     restored = true() if spending(chain).can_be_left else AttemptRow.final.is_not(None)
-    session.execute(
-        update(AttemptRow)
-        .where(AttemptRow.withdrawal_id == withdrawal, AttemptRow.state == "replaced", restored)
-        .values(state=case((AttemptRow.final.is_(None), "composed"), else_="sent"))
-    )
+    before = case((AttemptRow.final.is_(None), "composed"), else_="sent")
+    rival = (AttemptRow.withdrawal_id == withdrawal, AttemptRow.state == "replaced")
+    _become(session, before, *rival, restored, actor="chain", now=now)
     for attempt in queries.attempts(session, withdrawal=withdrawal):
         for claim in attempt.claims:
             values = {"chain": chain, "claim": claim, "withdrawal_id": withdrawal, "reserved_at": now}
@@ -168,11 +169,7 @@ def give_up(session: Session, *, withdrawal: str, refused: bool, now: datetime) 
         return False
     if not refused and not all(signing.abandon(session, attempt=item.id, now=now) for item in attempts):
         return False
-    session.execute(
-        update(AttemptRow)
-        .where(AttemptRow.withdrawal_id == withdrawal, AttemptRow.final.is_(None))
-        .values(state="abandoned")
-    )
+    _abandon(session, AttemptRow.withdrawal_id == withdrawal, now=now)
     session.execute(delete(ReservationRow).where(ReservationRow.withdrawal_id == withdrawal))
     return True
 
@@ -186,14 +183,26 @@ def stop_asking(session: Session, *, withdrawal: str, now: datetime) -> None:
     signing.outlive(session, attempts=[item.id for item in known], now=now)
     for item in known:
         if not item.pays:
-            drop_attempt(session, attempt=item.id)
+            drop_attempt(session, attempt=item.id, now=now)
 
 
-def drop_attempt(session: Session, *, attempt: str) -> None:
+def drop_attempt(session: Session, *, attempt: str, now: datetime) -> None:
     """A replacement every quorum refused: the attempts before it stand."""
-    session.execute(
-        update(AttemptRow).where(AttemptRow.id == attempt, AttemptRow.final.is_(None)).values(state="abandoned")
-    )
+    _abandon(session, AttemptRow.id == attempt, now=now)
+
+
+def _abandon(session: Session, which: ColumnElement[bool], *, now: datetime) -> None:
+    """What has no final transaction is given up for good."""
+    unsigned = (AttemptRow.final.is_(None), AttemptRow.state != "abandoned")
+    _become(session, "abandoned", which, *unsigned, actor="daemon", now=now)
+
+
+def _become(
+    session: Session, state: str | ColumnElement[str], *which: ColumnElement[bool], actor: str, now: datetime
+) -> None:
+    """Put the attempts that ``which`` names into ``state``, and tell of each."""
+    changed = update(AttemptRow).where(*which).values(state=state).returning(AttemptRow.id)
+    tell(session, session.execute(changed).scalars().all(), actor=actor, now=now)
 
 
 def _reserve(session: Session, planned: Plan, now: datetime) -> None:

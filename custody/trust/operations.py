@@ -20,6 +20,7 @@ from custody.evidence.trust_root import SignedTrustRoot, TrustRoot, TrustRootRef
 from custody.kernel.canonical import canonical_json, parse_json
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import Conflict, Refused
+from custody.operators import operations as operators
 from custody.outbox import operations as outbox
 from custody.trust.tables import TrustRootRow
 from policies.document import Document, load_document
@@ -120,11 +121,19 @@ def succeed(
     )
     session.add(row)
     session.flush()
+    _close_doors(session, current.root, step.root, now)
     facts = {"version": step.root.version, "digest": step.digest, "kind": link.proven.intent.kind}
     audit.record(session, event="trust.root_in_force", subject=step.root.hash, actor=actor, now=now, facts=facts)
     payload = {"version": step.root.version}
     outbox.emit(session, topic=IN_FORCE, payload=payload, correlation_id=correlation_id, now=now)
     _tell(session, row, actor, correlation_id, now)
+
+
+def _close_doors(session: Session, before: TrustRoot, after: TrustRoot, now: datetime) -> None:
+    """Whoever lost a passkey by the new version, or is no operator any more, is signed in to the console no longer."""
+    for person in before.operators:
+        if any(after.operator_credential(person.id, each.id) is None for each in person.credentials):
+            operators.end_sign_ins(session, operator=person.id, now=now)
 
 
 def _tell(session: Session, row: TrustRootRow, actor: str, correlation_id: str, now: datetime) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Result, Row, text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
@@ -20,7 +20,8 @@ from custody.ledger.queries import ClientBalance
 from custody.stops import queries as stops
 from custody.trust.assets import KnownAssets, known_assets
 from custody.vaults import queries as vaults
-from custody.views import cursors
+from custody.views import cursors, movements
+from custody.views.addresses import address_line
 from custody.views.objects import asset_view, balance_view, client_view, money, vault_view, when
 
 _LISTING: Final = "clients"
@@ -115,14 +116,11 @@ def whole_client(session: Session, *, client: str, seal_key: bytes) -> dict[str,
         ],
         "vaults": [vault_view(each) for each in places],
         "stops": _stops(session, client, [each.id for each in places]),
-        "addresses": [
-            {"id": each.id, "address": each.address, "vault": each.vault, "index": each.index}
-            | {"issued_at": when(each.issued_at)}
-            for each in owned[:SHOWN]
-        ],
+        "addresses": [address_line(each) for each in owned[:SHOWN]],
+        "address_chains": sorted({each.chain for each in places if each.keyset}),
         "more_addresses": len(owned) > SHOWN,
-        "deposits": _newest(session.execute(_DEPOSITS, {"client": client, "limit": SHOWN}), assets),
-        "withdrawals": _newest(session.execute(_WITHDRAWALS, {"client": client, "limit": SHOWN}), assets),
+        "deposits": movements.newest(session, "deposits", client=client, limit=SHOWN),
+        "withdrawals": movements.newest(session, "withdrawals", client=client, limit=SHOWN),
         "last_movement": told[client]["last_movement"],
         "compared": told[client]["compared"],
         "differences": told[client]["differences"],
@@ -134,18 +132,6 @@ _HOLDS: Final = text(
     SELECT h.asset, w.kind, w.state, count(*) AS number, sum(h.units) AS units
     FROM holds h LEFT JOIN withdrawals w ON w.id = h.subject
     WHERE h.client = :client AND h.state = 'pending' GROUP BY h.asset, w.kind, w.state ORDER BY 1, 2, 3
-    """
-)
-_DEPOSITS: Final = text(
-    """
-    SELECT id, asset, units, state, reason, txid, first_seen_at AS at, address_id FROM deposits
-    WHERE client_id = :client ORDER BY id DESC LIMIT :limit
-    """
-)
-_WITHDRAWALS: Final = text(
-    """
-    SELECT id, asset, units, state, waiting_for AS reason, digest, destination, requested_at AS at FROM withdrawals
-    WHERE client_id = :client ORDER BY requested_at DESC, id DESC LIMIT :limit
     """
 )
 
@@ -206,12 +192,3 @@ def _line(row: Row[Any], told: dict[str, dict[str, Any]]) -> dict[str, Any]:
 def _stops(session: Session, client: str, places: Sequence[str]) -> list[dict[str, Any]]:
     concerned = {("client", client), ("everything", "everything"), *(("vault", place) for place in places)}
     return [each.to_json() for each in stops.standing(session) if (each.scope, each.subject) in concerned]
-
-
-def _newest(rows: Result[Any], assets: KnownAssets) -> list[dict[str, Any]]:
-    found = []
-    for row in rows.mappings():
-        asset = assets.of(row["asset"])
-        told = {"asset": asset_view(asset), "amount": money(int(row["units"]), asset), "at": when(row["at"])}
-        found.append({name: value for name, value in row.items() if name not in ("asset", "units", "at")} | told)
-    return found

@@ -6,14 +6,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.orm import Session
 
+from custody.addresses import queries as addresses
+from custody.addresses.model import OwnedAddress
 from custody.approvals.queries import FiledIntent
-from custody.evidence.lookalikes import similar_to
-from custody.listings import queries as listings
+from custody.chains.registry import addressing
+from custody.clients import queries as clients
+from custody.evidence.requests import WithdrawalRequest
+from custody.views.lookalikes import LISTED, OURS, PAID, Twin, twins
 from custody.views.risks import UNUSUAL
 from custody.withdrawals import queries as withdrawals
 
@@ -62,31 +67,70 @@ class Finding:
 
 
 def findings(session: Session, filed: FiledIntent) -> list[Finding]:
-    """Every finding on ``filed``, the gravest first. Three statements at most."""
+    """Every finding on ``filed``, the gravest first, for operators: it names other clients. Four statements at most."""
     facts = filed.decision.facts
     found = [
         Finding(name, level, sentence, f"{fact}: {value}")
         for fact, value, level, name, sentence in _OF_FACTS
         if facts.get(fact) == value
     ]
-    found += [*_lookalike(session, filed), *_amount(session, filed)]
+    found += [*_destination(session, filed), *_amount(session, filed)]
     return sorted(found, key=lambda each: LEVELS.index(each.level))
 
 
-def _lookalike(session: Session, filed: FiledIntent) -> list[Finding]:
+def _destination(session: Session, filed: FiledIntent) -> list[Finding]:
+    """Whether it is ours, and what it could be taken for."""
     to = getattr(filed.intent.request, "destination", None)
     if not isinstance(to, str):
         return []
-    chain = filed.intent.chain
-    known = listings.known_among(session, clients={filed.client}).get((filed.client, chain), [])
-    paid = withdrawals.destinations(session, client=filed.client, chain=chain)
-    twin = similar_to(to, [*known, *paid])
-    if twin is None:
-        return []
-    label = listings.labels(session, places=[(filed.client, chain, twin)]).get((filed.client, chain, twin))
-    whose = f"{label}, which is on the client's list" if label else "an address the client has paid"
-    sentence = f"The destination looks like {whose}, and is another address."
-    return [Finding("look-alike", CRITICAL, sentence, "both ends are equal, the middle is not", twin)]
+    place = (filed.client, to)
+    similar = twins(session, places=[place]).get(place, [])
+    owned = _ours(session, filed, to)
+    named = clients.names(session, clients=[each.client for each in similar] + [owned.client or "" if owned else ""])
+    found = [_resembles(each, filed.client, named) for each in similar]
+    if owned is not None and isinstance(filed.intent.request, WithdrawalRequest):
+        found.append(_pays_us(owned, filed.client, named))
+    return found
+
+
+def _ours(session: Session, filed: FiledIntent, to: str) -> OwnedAddress | None:
+    locator = addressing(filed.intent.chain).read_destination(to, field="destination").locator
+    return addresses.by_locators(session, [locator]).get(locator)
+
+
+def _pays_us(owned: OwnedAddress, client: str, named: Mapping[str, str]) -> Finding:
+    """A payment that does not leave the house: whose it would be, told plainly."""
+    if owned.client == client:
+        sentence = "The destination is a deposit address of the same client: the money comes back to it, less the fee."
+        return Finding("own-address", WARN, sentence, f"vault {owned.vault}")
+    if owned.client:
+        whose = f"a deposit address of {named.get(owned.client, owned.client)}: this pays another client of ours"
+    else:
+        whose = "an address of our own that no client was given: nobody would be credited"
+    return Finding("own-address", CRITICAL, f"The destination is {whose}.", f"vault {owned.vault}")
+
+
+def _resembles(twin: Twin, client: str, named: Mapping[str, str]) -> Finding:
+    whose, since = _whose(twin, client, named), f"known since {twin.since:%Y-%m-%d %H:%M} UTC"
+    if twin.is_both:
+        sentence = f"The destination looks like {whose}, and is another address."
+        return Finding(
+            "look-alike", CRITICAL, sentence, f"both ends are equal, the middle is not; {since}", twin.address
+        )
+    end, number = ("begins", twin.shared.head) if twin.shared.head >= twin.shared.tail else ("ends", twin.shared.tail)
+    sentence = f"The destination {end} like {whose}, and is another address."
+    return Finding("look-alike-end", WARN, sentence, f"{number} characters are equal at one end; {since}", twin.address)
+
+
+def _whose(twin: Twin, client: str, named: Mapping[str, str]) -> str:
+    name = named.get(twin.client, twin.client)
+    if twin.among == LISTED or (twin.label and twin.client == client):
+        return f"{twin.label}, which is on the client's list"
+    if twin.among == PAID:
+        return "an address the client has paid"
+    if twin.among == OURS:
+        return f"a deposit address of {name}" if name else f"an address of our vault {twin.vault}"
+    return f"{twin.label}, which is on the list of {name}"
 
 
 def _amount(session: Session, filed: FiledIntent) -> list[Finding]:

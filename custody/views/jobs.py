@@ -1,4 +1,4 @@
-"""A job as callers see it: how far it is, and what it gave so far."""
+"""A job as callers see it, and what it gave so far."""
 
 from __future__ import annotations
 
@@ -8,28 +8,10 @@ from sqlalchemy.orm import Session
 
 from custody.addresses import queries as addresses
 from custody.jobs import queries
-from custody.jobs.model import RUNNING, Job
+from custody.jobs.model import Job
+from custody.jobs.shown import job_view as job_view
 from custody.vaults import queries as vaults
-from custody.views.objects import address_view, when
-
-
-def job_view(job: Job) -> dict[str, Any]:
-    """Where it stands."""
-    return {
-        "id": job.id,
-        "kind": job.kind,
-        "client": job.asked.client,
-        "vault": job.asked.vault,
-        "wanted": job.wanted,
-        "done": job.done,
-        "status": job.state,
-        "reason": job.waiting_for,
-        "next_actor": "nobody",
-        "expires_at": None,
-        "created_at": when(job.created_at),
-        "ended_at": when(job.ended_at),
-        "is_over": job.state != RUNNING,
-    }
+from custody.views.objects import address_view
 
 
 def given(session: Session, job: Job, *, seal_key: bytes, after: int, limit: int) -> list[tuple[int, dict[str, Any]]]:

@@ -24,6 +24,7 @@ from custody.ledger.queries import ClientBalance
 from custody.openings.operations import Opening
 from custody.relaying.model import Cost
 from custody.signing.operations import Answer
+from custody.spends import shown
 from custody.spends.model import Attempt
 from custody.trust.assets import KnownAssets
 from custody.vaults.shown import vault_view as vault_view
@@ -56,17 +57,9 @@ def attempt_view(attempt: Attempt, own: Asset, carried: Cost | None) -> dict[str
     ``fee`` is paid out of the vault. ``gas`` is what carrying it cost, and is null where it carries itself and before
     that is known; ``gas_borne_by`` says who bore how much of it.
     """
-    return {
-        "id": attempt.id,
-        "sequence": attempt.sequence,
-        "state": attempt.state,
-        "txid": attempt.spend,
-        "fee": money(attempt.fee_units, own),
+    return shown.attempt_view(attempt, own) | {
         "gas": None if carried is None else money(carried.units, own),
         "gas_borne_by": None if carried is None else _bearers(carried, own),
-        "vsize": attempt.weight,
-        "sent_at": when(attempt.sent_at),
-        "confirmed_height": attempt.confirmed_height,
     }
 
 

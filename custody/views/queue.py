@@ -147,7 +147,7 @@ def _rows(
     labels = listings.labels(
         session, places=[*places, *((each.client, each.chain, each.destination) for each in moving)]
     )
-    cues = risks.cues(session, filed, labels=labels)
+    cues = risks.cues(session, filed)
     rows = [
         _intent_row(asked, each, standings[each.digest], payments.get(each.digest), assets, named, labels)
         | {"risks": cues[each.digest], "limits": risks.limits(each.decision, asked.trust.policy)}

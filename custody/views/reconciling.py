@@ -1,4 +1,4 @@
-"""Reconciliation: where each chain stands, the runs, the breaks by age, and coverage over a month.
+"""Reconciliation: where each chain stands, the runs, the oldest breaks, and coverage over a month.
 
 Coverage is what the node holds against what the books say it must hold, in millionths: 1 000 000 is every unit.
 """
@@ -13,10 +13,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from custody.kernel.money import Asset
-from custody.reconciliation import queries
-from custody.stops import queries as stops
 from custody.trust.assets import KnownAssets, known_assets
-from custody.views import cursors
+from custody.views import breaks, cursors
 from custody.views.objects import asset_view, money, when
 
 WHOLE: Final = 1_000_000
@@ -49,26 +47,7 @@ _DAYS: Final = text(
     ORDER BY day, chain, result = 'balanced', finished_at DESC
     """
 )
-_OPEN: Final = text(
-    """
-    SELECT b.id, b.vault_id, b.asset, b.check_name, b.expected, b.found, b.detail, b.opened_at FROM breaks b
-    WHERE NOT EXISTS (SELECT FROM break_resolutions r WHERE r.break_id = b.id)
-    ORDER BY b.opened_at, b.id LIMIT :limit
-    """
-)
 _LAST_BREAK: Final = text("SELECT max(resolved_at) AS at FROM break_resolutions")
-_RUN_LINE: Final = text(
-    """
-    SELECT r.id, r.chain, r.kind, r.height, r.hash, r.finished_at, line
-    FROM reconciliation_runs r
-    LEFT JOIN LATERAL (
-      SELECT line FROM jsonb_array_elements(r.totals -> 'assets') AS each
-      CROSS JOIN LATERAL jsonb_array_elements(each -> 'vaults') AS line
-      WHERE each ->> 'asset' = :asset AND line ->> 'vault' = :vault LIMIT 1
-    ) AS told ON true
-    WHERE r.id = :run
-    """
-)
 
 
 def reconciliation(
@@ -80,13 +59,13 @@ def reconciliation(
     assets, named = known_assets(session), {"chains": list(chains)}
     newest = {row.chain: row for row in session.execute(_NEWEST, named)}
     rows = session.execute(_RUNS, named | key | {"limit": most + 1}).all()
-    found = session.execute(_OPEN, {"limit": MOST_BREAKS + 1}).all()
+    found = breaks.open_ones(session, assets, limit=MOST_BREAKS + 1)
     last = rows[:most][-1:]
     return {
         "chains": [
             {"chain": chain, "run": _run(newest[chain], assets) if chain in newest else None} for chain in chains
         ],
-        "breaks": [break_view(row, assets) for row in found[:MOST_BREAKS]],
+        "breaks": found[:MOST_BREAKS],
         "more_breaks": len(found) > MOST_BREAKS,
         "last_resolved_at": when(session.execute(_LAST_BREAK).scalar_one()),
         "runs": [_run(row, assets) for row in rows[:most]],
@@ -104,47 +83,6 @@ def coverage(session: Session, *, chains: Sequence[str], now: datetime, assets: 
         for line in row.sums:
             series.setdefault(line["asset"], []).append(_point(row, line, assets.of(line["asset"])))
     return [{"asset": asset_view(assets.of(asset)), "points": points} for asset, points in sorted(series.items())]
-
-
-def whole_break(session: Session, *, break_id: str) -> dict[str, Any]:
-    """One break as the run that found it saw it: chain, index and books of its vault, and what is stopped for it.
-
-    Raises ``UnknownBreak``.
-    """
-    found, assets = queries.get_break(session, break_id=break_id), known_assets(session)
-    said, asset = found.said, assets.of(found.said.asset)
-    named = {"run": found.run, "asset": said.asset, "vault": said.vault}
-    run = session.execute(_RUN_LINE, named).one()
-    return {
-        "id": found.id,
-        "vault": said.vault,
-        "asset": asset_view(asset),
-        "check": said.check,
-        "expected": money(said.expected, asset),
-        "found": money(said.found, asset),
-        "difference": money(said.difference, asset),
-        "detail": said.detail,
-        "opened_at": when(found.opened_at),
-        "resolution": found.resolution,
-        "resolved_by": found.resolved_by,
-        "run": {"id": run.id, "kind": run.kind, "height": run.height, "hash": run.hash, "at": when(run.finished_at)},
-        "columns": _columns(run.line, asset),
-        "stops": [each.to_json() for each in stops.standing(session, scope="vault", subject=said.vault)],
-    }
-
-
-def break_view(row: Row[Any], assets: KnownAssets) -> dict[str, Any]:
-    """An open break as a list shows it. Raises ``AssetUnknown``."""
-    asset = assets.of(row.asset)
-    return {
-        "id": row.id,
-        "vault": row.vault_id,
-        "asset": asset_view(asset),
-        "check": row.check_name,
-        "difference": money(int(row.found) - int(row.expected), asset),
-        "detail": row.detail,
-        "opened_at": when(row.opened_at),
-    }
 
 
 def _run(row: Row[Any], assets: KnownAssets) -> dict[str, Any]:
@@ -181,23 +119,3 @@ def _millionths(line: Mapping[str, str]) -> int:
     """Rounded down, so that nothing short of whole looks whole; nothing owed is whole."""
     owed = int(line["books"]) + int(line["in_flight"])
     return WHOLE if owed <= 0 else int(line["node"]) * WHOLE // owed
-
-
-def _columns(line: Mapping[str, Any] | None, asset: Asset) -> dict[str, Any] | None:
-    """Chain, index and books; None where the run did not tell this vault."""
-    if line is None:
-        return None
-    flying = line.get("in_flight", [])
-    return {
-        "chain": {"node": money(int(line["node"]), asset)},
-        "index": {"coins": money(int(line["coins"]), asset), "movements": money(int(line["movements"]), asset)},
-        "books": {
-            "ledger": money(int(line["ledger"]), asset),
-            "suspense": money(int(line["suspense"]), asset),
-            "in_flight": [
-                {"kind": each["kind"], "subject": each["subject"], "amount": money(int(each["units"]), asset)}
-                for each in flying
-            ],
-        },
-        "difference": money(int(line["difference"]), asset),
-    }

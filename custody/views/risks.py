@@ -8,8 +8,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from custody.approvals.queries import FiledIntent
-from custody.evidence.lookalikes import similar_to
-from custody.listings import queries as listings
+from custody.views.lookalikes import BOTH_ENDS, LISTED, OURS, PAID, Twin, twins
 from custody.withdrawals import queries as withdrawals
 from policies.decision import Decision, UsageRead
 from policies.document import Document
@@ -33,31 +32,30 @@ _OF_FACTS: Final[Mapping[tuple[str, str], str]] = {
 }
 
 
-def cues(
-    session: Session, filed: Sequence[FiledIntent], *, labels: Mapping[tuple[str, str, str], str]
-) -> dict[str, list[str]]:
-    """Of each intent by digest: its cues, the gravest first. Three statements, however many there are."""
-    paying = [each for each in filed if hasattr(each.intent.request, "destination")]
-    known = listings.known_among(session, clients={each.client for each in paying}) if paying else {}
-    asked = {(each.client, each.intent.request.asset) for each in paying if hasattr(each.intent.request, "asset")}
+def cues(session: Session, filed: Sequence[FiledIntent]) -> dict[str, list[str]]:
+    """Of each intent by digest: its cues, the gravest first. Two statements, however many there are.
+
+    No other client is named: whoever may read the queue may read them.
+    """
+    paying = [(each, to) for each in filed if isinstance(to := getattr(each.intent.request, "destination", None), str)]
+    similar = twins(session, places=[(each.client, to) for each, to in paying], orders=BOTH_ENDS)
+    asked = {(each.client, each.intent.request.asset) for each, _ in paying if hasattr(each.intent.request, "asset")}
     largest = withdrawals.largest_paid(session, of=asked)
-    return {each.digest: _cues(each, known, largest, labels) for each in filed}
+    return {each.digest: _cues(each, similar, largest) for each in filed}
 
 
 def _cues(
     filed: FiledIntent,
-    known: Mapping[tuple[str, str], Sequence[str]],
+    similar: Mapping[tuple[str, str], Sequence[Twin]],
     largest: Mapping[tuple[str, str], int],
-    labels: Mapping[tuple[str, str, str], str],
 ) -> list[str]:
     request, facts = filed.intent.request, filed.decision.facts
-    found = []
     to = getattr(request, "destination", None)
-    like = None if to is None else similar_to(to, known.get((filed.client, filed.intent.chain), ()))
-    if like is not None:
-        name = labels.get((filed.client, filed.intent.chain, like))
-        found.append(f"looks like {name or like}, and is another address")
+    like = similar.get((filed.client, to or ""))
+    found = [f"looks like {_whose(like[0])}, and is another address"] if like else []
     found += [words for (fact, value), words in _OF_FACTS.items() if facts.get(fact) == value]
+    if facts.get("destination") == "own" and filed.intent.kind == "withdrawal":
+        found.append("pays an address of our own")
     units, asset = getattr(request, "amount", None), getattr(request, "asset", None)
     before = largest.get((filed.client, asset or ""))
     if isinstance(units, int) and before is not None and units > UNUSUAL * before:
@@ -65,6 +63,11 @@ def _cues(
     elif to is not None and before is None and facts.get("destination") != "own":
         found.append("first payment of this asset")
     return found
+
+
+def _whose(twin: Twin) -> str:
+    named = {PAID: "an address the client has paid", OURS: "an address of our own"}
+    return twin.label if twin.among == LISTED else named.get(twin.among, "one on another list")
 
 
 def limits(decision: Decision, policy: Document) -> list[dict[str, Any]]:

@@ -7,17 +7,16 @@ judged addresses: a name that points elsewhere a moment later changes nothing.
 from __future__ import annotations
 
 import ipaddress
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from custody.kernel.errors import InvalidInput, Refused
+from custody.webhooks.resolving import LOOK_UP_SECONDS, MACHINE, LookUp, Resolver, Unanswered
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-LookUp = Callable[[str, int], Sequence[str]]
 
 LONGEST_URL: Final = 500
 _NEVER: Final = tuple(
@@ -69,7 +68,7 @@ class Places:
 
     def __init__(self, inside: Sequence[Network] = (), *, look_up: LookUp | None = None) -> None:
         self._inside = tuple(inside)
-        self._look_up = look_up or _ask_the_resolver
+        self._resolver = MACHINE if look_up is None else Resolver(look_up)
 
     def read(self, url: object, *, field: str = "url") -> Place:
         """Read an address, and look its name up. Raises ``InvalidInput`` saying what is accepted."""
@@ -80,10 +79,12 @@ class Places:
             raise InvalidInput(f"{error.message}; accepted is an https address on the internet", field=field) from None
         return place
 
-    def addresses(self, place: Place) -> tuple[str, ...]:
-        """Every address of the place's name, all of them judged. Raises ``PlaceRefused``."""
+    def addresses(self, place: Place, *, seconds: float = LOOK_UP_SECONDS) -> tuple[str, ...]:
+        """Every address of the place's name, all of them judged, within ``seconds``. Raises ``PlaceRefused``."""
         try:
-            found = tuple(dict.fromkeys(self._look_up(place.host, place.port)))
+            found = tuple(dict.fromkeys(self._resolver.addresses(place.host, place.port, seconds=seconds)))
+        except Unanswered as error:
+            raise PlaceRefused(str(error)) from None
         except (OSError, UnicodeError):
             raise PlaceRefused("the name has no address") from None
         if not found:
@@ -133,8 +134,3 @@ def read_url(url: object, *, field: str = "url") -> Place:
 def read_networks(text: str) -> tuple[Network, ...]:
     """A list of networks, ``127.0.0.1/32, ::1/128``. Raises ``ValueError``."""
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
-
-
-def _ask_the_resolver(host: str, port: int) -> Sequence[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(item[4][0]) for item in found]

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Final
 
 from custody.webhooks.places import Place, Places, read_url
+from custody.webhooks.resolving import LOOK_UP_SECONDS
 
 TIMEOUT_SECONDS: Final = 15.0
 _CONNECT_SECONDS: Final = 5.0
@@ -116,7 +117,8 @@ class Wire:
 
     def _connect(self, place: Place, until: float) -> _Line:
         """Open a connection to an address that was judged just now."""
-        for address in self._places.addresses(place):
+        left = max(until - time.monotonic(), 0.0)
+        for address in self._places.addresses(place, seconds=min(LOOK_UP_SECONDS, left)):
             try:
                 sock = socket.create_connection((address, place.port), timeout=min(_CONNECT_SECONDS, _left(until)))
             except OSError:

@@ -30,7 +30,7 @@ HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Formats that others sign or read, and names of settings: they keep their words.
 ON_THE_WIRE: Mapping[str, set[str]] = {
     "custody/deposits/shown.py": {"vout"},
-    "custody/views/objects.py": {"vsize"},
+    "custody/spends/shown.py": {"vsize"},
     "custody/kernel/problems.py": {"psbt", "safe_tx"},
     "custody/api/contract/operations.py": {"psbt", "sat"},
     "custody/api/contract/things.py": {"bip122", "vout", "vsize"},

@@ -19,16 +19,23 @@ def test_the_pages_of_money_are_fit_to_be_seen(stage: Stage) -> None:
     filled = crowd.fill(stage.house, clients=40, waiting=60, stuck=18, runs=400, breaks=2)
     with stage.house.db.unit() as unit:
         false = unit.session.execute(text("SELECT id FROM addresses WHERE client_id = 'crowd-000003'")).scalar_one()
+        arrived = unit.session.execute(text("SELECT min(id) FROM deposits")).scalar_one()
     for path, name in (
         ("clients", "clients"),
         (f"clients/{filled.clients[0]}", "client"),
+        ("clients/acme", "client-plain"),
+        ("clients/acme/addresses", "addresses"),
         (f"addresses/{given.id}", "address"),
         (f"addresses/{false}", "address-refused"),
         ("vaults", "vaults"),
         ("vaults/kst_demo/1000", "vault"),
         ("books", "books"),
         ("books/2", "entry"),
+        ("deposits", "deposits"),
+        (f"deposits/{arrived}", "deposit"),
+        ("withdrawals", "withdrawals"),
         ("reconciliation", "reconciliation"),
+        ("breaks", "breaks"),
         (f"breaks/{filled.breaks[0]}", "break"),
         ("stuck", "stuck"),
         ("health", "health"),

@@ -56,6 +56,13 @@ def test_one_chain_may_be_named_as_before() -> None:
     assert settings(CHAINS="anvil", BITCOIN_RPC_URL=None).networks == ("anvil",)
 
 
+def test_a_house_has_its_own_names_and_loopbacks() -> None:
+    own = ("127.0.0.1:8443", "localhost:8443", "[::1]:8443")
+    assert settings(API_PORT="8443").api_names == own
+    named = settings(API_PORT="8443", API_NAMES="custody.example.com, custody.internal:9443")
+    assert named.api_names == ("custody.example.com", "custody.internal:9443", *own)
+
+
 def test_secrets_come_from_files(tmp_path: Path) -> None:
     (tmp_path / "payer").write_text(KEY + "\n")
     (tmp_path / "url").write_text("https://node.example/v3/s3cret\n")
@@ -91,6 +98,9 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
         ({"ANVIL_START_HEIGHT": "-1"}, "CUSTODY_ANVIL_START_HEIGHT: not a whole number"),
         ({"ANVIL_PAYER_KEY": "11"}, "CUSTODY_ANVIL_PAYER_KEY: not a key"),
         ({"BITCOIN_RPC_URL": "http://127.0.0.1:1"}, "CUSTODY_BITCOIN_RPC_URL: has no password"),
+        ({"API_NAMES": "https://custody.example.com"}, "CUSTODY_API_NAMES: not names of hosts"),
+        ({"API_NAMES": "Custody.example.com"}, "CUSTODY_API_NAMES: not names of hosts"),
+        ({"API_NAMES": "*"}, "CUSTODY_API_NAMES: not names of hosts"),
     ],
 )
 def test_refuses_what_cannot_be_in_one_line_that_names_the_setting(changes: dict[str, str | None], said: str) -> None:

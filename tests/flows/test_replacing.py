@@ -110,6 +110,15 @@ def test_leaves_the_first_standing_when_cosigners_refuse_the_replacement(road: R
     road.mine(2)
     assert road.see(asked).txid == road.attempts(asked)[0].spend
     road.check()
+    first, second = (road.heard("attempt", attempt.id) for attempt in road.attempts(asked))
+    assert [event.event for event in first] == ["composed", "signed", "sent", "confirmed"]
+    assert [event.event for event in second] == ["composed", "abandoned"]
+    assert (second[-1].client, second[-1].data["withdrawal"], second[-1].data["sequence"]) == ("acme", asked.id, 2)
+    (refused,) = road.rows("SELECT id FROM bundles WHERE attempt_id = :id", id=second[0].subject)
+    events = road.heard("bundle", refused.id)
+    assert [event.event for event in events] == ["opened", "given", "answered", "given", "answered", "refused"]
+    assert events[-1].data["refused_by"] == events[-1].data["given_to"] == ["north", "south"]
+    assert {event.client for event in events} == {None}
 
 
 def test_replaces_again_after_a_refused_replacement(road: Road) -> None:

@@ -32,6 +32,10 @@ def test_waits_while_all_coins_are_in_flight(road: Road) -> None:
     assert road.state(waiting) == "broadcast"
     road.mine(2)
     assert {road.state(first), road.state(second)} == {"completed"}
+    events = road.heard("withdrawal", waiting.id)
+    (waits,) = [event for event in events if event.event == "waiting"]
+    assert (waits.data["status"], waits.data["waiting_for"]) == ("approved", waiting.waiting_for)
+    assert events[waits.version].data["waiting_for"] is None, "the next state waits for nothing yet"
     road.check()
 
 

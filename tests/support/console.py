@@ -94,6 +94,13 @@ class Visitor:
         content = urllib.parse.urlencode(form) if form is not None else json.dumps(body)
         return self.client.post(path, content=content, headers=headers, follow_redirects=False)
 
+    def answer(self, question: Question, passkey: Passkey | None = None, **lies: Any) -> Any:
+        """Have the passkey answer what a page asks, and send that where the page sends it."""
+        assertion = (passkey or self.passkey).answer(question.challenge, **lies)
+        return self.post(
+            question.send, body={"challenge": question.challenge.hex(), "credential": as_browser(assertion)}
+        )
+
     def ask(self, digest: str, verdict: str = "approve") -> Question:
         """Have a statement made."""
         form = {"verdict": verdict} | ({"reason": WHY_NOT} if verdict == "reject" else {})

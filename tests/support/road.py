@@ -25,6 +25,8 @@ from custody.cosigner.limits import Limits
 from custody.cosigner.memory import Memory
 from custody.cosigner.verify import Verdict
 from custody.deposits.watch import watch_mempool
+from custody.events import queries as told
+from custody.events.model import Event
 from custody.evidence.bundle import Bundle
 from custody.judging.bundles import give_out
 from custody.kernel.errors import CustodyError
@@ -323,6 +325,11 @@ class Road(House):
     def events(self, subject: str) -> list[str]:
         """The audit events of ``subject``, in order."""
         return [str(row[0]) for row in self.rows("SELECT event FROM audit_events WHERE subject = :s", s=subject)]
+
+    def heard(self, kind: str, subject: str) -> list[Event]:
+        """Everything told of one object, oldest first."""
+        with self.db.unit() as unit:
+            return told.of_subject(unit.session, kind=kind, subject=subject)
 
     def rows(self, statement: str, **parameters: Any) -> list[Any]:
         """The rows of a query."""

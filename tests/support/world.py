@@ -59,6 +59,7 @@ def environment(database: FreshDatabase, *, node_url: str = SILENT_NODE, **setti
         "seal_key": "5e" * 32,
         "stock_target": 5,
         "stock_low_mark": 2,
+        "api_names": "testserver",
         **settings,
     }
     return {f"CUSTODY_{name.upper()}": str(value) for name, value in chosen.items()}

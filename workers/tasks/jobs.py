@@ -25,5 +25,5 @@ def advance(runtime: Runtime, /, *, correlation_id: str, job: str) -> None:
         with runtime.database.unit() as unit:
             vault, kept_for = str(empty.facts["vault"]), str(empty.facts["kept_for"])
             addresses.request_restock(unit.session, vault=vault, kept_for=kept_for, now=unit.now)
-            operations.rest(unit.session, job=job, why="addresses to be derived")
+            operations.rest(unit.session, job=job, why="addresses to be derived", now=unit.now)
         raise

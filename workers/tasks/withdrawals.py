@@ -154,7 +154,7 @@ def _wait(runtime: Runtime, withdrawal: str, error: CustodyError) -> NoReturn:
 
 def _say_waiting(runtime: Runtime, withdrawal: str, why: str) -> None:
     with runtime.database.unit() as unit:
-        withdrawals.wait(unit.session, withdrawal=withdrawal, waiting_for=why[:200])
+        withdrawals.wait(unit.session, withdrawal=withdrawal, waiting_for=why, now=unit.now)
 
 
 def _words(outcome: BroadcastOutcome) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
@@ -34,6 +35,13 @@ def qr_code(text: str, *, label: str) -> Markup:
         role="img",
         aria_label=label,
     )
+
+
+def qr_file(text: str, *, title: str) -> bytes:
+    """``text`` as a QR code in a file of its own, black on white, which ``title`` tells in words."""
+    drawn = io.BytesIO()
+    segno.make(text, micro=False, error="m").save(drawn, kind="svg", scale=8, border=QUIET, light="#fff", title=title)
+    return drawn.getvalue()
 
 
 def coverage_chart(series: Sequence[Mapping[str, Any]], *, until: date, label: str) -> Markup:

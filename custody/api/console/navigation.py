@@ -25,7 +25,7 @@ PLACES: Final = (
     Place("Queue", QUEUE, "q"),
     Place("Clients", "/console/clients", "c", (("Destinations", "/console/destinations"),)),
     Place("Vaults", "/console/vaults", "v"),
-    Place("Books", "/console/books", "b"),
+    Place("Books", "/console/books", "b", (("Deposits", "/console/deposits"), ("Withdrawals", "/console/withdrawals"))),
     Place("Reconciliation", "/console/reconciliation", "r", (("Stuck", "/console/stuck"),)),
     Place("Policy", "/console/policy", "p", (("Freezes", FREEZES),)),
     Place("People", "/console/people", "e", (("Your passkeys", "/console/passkeys"),)),

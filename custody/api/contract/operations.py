@@ -415,7 +415,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", f"{_HOOK}/enable"): Operation("enableWebhookEndpoint", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
     ("POST", f"{_HOOK}/secret"): Operation("rotateWebhookSecret", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
     ("POST", f"{_HOOK}/resend-failed"): Operation(
-        "resendFailed", "webhooks", {202: thing(resent=number(2))}, body=thing(since=some(TIME)), codes=_HOOK_CODES
+        "resendFailed",
+        "webhooks",
+        {202: thing(resent=number(2), next=some(text("1242", description="Goes on as after; null at the end.")))},
+        body=thing(since=some(TIME)),
+        codes=_HOOK_CODES,
     ),
     ("GET", f"{_HOOK}/deliveries"): Operation(
         "listDeliveries", "webhooks", {200: _page("deliveries", document("A delivery."))}, codes=_HOOK_CODES

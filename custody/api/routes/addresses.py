@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
-from custody.addresses import operations, queries
+from custody.addresses import queries
 from custody.addresses.model import DepositAddress
 from custody.api.body import Body, json_object
-from custody.api.call import AsReader, AsRequesterOrOperator, Call
+from custody.api.call import AsReader, AsRequesterOrOperator
+from custody.api.giving import give_address, vault_on
 from custody.api.idempotency import REPLAYED, Key, expect_key
 from custody.api.paging import After, Limit, page
 from custody.clients import queries as clients
@@ -18,7 +19,6 @@ from custody.jobs import operations as jobs
 from custody.jobs.model import MOST_ADDRESSES, AddressesAsked
 from custody.restore.queries import require_normal
 from custody.vaults import queries as vaults
-from custody.vaults.model import Vault
 from custody.views import cursors
 from custody.views.jobs import job_view
 from custody.views.objects import address_view
@@ -51,7 +51,7 @@ def new(call: AsRequesterOrOperator, client: str, chain: str | None = None) -> R
     ``chain`` is a short name or CAIP-2 id; it may be left out for a client who is on one chain alone.
     """
     name = fields.name(client, field="client")
-    address, on = call.unit(lambda unit: _allocate(unit, call, name, chain))
+    address, on = call.unit(lambda unit: give_address(unit, call, client=name, chain=chain))
     return JSONResponse(address_view(address, on), status_code=201)
 
 
@@ -65,7 +65,7 @@ def many(call: AsRequesterOrOperator, client: str, body: Body, key: Key = None) 
 
     def work(unit: Unit) -> jobs.Asked:
         require_normal(unit.session)
-        vault = _vault(unit, call, name, chain)
+        vault = vault_on(unit, call, client=name, chain=chain)
         return jobs.ask_for_addresses(
             unit.session,
             asked=AddressesAsked(name, vault.id, count),
@@ -78,25 +78,3 @@ def many(call: AsRequesterOrOperator, client: str, body: Body, key: Key = None) 
     asked = call.unit(work)
     headers = {"Location": f"/v1/jobs/{asked.job.id}", **(REPLAYED if asked.replayed else {})}
     return JSONResponse(job_view(asked.job), status_code=200 if asked.replayed else 202, headers=headers)
-
-
-def _allocate(unit: Unit, call: Call, client: str, chain: str | None) -> tuple[DepositAddress, str]:
-    require_normal(unit.session)
-    vault = _vault(unit, call, client, chain)
-    address = operations.allocate(
-        unit.session,
-        vault=vault.id,
-        client=client,
-        seal_key=call.runtime.seal_key,
-        low_mark=call.runtime.settings.stock_low_mark,
-        actor=call.caller.name,
-        now=unit.now,
-    )
-    return address, vault.chain
-
-
-def _vault(unit: Unit, call: Call, client: str, chain: str | None) -> Vault:
-    clients.get(unit.session, client=client)
-    on = {vault.chain for vault in vaults.of_client(unit.session, client=client)}
-    served = call.runtime.chosen(chain or (on.pop() if len(on) == 1 else None))
-    return vaults.vault_of(unit.session, client=client, chain=served.chain)

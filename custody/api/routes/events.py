@@ -40,7 +40,8 @@ async def feed(
 ) -> Response:
     """Events told after a cursor, oldest first, and the cursor to read on from.
 
-    With ``wait`` an empty answer is held back for up to so many seconds, until something is there.
+    With ``wait`` an empty answer is held back for up to so many seconds, until something is there. One credential has
+    100 answers held back at once, and no more (429).
     """
     most = fields.whole_number(limit, field="limit", low=1, high=MOST)
     left = fields.whole_number(wait, field="wait", high=LONGEST_WAIT)
@@ -51,7 +52,10 @@ async def feed(
     def read(unit: Unit) -> Page:
         return queries.after(unit.session, cursor=cursor, limit=most, client=whose, kinds=kinds)
 
-    return _answer(await _held_back(call, request.app.state.bell, read, seconds=left))
+    if not left:
+        return _answer(await run_in_threadpool(call.unit, read))
+    with request.app.state.waits.place(call.caller.name):
+        return _answer(await _held_back(call, request.app.state.bell, read, seconds=left))
 
 
 @router.get("/{event}")
@@ -66,10 +70,10 @@ async def _held_back(call: Call, bell: Bell, read: Callable[[Unit], Page], *, se
     """Look, and look again at each ring until something is there. No thread is held while nothing is."""
     until = time.monotonic() + seconds
     while True:
-        ticket = bell.ticket() if seconds else None
+        ticket = bell.ticket()
         page: Page = await run_in_threadpool(call.unit, read)
         left = until - time.monotonic()
-        if page.events or ticket is None or left <= 0:
+        if page.events or left <= 0:
             return page
         await bell.rung(ticket, left)
 

@@ -143,9 +143,7 @@ def deliveries(
     """What was sent there and what waits, the newest first."""
     most = fields.whole_number(limit, field="limit", low=1, high=MOST)
     chosen = None if state is None else fields.one_of(state, STATES, field="state")
-    if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise InvalidInput("not a cursor; accepted is what next gave", field="after")
-    before = None if after is None else int(after)
+    before = _cursor(after)
 
     def work(unit: Unit) -> dict[str, Any]:
         _expect_own(unit, call, endpoint)
@@ -179,19 +177,31 @@ def resend(call: AsRequesterOrOperator, endpoint: str, event: str) -> Response:
 
 
 @router.post("/{endpoint}/resend-failed")
-def resend_failed(call: AsRequesterOrOperator, endpoint: str, body: Body) -> Response:
-    """Try everything that was not taken again at once; of what was told since a moment, where one is named."""
+def resend_failed(call: AsRequesterOrOperator, endpoint: str, body: Body, after: str | None = None) -> Response:
+    """Try everything that was not taken again at once; of what was told since a moment, where one is named.
+
+    At most 5,000 events: where ``next`` is not null, ask again with it as ``after``.
+    """
     _enter(call, endpoint)
     said = json_object(body, "since")["since"]
     since = None if said is None else parse_rfc3339(said, field="since")
 
-    def work(unit: Unit) -> int:
+    begin = _cursor(after) or 0
+
+    def work(unit: Unit) -> operations.Resent:
         _expect_own(unit, call, endpoint)
         return operations.resend_failed(
-            unit.session, endpoint=endpoint, since=since, actor=call.caller.name, now=unit.now
+            unit.session, endpoint=endpoint, since=since, after=begin, actor=call.caller.name, now=unit.now
         )
 
-    return JSONResponse({"resent": call.unit(work)}, status_code=202)
+    done = call.unit(work)
+    return JSONResponse({"resent": done.count, "next": None if done.next is None else str(done.next)}, status_code=202)
+
+
+def _cursor(after: str | None) -> int | None:
+    if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
+        raise InvalidInput("not a cursor; accepted is what next gave", field="after")
+    return None if after is None else int(after)
 
 
 def _read(found: Any) -> dict[str, Any]:

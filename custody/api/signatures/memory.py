@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from custody.api.credentials import Role
 from custody.api.signatures.reading import SignedCall
-from custody.api.signatures.refusals import CallReplayed
+from custody.api.signatures.refusals import CallReplayed, SignatureRefused
 from custody.replays import operations as replays
+from custody.replays.operations import Taken
 
 SWEEP_SECONDS: Final = 10
 _READS: Final = ("GET", "HEAD")
@@ -27,16 +28,22 @@ def is_row(method: str, role: Role) -> bool:
     return method not in _READS or role == Role.COSIGNER
 
 
-def take(session: Session, call: SignedCall, *, now: int) -> None:
-    """Remember a call in the unit of what it does. Raises ``CallReplayed`` where it came before."""
-    if not note(session, call, now=now):
-        raise CallReplayed("came before", field="nonce")
+def take(session: Session, call: SignedCall) -> None:
+    """Remember a call in the unit of what it does. Raises ``CallReplayed`` where it came before.
+
+    Where this process's clock is behind the database's, it raises ``SignatureRefused`` of what may be forgotten.
+    """
+    match note(session, call):
+        case Taken.KNOWN:
+            raise CallReplayed("came before", field="nonce")
+        case Taken.OVER:
+            raise SignatureRefused("is over by the clock of this house's database", field="expires")
 
 
-def note(session: Session, call: SignedCall, *, now: int) -> bool:
-    """Remember a call; False where it came before."""
-    until, moment = (datetime.fromtimestamp(seconds, UTC) for seconds in (call.forgotten_at, now))
-    return replays.take(session, key=call.key, nonce=call.nonce, forgotten_at=until, now=moment)
+def note(session: Session, call: SignedCall) -> Taken:
+    """Remember a call, and say whether it came before."""
+    until = datetime.fromtimestamp(call.forgotten_at, UTC)
+    return replays.take(session, key=call.key, nonce=call.nonce, forgotten_at=until)
 
 
 class SeenReads:

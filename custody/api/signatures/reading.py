@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +41,8 @@ class SignedCall:
 
     key: str
     algorithm: str
+    authority: str
+    """The house it was made for, as its caller names it."""
     created: int
     expires: int
     nonce: str
@@ -48,6 +51,11 @@ class SignedCall:
     signature: bytes
     digest: bytes | None
     """SHA-256 that the body must have; ``None`` where none was signed, so there must be no body."""
+
+    def expect_for(self, names: Collection[str]) -> None:
+        """Refuse a call that was made for another house. Raises ``SignatureRefused``."""
+        if self.authority not in names:
+            raise SignatureRefused("is none of this house's names; CUSTODY_API_NAMES says them", field="@authority")
 
     def expect_fresh(self, now: int) -> None:
         """Refuse what is not yet, no more, or too long good at ``now`` (seconds). Raises ``SignatureRefused``."""
@@ -94,6 +102,7 @@ def read_signed(scope: Scope) -> SignedCall:
     return SignedCall(
         key=_text(parameters, "keyid"),
         algorithm=_text(parameters, "alg"),
+        authority=values["@authority"],
         created=_seconds(parameters, "created"),
         expires=_seconds(parameters, "expires"),
         nonce=_nonce(parameters),

@@ -1,4 +1,4 @@
-"""I11 for what is told: no move of a withdrawal or a deposit is left out, and the newest event is what is so now."""
+"""I11 for what is told: no move of what has states is left out, and the newest event is what is so now."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def changes_are_told(session: Session) -> Iterator[str]:
     What ended before events were told at all has none, and needs none.
     """
     yield from session.execute(_UNTOLD).scalars()
+    yield from session.execute(_NEVER_TOLD).scalars()
     yield from session.execute(_OTHERWISE).scalars()
     yield from session.execute(_GAPS).scalars()
 
@@ -34,11 +35,32 @@ _UNTOLD: Final = text(
 _OTHERWISE: Final = text(
     """
     WITH rows AS (
-      SELECT 'withdrawal' AS kind, id, state FROM withdrawals UNION ALL SELECT 'deposit', id, state FROM deposits)
-    SELECT r.kind || ' ' || r.id || ' is ' || r.state || ' and was told to be ' || (e.data ->> 'status')
-    FROM rows r CROSS JOIN LATERAL (
-      SELECT data FROM events WHERE kind = r.kind AND subject = r.id ORDER BY version DESC LIMIT 1) e
-    WHERE e.data ->> 'status' IS DISTINCT FROM r.state
+      SELECT 'withdrawal' AS kind, id, state, waiting_for AS more FROM withdrawals
+      UNION ALL SELECT 'deposit', id, state, NULL FROM deposits
+      UNION ALL SELECT 'attempt', id, state, confirmed_height::text FROM attempts
+      UNION ALL SELECT 'bundle', id, state, txid FROM bundles
+      UNION ALL SELECT 'job', id, state, NULL FROM jobs),
+    newest AS (
+      SELECT r.*, coalesce(e.data ->> 'status', e.data ->> 'state') AS told,
+        CASE r.kind WHEN 'withdrawal' THEN e.data ->> 'waiting_for' WHEN 'attempt' THEN e.data ->> 'confirmed_height'
+          WHEN 'bundle' THEN e.data ->> 'txid' END AS told_more
+      FROM rows r CROSS JOIN LATERAL (
+        SELECT data FROM events WHERE kind = r.kind AND subject = r.id ORDER BY version DESC LIMIT 1) e)
+    SELECT kind || ' ' || id || ' is ' || state || coalesce(', ' || more, '')
+      || ' and was told to be ' || told || coalesce(', ' || told_more, '')
+    FROM newest WHERE (told, told_more) IS DISTINCT FROM (state, more)
+    ORDER BY 1
+    """
+)
+
+_NEVER_TOLD: Final = text(
+    """
+    WITH rows AS (
+      SELECT 'attempt' AS kind, id, composed_at AS at FROM attempts
+      UNION ALL SELECT 'bundle', id, opened_at FROM bundles)
+    SELECT kind || ' ' || id || ' is there and nobody was told' FROM rows r
+    WHERE at >= (SELECT min(e.at) FROM events e WHERE e.kind = r.kind)
+      AND NOT EXISTS (SELECT FROM events e WHERE e.kind = r.kind AND e.subject = r.id)
     ORDER BY 1
     """
 )

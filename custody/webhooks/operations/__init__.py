@@ -1,6 +1,6 @@
 """Everything that changes endpoints and deliveries. No operation commits and none sends."""
 
-from custody.webhooks.operations.delivering import claim, prune, resend, resend_failed, settle, take_over
+from custody.webhooks.operations.delivering import Resent, claim, prune, resend, resend_failed, settle, take_over
 from custody.webhooks.operations.endpoints import (
     Made,
     add,
@@ -13,6 +13,7 @@ from custody.webhooks.operations.endpoints import (
 
 __all__ = [
     "Made",
+    "Resent",
     "add",
     "change",
     "claim",

@@ -7,6 +7,7 @@ same id. An event that was not taken holds back the later ones of its object, at
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -132,23 +133,37 @@ def resend(session: Session, *, endpoint: str, event: Event, actor: str, now: da
     audit.record(session, event="webhook_endpoint.resent", subject=endpoint, actor=actor, now=now, facts=facts)
 
 
-def resend_failed(session: Session, *, endpoint: str, actor: str, now: datetime, since: datetime | None = None) -> int:
-    """Try what was not taken again at once, of what was made since then, the oldest first; how many events that are.
+@dataclass(frozen=True, slots=True)
+class Resent:
+    """How many events are tried again, and from where to go on; None where that were all."""
 
-    At most ``MOST_RESENT`` in one unit: asked again, it goes on with the others. Raises ``UnknownEndpoint``.
+    count: int
+    next: int | None
+
+
+def resend_failed(
+    session: Session, *, endpoint: str, actor: str, now: datetime, since: datetime | None = None, after: int = 0
+) -> Resent:
+    """Try what was not taken again at once, of what was made since then and told behind ``after``, the oldest first.
+
+    At most ``MOST_RESENT`` in one unit. Who goes on from ``next`` comes to an end, whatever fails again meanwhile: no
+    event is tried twice. What is held back by one of them follows by itself. Raises ``UnknownEndpoint``.
     """
     held(session, endpoint)
     failed = select(DeliveryRow.id).where(
-        WAITING, DeliveryRow.endpoint_id == endpoint, DeliveryRow.attempts > 0, DeliveryRow.due_at > now
+        WAITING,
+        DeliveryRow.endpoint_id == endpoint,
+        DeliveryRow.sequence > after,
+        DeliveryRow.due_at > now,
     )
     if since is not None:
         failed = failed.where(DeliveryRow.created_at >= since)
     chosen = failed.order_by(DeliveryRow.sequence).limit(MOST_RESENT)
-    again = update(DeliveryRow).where(DeliveryRow.id.in_(chosen)).values(due_at=now).returning(DeliveryRow.id)
-    found = session.execute(again).all()
+    again = update(DeliveryRow).where(DeliveryRow.id.in_(chosen)).values(due_at=now).returning(DeliveryRow.sequence)
+    found = session.execute(again).scalars().all()
     facts = {"count": len(found), "since": "" if since is None else rfc3339(since)}
     audit.record(session, event="webhook_endpoint.resent", subject=endpoint, actor=actor, now=now, facts=facts)
-    return len(found)
+    return Resent(len(found), max(found) if len(found) == MOST_RESENT else None)
 
 
 def prune(session: Session, *, before: datetime) -> int:

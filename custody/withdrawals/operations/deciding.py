@@ -25,7 +25,7 @@ from custody.vaults import queries as vaults
 from custody.windows import operations as windows
 from custody.withdrawals import queries
 from custody.withdrawals.model import Withdrawal
-from custody.withdrawals.operations.moving import locked, move
+from custody.withdrawals.operations.moving import locked, move, rest
 from custody.withdrawals.operations.request import COMPOSE
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import OPEN, WithdrawalRow
@@ -53,7 +53,7 @@ def mark_approved(session: Session, *, withdrawal: str, trust: InForce, correlat
     standing = rejudge(session, row, trust=trust, now=now) if stop is None else Standing("approved", stop.words)
     if standing.state == "approved":
         move(session, row, event=Event.APPROVE, actor="operators", now=now, correlation_id=correlation_id)
-        row.waiting_for = standing.waits_for
+        rest(session, row, standing.waits_for, now=now)
         outbox.emit(session, topic=COMPOSE, payload={"withdrawal": row.id}, correlation_id=correlation_id, now=now)
     elif standing.state == "denied":
         move(session, row, event=Event.DENY, actor="policy", now=now, why="the policy no longer permits it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -16,6 +17,11 @@ from custody.withdrawals.queries import UnknownWithdrawal, view
 from custody.withdrawals.shown import withdrawal_view
 from custody.withdrawals.states import FINAL, RELEASED, Event, State, advance
 from custody.withdrawals.tables import TransitionRow, WithdrawalRow
+
+MOST_WORDS: Final = 200
+"""Signs of what a withdrawal waits for."""
+WAITING: Final = "waiting"
+"""Told where what it waits for changed, and its state did not."""
 
 
 def locked(session: Session, *, withdrawal: str) -> WithdrawalRow:
@@ -58,6 +64,16 @@ def move(
     )
     tell(session, row, event=str(after), actor=actor, correlation_id=correlation_id, now=now)
     return after
+
+
+def rest(session: Session, row: WithdrawalRow, why: str | None, *, now: datetime) -> None:
+    """Note what it waits for, None for nothing; told where that is something else than before."""
+    said = None if why is None else why[:MOST_WORDS]
+    if row.waiting_for == said:
+        return
+    row.waiting_for = said
+    session.flush()
+    tell(session, row, event=WAITING, actor="daemon", correlation_id="", now=now)
 
 
 def tell(session: Session, row: WithdrawalRow, *, event: str, actor: str, correlation_id: str, now: datetime) -> None:

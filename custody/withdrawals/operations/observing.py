@@ -108,7 +108,7 @@ def _follow(look: _Look, attempt: Attempt, ended: Ended | None) -> Event | None:
     if ended is None:
         return _undo(look, row, attempt)
     if attempt.confirmed_height != ended.height:
-        spends.confirm(look.session, attempt=attempt.id, height=ended.height)
+        spends.confirm(look.session, attempt=attempt.id, height=ended.height, now=look.now)
     if ended.succeeded and attempt.pays:
         return _paid(look, row, attempt, ended.height)
     return _used_up(look, row, attempt, ended)
@@ -185,7 +185,7 @@ def _complete(session: Session, row: WithdrawalRow, attempt: Attempt, correlatio
 
 def _undo(look: _Look, row: WithdrawalRow, attempt: Attempt) -> Event | None:
     """A reorg took it out: the money is held again before anything else, and what is wanted is sent again."""
-    spends.confirm(look.session, attempt=attempt.id, height=None)
+    spends.confirm(look.session, attempt=attempt.id, height=None, now=look.now)
     if row.state in (State.CANCELLED, State.FAILED):
         return _hold_again(look, row, attempt)
     if row.state not in (State.CONFIRMED, State.COMPLETED):

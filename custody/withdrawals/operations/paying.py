@@ -28,7 +28,7 @@ from custody.trust.operations import InForce
 from custody.vaults import queries as vaults
 from custody.withdrawals import queries
 from custody.withdrawals.operations.deciding import look_again, rejudge
-from custody.withdrawals.operations.moving import locked, move
+from custody.withdrawals.operations.moving import locked, move, rest
 from custody.withdrawals.operations.request import BROADCAST, COMPOSE
 from custody.withdrawals.operations.respending import waits_to_be_used_up
 from custody.withdrawals.states import Event, State
@@ -104,9 +104,9 @@ def mark_unpayable(session: Session, *, withdrawal: str, why: str, now: datetime
     return State(row.state)
 
 
-def wait(session: Session, *, withdrawal: str, waiting_for: str) -> None:
+def wait(session: Session, *, withdrawal: str, waiting_for: str, now: datetime) -> None:
     """Say what it waits for; the queue shows it."""
-    locked(session, withdrawal=withdrawal).waiting_for = waiting_for
+    rest(session, locked(session, withdrawal=withdrawal), waiting_for, now=now)
 
 
 def mark_signed(session: Session, *, attempt: str, rules: SpendRules, correlation_id: str, now: datetime) -> State:
@@ -146,7 +146,7 @@ def mark_refused(session: Session, *, attempt: str, now: datetime) -> State:
             move(session, row, event=Event.REFUSE, actor="cosigners", now=now)
     elif not (found.pays and row.state == State.CANCELLING):
         # Of a payment that is given up meanwhile the turn is still needed: what gives it up uses that.
-        spends.drop_attempt(session, attempt=attempt)
+        spends.drop_attempt(session, attempt=attempt, now=now)
     return State(row.state)
 
 
@@ -208,7 +208,7 @@ def recall(session: Session, *, attempt: str, trust: InForce, correlation_id: st
     if why is None or not spends.give_up(session, withdrawal=row.id, refused=False, now=now):
         return None
     move(session, row, event=Event.OVERTAKE, actor="policy", now=now, why=why, correlation_id=correlation_id)
-    row.waiting_for = why[:200]
+    rest(session, row, why, now=now)
     outbox.emit(session, topic=COMPOSE, payload={"withdrawal": row.id}, correlation_id=correlation_id, now=now)
     return why
 

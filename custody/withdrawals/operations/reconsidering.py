@@ -18,7 +18,7 @@ from custody.spends import queries as attempts
 from custody.stops import queries as stops
 from custody.trust.operations import InForce
 from custody.withdrawals.operations.deciding import rejudge
-from custody.withdrawals.operations.moving import locked, move
+from custody.withdrawals.operations.moving import locked, move, rest
 from custody.withdrawals.operations.respending import rejudge_respend
 from custody.withdrawals.states import Event, State
 from custody.withdrawals.tables import OPEN, WithdrawalRow
@@ -76,10 +76,10 @@ def _renew(session: Session, attempt: str, trust: InForce, now: datetime) -> Non
     else:
         standing = _judged(session, row, trust, now)
     if standing not in ("approved", "denied"):
-        row.waiting_for = MORE_PEOPLE
+        rest(session, row, MORE_PEOPLE, now=now)
         return
     if row.waiting_for == MORE_PEOPLE:
-        row.waiting_for = None
+        rest(session, row, None, now=now)
     proven = intents.proven(session, digest=digest, root=trust.root)
     payment = Payment(proven, intents.get(session, digest=digest).decision.to_json())
 

@@ -74,7 +74,8 @@ class Signer:
         now = int(time.time())
         bare, _, query = path.partition("?")
         key = said.pop("idempotency_key", None)
-        call = UnsignedCall(method, "testserver", bare, query, content_digest(content) if content else None, key)
+        authority = said.pop("authority", "testserver")
+        call = UnsignedCall(method, authority, bare, query, content_digest(content) if content else None, key)
         headers = sign_call(
             call, self.key, Terms(**{"created": now, "expires": now + 60, "nonce": secrets.token_hex(16)} | said)
         )

@@ -131,7 +131,7 @@ def test_an_endpoint_is_made_shown_changed_and_removed(house: House, call_as: As
     assert alice.post(f"{HOOKS}/{endpoint}/deliveries/{event}/resend").json()["waiting"] == 1
     assert [each["event"] for each in alice.get(f"{HOOKS}/{endpoint}/deliveries").json()["deliveries"]] == [event]
     assert alice.get(f"{HOOKS}/{endpoint}/deliveries/{event}").json() == {"attempts": []}
-    assert alice.post(f"{HOOKS}/{endpoint}/resend-failed", {"since": None}).json() == {"resent": 0}
+    assert alice.post(f"{HOOKS}/{endpoint}/resend-failed", {"since": None}).json() == {"resent": 0, "next": None}
     assert alice.send("DELETE", f"{HOOKS}/{endpoint}").json() == {"removed": endpoint}
     expect_problem(alice.get(f"{HOOKS}/{endpoint}"), 404, "unknown-webhook-endpoint")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from custody.api import holding
 from custody.evidence.passkeys import Console
 from custody.operators import operations as operators
 from demo.child import free_port
@@ -61,8 +62,9 @@ async def consoles(port: int, cookie: str, happen: asyncio.Event) -> tuple[float
 
 
 def test_five_hundred_consoles_hear_what_happens_over_one_connection(
-    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(holding, "STREAMS_EACH", CONSOLES)
     with house.db.unit() as unit:
         root = passkeys.trust.in_force(unit.session).root
         cookie = operators.sign_in(unit.session, operator="alice", now=unit.now)

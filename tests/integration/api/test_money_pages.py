@@ -64,19 +64,25 @@ def paths(filled: crowd.Crowd, house: House) -> dict[str, str]:
     """Every page of the queue, money and machinery, of things that any crowded house has."""
     with superuser(house) as connection:
         found = connection.execute("SELECT min(id) FROM addresses WHERE client_id = 'template'").fetchone()
-    assert found is not None
+        deposit = connection.execute("SELECT min(id) FROM deposits").fetchone()
+    assert found is not None and deposit is not None
     return {
         **{f"queue, {tab}": f"/console?tab={tab}" for tab in queue.TABS},
         "intent": f"/console/intents/{filled.digests[-1]}",
         "clients": "/console/clients",
         "client": f"/console/clients/{filled.clients[0]}",
+        "addresses": "/console/clients/template/addresses",
         "address": f"/console/addresses/{found[0]}",
         "vaults": "/console/vaults",
         "vault": "/console/vaults/kst_demo/1000",
         "books": "/console/books",
         "account": f"/console/books?account=held+{filled.clients[0]}+{quote(REGTEST.asset.id, safe='')}",
         "entry": "/console/books/2",
+        "deposits": "/console/deposits",
+        "deposit": f"/console/deposits/{deposit[0]}",
+        "withdrawals": "/console/withdrawals",
         "reconciliation": "/console/reconciliation",
+        "breaks": "/console/breaks",
         "break": f"/console/breaks/{filled.breaks[0]}",
         "stuck": "/console/stuck",
         "health": "/console/health",
@@ -171,7 +177,11 @@ def test_nothing_a_row_says_becomes_markup(house: House, alice: Visitor) -> None
             assert query not in text or query.startswith("javascript"), path
 
 
-_MAY_COME: Final = {("time", ("datetime",)), ("p", ("class", "role")), ("h2", ()), ("section", ("class",))}
+_MAY_COME: Final = {
+    *(("time", ("datetime",)), ("p", ("class", "role")), ("h2", ()), ("section", ("class",))),
+    # A client who is not active is given no address: the button is closed, with the reason beside it.
+    *(("button", ("aria-describedby", "disabled", "type")), ("span", ("class", "id"))),
+}
 _EVERYWHERE: Final = (
     "UPDATE clients SET name = id || %(text)s, status_reason = %(text)s, status = 'frozen'",
     "UPDATE vaults SET frozen_reason = %(text)s WHERE frozen_at IS NOT NULL",

@@ -130,6 +130,9 @@ def test_many_addresses_are_a_job_that_is_asked_for_once(acme: House, call_as: A
     given = [each["address"] for each in pages(exchange, f"{where}?limit=5", "addresses")]
     assert len(set(given)) == 14
     assert given == [each["address"] for each in pages(exchange, "/v1/clients/acme/addresses", "addresses")]
+    told = exchange.get("/v1/events?type=job").json()["events"]
+    assert [event["type"] for event in told] == ["job.asked", "job.waiting", "job.completed"]
+    assert told[-1]["data"]["is_over"] and {event["client"] for event in told} == {"acme"}
     expect_problem(exchange.get("/v1/jobs/job_01ARZ3NDEKTSV4RRFFQ69G5FAV"), 404, "unknown-job", "job")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from custody.api import entering
 from tests.integration.api.callers import expect_problem
 from tests.integration.api.signing import Signer, call_key, row, serving_rows, shared
 from tests.support.world import BTC, House
@@ -108,6 +109,63 @@ def test_forgets_nonces_that_are_too_old_to_matter(house: House, tmp_path: Path)
         for _ in range(3):
             shop.send("POST", "/v1/clients/acme/addresses")
     assert house.row_counts()["call_nonces"] == 3
+
+
+def test_refuses_a_call_that_was_made_for_another_house(house: House, tmp_path: Path) -> None:
+    """Two houses may know the same key: what one was asked is not carried out by the other, whatever a proxy says."""
+    before = house.row_counts()
+    body = json.dumps(house.body(house.withdrawal_request("acme", 10_000))).encode()
+    with signing(house, tmp_path) as shop:
+        for authority in ("custody.other.example", "127.0.0.1:8081", "testserver:8080"):
+            headers = shop.signed("POST", "/v1/withdrawals", body, authority=authority) | {"Host": authority}
+            answer = shop.send("POST", "/v1/withdrawals", body, headers=headers)
+            expect_problem(answer, 401, "call-signature-refused", "@authority")
+        assert house.row_counts() == before
+        for authority in ("localhost:8080", "[::1]:8080"):
+            headers = shop.signed("GET", "/v1/assets", b"", authority=authority) | {"Host": authority.upper()}
+            assert shop.send("GET", "/v1/assets", headers=headers).status_code == 200
+
+
+def test_what_was_refused_for_its_pace_or_scope_is_not_carried_out_later(house: House, tmp_path: Path) -> None:
+    body = house.body(house.withdrawal_request("acme", 10_000))
+    with signing(house, tmp_path, calls_per_minute=1, scopes=["read"]) as shop:
+        expect_problem(shop.send("POST", "/v1/withdrawals", body), 403, "scope-refused")
+        for_its_scope = shop.sent
+        expect_problem(shop.send("POST", "/v1/withdrawals", body), 429, "too-many-calls")
+        for_its_pace = shop.sent
+        expect_problem(shop.send("GET", "/v1/assets"), 429, "too-many-calls")
+        expect_problem(shop.send("GET", "/v1/assets", headers=shop.sent), 401, "call-replayed")
+    with signing(house, tmp_path) as shop:
+        for headers in (for_its_scope, for_its_pace):
+            expect_problem(shop.send("POST", "/v1/withdrawals", body, headers=headers), 401, "call-replayed", "nonce")
+    assert house.withdrawals() == []
+
+
+def test_a_call_with_another_body_spends_nothing(house: House, tmp_path: Path) -> None:
+    """Otherwise who saw its headers alone could use it up before it arrives."""
+    body = json.dumps(house.body(house.withdrawal_request("acme", 10_000))).encode()
+    with signing(house, tmp_path) as shop:
+        headers = shop.signed("POST", "/v1/withdrawals", body)
+        expect_problem(shop.send("POST", "/v1/withdrawals", b"{}", headers=headers), 401, "call-signature-refused")
+        assert shop.send("POST", "/v1/withdrawals", body, headers=headers).status_code == 201
+
+
+def test_is_remembered_by_the_databases_clock_whatever_time_it_is_here(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process whose clock is ahead forgets nothing for the others; one that is behind takes nothing forgotten."""
+    path, hour = "/v1/clients/acme/addresses", 3_600
+    with signing(house, tmp_path) as shop:
+        assert shop.send("POST", path).status_code == 201
+        first = shop.sent
+        monkeypatch.setattr(entering, "_now", lambda: int(time.time()) + hour)
+        ahead = {"created": int(time.time()) + hour, "expires": int(time.time()) + hour + 60}
+        assert shop.send("POST", path, said=ahead).status_code == 201
+        monkeypatch.setattr(entering, "_now", lambda: int(time.time()))
+        expect_problem(shop.send("POST", path, headers=first), 401, "call-replayed", "nonce")
+        monkeypatch.setattr(entering, "_now", lambda: int(time.time()) - hour)
+        behind = {"created": int(time.time()) - hour, "expires": int(time.time()) - hour + 60}
+        expect_problem(shop.send("POST", path, said=behind), 401, "call-signature-refused", "expires")
 
 
 def test_costs_one_statement_more_and_no_unit(house: House, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from custody.deposits.tables import DepositRow
 from custody.events import queries
 from custody.events.model import Event
 from custody.kernel.ids import new_id
+from custody.reconciliation.invariants.telling import changes_are_told
 from custody.stops.model import Cause
 from custody.vaults import operations as vaults
 from custody.withdrawals.operations.moving import locked, move
@@ -27,6 +28,10 @@ from custody.withdrawals.states import Event as Move
 from tests.support.servers import FreshDatabase
 from tests.support.world import BTC, REGTEST, House
 
+_STEP_UNTOLD = """
+INSERT INTO withdrawal_transitions (subject, step, from_state, to_state, event, actor, at)
+SELECT subject, step + 9, from_state, 'approved', event, actor, now() FROM withdrawal_transitions
+"""
 # Where an intent can be, from the papers and not from the code.
 INTENT_STATES = {"pending", "approved", "rejected", "denied", "expired", "withdrawn"}
 
@@ -105,6 +110,27 @@ def test_opening_freezing_and_handing_out_are_told(house: House) -> None:
     assert told(house.db, "vault", vault)[-1].data["frozen_reason"] == "break"
     assert told(house.db, "freeze", "client:acme")[-1].data["frozen"] is True
     assert [event.event for event in told(house.db, "trust_root", "trust-root")] == ["in_force"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("UPDATE withdrawals SET waiting_for = 'rain'", "is pending_approval, rain and was told"),
+        ("UPDATE withdrawals SET state = 'approved'", "is approved and was told to be pending_approval"),
+        (_STEP_UNTOLD, "became approved and nobody was told"),
+    ],
+)
+def test_the_books_own_check_sees_what_was_not_told(house: House, wrong: str, says: str) -> None:
+    house.withdraw(house.withdrawal_request("acme", 20_000_000))
+    with pytest.raises(_Undone), house.db.unit() as unit:
+        assert list(changes_are_told(unit.session)) == []
+        unit.session.execute(text(wrong))
+        assert any(says in line for line in changes_are_told(unit.session))
+        raise _Undone
+
+
+class _Undone(Exception):
+    """Takes a unit back."""
 
 
 def test_what_is_told_carries_no_secret_and_is_small(house: House) -> None:

@@ -33,7 +33,7 @@ def road(anvil: Anvil, database: FreshDatabase) -> Turns:
 @pytest.fixture
 def exchange(road: Turns, tmp_path: Path) -> Iterator[Caller]:
     callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    settings = SimpleNamespace(database_url="", broker_url="", api_proxies=())
+    settings = SimpleNamespace(database_url="", broker_url="", api_proxies=(), api_names=())
     served = cast("Runtime", SimpleNamespace(database=road.db, chains={}, settings=settings))
     app = application(served, callers, nodes=cast("Nodes", SimpleNamespace()))
     with TestClient(app, raise_server_exceptions=False) as client:

@@ -19,7 +19,7 @@ from custody.ledger.model import AccountRef
 from custody.ledger.reasons import AccountKind
 from custody.reconciliation.books import still
 from custody.trust import operations as trust
-from custody.views import addresses, auditing, books, clients, health, reconciling, stuck, vaults
+from custody.views import addresses, auditing, books, breaks, clients, health, reconciling, stuck, vaults
 from tests.cosigner.builders import BTC, REGTEST
 from tests.integration.movements.counting import statements_of
 from tests.support import crowd
@@ -69,7 +69,7 @@ def views(house: House, filled: crowd.Crowd) -> dict[str, Callable[[Session], An
         "account": lambda session: books.entries(session, account=held),
         "entry": lambda session: books.entry(session, entry=2),
         "reconciliation": lambda session: reconciling.reconciliation(session, chains=CHAINS, now=now),
-        "break": lambda session: reconciling.whole_break(session, break_id=filled.breaks[0]),
+        "break": lambda session: breaks.whole_break(session, break_id=filled.breaks[0]),
         "stuck": lambda session: stuck.stuck(session, deadlines=runtime.deadlines, now=now),
         "audit": auditing.log,
         "audit by": lambda session: auditing.log(session, by="event", wanted="intent.pending"),
@@ -178,7 +178,7 @@ def test_entries_of_an_account_run_up_to_its_balance(house: House) -> None:
 
 def test_a_break_is_told_three_times_and_coverage_falls_that_day(house: House) -> None:
     filled = crowd.fill(house, clients=3, runs=60, breaks=1)
-    shown = read(house, lambda session: reconciling.whole_break(session, break_id=filled.breaks[0]))
+    shown = read(house, lambda session: breaks.whole_break(session, break_id=filled.breaks[0]))
     assert set(shown["columns"]) == {"chain", "index", "books", "difference"}
     assert shown["difference"]["base_units"] == "-1"
     told = read(house, lambda session: reconciling.reconciliation(session, chains=CHAINS, now=house.now(), limit=10))

@@ -6,6 +6,7 @@ import base64
 import time
 from datetime import timedelta
 from email.utils import format_datetime
+from functools import partial
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -17,7 +18,7 @@ from custody.events.queries import UnknownEvent
 from custody.kernel.errors import InvalidInput
 from custody.webhooks import operations, queries
 from custody.webhooks.model import FAILING_LIMIT, WAITS, WARNED_AFTER, Outcome, wait_after
-from custody.webhooks.operations import delivering
+from custody.webhooks.operations import Resent, delivering
 from custody.webhooks.operations.endpoints import EndpointState
 from custody.webhooks.pushing import send_in_order
 from custody.webhooks.signing import Sealer, Secret, SecretTampered
@@ -159,6 +160,7 @@ def test_a_receiver_that_wants_no_more_is_left_alone(post: Post) -> None:
 
 
 def test_people_are_warned_after_a_day_and_the_endpoint_is_disabled_after_five(post: Post) -> None:
+    assert (WARNED_AFTER, FAILING_LIMIT) == (DAY, 5 * DAY)
     made = post.add()
     post.tell("a")
     post.receiver.answer = lambda _came: (500, {}, b"")
@@ -204,8 +206,10 @@ def test_what_two_holders_of_one_delivery_say_is_written_once(post: Post) -> Non
     (delivery,) = _deliveries(post, made.endpoint.id)
     row = _one(post, "SELECT id FROM webhook_deliveries")
     post.settle([Outcome(row, made.endpoint.id, 1, 500, 3, "answered 500")])
+    post.ahead = DAY
+    post.settle([Outcome(row, made.endpoint.id, 2, 204, 3, None)])
     assert _deliveries(post, made.endpoint.id) == [delivery]
-    assert [each.status for each in _attempts(post, made.endpoint.id)] == [204]
+    assert [each.status for each in _attempts(post, made.endpoint.id)] == [204, 204]
 
 
 def test_an_endpoint_hears_its_client_and_its_types_alone(post: Post) -> None:
@@ -250,11 +254,13 @@ def test_one_is_resent_and_all_that_failed_by_pieces(post: Post, monkeypatch: py
     assert post.push() == 0
     with post.db.unit() as unit:
         later = unit.now + DAY
-        pieces = [
-            operations.resend_failed(unit.session, endpoint=made.endpoint.id, actor="alice", now=unit.now, since=since)
-            for since in (later, None, None, None)
-        ]
-    assert pieces == [0, 1, 1, 0]
+        again = partial(operations.resend_failed, unit.session, endpoint=made.endpoint.id, actor="alice", now=unit.now)
+        assert again(since=later) == Resent(0, None)
+        first = again()
+        assert first.count == 1 and first.next is not None
+        second = again(after=first.next)
+        assert second.count == 1 and second.next is not None and second.next > first.next
+        assert again(after=second.next) == Resent(0, None)
     assert post.push() == 2
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -11,6 +12,7 @@ from custody.kernel.errors import InvalidInput
 from custody.webhooks.model import Parcel
 from custody.webhooks.places import PlaceRefused, Places, read_networks, read_url
 from custody.webhooks.pushing import send
+from custody.webhooks.resolving import MOST_UNANSWERED
 from custody.webhooks.wire import NoAnswer, Wire
 from tests.integration.webhooks.receiver import Receiver
 
@@ -146,6 +148,45 @@ def test_p112_the_connection_goes_to_the_address_that_was_judged(monkeypatch: py
     with Wire(Places(look_up=look_up)) as wire, pytest.raises(NoAnswer):
         wire.post("https://a.example/", {}, b"")
     assert (asked, tried) == (["a.example"], [(PUBLIC, 443)])
+
+
+def test_a_name_that_is_never_answered_costs_its_limit_and_one_thread() -> None:
+    """The machine's resolver keeps no limit: one slow name must not hold up who sends, nor gather threads."""
+    asked: list[str] = []
+    answered = threading.Event()
+
+    def look_up(host: str, _port: int) -> Sequence[str]:
+        asked.append(host)
+        if host == "slow.example":
+            answered.wait(30)
+        return [PUBLIC]
+
+    places = Places(look_up=look_up)
+    slow = read_url("https://slow.example/")
+    try:
+        for _ in range(3):
+            with pytest.raises(PlaceRefused, match="not answered in time"):
+                places.addresses(slow, seconds=0.02)
+        assert places.addresses(read_url("https://quick.example/")) == (PUBLIC,)
+        with Wire(places, timeout_seconds=0.05) as wire, pytest.raises(PlaceRefused, match="not answered in time"):
+            wire.post("https://slow.example/", {}, b"{}")
+        assert asked == ["slow.example", "quick.example"]
+    finally:
+        answered.set()
+    assert places.addresses(slow) == (PUBLIC,)
+
+
+def test_so_many_names_may_hang_and_no_more() -> None:
+    answered = threading.Event()
+    places = Places(look_up=lambda _host, _port: [PUBLIC] if answered.wait(30) else [])
+    try:
+        for number in range(MOST_UNANSWERED):
+            with pytest.raises(PlaceRefused, match="in time"):
+                places.addresses(read_url(f"https://{number}.example/"), seconds=0)
+        with pytest.raises(PlaceRefused, match="too many"):
+            places.addresses(read_url("https://last.example/"), seconds=5)
+    finally:
+        answered.set()
 
 
 def test_p112_a_redirect_to_a_private_address_is_not_followed() -> None:

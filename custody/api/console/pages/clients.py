@@ -1,21 +1,20 @@
-"""Clients: the list, one of them, and one address to be paid at."""
+"""Clients: the list, and one of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
-from custody.api.console import drawings, parts
+from custody.api.console import parts
 from custody.api.console.door import Visit
 from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element
-from custody.api.console.pages import listing
+from custody.api.console.pages import addresses, listing, movements
 from custody.api.console.parts import Row, Tone
 
 HERE: Final = "/console/clients"
 _HEADS: Final = ("client", "status", "segregation", "available", "held", "pledged", "last entry", "books and chain")
 _STATUS: Final[Mapping[str, Tone]] = {"active": "ok", "frozen": "bad", "defaulted": "bad", "closed": "plain"}
-_DEPOSIT: Final[Mapping[str, Tone]] = {"credited": "ok", "orphaned": "bad", "quarantined": "warn"}
 
 
 def client_list(visit: Visit, shown: Mapping[str, Any], *, search: str, after: str | None) -> str:
@@ -44,7 +43,7 @@ def client_list(visit: Visit, shown: Mapping[str, Any], *, search: str, after: s
 _NONE: Final = "No clients yet. One is opened with: custody client open"
 
 
-def one_client(visit: Visit, client: Mapping[str, Any]) -> str:
+def one_client(visit: Visit, client: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """One client: what stops it first, then its money, where it came from and where it went."""
     is_stopped = bool(client["stops"]) or client["status"] != "active"
     return page(
@@ -63,52 +62,11 @@ def one_client(visit: Visit, client: Mapping[str, Any]) -> str:
         _balances(client),
         _holds(client),
         _vaults(visit, client),
-        _addresses(visit, client),
-        _movements(visit, client),
+        addresses.of_client(visit, client, names),
+        movements.newest_of_client(visit, client),
+        _doing(client),
         current=HERE,
         banner=parts.banner("Nothing leaves this client's vaults while it is stopped.", "bad") if is_stopped else "",
-    )
-
-
-def one_address(visit: Visit, shown: Mapping[str, Any]) -> str:
-    """An address to be handed out, or that it must not be."""
-    if shown["address"] is None:
-        return page(
-            visit,
-            "Do not hand out this address",
-            parts.lines(
-                "Money paid here may be nobody's to spend: the address is not what its keyset gives.",
-                f"What was found: {shown['derived']}.",
-                "Nothing was changed. Tell the people who run the daemon; the runbook is docs/runbooks/break-found.md.",
-            ),
-            current=HERE,
-            banner=parts.banner("The two derivations do not agree. Nobody is shown this address.", "bad"),
-        )
-    uses = f"more than {shown['uses_counted_to']}" if shown["uses"] >= shown["uses_counted_to"] else str(shown["uses"])
-    label = f"QR code of {shown['address']}"
-    stopped = f"The vault is stopped: {shown['frozen_reason']}. What arrives is kept; nothing leaves."
-    return page(
-        visit,
-        f"Address of {shown['client_name']}",
-        element(
-            "section",
-            element("h2", f"Pay to, on {shown['network']}"),
-            element("p", parts.address(shown["address"]), id="address"),
-            drawings.qr_code(_compact(shown["address"]), label=label),
-            element("p", "Copying the address yields no spaces. This page prints on one sheet.", class_="soft"),
-        ),
-        parts.facts(
-            ("derived twice", parts.tag("equal", "ok")),
-            ("client", parts.link(shown["client_name"], f"{HERE}/{shown['client']}")),
-            ("vault", parts.link(shown["vault"], f"/console/vaults/{shown['vault']}")),
-            ("index", str(shown["index"])),
-            ("given out", listing.at(shown["issued_at"], visit.at)),
-            ("paid to", f"{uses} times" if shown["uses"] else "never paid to"),
-            ("first use", listing.at(shown["first_used_at"], visit.at)),
-            ("last use", listing.at(shown["last_used_at"], visit.at)),
-        ),
-        current=HERE,
-        banner=parts.banner(stopped, "warn") if shown["frozen_reason"] else "",
     )
 
 
@@ -161,7 +119,8 @@ def _balances(client: Mapping[str, Any]) -> Markup:
         total, held = int(each["total"]["base_units"]), int(each["held"]["base_units"])
         words = f"held {each['held']['decimal']} of {each['total']['decimal']} {each['asset']['code']}"
         cells = [listing.money(each[part], each["asset"]) for part in ("available", "held", "pledged", "receivable")]
-        rows.append(Row((each["asset"]["code"], *cells, parts.bar(words, held, total))))
+        account = listing.where("/console/books", account=f"available {client['id']} {each['asset']['id']}")
+        rows.append(Row((parts.link(each["asset"]["code"], account), *cells, parts.bar(words, held, total))))
     heads = ("asset", "available", "held", "pledged", "owed to the house", "how much is held")
     return parts.table("Money", heads, rows, empty="Nothing was ever booked for this client.", numbers=(1, 2, 3, 4))
 
@@ -197,56 +156,19 @@ def _vaults(visit: Visit, client: Mapping[str, Any]) -> Markup:
     return parts.table("Vaults", ("vault", "kind", "state", "compared with the chain"), rows, empty="No vault yet.")
 
 
-def _addresses(visit: Visit, client: Mapping[str, Any]) -> Markup:
-    rows = [
-        Row(
-            (
-                parts.link(f"address {each['index']}", f"/console/addresses/{each['id']}"),
-                parts.short_address(each["address"]),
-                each["vault"],
-                listing.at(each["issued_at"], visit.at),
-            )
-        )
-        for each in client["addresses"]
-    ]
-    caption = "Addresses, the newest first" if client["more_addresses"] else "Addresses"
-    return parts.table(caption, ("index", "address", "vault", "given out"), rows, empty="No address was given out yet.")
-
-
-def _movements(visit: Visit, client: Mapping[str, Any]) -> Markup:
-    came = [
-        (each["at"], "came in", f"/console/books?subject={each['id']}", each, _DEPOSIT.get(each["state"], "info"))
-        for each in client["deposits"]
-    ]
-    went: Sequence[Any] = [
-        (
-            each["at"],
-            "goes out",
-            f"/console/intents/{each['digest']}",
-            each,
-            "ok" if each["state"] == "completed" else "info",
-        )
-        for each in client["withdrawals"]
-    ]
-    rows = [
-        Row(
-            (
-                parts.link(what, to),
-                listing.money(each["amount"], each["asset"]),
-                parts.tag(listing.sentence(each["state"]), tone),
-                each["reason"] or "",
-                listing.at(when, visit.at),
-            )
-        )
-        for when, what, to, each, tone in sorted([*came, *went], key=lambda each: each[0], reverse=True)
-    ]
-    heads = ("what", "amount", "where it stands", "waits for", "when")
-    return parts.table("The newest movements", heads, rows, empty="Nothing came in or went out yet.", numbers=(1,))
-
-
-def _compact(address: str) -> str:
-    """In capitals where case says nothing: the code is then smaller and read as the same address."""
-    return address.upper() if address.startswith(("bc1", "tb1", "bcrt1")) else address
+def _doing(client: Mapping[str, Any]) -> Markup:
+    """What can be asked for from here; each opens a page that says what it does before anybody signs."""
+    book = listing.where("/console/destinations", client=client["id"])
+    freeze = listing.where("/console/requests/freeze", scope="client", subject=client["id"])
+    return parts.section(
+        "What can be done",
+        element("p", parts.link("Its list of destinations", book, class_="button")),
+        element(
+            "p",
+            parts.link("Freeze this client …", freeze, class_="button"),
+            " Nothing is paid for it from then on; what it is sent is still credited.",
+        ),
+    )
 
 
 def _counted(number: int, what: str) -> str:

@@ -1,20 +1,18 @@
-"""Whether the chain holds what the books say: now, over a month, run by run, and one break told three times."""
+"""Whether the chain holds what the books say: now, over a month and run by run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from custody.api.console import drawings, parts
 from custody.api.console.door import Visit
 from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element
 from custody.api.console.pages import listing
+from custody.api.console.pages.breaks import BREAK_HEADS, BREAKS, HERE, KINDS, break_row
 from custody.api.console.parts import Row
 from custody.kernel.clock import parse_rfc3339
-
-HERE: Final = "/console/reconciliation"
-KINDS: Final = {"scripts": "by our addresses", "ranged": "derived by the node"}
 
 
 def overview(visit: Visit, shown: Mapping[str, Any], names: Mapping[str, str], *, after: str | None) -> str:
@@ -30,35 +28,6 @@ def overview(visit: Visit, shown: Mapping[str, Any], names: Mapping[str, str], *
         listing.turn(HERE, shown["next"], began=after is not None),
         current=HERE,
         banner=parts.banner("Nothing leaves the vaults that differ until it is explained.", "bad") if breaks else "",
-    )
-
-
-def one_break(visit: Visit, shown: Mapping[str, Any], *further: str) -> str:
-    """What differs, what the chain, our index and the books say of it, and what is stopped; ``further`` is below."""
-    open_ = shown["resolution"] is None
-    differs = listing.money(shown["difference"], shown["asset"])
-    return page(
-        visit,
-        f"Break: {listing.sentence(shown['check'].replace('-', ' '))}",
-        element(
-            "p", parts.tag("open" if open_ else shown["resolution"], "bad" if open_ else "ok"), " difference ", differs
-        ),
-        parts.lines(shown["detail"]),
-        _told(shown),
-        parts.facts(
-            ("expected", listing.money(shown["expected"], shown["asset"])),
-            ("found", listing.money(shown["found"], shown["asset"])),
-            ("vault", parts.link(shown["vault"], f"/console/vaults/{shown['vault']}")),
-            ("since", listing.at(shown["opened_at"], visit.at)),
-            ("found by the run at block", f"{shown['run']['height']} {shown['run']['hash']}"),
-            ("how that run asked", KINDS.get(shown["run"]["kind"], shown["run"]["kind"])),
-            ("settled by", _settled(shown)),
-            ("runbook", "docs/runbooks/break-found.md"),
-        ),
-        listing.stops(shown["stops"], visit.at),
-        *further,
-        current=HERE,
-        banner=parts.banner("Nothing leaves this vault until the break is settled.", "bad") if open_ else "",
     )
 
 
@@ -98,30 +67,18 @@ def _standing(visit: Visit, line: Mapping[str, Any], breaks: Sequence[Any], name
 
 
 def _breaks(visit: Visit, shown: Mapping[str, Any]) -> Markup:
-    rows = [
-        Row(
-            (
-                parts.link(listing.sentence(each["check"].replace("-", " ")), f"/console/breaks/{each['id']}"),
-                parts.link(each["vault"], f"/console/vaults/{each['vault']}"),
-                listing.money(each["difference"], each["asset"]),
-                each["detail"],
-                listing.at(each["opened_at"], visit.at),
-                "operators: explain or correct it",
-            ),
-            tone="bad",
-        )
-        for each in shown["breaks"]
-    ]
+    """The oldest open breaks, and the way to all there ever were."""
+    rows = [break_row(visit, each) for each in shown["breaks"]]
     caption = "Breaks, the oldest first" + (f" (the first {len(rows)})" if shown["more_breaks"] else "")
-    heads = ("what differs", "vault", "difference", "found", "since", "next step")
     last = shown["last_resolved_at"]
-    empty = "No break is open." if last is None else "No break is open. The last one was settled "
-    table = parts.table(caption, heads, rows, empty=empty, numbers=(2,))
-    return (
-        table
-        if rows or last is None
-        else element("section", element("h2", caption), element("p", empty, listing.at(last, visit.at)))
-    )
+    if not rows:
+        settled = ("",) if last is None else (" The last one was settled ", listing.at(last, visit.at), ".")
+        table = element("section", element("h2", caption), element("p", "No break is open.", *settled))
+    else:
+        table = parts.table(caption, BREAK_HEADS, rows, empty="", numbers=(2,))
+    every = [parts.link("All open breaks", BREAKS)] if shown["more_breaks"] else []
+    every += [parts.link("Settled breaks", f"{BREAKS}?state=settled")] if last else []
+    return element("div", table, element("p", *every, class_="pager") if every else "")
 
 
 def _coverage(visit: Visit, series: Sequence[Mapping[str, Any]]) -> list[Markup]:
@@ -170,33 +127,3 @@ def _runs(visit: Visit, runs: Sequence[Mapping[str, Any]], names: Mapping[str, s
     heads = ("when", "network", "how", "block", "result", "difference")
     empty = "No run yet. One is rung by the schedule, or: custody reconcile"
     return parts.table("Runs, the newest first", heads, rows, empty=empty, numbers=(3, 5))
-
-
-def _told(shown: Mapping[str, Any]) -> Markup:
-    """Chain, index and books beside each other."""
-    columns, asset = shown["columns"], shown["asset"]
-    if columns is None:
-        return element("p", "The run that found it kept no line of this vault.")
-    books, index = columns["books"], columns["index"]
-    flying = [
-        Row((f"in flight: {each['kind']}", "", "", listing.money(each["amount"], asset))) for each in books["in_flight"]
-    ]
-    rows = [
-        Row(
-            (
-                "what lies there",
-                *(listing.money(each, asset) for each in (columns["chain"]["node"], index["coins"], books["ledger"])),
-            )
-        ),
-        Row(("what came less what went", "", listing.money(index["movements"], asset), "")),
-        Row(("nobody's yet", "", "", listing.money(books["suspense"], asset))),
-        *flying,
-        Row(("left unexplained", listing.money(columns["difference"], asset), "", ""), tone="bad"),
-    ]
-    heads = ("", "the chain says", "our index says", "the books say")
-    return parts.table("Told three times", ("amount", *heads[1:]), rows, empty="", numbers=(1, 2, 3))
-
-
-def _settled(shown: Mapping[str, Any]) -> Markup | str:
-    digest = shown["resolved_by"]
-    return "nobody yet" if digest is None else parts.link("this intent", f"/console/intents/{digest}")

@@ -182,7 +182,7 @@ def _stop_form(given: Given, _chains: Sequence[str]) -> list[Markup]:
         parts.choice(
             "What kind of thing", "scope", [(each, each) for each in SCOPES], chosen=given.values.get("scope", "")
         ),
-        parts.entry("Which one", "subject", hint="Its id; empty where it is everything."),
+        _entry(given, "Which one", "subject", hint="Its id; empty where it is everything."),
     ]
 
 
@@ -209,7 +209,7 @@ def _listing_form(given: Given, chains: Sequence[str]) -> list[Markup]:
             "destination",
             hint="The whole address; blanks in it do not matter.",
         ),
-        parts.entry("Label", "label", hint="What people call it, at most 80 characters."),
+        _entry(given, "Label", "label", hint="What people call it, at most 80 characters."),
         parts.choice(
             "What to do",
             "action",

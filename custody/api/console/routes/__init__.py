@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from custody.api.console.routes import (
+    addresses,
     books,
     clients,
     destinations,
@@ -15,6 +16,7 @@ from custody.api.console.routes import (
     invitations,
     live,
     machinery,
+    movements,
     notices,
     operators,
     passkeys,
@@ -25,7 +27,6 @@ from custody.api.console.routes import (
     sign_in,
     static,
     webhooks,
-    withdrawals,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -36,9 +37,10 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     settings.router,
     queue.router,
     intents.router,
-    withdrawals.router,
+    movements.router,
     passkeys.router,
     clients.router,
+    addresses.router,
     books.router,
     machinery.router,
     requests.router,

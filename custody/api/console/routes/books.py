@@ -10,6 +10,7 @@ from starlette.responses import Response
 from custody.api.console.answers import html, to_sign_in
 from custody.api.console.door import AsGuest
 from custody.api.console.pages import books as pages
+from custody.api.console.pages import breaks as break_pages
 from custody.api.console.pages import reconciliation as reconciliation_pages
 from custody.api.console.pages import requests as asking
 from custody.api.console.pages import vaults as vault_pages
@@ -18,7 +19,7 @@ from custody.evidence import fields
 from custody.kernel.errors import InvalidInput, NotFound
 from custody.kernel.ids import expect_id
 from custody.trust.operations import in_force
-from custody.views import books, reconciling, vaults
+from custody.views import books, breaks, reconciling, vaults
 
 router = APIRouter(prefix="/console")
 
@@ -85,12 +86,21 @@ def show_reconciliation(visit: AsGuest, after: str | None = None) -> Response:
     return html(reconciliation_pages.overview(visit, shown, names, after=after))
 
 
+@router.get("/breaks")
+def show_breaks(visit: AsGuest, state: str = "open", after: str | None = None) -> Response:
+    """A page of breaks: those that are open, or those that were settled."""
+    if visit is None:
+        return to_sign_in()
+    shown = snapshot(visit, lambda session: breaks.break_list(session, state=state, after=after, limit=ROWS))
+    return html(break_pages.break_list(visit, shown, state=state, after=after))
+
+
 @router.get("/breaks/{break_id}")
 def show_break(visit: AsGuest, break_id: str) -> Response:
     """One break."""
     name = expect_id(break_id, "brk", field="break")
     if visit is None:
         return to_sign_in()
-    shown = snapshot(visit, lambda session: reconciling.whole_break(session, break_id=name))
+    shown = snapshot(visit, lambda session: breaks.whole_break(session, break_id=name))
     form = () if shown["resolution"] is not None else (asking.resolving(name),)
-    return html(reconciliation_pages.one_break(visit, shown, *form))
+    return html(break_pages.one_break(visit, shown, *form))

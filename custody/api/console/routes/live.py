@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from custody.api.console.door import HEADERS, AsWatcher
+from custody.api.holding import HeldStream
 
 router = APIRouter(prefix="/console")
 
 
 @router.get("/live")
-def live(request: Request, _visit: AsWatcher) -> Response:
-    """An event stream for who is signed in; to watch is to do nothing, so it keeps nobody signed in."""
+def live(request: Request, visit: AsWatcher) -> Response:
+    """An event stream for who is signed in; to watch is to do nothing, so it keeps nobody signed in.
+
+    Each person has so many and no more.
+    """
     headers = HEADERS | {"X-Accel-Buffering": "no"}
-    return StreamingResponse(request.app.state.bells.stream(), media_type="text/event-stream", headers=headers)
+    state = request.app.state
+    return HeldStream(state.bells.stream(), held=state.streams, whose=visit.operator, headers=headers)

@@ -1,0 +1,106 @@
+"""What ends a sign-in besides time: a copy of a passkey, a passkey or a person that the rules no longer know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from custody.evidence.requests import OperatorChangeRequest
+from custody.evidence.trust_root import Person
+from custody.trust import operations as trust
+from tests.integration.api.callers import expect_problem
+from tests.integration.api.conftest import serving
+from tests.support import passkeys
+from tests.support.console import Visitor
+from tests.support.passkeys import Passkey
+from tests.support.servers import FreshDatabase
+from tests.support.versions import Versions
+from tests.support.world import House
+
+PASSKEYS = (("alice", "alice"), ("alice", "alice-phone"), ("bob", "bob"), ("carol", "carol"))
+
+
+@pytest.fixture
+def house(database: FreshDatabase) -> Iterator[House]:
+    house = passkeys.found(database, credentials=PASSKEYS)
+    yield house
+    house.close()
+
+
+@pytest.fixture
+def client(house: House, tmp_path: Path) -> Iterator[TestClient]:
+    with serving(house, tmp_path) as client:
+        yield client
+
+
+def enter(client: TestClient, name: str, passkey: str = "") -> Visitor:
+    return Visitor(client, name, Passkey(passkey or name)).sign_in()
+
+
+def is_in(visitor: Visitor) -> bool:
+    """Where a page is not shown, the road to the door is."""
+    answer = visitor.get("/console/passkeys")
+    assert (answer.status_code, answer.headers.get("location")) in ((200, None), (303, "/console/sign-in"))
+    return bool(answer.status_code == 200)
+
+
+def found(house: House, query: str) -> list[Any]:
+    """The first column."""
+    with house.db.unit() as unit:
+        return list(unit.session.execute(text(query)).scalars())
+
+
+def succeed(house: House, people: tuple[Person, ...], **parts: Any) -> None:
+    """The next version, by the road that every version takes."""
+    with house.db.unit() as unit:
+        versions = Versions.of(house.ceremony).then(operators=people, kind=OperatorChangeRequest, now=unit.now, **parts)
+        trust.succeed(
+            unit.session,
+            link=versions.links[0],
+            policy_text=versions.policy,
+            actor="alice",
+            correlation_id="test",
+            now=unit.now,
+        )
+
+
+def test_a_copy_of_a_passkey_ends_everything_that_is_open_for_its_person(house: House, client: TestClient) -> None:
+    alice, bob = enter(client, "alice"), enter(client, "bob")
+    phone = enter(client, "alice", "alice-phone")
+    assert [is_in(each) for each in (alice, phone, bob)] == [True, True, True]
+    copy = Visitor(client, "alice", Passkey("alice"))
+    expect_problem(copy.enter(sign_count=1), 403, "passkey-counter")
+    assert [is_in(each) for each in (alice, phone, bob)] == [False, False, True]
+    assert found(house, "SELECT facts -> 'sign_ins_ended' FROM audit_events WHERE event = 'passkey.locked'") == [2]
+    phone.sign_in()
+    expect_problem(copy.enter(sign_count=1), 401, "sign-in-refused")
+    assert is_in(phone), "a lock ends what was open when it fell, and nothing later"
+
+
+def test_a_version_without_a_passkey_ends_what_is_open_for_its_person(house: House, client: TestClient) -> None:
+    phone, bob = enter(client, "alice", "alice-phone"), enter(client, "bob")
+    people = tuple(
+        replace(person, credentials=person.credentials[:1]) if person.id == "alice" else person
+        for person in house.ceremony.root.operators
+    )
+    succeed(house, people)
+    assert [is_in(each) for each in (phone, bob)] == [False, True]
+    expect_problem(phone.enter(), 401, "sign-in-refused")
+    assert is_in(enter(client, "alice"))
+
+
+def test_a_version_without_a_person_ends_what_is_open_for_them_for_good(house: House, client: TestClient) -> None:
+    bob, alice = enter(client, "bob"), enter(client, "alice")
+    people = tuple(person for person in house.ceremony.root.operators if person.id != "bob")
+    groups = {"operators": ("alice", "carol")}
+    policy = house.ceremony.policy.replace("operators: [alice, bob, carol]", "operators: [alice, carol]")
+    succeed(house, people, groups=groups, policy=policy)
+    assert [is_in(each) for each in (bob, alice)] == [False, True]
+    still_open = "SELECT operator FROM console_sign_ins WHERE closed_at IS NULL"
+    assert found(house, still_open) == ["alice"], "not even if bob comes back"
