@@ -30,7 +30,7 @@ EVERYTHING: Final = "everything"
 SCOPES: Final = {
     "client": ("a client", "client cli_…"),
     "vault": ("a vault", "vault kst_…/7"),
-    "asset": ("an asset", "asset bip122:…/slip44:0"),
+    "asset": ("an asset", "asset ASSET"),
     EVERYTHING: ("everything", EVERYTHING),
 }
 """What can be stopped: in words, and as it is typed."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.integration.api.server import plain_environment
+from demo import find
+from demo.__main__ import main
 
 REPOSITORY = Path(__file__).parents[3]
 TOOLS = ("make", "sh", "bash", "awk", "date", "touch", "mkdir", "uname", "dirname", "grep", "sed", "cat", "tr", "chmod")
@@ -87,32 +88,33 @@ def test_says_what_the_second_chain_lacks(machine: Machine, what: str) -> None:
     _expect_one_line(machine("-o", ".venv/.stamp", **programs), words)
 
 
-LACKING = {
-    "postgres": ("_system_postgres = list; find._inside_wheel = lambda *_: []", "apt install postgresql; macOS: brew"),
-    "broker": ("_inside_wheel = lambda *_: []", "apt install redis-server; macOS: brew install redis"),
-    "bitcoind": ("_cache = lambda: find.Path('/nonexistent')", "apt install bitcoind; macOS: brew install bitcoin"),
-    "anvil": ("EVM_PACKAGES = find.Path('/nonexistent')", "set ANVIL"),
+LACKING: dict[str, tuple[dict[str, Any], str]] = {
+    "postgres": (
+        {"_system_postgres": list, "_inside_wheel": lambda *_: []},
+        "apt install postgresql; macOS: brew install postgresql",
+    ),
+    "broker": ({"_inside_wheel": lambda *_: []}, "apt install redis-server; macOS: brew install redis"),
+    "bitcoind": ({"_cache": lambda: Path("/nonexistent")}, "apt install bitcoind; macOS: brew install bitcoin"),
+    "anvil": ({"EVM_PACKAGES": Path("/nonexistent")}, "set ANVIL"),
 }
 
 
 @pytest.mark.parametrize("what", LACKING)
-def test_says_which_server_the_machine_lacks(tmp_path: Path, what: str) -> None:
+def test_says_which_server_the_machine_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
     """The demo itself, on a machine without that server and without apt: nothing is started."""
     lacking, words = LACKING[what]
-    names = ("POSTGRES_BIN", "REDIS_SERVER", "BITCOIND", "ANVIL")
-    environment = {name: value for name, value in plain_environment().items() if name not in names}
-    done = subprocess.run(
-        [sys.executable, "-c", f"from demo import find; find.{lacking}; from demo.__main__ import main; exit(main())"],
-        cwd=REPOSITORY,
-        env={**environment, "PATH": str(tmp_path), "CUSTODY_HOME": str(tmp_path / "home"), "PYTHONPATH": os.curdir},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert re.fullmatch(rf"error: {what}: .*{re.escape(words)}.*", done.stderr.splitlines()[-1]), done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    for name in ("POSTGRES_BIN", "REDIS_SERVER", "BITCOIND", "ANVIL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CUSTODY_HOME", str(tmp_path / "home"))
+    for name, value in lacking.items():
+        monkeypatch.setattr(find, name, value)
+    assert main() == 2
+    said = capsys.readouterr()
+    assert re.fullmatch(rf"error: {what}: .*{re.escape(words)}.*", said.err.splitlines()[-1]), said.err
+    assert said.out == ""
 
 
 def _expect_one_line(done: subprocess.CompletedProcess[str], words: str) -> None:
