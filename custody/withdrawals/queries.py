@@ -66,14 +66,21 @@ def by_respend(session: Session, *, digest: str) -> Withdrawal | None:
 
 
 def every(
-    session: Session, *, client: str | None = None, states: Sequence[State] = (), kind: str = ""
+    session: Session,
+    *,
+    client: str | None = None,
+    states: Sequence[State] = (),
+    kind: str = "",
+    reference: str = "",
 ) -> list[Withdrawal]:
-    """Withdrawals, oldest first; of one client, in some states, or of one kind, where asked."""
+    """Withdrawals, oldest first; of one client, in some states, of one kind or with one reference, where asked."""
     query = select(WithdrawalRow).order_by(WithdrawalRow.requested_at, WithdrawalRow.id)
     if client is not None:
         query = query.where(WithdrawalRow.client_id == client)
     if kind:
         query = query.where(WithdrawalRow.kind == kind)
+    if reference:
+        query = query.where(WithdrawalRow.reference == reference)
     if states:
         query = query.where(WithdrawalRow.state.in_(states))
     return [view(row) for row in session.execute(query).scalars()]
