@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -19,6 +20,7 @@ from custody.api.aftermath import NOBODY, leave_behind
 from custody.api.auth import Callers
 from custody.api.bell import Bell
 from custody.api.console.bells import Bells
+from custody.api.console.guarding import Guarded
 from custody.api.console.packing import Packed
 from custody.api.console.routes import ROUTERS as CONSOLE
 from custody.api.console.trouble import as_page
@@ -102,6 +104,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(Exception, _unknown)
     app.add_middleware(Packed)
+    app.add_middleware(Guarded)
     return RequestIds(app, told)
 
 
@@ -116,6 +119,9 @@ def routes_served() -> list[Served]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    # Whatever was imported stays: looking through all of it again and again would hold up whoever waits for a page.
+    gc.collect()
+    gc.freeze()
     yield
     app.state.bells.close()
     app.state.bell.close()

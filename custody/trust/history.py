@@ -48,17 +48,9 @@ def in_force_since(session: Session) -> dict[int, datetime]:
     return {row.version: row.in_force_at for row in rows}
 
 
-def joined_at(session: Session, *, person: str, groups: Collection[str]) -> dict[str, datetime]:
-    """Since when ``person`` has been in each of ``groups``: when the first version that says so came into force."""
+def policies(session: Session, *, versions: Collection[int]) -> dict[int, str]:
+    """The policy's text of each of these versions that came into force."""
     rows = session.execute(
-        select(TrustRootRow.document["document"]["groups"], TrustRootRow.in_force_at, TrustRootRow.version).order_by(
-            TrustRootRow.version
-        )
-    ).all()
-    joined: dict[str, datetime] = {}
-    for members, at, version in rows:
-        for group in groups:
-            if person in (members or {}).get(group, ()):
-                # Before the first version there was nothing, so whatever is older was asked for under it.
-                joined.setdefault(group, at if version > 1 else datetime.min.replace(tzinfo=at.tzinfo))
-    return joined
+        select(TrustRootRow.version, TrustRootRow.policy).where(TrustRootRow.version.in_(sorted(versions)))
+    )
+    return {row.version: row.policy for row in rows}

@@ -8,8 +8,8 @@ from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
 from custody.api.console import parts
-from custody.api.console.door import HEADERS
 from custody.api.console.frame import page
+from custody.api.console.guarding import HEADERS
 from custody.api.console.markup import element
 from custody.api.console.navigation import QUEUE, SIGN_IN
 
@@ -23,17 +23,25 @@ _TITLES = {
     422: "Something in it is not accepted",
     503: "A part of the house does not answer",
 }
+_HERE = {
+    "no-such-route": "nothing stands at this address",
+    "method-not-allowed": "this address is not for being opened that way",
+}
+"""What is said to a program in other words."""
 MONEY = "No money moved, and nothing was changed."
 """The first sentence of every such page: a call that fails is rolled back as a whole."""
 
 
 def as_page(request: Request, answer: Response) -> Response:
     """``answer``, a problem document, as a page where a person's browser asked for one; else as it is."""
-    wants_page = "text/html" in request.headers.get("accept", "")
-    if not request.url.path.startswith("/console") or not wants_page:
+    if not request.url.path.startswith("/console"):
+        return answer
+    if "text/html" not in request.headers.get("accept", ""):
+        answer.headers.update(HEADERS)
         return answer
     problem = json.loads(bytes(answer.body))
     field = f"{problem['field']}: " if problem["field"] else ""
+    said = field + _HERE.get(problem["code"], problem["detail"])
     again = "Trying again may help." if problem["retryable"] else "Trying the same again changes nothing."
     text = page(
         None,
@@ -41,10 +49,11 @@ def as_page(request: Request, answer: Response) -> Response:
         parts.section(
             "What it means",
             element("p", MONEY),
-            element("p", f"{field}{problem['detail']}."),
+            element("p", f"{said[:1].upper()}{said[1:]}."),
             element("p", again),
             parts.facts(("request", problem["request_id"]), ("code", problem["code"])),
         ),
-        element("p", parts.link("To the queue", QUEUE), " ", parts.link("Sign in", SIGN_IN)),
+        element("p", parts.link("To the queue", QUEUE), " · ", parts.link("Sign in", SIGN_IN)),
     )
+    # What broke is answered outside ``Guarded``.
     return HTMLResponse(text, status_code=answer.status_code, headers=HEADERS)

@@ -61,6 +61,7 @@ def show_done(visit: AsGuest, digest: str) -> Response:
 def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
     """Make the statement this operator's passkey is to sign, and show it with the button that signs it.
 
+    Nobody is asked for a passkey where the verdict would come too late. Raises ``NotWaiting``.
     Before a yes to what has a critical finding, the question of the interruption page is answered.
     """
     name = fields.hexadecimal(digest, field="digest", length=32)
@@ -79,6 +80,7 @@ def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
         if places:
             misreading.expect_may_read(unit.session, digest=name, operator=visit.operator)
         filed = queries.get(unit.session, digest=name)
+        approvals.expect_waiting(filed, verdict=verdict, now=unit.now)
         said = passkeys.ask(
             unit.session,
             filed,
