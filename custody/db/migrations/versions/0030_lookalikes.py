@@ -17,8 +17,8 @@ branch_labels = None
 depends_on = None
 
 # The same as custody.evidence.lookalikes.keys says; a test holds the two together. In each order addresses of one kind
-# stand together (its letter comes first), by their beginning, by their end, or by both ends at once. A function
-# in SQL would be written out by the planner wherever one of the indexes could be meant, which takes longer than reading.
+# stand together (its letter comes first), by their beginning, by their end, or by both ends at once. The planner would
+# write a function in SQL out wherever one of the indexes could be meant, and take longer than the reading does.
 ORDERS: Final = r"""
 CREATE FUNCTION address_key(address text, arrangement text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
