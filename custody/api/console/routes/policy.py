@@ -65,7 +65,7 @@ def download_document(visit: AsGuest) -> Response:
     if visit is None:
         return to_sign_in()
     text = visit.call.trusting(lambda _unit, trust: trust.policy_text)
-    headers = HEADERS | {"Content-Disposition": 'attachment; filename="policy.yaml"'}
+    headers = {"Content-Disposition": 'attachment; filename="policy.yaml"'}
     return Response(text.encode(), media_type="application/yaml", headers=headers)
 
 
