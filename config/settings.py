@@ -94,6 +94,8 @@ class Settings:
     """Certificates trusted for receivers beside the system's; empty: none."""
     mail: MailSettings | None
     """Where notices leave by mail; None where none do."""
+    notices_kept_days: int
+    """How long messages to operators can be looked up once they are over."""
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -141,6 +143,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
             is_test=set(networks) <= set(TEST_NETWORKS),
             prefix=PREFIX,
         ),
+        notices_kept_days=read.whole("NOTICES_KEPT_DAYS", default=90, low=1, high=3_650),
     )
 
 

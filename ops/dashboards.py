@@ -107,6 +107,7 @@ DASHBOARDS: Final = (
                 (
                     ("max(custody_outbox_waiting)", "messages"),
                     ("max(custody_webhook_backlog)", "events for webhooks"),
+                    ("sum(max by (channel) (custody_notices_waiting))", "notices to operators"),
                 ),
             ),
             Panel(

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from fastapi import Request
 
-from custody.api import access
+from custody.api import access, versions
 from custody.api.auth import Callers
 from custody.api.body import arrived
 from custody.api.credentials import Caller
@@ -48,10 +48,11 @@ class Entrance:
 
 
 async def enter(request: Request) -> tuple[Caller, Entrance]:
-    """Who calls. Raises ``Unauthenticated``, ``NetworkRefused``, ``TooManyCalls`` and what ``access.check`` raises.
+    """Who calls. Raises ``VersionUnknown``, ``Unauthenticated``, ``NetworkRefused``, ``TooManyCalls``; see ``access``.
 
     The body is read only where something depends on it, and only of a caller who is known.
     """
+    versions.expect_served(request.headers)
     caller, signed = await _identify(request)
     request.state.caller = caller.name
     structlog.contextvars.bind_contextvars(caller=caller.name)

@@ -12,6 +12,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from custody.api import versions
 from custody.kernel.ids import new_id
 from custody.telemetry.tracing import span
 
@@ -48,7 +49,7 @@ class RequestIds:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = request_id
-                headers.update(scope["state"].get("limit_headers", {}))
+                headers.update(versions.answered(scope["path"]) | scope["state"].get("limit_headers", {}))
             await send(message)
 
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
@@ -26,12 +27,26 @@ class AddressMisread(Refused):
 
 
 def misread(session: Session, *, digest: str, operator: str, correlation_id: str, now: datetime) -> int:
-    """Record one wrong answer; returns how many there are now. Raises ``AddressMisread`` where none is accepted."""
+    """Record one wrong answer; returns how many there are now. Raises ``AddressMisread`` where none is accepted.
+
+    Answers of one person about one intent come one after the other, each seeing those before it.
+    """
+    before = expect_may_read(session, digest=digest, operator=operator)
+    audit.record(session, event=EVENT, subject=digest, actor=operator, now=now, correlation_id=correlation_id)
+    return before + 1
+
+
+def expect_may_read(session: Session, *, digest: str, operator: str) -> int:
+    """How often ``operator`` answered wrongly, where one more answer is accepted; others wait for the unit's end.
+
+    Asked of right answers too: whoever sends many at once has no more of them looked at. Raises ``AddressMisread``.
+    """
+    key = f"misread:{digest}:{operator}"
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
     before = times(session, digest=digest, operator=operator)
     if before >= MOST:
         raise AddressMisread("read wrongly twice by this person; another person decides on it", field="first")
-    audit.record(session, event=EVENT, subject=digest, actor=operator, now=now, correlation_id=correlation_id)
-    return before + 1
+    return before
 
 
 def times(session: Session, *, digest: str, operator: str) -> int:

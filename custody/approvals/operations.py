@@ -147,8 +147,7 @@ def give(
         passkeys=not isinstance(request, RuleChange),
     )
     verdict = approval.statement.verdict
-    if filed.state != "pending" and not (verdict == "reject" and _is_delayed(filed, now)):
-        raise NotWaiting(f"the intent is {filed.state}", field="digest")
+    expect_waiting(filed, verdict=verdict, now=now)
     _refuse_outsider(session, filed, person, root)
     passkeys.hear(session, approval, root=root, now=now)
     _store(session, digest, approval, now)
@@ -160,6 +159,12 @@ def give(
     elif queries.standing(session, filed, root=root, now=now).met:
         _decide(session, filed, "approved", APPROVED, correlation_id, now)
     return queries.get(session, digest=digest)
+
+
+def expect_waiting(filed: queries.FiledIntent, *, verdict: str, now: datetime) -> None:
+    """Raises ``NotWaiting`` where ``verdict`` would come too late: a no is heard until the delay is over."""
+    if filed.state != "pending" and not (verdict == "reject" and _is_delayed(filed, now)):
+        raise NotWaiting(f"the intent is {filed.state}", field="digest")
 
 
 def redecide(session: Session, *, digest: str, decision: Decision, root: TrustRoot, now: datetime) -> str:

@@ -73,6 +73,14 @@ def among(session: Session, *, digests: Collection[str]) -> dict[str, FiledInten
     return {row.digest: view(row) for row in rows}
 
 
+def pending_among(session: Session, *, digests: Collection[str]) -> frozenset[str]:
+    """Those of these digests whose intents still wait for people."""
+    if not digests:
+        return frozenset()
+    waiting = select(IntentRow.digest).where(PENDING, IntentRow.digest.in_(sorted(set(digests))))
+    return frozenset(session.execute(waiting).scalars())
+
+
 def by_key(session: Session, *, requester: str, idempotency_key: str) -> FiledIntent | None:
     """What this requester asked for under this key, if anything."""
     row = session.execute(

@@ -331,6 +331,12 @@ class Planner(Protocol):
         replaces them. Raises ``NodeNotReady``, ``NothingFree``, ``FeeOverCap`` or ``CannotReplace``.
         """
 
+    def cost_units(self, plan: Plan) -> int:
+        """What the network takes for carrying out ``plan`` at today's fees, in the chain's own asset, whoever bears it.
+
+        Raises ``NodeUnavailable``.
+        """
+
     def share(
         self, candidates: Candidates, *, rules: SpendRules, most_inputs: int, fee_rate: int | None = None
     ) -> Shares:

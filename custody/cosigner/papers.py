@@ -14,7 +14,7 @@ from custody.cosigner.opinion import Opinion, words_under
 from custody.evidence.approvals import Approval, ApprovalRefused, check_approval
 from custody.evidence.authorship import parse_author_signature
 from custody.evidence.changes import differences_in_words
-from custody.evidence.check import RequestRefused, check_author, check_request
+from custody.evidence.check import RequestRefused, check_request
 from custody.evidence.codes import digest_code
 from custody.evidence.intents import Intent, in_the_house
 from custody.evidence.passkeys import Assertion
@@ -96,10 +96,7 @@ def _author(
         return False, "nobody signed it"
     read = parse_author_signature(signature, field="file.signature")
     try:
-        if isinstance(request, RuleChange):
-            check_author(request, read, root=root, now=now)
-        else:
-            check_request(request, read, root=root, now=now)
+        check_request(request, read, root=root, now=now)
     except RequestRefused as error:
         return False, str(error)
     means = "passkey" if isinstance(read, Assertion) else "key"

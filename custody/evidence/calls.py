@@ -20,6 +20,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from custody.kernel.errors import InvalidInput
 
 TAG: Final = "custody-v1"
+API_VERSION: Final = "2026-11-01"
+"""The one dated contract that calls are made for and answered by."""
+VERSION_HEADER: Final = "Custody-Version"
 LIFETIME_SECONDS: Final = 300
 """The longest a signed call may be good for."""
 ALWAYS: Final = ("@method", "@authority", "@path", "@query")

@@ -28,7 +28,7 @@ class PasskeyCannotAsk(RequestRefused):
     """A request is by a passkey that may not ask for it, or does not prove that its owner did."""
 
 
-def check_request(request: Request, signature: AuthorSignature, *, root: TrustRoot, now: datetime) -> None:
+def check_request(request: Request | RuleChange, signature: AuthorSignature, *, root: TrustRoot, now: datetime) -> None:
     """Raise ``RequestRefused`` unless ``request.requester`` signed exactly this and it has not expired."""
     check_author(request, signature, root=root, now=now)
     if now > request.not_after:

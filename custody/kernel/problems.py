@@ -49,6 +49,7 @@ class Problem:
 
 _INVALID: Final[Mapping[str, str]] = {
     "idempotency-key-differs": "The header Idempotency-Key is not the key in the signed request.",
+    "version-unknown": "The header Custody-Version asks for a contract that is not served here.",
     "idempotency-key-missing": "The call has no Idempotency-Key, and moves or promises money.",
     "invalid-input": "A field is not what is accepted: the detail names the field, the problem and what is accepted.",
     "policy-document-invalid": (
@@ -87,6 +88,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "unknown-stray": "Nothing of that name came astray, or a reorg took it away again.",
     "unknown-vault": "No vault of that id, or none for that client.",
     "unknown-webhook-endpoint": "No webhook endpoint of that id.",
+    "unknown-version": "No version of the trust root of that number came into force.",
     "unknown-withdrawal": "No withdrawal of that id.",
 }
 
@@ -204,6 +206,7 @@ _CONFLICT: Final[Mapping[str, str]] = {
         "Only a payment that was sent and is not confirmed can be replaced, one replacement at a time."
     ),
     "notice-channel-state": "The channel for notices is in that state already.",
+    "reference-taken": "Another withdrawal of the client's has this reference, and keeps it whatever became of it.",
     "relaying-forbidden-move": "The state does not know this event.",
     "returned-already": "The stray is being sent on already, or was.",
     "status-turned-back": "The service has made a later statement, or another one of this number.",
@@ -302,6 +305,7 @@ _STATUSES: Final[Mapping[str, int]] = {
     "too-many-calls": 429,
     "not-signed-in": 401,
     "idempotency-key-missing": 400,
+    "version-unknown": 400,
     "method-not-allowed": 405,
     "body-too-large": 413,
     "idempotency-mismatch": 422,

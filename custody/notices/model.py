@@ -29,6 +29,8 @@ MOST_SAID: Final = 20
 """Of these so many are said in full; the others are counted."""
 WAITS: Final = tuple(timedelta(seconds=seconds) for seconds in (15, 60, 300, 900, 3_600, 3_600, 3_600, 3_600))
 """After the first failure, the second and so on; after the last the message is given up, with an alarm."""
+PRUNED_AT_ONCE: Final = 1_000
+"""Messages deleted in one unit; the rest goes with the next."""
 LEASE: Final = timedelta(minutes=5)
 """Who is killed over a message loses it after this, and it is sent again under the same id."""
 

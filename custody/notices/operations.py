@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Select, insert, or_, select
+from sqlalchemy import Select, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from custody.approvals import queries as intents
@@ -29,6 +29,7 @@ from custody.notices.model import (
     MAIL,
     MOST_TOLD,
     PACE,
+    PRUNED_AT_ONCE,
     REMIND_AFTER,
     REMIND_WITHIN,
     REMINDER,
@@ -103,6 +104,25 @@ def settle(session: Session, *, outcomes: Sequence[Outcome], now: datetime) -> N
         else:
             row.due_at = now + WAITS[row.attempts - 1]
     session.flush()
+
+
+def prune(session: Session, *, before: datetime) -> int:
+    """Delete messages made before ``before`` that are over, the oldest ``PRUNED_AT_ONCE``; how many went.
+
+    One that is to be sent stays, and so does one about an intent that still waits: what was told of it is remembered
+    by it, and nobody is told twice.
+    """
+    old = select(MessageRow.id).where(MessageRow.state != "waiting", MessageRow.created_at < before)
+    oldest = session.execute(old.order_by(MessageRow.created_at, MessageRow.id).limit(PRUNED_AT_ONCE)).scalars().all()
+    if not oldest:
+        return 0
+    about = select(NoticeRow.message_id, NoticeRow.digest).where(NoticeRow.message_id.in_(oldest))
+    told = session.execute(about).all()
+    waits = intents.pending_among(session, digests={row.digest for row in told})
+    gone = sorted(set(oldest) - {row.message_id for row in told if row.digest in waits})
+    session.execute(delete(NoticeRow).where(NoticeRow.message_id.in_(gone)))
+    session.execute(delete(MessageRow).where(MessageRow.id.in_(gone)))
+    return len(gone)
 
 
 def _heard_of_late(session: Session, now: datetime) -> set[tuple[str, str]]:

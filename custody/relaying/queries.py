@@ -113,12 +113,22 @@ def gas_of(session: Session, *, spend: str) -> int | None:
 
 def cost_of(session: Session, *, spend: str) -> Cost | None:
     """The same, with what its client was billed of it."""
-    units, billed = session.execute(
-        select(func.sum(ShareRow.fee_units), func.sum(ShareRow.billed_units))
+    return costs_of(session, spends=[spend]).get(spend)
+
+
+def costs_of(session: Session, *, spends: Collection[str]) -> dict[str, Cost]:
+    """The same of each of ``spends`` that has one, in one statement."""
+    if not spends:
+        return {}
+    rows = session.execute(
+        select(
+            ShareRow.spend, func.sum(ShareRow.fee_units).label("units"), func.sum(ShareRow.billed_units).label("billed")
+        )
         .join(CarriageRow, CarriageRow.id == ShareRow.carriage_id)
-        .where(ShareRow.spend == spend, CarriageRow.state == CarriageState.CONFIRMED)
-    ).one()
-    return None if units is None else Cost(int(units), int(billed))
+        .where(ShareRow.spend.in_(sorted(set(spends))), CarriageRow.state == CarriageState.CONFIRMED)
+        .group_by(ShareRow.spend)
+    )
+    return {row.spend: Cost(int(row.units), int(row.billed)) for row in rows if row.units is not None}
 
 
 def view_payer(row: PayerRow) -> PayerStanding:

@@ -23,6 +23,7 @@ from custody.sdk.errors import (
     StillWaiting,
     TooManyCalls,
 )
+from custody.sdk.memory import RootSeen
 
 __all__ = [
     "AddressNotOurs",
@@ -37,6 +38,7 @@ __all__ = [
     "NotProven",
     "NotThere",
     "Requester",
+    "RootSeen",
     "SharedSecret",
     "SigningKey",
     "StillWaiting",

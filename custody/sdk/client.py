@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from custody.evidence.calls import CallKey
 from custody.sdk.environment import Requester, expect_hash, expect_url, read_environment
 from custody.sdk.house import House, segment
+from custody.sdk.memory import RootMemory, RootSeen
 from custody.sdk.objects import Balance, Event
 from custody.sdk.resources import Addresses, Clients, Deposits, Withdrawals
 from custody.sdk.transport import TRIES_AGAIN, Answer, Transport
@@ -28,15 +30,17 @@ class Client:
         key: CallKey,
         root: str,
         requester: Requester | None = None,
+        seen_file: Path | None = None,
         tries_again: int = TRIES_AGAIN,
         transport: Transport | None = None,
     ) -> None:
         """``key`` signs calls, ``requester`` what is asked for; ``root`` is the trust root's hash that you compared.
 
-        Raises ``InvalidInput``.
+        With ``seen_file`` the newest version that was proved outlives the process: an older one is refused from then
+        on. Without it, keep ``trust_root()`` and pin its hash the next time. Raises ``InvalidInput``.
         """
         self._transport = transport or Transport(expect_url(url, field="url"), key, tries_again=tries_again)
-        self._house = House(self._transport, requester, expect_hash(root, field="root"))
+        self._house = House(self._transport, requester, expect_hash(root, field="root"), RootMemory(seen_file))
         self.clients = Clients(self._house)
         self.addresses = Addresses(self._house)
         self.deposits = Deposits(self._house)
@@ -46,7 +50,11 @@ class Client:
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:
         """The client of this process's environment. Raises ``InvalidInput`` naming the setting."""
         found = read_environment(os.environ if environment is None else environment)
-        return cls(found.url, key=found.key, root=found.root, requester=found.requester)
+        return cls(found.url, key=found.key, root=found.root, requester=found.requester, seen_file=found.seen_file)
+
+    def trust_root(self) -> RootSeen:
+        """The newest version of the trust root, proved from the pinned one. Raises ``NotProven`` and ``ApiError``."""
+        return self._house.trust().seen
 
     def balances(self, client: str) -> list[Balance]:
         """Each asset of the client, out of one snapshot. Raises ``NotThere``."""

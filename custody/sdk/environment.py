@@ -15,6 +15,7 @@ from custody.evidence.calls import CallKey, SharedSecret, SigningKey, read_secre
 from custody.evidence.trust_root import SignedTrustRoot, TrustRootRefused, check_first
 from custody.kernel.canonical import parse_json
 from custody.kernel.errors import InvalidInput
+from custody.sdk.memory import SEEN_FILE
 
 URL: Final = "CUSTODY_API_URL"
 CALL_KEY: Final = "CUSTODY_API_KEY"
@@ -44,6 +45,8 @@ class ClientSettings:
     key: CallKey
     requester: Requester | None
     root: str
+    seen_file: Path | None
+    """Where the newest version of the trust root is remembered; ``None``: in the process alone."""
 
 
 def read_environment(environment: Mapping[str, str]) -> ClientSettings:
@@ -51,8 +54,8 @@ def read_environment(environment: Mapping[str, str]) -> ClientSettings:
 
     ``CUSTODY_API_URL``; ``CUSTODY_API_KEY`` (the key's name) and ``CUSTODY_API_KEY_FILE`` (an Ed25519 key as PEM, or
     a shared secret); ``CUSTODY_TRUST_ROOT`` (its hash), ``CUSTODY_TRUST_ROOT_FILE`` (the ceremony's file) or both,
-    which must agree; and, to ask for anything, ``CUSTODY_REQUESTER``, ``CUSTODY_REQUEST_KEY`` (the key's name) and
-    ``CUSTODY_REQUEST_KEY_FILE``.
+    which must agree; ``CUSTODY_TRUST_ROOT_SEEN_FILE``, where the newest version seen is remembered; and, to ask for
+    anything, ``CUSTODY_REQUESTER``, ``CUSTODY_REQUEST_KEY`` (the key's name) and ``CUSTODY_REQUEST_KEY_FILE``.
     """
     requester = None
     if REQUESTER in environment:
@@ -63,6 +66,7 @@ def read_environment(environment: Mapping[str, str]) -> ClientSettings:
         key=read_call_key(_text(environment, CALL_KEY), _file(environment, CALL_KEY_FILE), field=CALL_KEY_FILE),
         requester=requester,
         root=_pin(environment),
+        seen_file=Path(environment[SEEN_FILE]) if environment.get(SEEN_FILE) else None,
     )
 
 

@@ -15,6 +15,7 @@ from custody.evidence.signatures import sign_ed25519
 from custody.kernel.errors import CustodyError, InvalidInput
 from custody.sdk.environment import Requester
 from custody.sdk.errors import AddressNotOurs, NotProven
+from custody.sdk.memory import RootMemory
 from custody.sdk.objects import DepositAddress, Event
 from custody.sdk.transport import Answer, Transport
 from custody.sdk.trust import Trust, derive, names_of, own_opening, read_trust
@@ -25,11 +26,12 @@ Shown = TypeVar("Shown")
 class House:
     """One API, who we are to it, and the trust root it must prove."""
 
-    def __init__(self, transport: Transport, requester: Requester | None, pin: str) -> None:
-        """``pin`` is the hash of the trust root that a person compared."""
+    def __init__(self, transport: Transport, requester: Requester | None, pin: str, seen: RootMemory) -> None:
+        """``pin`` is the hash of the trust root that a person compared; ``seen`` remembers what followed from it."""
         self._transport: Final = transport
         self._requester: Final = requester
         self._pin: Final = pin
+        self._seen: Final = seen
         self._trust: Trust | None = None
         self._openings: dict[tuple[str, VaultName], bool] = {}
 
@@ -53,9 +55,13 @@ class House:
         """What stands at ``path``. Raises ``ApiError``."""
         return self.call("GET", with_query(path, query)).document
 
-    def ask(self, path: str, request: Request) -> Answer:
-        """Sign ``request`` as its requester and post it under its own idempotency key. Raises ``ApiError``."""
-        return self.call("POST", path, body=self.signed(request), key=request.idempotency_key)
+    def ask(self, path: str, request: Request, **beside: Any) -> Answer:
+        """Sign ``request`` as its requester and post it under its own idempotency key. Raises ``ApiError``.
+
+        ``beside`` is said with it and not signed by the requester; what of it is ``None`` is left out.
+        """
+        said = {name: value for name, value in beside.items() if value is not None}
+        return self.call("POST", path, body=self.signed(request) | said, key=request.idempotency_key)
 
     def signed(self, request: Request) -> dict[str, Any]:
         """The body that asks for ``request``."""
@@ -86,7 +92,9 @@ class House:
     def trust(self) -> Trust:
         """The trust root in force, proved from the pinned one; asked for once. Raises ``NotProven``."""
         if self._trust is None:
-            self._trust = read_trust(self.get("/v1/trust-root"), pin=self._pin, now=self.now)
+            shown = self.get("/v1/trust-root")
+            self._trust = read_trust(shown, pin=self._pin, now=self.now, seen=self._seen.newest())
+            self._seen.note(self._trust.seen)
         return self._trust
 
     def renew_trust(self) -> None:

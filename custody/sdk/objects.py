@@ -148,6 +148,7 @@ class Withdrawal:
     intent_digest: str
     digest_code: str
     txid: str | None
+    reference: str | None
     raw: Mapping[str, Any] = field(repr=False)
 
     @classmethod
@@ -165,6 +166,7 @@ class Withdrawal:
             intent_digest=str(found["intent_digest"]),
             digest_code=str(found["digest_code"]),
             txid=found.get("txid"),
+            reference=found.get("reference"),
             raw=found,
         )
 

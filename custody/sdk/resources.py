@@ -108,21 +108,24 @@ class Withdrawals:
 
     house: House
 
-    def create(self, client: str, asset: str, amount: str, *, to: str, max_fee: str, **more: Any) -> Withdrawal:
+    def create(
+        self, client: str, asset: str, amount: str, *, to: str, max_fee: str, reference: str | None = None, **more: Any
+    ) -> Withdrawal:
         """Ask to have ``amount`` paid, network fee at most ``max_fee``; both decimal strings in whole units.
 
-        ``asset`` is a code or a CAIP-19 id. ``more``: ``purpose``, ``not_after`` (a moment), ``idempotency_key``: with
+        ``asset`` is a code or a CAIP-19 id; ``reference`` is what the client's own books call it, and is not signed.
+        ``more``: ``purpose``, ``not_after`` (a moment), ``idempotency_key``: with
         the same key and the same rest, the same withdrawal comes back, also where nobody said ``not_after`` and it was
         another moment's. Raises ``ApiError`` and ``InvalidInput``.
         """
         request = self.request(client, asset, amount, to=to, max_fee=max_fee, **more)
         try:
-            return Withdrawal.of(self.house.ask("/v1/withdrawals", request).document)
+            return Withdrawal.of(self.house.ask("/v1/withdrawals", request, reference=reference).document)
         except InvalidRequest as error:
             # The last field: everything before it is the same.
             if error.field != "request.not_after" or "not_after" in more:
                 raise
-            return self._as_before(request, error)
+            return self._as_before(request, reference, error)
 
     def request(
         self,
@@ -167,9 +170,12 @@ class Withdrawals:
         """One withdrawal. Raises ``NotThere``."""
         return Withdrawal.of(self.house.get(f"/v1/withdrawals/{segment(withdrawal)}"))
 
-    def list(self, *, client: str | None = None, status: str | None = None) -> Iterator[Withdrawal]:
-        """Withdrawals, oldest first; of one client, or with one status, where asked."""
-        return self.house.listed("/v1/withdrawals", "withdrawals", Withdrawal.of, client=client, status=status)
+    def list(
+        self, *, client: str | None = None, status: str | None = None, reference: str | None = None
+    ) -> Iterator[Withdrawal]:
+        """Withdrawals, oldest first; of one client, with one status or with one reference, where asked."""
+        chosen = {"client": client, "status": status, "reference": reference}
+        return self.house.listed("/v1/withdrawals", "withdrawals", Withdrawal.of, **chosen)
 
     def cancel(self, withdrawal: str) -> Withdrawal:
         """Cancel what no cosigner can have signed. Raises ``InConflict`` where one may have."""
@@ -199,7 +205,7 @@ class Withdrawals:
                 found = self.get(withdrawal)
         return found
 
-    def _as_before(self, request: WithdrawalRequest, error: InvalidRequest) -> Withdrawal:
+    def _as_before(self, request: WithdrawalRequest, reference: str | None, error: InvalidRequest) -> Withdrawal:
         """What was asked for under this key; signed and asked again as it was then, as long as that can be carried out.
 
         Once its time is over the house says of everything else that it is the same, and what became of it is read.
@@ -211,7 +217,7 @@ class Withdrawals:
         before = replace(request, not_after=parse_rfc3339(found.raw["expires_at"], field="expires_at"))
         if before.not_after <= self.house.now:
             return found
-        return Withdrawal.of(self.house.ask("/v1/withdrawals", before).document)
+        return Withdrawal.of(self.house.ask("/v1/withdrawals", before, reference=reference).document)
 
     def _tried(self, path: str, request: WithdrawalRequest) -> Mapping[str, Any]:
         found: Mapping[str, Any] = self.house.call("POST", path, body={"request": request.to_json()}).document

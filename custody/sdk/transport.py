@@ -18,7 +18,8 @@ from typing import Any, Final
 
 import httpx2
 
-from custody.evidence.calls import CallKey, Terms, UnsignedCall, content_digest, sign_call
+from custody.evidence.calls import API_VERSION, VERSION_HEADER, CallKey, Terms, UnsignedCall, content_digest, sign_call
+from custody.kernel.errors import InvalidInput
 from custody.sdk.errors import ApiError, HouseUnavailable, error_of
 
 SECONDS: Final = 45.0
@@ -61,7 +62,10 @@ class Transport:
     pause: Callable[[float], None] = time.sleep
 
     def call(self, method: str, path: str, *, body: Any = None, key: str | None = None) -> Answer:
-        """Make one call; ``path`` begins with a slash and may have a query. Raises ``ApiError``."""
+        """Make one call; ``path`` begins with a slash. Raises ``ApiError`` and ``InvalidInput``."""
+        if not path.startswith("/"):
+            # A house that was taken over could name another host where the next page is.
+            raise InvalidInput("not a path; accepted begins with a slash", field="path")
         content = b"" if body is None else json.dumps(body).encode()
         tried = 0
         while True:
@@ -79,7 +83,7 @@ class Transport:
         self.http.close()
 
     def _once(self, method: str, path: str, content: bytes, key: str | None) -> Answer:
-        headers = {"Content-Type": "application/json"} if content else {}
+        headers = {VERSION_HEADER: API_VERSION, **({"Content-Type": "application/json"} if content else {})}
         request = self.http.build_request(method, f"{self.url}{path}", content=content or None, headers=headers)
         request.headers.update(self._signature(request, content, key))
         began = time.monotonic()

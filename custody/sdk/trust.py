@@ -7,23 +7,26 @@ signature. A house that is taken over can withhold them; it cannot make others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from custody.chains.deriving import chain_name, deposit_address, native_asset
 from custody.evidence.agreement import hear, shortfall
+from custody.evidence.approvals import CLOCK_SKEW
 from custody.evidence.check import check_author
 from custody.evidence.keysets import Keyset
 from custody.evidence.places import VaultName
 from custody.evidence.proven import ProvenIntent
 from custody.evidence.requests import ClientOpeningRequest
-from custody.evidence.succession import RootLink, walk
+from custody.evidence.succession import RootLink, Step, walk
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot, check_first, check_unexpired
+from custody.kernel.clock import rfc3339
 from custody.kernel.errors import CustodyError, InvalidInput
 from custody.kernel.money import Asset
 from custody.sdk.errors import AddressNotOurs, NotProven
+from custody.sdk.memory import RootSeen
 from policies.document import Document, PolicyError, document_hash, load_document
 from policies.engine import evaluate
 from policies.facts import Facts, nothing_used
@@ -47,6 +50,11 @@ class Trust:
     def newest(self) -> TrustRoot:
         """The version that counts."""
         return self.versions[-1].root
+
+    @property
+    def seen(self) -> RootSeen:
+        """The version that counts, as it is remembered."""
+        return RootSeen(self.newest.version, self.newest.hash)
 
     def keyset(self, name: str) -> Keyset | None:
         """The keyset of that name; one that was left is still in the version that knew it."""
@@ -73,8 +81,11 @@ class Trust:
         return [self.native(chain) for chain in dict.fromkeys(keyset.chain for keyset in self.newest.keysets)]
 
 
-def read_trust(document: Mapping[str, Any], *, pin: str, now: datetime) -> Trust:
-    """Prove the trust root in force from the one whose hash is ``pin``. Raises ``NotProven``."""
+def read_trust(document: Mapping[str, Any], *, pin: str, now: datetime, seen: RootSeen | None = None) -> Trust:
+    """Prove the trust root in force from the one whose hash is ``pin``; what was ``seen`` before must be among it.
+
+    Raises ``NotProven``, also for a version that is shown before its delay is over.
+    """
     try:
         first = SignedTrustRoot.parse(document.get("trust_root"))
         links = tuple(RootLink.parse(each, field="succession") for each in document.get("succession", ()))
@@ -85,12 +96,16 @@ def read_trust(document: Mapping[str, Any], *, pin: str, now: datetime) -> Trust
             raise NotProven("the house's trust root is not the one pinned here, nor follows from it")
         if roots[here].version == 1:
             check_first(first)
-        proved = {pin, *(step.root.hash for step in walk(roots[here], links, newest_policy=policy, now=now))}
+        steps = list(walk(roots[here], links, newest_policy=policy, now=now))
+        _expect_delays_over(steps, now)
+        proved = {pin, *(step.root.hash for step in steps)}
         check_unexpired(roots[-1], now=now)
     except CustodyError as error:
         raise NotProven(f"the trust root is not proved: {error}") from error
     texts = [*(link.policy for link in links), policy]
     known = proved | _ancestors(roots[: here + 1])
+    if seen is not None and seen.hash not in known:
+        raise NotProven(f"version {roots[-1].version} is shown of the trust root, and another {seen.version} was seen")
     found = [Version(root, _policy(text, root)) for root, text in zip(roots, texts, strict=True) if root.hash in known]
     return Trust(tuple(found))
 
@@ -128,6 +143,20 @@ def derive(keyset: Keyset, *, client: str, branch: int, index: int) -> str:
 def names_of(keyset: Keyset) -> tuple[str, str]:
     """What the keyset's chain may be asked for as: CAIP-2 id and short name."""
     return keyset.chain, chain_name(keyset.chain)
+
+
+def _expect_delays_over(steps: Iterable[Step], now: datetime) -> None:
+    """Each version has waited for as long as the policy before it says, since the moment it states itself.
+
+    The house counts from when it was asked for, which is later. Raises ``NotProven``.
+    """
+    for step in steps:
+        made = step.root.created_at
+        due = made + timedelta(seconds=step.waits(seen=made))
+        if due > now + CLOCK_SKEW:
+            raise NotProven(
+                f"version {step.root.version} of the trust root is shown before its delay is over: {rfc3339(due)}"
+            )
 
 
 def _ancestors(upto: Sequence[TrustRoot]) -> set[str]:

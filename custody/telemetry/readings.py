@@ -12,10 +12,13 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from custody.kernel.ids import base32
+from custody.notices.model import CHANNELS
 from custody.reconciliation.stuck import Deadlines, stuck
 
 COSIGNER_MEMORY: Final = timedelta(days=7)
 """A cosigner that was not heard of for longer has no time of last being seen."""
+NOTICE_MEMORY: Final = timedelta(days=1)
+"""A notice that was given up is failing for so long; the alarm about it stays."""
 MISSED_RUNS: Final = 2
 SLACK_SECONDS: Final = 60
 HEAD_INTERVALS: Final = 12
@@ -64,6 +67,7 @@ def read(
         *_heads(session, chains, heights, now),
         *_outbox(session, now),
         *_webhooks(session),
+        *_notices(session, now),
         *_payers(session, chains),
         *_cosigners_seen(session, now),
         *_cosigners_waiting(session, now),
@@ -190,6 +194,24 @@ _WEBHOOKS: Final = text(
 
 def _webhooks(session: Session) -> Iterator[Sample]:
     yield Sample("custody_webhook_backlog", (), session.execute(_WEBHOOKS).scalar_one())
+
+
+_NOTICES: Final = text(
+    """
+    SELECT kind, count(*) FILTER (WHERE state = 'waiting') AS waiting,
+      count(*) FILTER (WHERE problem IS NOT NULL) AS failing, min(due_at) FILTER (WHERE state = 'waiting') AS oldest
+    FROM notice_messages WHERE state = 'waiting' OR (state = 'failed' AND created_at > :since) GROUP BY kind
+    """
+)
+
+
+def _notices(session: Session, now: datetime) -> Iterator[Sample]:
+    rows = {row.kind: row for row in session.execute(_NOTICES, {"since": now - NOTICE_MEMORY})}
+    for kind in CHANNELS:
+        yield Sample("custody_notices_waiting", (kind,), rows[kind].waiting if kind in rows else 0)
+        yield Sample("custody_notices_failing", (kind,), rows[kind].failing if kind in rows else 0)
+    oldest = min((row.oldest for row in rows.values() if row.oldest is not None), default=None)
+    yield Sample("custody_notices_lag_seconds", (), _seconds(now, oldest))
 
 
 # A payer has one place in the books and one asset there, the chain's own; its account is never a label.

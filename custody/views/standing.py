@@ -30,6 +30,7 @@ def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoo
     filed = intents.get(session, digest=withdrawal.digest)
     steps = withdrawals.steps(session, withdrawal=withdrawal.id)
     attempts = spends.attempts(session, withdrawal=withdrawal.id)
+    carried = relaying.costs_of(session, spends=[attempt.spend for attempt in attempts])
     said = intents.given(session, digest=filed.digest) if withdrawal.state == State.REJECTED else []
     assets = known_assets(session)
     around = payments.about(withdrawal, filed, steps[-1] if steps else None, said)
@@ -40,9 +41,7 @@ def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoo
             "missing_approvals": _missing(session, withdrawal, filed, root),
             "held": views.money(_held_units(session, withdrawal), assets.of(withdrawal.asset)),
             "attempts": [
-                views.attempt_view(
-                    attempt, assets.native(attempt.chain), relaying.cost_of(session, spend=attempt.spend)
-                )
+                views.attempt_view(attempt, assets.native(attempt.chain), carried.get(attempt.spend))
                 for attempt in attempts
             ],
             "steps": [views.step_view(step) for step in steps],

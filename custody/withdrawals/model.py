@@ -39,6 +39,8 @@ class Withdrawal:
     txid: str | None
     respend: str | None
     """Digest of the newest intent to give it up after a signature may exist."""
+    reference: str | None = None
+    """What the client's own books call it: told beside it, and signed by nobody."""
 
     def order(self, *, ceiling_units: int) -> Order:
         """What spends is asked to pay; nobody, once it is being given up."""

@@ -84,18 +84,31 @@ def page(
     client: str = "",
     states: Sequence[State] = (),
     kind: str = "",
+    reference: str = "",
     after: str = "",
     limit: int,
 ) -> list[Withdrawal]:
-    """The next ``limit`` withdrawals behind the id ``after``, oldest first, of those ``every`` would give."""
+    """The next ``limit`` withdrawals behind the id ``after``, oldest first, of those ``every`` would give.
+
+    With ``reference`` those that some client calls so.
+    """
     query = select(WithdrawalRow).where(WithdrawalRow.id > after).order_by(WithdrawalRow.id).limit(limit)
     if client:
         query = query.where(WithdrawalRow.client_id == client)
     if kind:
         query = query.where(WithdrawalRow.kind == kind)
+    if reference:
+        query = query.where(WithdrawalRow.reference == reference)
     if states:
         query = query.where(WithdrawalRow.state.in_(states))
     return [view(row) for row in session.execute(query).scalars()]
+
+
+def by_reference(session: Session, *, client: str, reference: str) -> Withdrawal | None:
+    """The withdrawal that the client calls so, if any."""
+    query = select(WithdrawalRow).where(WithdrawalRow.reference == reference, WithdrawalRow.client_id == client)
+    row = session.execute(query).scalar_one_or_none()
+    return view(row) if row else None
 
 
 def by_digests(session: Session, *, digests: Collection[str]) -> dict[str, Withdrawal]:
@@ -264,4 +277,5 @@ def view(row: WithdrawalRow) -> Withdrawal:
         fee_units=row.fee_units,
         txid=row.txid,
         respend=row.respend,
+        reference=row.reference,
     )

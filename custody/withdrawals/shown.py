@@ -21,6 +21,7 @@ def withdrawal_view(withdrawal: Withdrawal, assets: KnownAssets) -> dict[str, An
         "id": withdrawal.id,
         "kind": withdrawal.kind,
         "client": withdrawal.client,
+        "reference": withdrawal.reference,
         "vault": withdrawal.vault,
         "chain": withdrawal.chain,
         "asset": asset_view(asset),

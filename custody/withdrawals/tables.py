@@ -28,6 +28,13 @@ class WithdrawalRow(Base):
             name="state",
         ),
         Index("uq_withdrawals_respend", "respend", unique=True, postgresql_where=text("respend IS NOT NULL")),
+        Index(
+            "uq_withdrawals_reference",
+            "reference",
+            "client_id",
+            unique=True,
+            postgresql_where=text("reference IS NOT NULL"),
+        ),
         Index("ix_withdrawals_client_id_id", "client_id", "id"),
         Index("ix_withdrawals_state_id", "state", "id"),
         Index(
@@ -60,6 +67,8 @@ class WithdrawalRow(Base):
     fee_units: Mapped[int | None] = mapped_column(MoneyColumn)
     txid: Mapped[str | None]
     respend: Mapped[str | None] = mapped_column(ForeignKey("intents.digest"))
+    reference: Mapped[str | None]
+    """What the client's books call it. Nobody signed it; a trigger keeps it as it was written."""
 
 
 class TransitionRow(Base):

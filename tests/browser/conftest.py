@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,8 @@ from tests.browser.serving import serving
 from tests.cosigner.builders import BTC
 from tests.support import passkeys
 from tests.support.passkeys import Passkey
-from tests.support.servers import FreshDatabase
+from tests.support.road import Road, btc
+from tests.support.servers import Bitcoind, FreshDatabase
 from tests.support.world import House
 
 
@@ -33,15 +36,24 @@ class Stage:
     """A house, and where its console is."""
 
     house: House
-    origin: str
+    console: Console
     browser: Browser
+
+    @property
+    def origin(self) -> str:
+        """What stands in front of every path."""
+        return self.console.origin
 
     def person(self, name: str) -> Person:
         """An operator who has signed in at a browser of their own, with the passkey that the trust root names."""
         person = Person.at(self.browser, self.origin)
-        person.hold(Passkey(name, Console(self.origin, "localhost")))
+        person.hold(Passkey(name, self.console))
         person.sign_in()
         return person
+
+    def later(self, **passed: int) -> None:
+        """Move the house's clock on."""
+        self.house.db._offset += timedelta(**passed)
 
     def invitation(self, name: str) -> str:
         """A link by which ``name`` may make a passkey."""
@@ -54,16 +66,58 @@ class Stage:
         return self.house.withdraw(self.house.withdrawal_request("acme", amount_sat)).digest
 
 
+@dataclass
+class RoadStage(Stage):
+    """The same of a house that pays: with node and cosigners."""
+
+    house: Road
+
+
+@contextmanager
+def playing(stage: Stage, folder: Path) -> Iterator[None]:
+    """Serve the house's console until it is left; then nobody looks any more, and the house is closed."""
+    try:
+        with serving(stage.house, int(stage.origin.rpartition(":")[2]), folder):
+            yield
+            # Before the server is: it waits for whoever still listens to a page's stream.
+            for context in stage.browser.contexts:
+                context.close()
+    finally:
+        stage.house.close()
+
+
+def a_console() -> Console:
+    """On this machine, at a port nobody has."""
+    return Console(f"http://localhost:{free_port()}", "localhost")
+
+
+def on_the_road(
+    database: FreshDatabase, node: Bitcoind, browser: Browser, folder: Path, **world: str
+) -> Iterator[RoadStage]:
+    """A house with node and cosigners, whose operators' passkeys version 1 names, and a client that has half a coin."""
+    console = a_console()
+    node.fund()
+    house = Road.build(database, node, folder, ceremony=passkeys.world(console=console, **world))
+    house.open("acme")
+    house.deposit("acme", btc("0.5"))
+    stage = RoadStage(house, console, browser)
+    with playing(stage, folder):
+        yield stage
+
+
 @pytest.fixture
 def stage(database: FreshDatabase, browser: Browser, tmp_path: Path) -> Iterator[Stage]:
     """A house with one client that has 10 BTC in the books and whose operators have a passkey each."""
-    port = free_port()
-    origin = f"http://localhost:{port}"
-    house = passkeys.found(database, console=Console(origin, "localhost"))
+    console = a_console()
+    house = passkeys.found(database, console=console)
     house.open_client("acme", branch=1)
     house.credit("acme", 10 * BTC)
-    with serving(house, port, tmp_path):
-        yield Stage(house, origin, browser)
-    for context in browser.contexts:
-        context.close()
-    house.close()
+    stage = Stage(house, console, browser)
+    with playing(stage, tmp_path):
+        yield stage
+
+
+@pytest.fixture
+def road_stage(database: FreshDatabase, bitcoind: Bitcoind, browser: Browser, tmp_path: Path) -> Iterator[RoadStage]:
+    """A house that pays, under the demo's policy."""
+    yield from on_the_road(database, bitcoind, browser, tmp_path)

@@ -11,6 +11,10 @@ HERE: Final = Path(__file__).parent
 SCREENS: Final = HERE.parent.parent / "build" / "screens"
 AXE: Final = HERE / "axe/node_modules/axe-core/axe.min.js"
 WIDTHS: Final = (360, 1600)
+SCANNED: Final = (("light", 360), ("dark", 1600))
+"""Where axe looks: at each palette once and at each layout once, for a palette changes no layout nor a layout one."""
+A4_WIDTH: Final = 794
+"""In the pixels of a style sheet."""
 THEMES: Final = ("light", "dark")
 TAGS: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
 MOST_BYTES: Final = 60_000
@@ -33,22 +37,53 @@ def look_at(person: Person, name: str) -> None:
     before = page.viewport_size
     found: list[str] = []
     for theme in THEMES:
-        person.devtools.send(
-            "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": theme}]}
-        )
+        _emulate(person, theme)
         for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             page.screenshot(path=str(SCREENS / f"{name}-{theme}-{width}.png"), full_page=True)
             where = f"{name} {theme} {width}"
-            found += [f"{where}: {each}" for each in violations(person)]
-            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if (theme, width) in SCANNED:
+                found += [f"{where}: {each}" for each in violations(person)]
+            wide = _too_wide(person)
             found += [f"{where}: {wide} px wider than its window"] if wide > 0 else []
     if before:
         page.set_viewport_size(before)
-    person.devtools.send("Emulation.setEmulatedMedia", {"features": []})
+    _emulate(person)
     weight = page.evaluate("document.documentElement.outerHTML.length") + _files(person)
     found += [f"{name}: {weight} bytes"] if weight > MOST_BYTES else []
     assert not found, "\n".join(found)
+
+
+def look_printed(person: Person, name: str) -> None:
+    """What a printer would be given of the page that is open, A4, from a light and from a dark screen.
+
+    The pictures are ``build/screens/NAME-print-THEME.png``. Raises ``AssertionError`` for what axe finds, and for a
+    page wider than the paper.
+    """
+    page = person.page
+    before = page.viewport_size
+    found: list[str] = []
+    page.set_viewport_size({"width": A4_WIDTH, "height": 1123})
+    for theme in THEMES:
+        _emulate(person, theme, media="print")
+        page.screenshot(path=str(SCREENS / f"{name}-print-{theme}.png"), full_page=True)
+        found += [f"{name} printed {theme}: {each}" for each in violations(person)]
+        found += [f"{name} does not fit on paper"] if _too_wide(person) > 0 else []
+    _emulate(person)
+    if before:
+        page.set_viewport_size(before)
+    assert not found, "\n".join(found)
+
+
+def _emulate(person: Person, theme: str = "", *, media: str = "") -> None:
+    """Look with this theme and medium; without them as the browser does by itself."""
+    features = [{"name": "prefers-color-scheme", "value": theme}] if theme else []
+    person.devtools.send("Emulation.setEmulatedMedia", {"features": features, "media": media})
+
+
+def _too_wide(person: Person) -> int:
+    wide = person.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return int(wide)
 
 
 def violations(person: Person) -> list[str]:

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Page, Route
 from sqlalchemy import create_engine, text
 
 from custody.approvals import queries
@@ -17,50 +12,13 @@ from custody.chains.bitcoin.offline.address import parse_address
 from custody.cosigner.reasons import Reason
 from custody.evidence.codes import digest_code
 from custody.evidence.intents import Intent
-from custody.evidence.passkeys import Console
 from custody.withdrawals.model import Withdrawal
-from demo.child import free_port
-from tests.browser.chromium import Person
-from tests.browser.serving import serving
+from tests.browser.conftest import RoadStage
 from tests.cosigner.builders import REGTEST, address
-from tests.support import passkeys
 from tests.support.oracle import plays
-from tests.support.passkeys import Passkey
 from tests.support.road import Road, btc
-from tests.support.servers import Bitcoind, FreshDatabase
 
 THIEF = address("thief")
-
-
-@dataclass
-class Stage:
-    """A house with node and cosigners, whose operators' passkeys version 1 of the trust root names."""
-
-    house: Road
-    console: Console
-    browser: Browser
-
-    def person(self, name: str) -> Person:
-        """An operator at a browser, with the passkey that counts."""
-        person = Person.at(self.browser, self.console.origin)
-        person.hold(Passkey(name, self.console))
-        person.sign_in()
-        return person
-
-
-@pytest.fixture
-def stage(database: FreshDatabase, bitcoind: Bitcoind, browser: Browser, tmp_path: Path) -> Iterator[Stage]:
-    port = free_port()
-    console = Console(f"http://localhost:{port}", "localhost")
-    bitcoind.fund()
-    house = Road.build(database, bitcoind, tmp_path, ceremony=passkeys.world(console=console))
-    house.open("acme")
-    house.deposit("acme", btc("0.5"))
-    with serving(house, port, tmp_path):
-        yield Stage(house, console, browser)
-    for context in browser.contexts:
-        context.close()
-    house.close()
 
 
 def invent(house: Road, model: Withdrawal) -> str:
@@ -103,8 +61,8 @@ def own_page(page: Page, shown: str, signed: str, words: dict[str, str]) -> None
 
 
 @plays("P-058")
-def test_p058_a_page_that_shows_one_intent_and_has_another_signed_gains_nothing(stage: Stage) -> None:
-    house = stage.house
+def test_p058_a_page_that_shows_one_intent_and_has_another_signed_gains_nothing(road_stage: RoadStage) -> None:
+    house = road_stage.house
     true = house.ask("acme", btc("0.1"))
     invented = invent(house, house.ask("acme", btc("0.1")))
     lies = {
@@ -113,7 +71,7 @@ def test_p058_a_page_that_shows_one_intent_and_has_another_signed_gains_nothing(
         f">{invented}<": f">{true.digest}<",
     }
     for name in ("alice", "bob"):
-        person = stage.person(name)
+        person = road_stage.person(name)
         own_page(person.page, true.digest, invented, lies)
         person.ask(true.digest)
         seen = person.page.inner_text("body")
@@ -134,11 +92,13 @@ def test_p058_a_page_that_shows_one_intent_and_has_another_signed_gains_nothing(
     house.expect_whole()
 
 
-def test_the_second_person_and_the_cosigner_see_the_words_of_the_digest_that_was_signed(stage: Stage) -> None:
+def test_the_second_person_and_the_cosigner_see_the_words_of_the_digest_that_was_signed(
+    road_stage: RoadStage,
+) -> None:
     """Only alice's page lies: on bob's screen, and in what the cosigner decides on, stands what she really signed."""
-    house = stage.house
+    house = road_stage.house
     shown, signed = house.ask("acme", btc("0.1")), house.ask("acme", btc("0.2"))
-    alice, bob = stage.person("alice"), stage.person("bob")
+    alice, bob = road_stage.person("alice"), road_stage.person("bob")
     own_page(alice.page, shown.digest, signed.digest, {digest_code(signed.digest): digest_code(shown.digest)})
     assert alice.give(shown.digest) == 201
     bob.open(f"/console/intents/{signed.digest}")
@@ -149,24 +109,24 @@ def test_the_second_person_and_the_cosigner_see_the_words_of_the_digest_that_was
     assert "missing 2 of operators" in bob.page.inner_text("body")
 
 
-def test_a_person_who_is_not_verified_gives_no_verdict(stage: Stage) -> None:
-    alice = stage.person("alice")
-    asked = stage.house.ask("acme", btc("0.1"))
+def test_a_person_who_is_not_verified_gives_no_verdict(road_stage: RoadStage) -> None:
+    alice = road_stage.person("alice")
+    asked = road_stage.house.ask("acme", btc("0.1"))
     alice.set_verified(False)
     alice.ask(asked.digest)
     alice.page.click("#passkey")
     alice.page.wait_for_selector("#outcome.bad")
     assert "Nothing was recorded" in alice.page.inner_text("#outcome")
-    with stage.house.db.unit() as unit:
+    with road_stage.house.db.unit() as unit:
         assert queries.given(unit.session, digest=asked.digest) == []
     alice.set_verified(True)
     assert alice.sign() == 201
 
 
-def test_answers_are_replayed_through_a_browser_in_vain(stage: Stage) -> None:
+def test_answers_are_replayed_through_a_browser_in_vain(road_stage: RoadStage) -> None:
     """P-044, P-045 and P-050 once more, with what a real browser sent."""
-    first, second = stage.house.ask("acme", btc("0.1")), stage.house.ask("acme", btc("0.11"))
-    alice, bob = stage.person("alice"), stage.person("bob")
+    first, second = road_stage.house.ask("acme", btc("0.1")), road_stage.house.ask("acme", btc("0.11"))
+    alice, bob = road_stage.person("alice"), road_stage.person("bob")
     alice.ask(first.digest)
     with alice.page.expect_request(lambda request: request.url.endswith("/verdict")) as sent:
         assert alice.sign() == 201
@@ -176,21 +136,21 @@ def test_answers_are_replayed_through_a_browser_in_vain(stage: Stage) -> None:
         (alice, second.digest, "another digest"),
         (bob, first.digest, "somebody else"),
     ):
-        answer = post(person, f"/console/intents/{digest}/verdict", body)
+        answer = person.send(f"/console/intents/{digest}/verdict", body)
         assert answer["status"] == 403
         assert reason in answer["detail"]
-    changed = post(alice, f"/console/intents/{first.digest}", "{}", method="PATCH")
+    changed = alice.send(f"/console/intents/{first.digest}", "{}", method="PATCH")
     assert changed["status"] == 405
-    with stage.house.db.unit() as unit:
+    with road_stage.house.db.unit() as unit:
         assert len(queries.given(unit.session, digest=first.digest)) == 1
         assert queries.given(unit.session, digest=second.digest) == []
 
 
-def test_another_origin_may_not_use_the_passkey(stage: Stage) -> None:
+def test_another_origin_may_not_use_the_passkey(road_stage: RoadStage) -> None:
     """The same page under another name of this machine: the browser itself refuses, and so does the house."""
-    asked = stage.house.ask("acme", btc("0.1"))
-    alice = stage.person("alice")
-    elsewhere = stage.console.origin.replace("localhost", "127.0.0.1")
+    asked = road_stage.house.ask("acme", btc("0.1"))
+    alice = road_stage.person("alice")
+    elsewhere = road_stage.console.origin.replace("localhost", "127.0.0.1")
     alice.ask(asked.digest)
     options = alice.page.get_attribute("#passkey", "data-options")
     alice.page.goto(f"{elsewhere}/console/sign-in")
@@ -208,16 +168,5 @@ def test_another_origin_may_not_use_the_passkey(stage: Stage) -> None:
         options,
     )
     assert tried == "SecurityError"
-    with stage.house.db.unit() as unit:
+    with road_stage.house.db.unit() as unit:
         assert queries.given(unit.session, digest=asked.digest) == []
-
-
-def post(person: Person, path: str, body: Any, *, method: str = "POST") -> Any:
-    """What the page itself would send, as the person's browser sends it."""
-    return person.page.evaluate(
-        """async ([path, body, method]) => {
-          const answer = await fetch(path, { method, body, headers: { "Content-Type": "application/json" } });
-          return { ...(await answer.json()), status: answer.status };
-        }""",
-        [path, body, method],
-    )

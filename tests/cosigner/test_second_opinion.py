@@ -229,6 +229,9 @@ def test_a_proposal_says_everything_it_changes(capsys: pytest.CaptureFixture[str
     assert any(line.startswith(f"version 2, code {digest_code(proposal.root.hash)}, follows 1") for line in lines)
     assert any(line.startswith("- ") for line in lines)
     assert f"code {digest_code(in_the_house(request).digest)}" in lines
+    late = (file, "--root", root, "--policy", "policy.yaml", "--at", rfc3339(request.not_after + timedelta(seconds=1)))
+    code, lines = said(capsys, *late)
+    assert (code, lines[-1]) == (MAY_NOT, "MAY NOT: request.not_after: has expired")
     assert main(["verify", file, *AT]) == INVALID
     changed = {**body, "attachments": {**body["attachments"], "policy": DEMO_POLICY}}
     assert said(capsys, written("changed.json", changed), *given[1:])[0] == MAY_NOT

@@ -238,8 +238,8 @@ class Turns:
             self.tokens[code][0].transact("transfer", to, units)
         self.mine(DEPTH)
 
-    def ask(self, client: str, units: int, code: str = "ETH", **changes: Any) -> Withdrawal:
-        """Have the exchange ask for a withdrawal."""
+    def withdrawal_request(self, client: str, units: int, code: str = "ETH", **changes: Any) -> WithdrawalRequest:
+        """What the exchange asks for a withdrawal with."""
         with self.db.unit() as unit:
             request = WithdrawalRequest(
                 requester="exchange",
@@ -252,7 +252,12 @@ class Turns:
                 not_after=unit.now + timedelta(days=1),
                 idempotency_key=f"key-{secrets.token_hex(8)}",
             )
-            request = replace(request, **changes)
+        return replace(request, **changes)
+
+    def ask(self, client: str, units: int, code: str = "ETH", **changes: Any) -> Withdrawal:
+        """Have the exchange ask for a withdrawal."""
+        request = self.withdrawal_request(client, units, code, **changes)
+        with self.db.unit() as unit:
             return withdrawals.request(
                 unit.session,
                 request=request,

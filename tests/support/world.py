@@ -251,11 +251,18 @@ class House:
 
     def row_counts(self) -> dict[str, int]:
         """How many rows each table has: equal before and after what must write nothing."""
+        return {name: int(count) for name, count in self._of_each_table("count(*)").items()}
+
+    def contents(self) -> dict[str, str]:
+        """A hash of everything in each table: equal before and after what must change nothing."""
+        return self._of_each_table("coalesce(md5(string_agg(each::text, ';' ORDER BY each::text)), '')")
+
+    def _of_each_table(self, asked: str) -> dict[str, Any]:
         with self.db.unit() as unit:
             names = unit.session.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")).scalars()
             tables = sorted(set(names) - {"alembic_version"})
-            union = " UNION ALL ".join(f"SELECT '{name}', count(*) FROM {name}" for name in tables)
-            return {name: int(count) for name, count in unit.session.execute(text(union))}
+            union = " UNION ALL ".join(f"SELECT '{name}', {asked} FROM {name} AS each" for name in tables)
+            return {str(name): value for name, value in unit.session.execute(text(union))}
 
 
 def consents(world: World) -> tuple[Signature, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from custody.approvals import operations as approvals
 from custody.bootstrap import Runtime, ServedChain
+from custody.notices import operations as notices
 from custody.outbox import operations as outbox
 from custody.reconciliation.effect import reconcile, reconcile_ranged
 from custody.reconciliation.stuck import raise_stuck_alarms, stuck
@@ -43,7 +44,7 @@ def catch_up(runtime: Runtime) -> None:
 
 @scheduled_task("housekeeping")
 def housekeeping(runtime: Runtime) -> None:
-    """End what has run out, raise alarms for what is stuck, forget finished messages."""
+    """End what has run out, raise alarms for what is stuck, forget finished messages and old notices."""
     with runtime.database.unit() as unit:
         withdrawals.expire_overdue(unit.session, now=unit.now)
         approvals.expire_overdue(unit.session, now=unit.now)
@@ -52,6 +53,7 @@ def housekeeping(runtime: Runtime) -> None:
         raise_stuck_alarms(unit.session, rows=rows, now=unit.now)
     with runtime.database.unit() as unit:
         outbox.prune(unit.session, before=unit.now - KEEP_FINISHED)
+        notices.prune(unit.session, before=unit.now - timedelta(days=runtime.settings.notices_kept_days))
 
 
 def _where(here: ServedChain) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from custody.operators.operations import PasskeyRefused
 def form_fields(body: bytes, *names: str, optional: Collection[str] = (), limit: int = 500) -> Mapping[str, str]:
     """The fields of a form: exactly ``names``, each once; an empty one is empty text. Raises ``InvalidInput``.
 
-    Of those that are ``optional`` an absent one is empty text as well.
+    Of those that are ``optional`` an absent one is empty text as well. Blanks around what was typed or pasted are
+    taken away, and an end of a line in it is a blank.
     """
     try:
         text = body.decode("ascii")
@@ -29,9 +30,12 @@ def form_fields(body: bytes, *names: str, optional: Collection[str] = (), limit:
         if name not in names or len(found.get(name, [])) != 1:
             field = name if name in names else "form"
             raise InvalidInput(f"accepted are exactly, and once each: {', '.join(names)}", field=field)
-    return {
-        name: fields.text(values[0], field=name, limit=limit) if values[0] else "" for name, values in found.items()
-    }
+    typed = {name: _in_one_line(values[0]) for name, values in found.items()}
+    return {name: fields.text(words, field=name, limit=limit) if words else "" for name, words in typed.items()}
+
+
+def _in_one_line(words: str) -> str:
+    return " ".join(line.strip() for line in words.splitlines()).strip()
 
 
 def challenge(value: object) -> bytes:

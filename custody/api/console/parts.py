@@ -222,9 +222,13 @@ def bar(words: str, part: int, whole: int, *, tone: Tone = "info") -> Markup:
 def moment(at: datetime, now: datetime | None = None) -> Markup:
     """A time in UTC; with ``now``, how far off it is as well."""
     spelled = f"{at:%Y-%m-%d %H:%M:%S} UTC"
-    if now is not None:
-        spelled += f" ({apart(at, now)})"
-    return element("time", spelled, datetime=rfc3339(at))
+    more = [" ", one(f"({apart(at, now)})")] if now is not None else []
+    return element("time", spelled, *more, datetime=rfc3339(at))
+
+
+def one(words: str) -> Markup:
+    """What is read as one and breaks into no two lines."""
+    return element("span", words, class_="one")
 
 
 def apart(at: datetime, now: datetime) -> str:

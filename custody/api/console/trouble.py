@@ -23,6 +23,11 @@ _TITLES = {
     422: "Something in it is not accepted",
     503: "A part of the house does not answer",
 }
+_HERE = {
+    "no-such-route": "nothing stands at this address",
+    "method-not-allowed": "this address is not for being opened that way",
+}
+"""What is said to a program in other words."""
 MONEY = "No money moved, and nothing was changed."
 """The first sentence of every such page: a call that fails is rolled back as a whole."""
 
@@ -34,6 +39,7 @@ def as_page(request: Request, answer: Response) -> Response:
         return answer
     problem = json.loads(bytes(answer.body))
     field = f"{problem['field']}: " if problem["field"] else ""
+    said = field + _HERE.get(problem["code"], problem["detail"])
     again = "Trying again may help." if problem["retryable"] else "Trying the same again changes nothing."
     text = page(
         None,
@@ -41,10 +47,10 @@ def as_page(request: Request, answer: Response) -> Response:
         parts.section(
             "What it means",
             element("p", MONEY),
-            element("p", f"{field}{problem['detail']}."),
+            element("p", f"{said[:1].upper()}{said[1:]}."),
             element("p", again),
             parts.facts(("request", problem["request_id"]), ("code", problem["code"])),
         ),
-        element("p", parts.link("To the queue", QUEUE), " ", parts.link("Sign in", SIGN_IN)),
+        element("p", parts.link("To the queue", QUEUE), " · ", parts.link("Sign in", SIGN_IN)),
     )
     return HTMLResponse(text, status_code=answer.status_code, headers=HEADERS)

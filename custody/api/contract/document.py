@@ -14,6 +14,8 @@ from fastapi.routing import iter_route_contexts
 from custody.api.contract.operations import ANY_CALL, OPERATIONS, Operation
 from custody.api.contract.shapes import Shape, example_of, ref
 from custody.api.contract.things import THINGS
+from custody.api.versions import SERVED
+from custody.evidence.calls import VERSION_HEADER
 from custody.kernel.problems import PROBLEMS
 
 VERSION: Final = "1.0.0"
@@ -21,7 +23,7 @@ _PROBLEM: Final = "application/problem+json"
 _DESCRIPTION: Final = (
     "Amounts are decimal strings with base units beside them; assets are CAIP-19, accounts CAIP-10, times RFC 3339 in "
     "UTC. What becomes an intent carries its requester's Ed25519 signature in its body, however the call is signed. "
-    "Lists are read a page at a time by `next`. Every problem says what it means for the money."
+    "Lists are read a page at a time by `next`, a path. Every problem says what it means for the money."
 )
 
 
@@ -86,7 +88,7 @@ def _operation(route: Served, operation: Operation) -> dict[str, Any]:
         "tags": [operation.tag],
         "summary": words.split("\n", 1)[0],
         "description": words,
-        "parameters": [*_parameters(route), *_key(operation)],
+        "parameters": [*_parameters(route), *_key(operation), *_version(operation)],
         "responses": _responses(operation),
     }
     if operation.is_open:
@@ -160,6 +162,20 @@ def _key(operation: Operation) -> list[dict[str, Any]]:
             "required": operation.key == "required",
             "description": "The key of the call; where the body carries a signed request, the key in that request.",
             "schema": {"type": "string"},
+        }
+    ]
+
+
+def _version(operation: Operation) -> list[dict[str, Any]]:
+    if operation.is_open:
+        return []
+    return [
+        {
+            "name": VERSION_HEADER,
+            "in": "header",
+            "required": False,
+            "description": "The dated contract the call was written for; every answer names the one it is of.",
+            "schema": {"type": "string", "enum": list(SERVED)},
         }
     ]
 

@@ -11,7 +11,15 @@ from custody.api.contract.things import CLIENT, CODE, DIGEST, NEXT, TIME, WDR
 
 ANY_CALL: Final = (
     *("unauthenticated", "call-signature-refused", "call-replayed", "role-refused", "scope-refused", "client-refused"),
-    *("network-refused", "too-many-calls", "invalid-input", "database-unavailable", "unit-conflict", "internal"),
+    *(
+        "network-refused",
+        "too-many-calls",
+        "version-unknown",
+        "invalid-input",
+        "database-unavailable",
+        "unit-conflict",
+        "internal",
+    ),
     *("broken", "no-trust-root", "intent-tampered", "keyset-tampered", "asset-unknown"),
 )
 """Codes every call may be answered with."""
@@ -43,6 +51,10 @@ class Operation:
 
 
 _SIGNED: Final = thing(request=document("The signed request."), signature=document("`{key, signature}`."))
+_PAYMENT: Final = {
+    **_SIGNED,
+    "properties": {**_SIGNED["properties"], "reference": text("invoice 4711", maxLength=128)},
+}
 _MAYBE_SIGNED: Final = {
     "type": "object",
     "properties": {"request": document("A withdrawal request."), "signature": document("`{key, signature}`.")},
@@ -179,7 +191,12 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "listWithdrawals", "withdrawals", {200: _page("withdrawals", ref("ListedWithdrawal"))}
     ),
     ("POST", "/v1/withdrawals"): Operation(
-        "createWithdrawal", "withdrawals", _created(ref("Withdrawal")), body=_SIGNED, codes=PAYING, key="optional"
+        "createWithdrawal",
+        "withdrawals",
+        _created(ref("Withdrawal")),
+        body=_PAYMENT,
+        codes=(*PAYING, "reference-taken"),
+        key="optional",
     ),
     ("POST", "/v1/withdrawals/evaluate"): Operation(
         "evaluateWithdrawal", "withdrawals", {200: ref("Prospect")}, body=_MAYBE_SIGNED, codes=PAYING

@@ -53,6 +53,7 @@ _WITHDRAWAL_ROW: Final = thing(
     id=WDR,
     kind=one_of("withdrawal", "sweep"),
     client=CLIENT,
+    reference=some(text("invoice 4711")),
     vault=VAULT,
     chain=CHAIN,
     asset=ASSET,

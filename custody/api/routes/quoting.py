@@ -12,7 +12,7 @@ from custody.api.asking import look_at_destination
 from custody.api.body import Body, any_json, json_object
 from custody.api.call import AsRequesterOrOperator, Call
 from custody.chains.registry import spending
-from custody.chains.spending import Candidates, Coin
+from custody.chains.spending import Candidates
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.check import check_request
@@ -50,21 +50,14 @@ def evaluate(call: AsRequesterOrOperator, body: Body) -> Response:
 def quote(call: AsRequesterOrOperator, body: Body) -> Response:
     """What the network fee of a withdrawal would be now, out of the coins there are; nothing is reserved.
 
-    Where somebody else carries payments the client's vault bears no fee, and ``fee`` is zero.
+    Where somebody else carries payments, ``fee`` is what that costs the house, from above: the vault bears none of it.
     """
     asked, _ = _asked(body)
     candidates, assets, now = call.trusting(lambda unit, trust: _candidates(unit, trust, call, asked))
     # The node is asked after the unit has ended.
     served = call.runtime.of(candidates.order.chain)
     own, borne = assets.native(served.chain), spending(served.chain).fees_from_vault
-    fee = 0
-    if borne:
-        plan = served.node.plan(candidates, rules=served.spend_rules)
-        fee = (
-            sum(item.units for item in plan.inputs if isinstance(item, Coin))
-            - candidates.order.units
-            - (plan.change_units or 0)
-        )
+    fee = served.node.cost_units(served.node.plan(candidates, rules=served.spend_rules))
     return JSONResponse(
         {
             "client": asked.client,

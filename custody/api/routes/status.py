@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from custody.api.call import AsReader, Call
 from custody.audit import queries as audit
 from custody.bootstrap import ServedChain
+from custody.db import Unit
 from custody.deposits import queries as deposits
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import CustodyError
@@ -18,19 +19,22 @@ from custody.ledger import queries as ledger
 from custody.movements import queries as movements
 from custody.trust.assets import assets_of
 from custody.vaults import queries as vaults
-from custody.views.objects import asset_view, vault_view
+from custody.views.lag import lag_view
+from custody.views.objects import asset_view, vault_view, when
 
 router = APIRouter()
 
 
 @router.get("/v1/status")
 def status(call: AsReader) -> Response:
-    """Each node's tip, how far it was read, and whether the books balance. Answers also while a node is silent.
+    """Each node's tip, how far it was read, whether the books balance, and what is behind: work, events, webhooks.
+
+    Answers also while a node is silent.
 
     ``chain``, ``node`` and ``scanned`` are the first chain's of ``chains``.
     """
     chains = [_chain(call, served) for served in call.runtime.chains.values()]
-    read = call.unit(lambda unit: {"now": rfc3339(unit.now), **_read(unit.session)})
+    read = call.unit(lambda unit: {"now": rfc3339(unit.now), **_read(unit)})
     first = {name: chains[0][name] for name in ("chain", "node", "scanned")}
     return JSONResponse(first | {"chains": chains} | read)
 
@@ -45,12 +49,13 @@ def assets(call: AsReader) -> Response:
 
 
 def _chain(call: Call, served: ServedChain) -> dict[str, Any]:
-    tip = call.unit(lambda unit: movements.tip(unit.session, chain=served.chain))
+    tip, tips = call.unit(lambda unit: (movements.tip(unit.session, chain=served.chain), movements.tips(unit.session)))
+    read_at = next((at for chain, _, at in tips if chain == served.chain), None)
     return {
         "chain": served.chain,
         "name": served.name,
         "node": _node(served),
-        "scanned": None if tip is None else {"height": tip.height, "hash": tip.hash},
+        "scanned": None if tip is None else {"height": tip.height, "hash": tip.hash, "read_at": when(read_at)},
     }
 
 
@@ -63,12 +68,14 @@ def _node(served: ServedChain) -> dict[str, Any]:
     return {"ready": ready, "height": found.height, "hash": found.hash, "headers": found.headers}
 
 
-def _read(session: Session) -> dict[str, Any]:
+def _read(unit: Unit) -> dict[str, Any]:
+    session = unit.session
     head = audit.head(session)
     return {
         "books": {"balanced": _is_balanced(session), "vaults": [vault_view(vault) for vault in vaults.every(session)]},
         "strays": [item.to_json() for item in movements.strays(session)],
         "suspended_assets": deposits.suspended(session),
+        "behind": lag_view(session, now=unit.now),
         "audit_head": {"sequence": head.sequence, "hash": head.hash},
     }
 

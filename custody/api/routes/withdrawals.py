@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from custody.api.asking import look_at_destination, note_seen
-from custody.api.body import Body, json_object
+from custody.api.body import Body, any_json, json_object
 from custody.api.call import AsOperator, AsReader, AsRequester, AsRequesterOrOperator, Call
 from custody.api.idempotency import REPLAYED, Key, expect_same
 from custody.api.paging import After, Limit, page
@@ -30,17 +30,26 @@ from custody.withdrawals.model import PREFIXES, Withdrawal
 from custody.withdrawals.states import State
 
 router = APIRouter(prefix="/v1/withdrawals")
+REFERENCE: Final = 128
+"""How long a client's own reference may be."""
 
 
 @router.post("")
 def request(call: AsRequester, body: Body, key: Key = None) -> Response:
-    """Ask for a withdrawal: 201, also where policy denies it; 200 with ``Idempotency-Replayed`` if asked before."""
-    found = json_object(body, "request", "signature")
+    """Ask for a withdrawal: 201, also where policy denies it; 200 with ``Idempotency-Replayed`` if asked before.
+
+    ``reference`` may stand beside the request: what the client's own books call it, once per client for ever. It is
+    told with the withdrawal and found by it; nobody signs it, and no approver is shown it.
+    """
+    sent = any_json(body)
+    named = ("reference",) if isinstance(sent, dict) and "reference" in sent else ()
+    found = fields.exact_object(sent, ("request", "signature", *named), field="body")
+    reference = fields.text(found["reference"], field="reference", limit=REFERENCE) if named else None
     asked = WithdrawalRequest.parse(found["request"])
     signature = Signature.parse(found["signature"], field="signature")
     expect_same(key, asked.idempotency_key)
     seen = look_at_destination(call.runtime, asked)
-    view, replayed = call.trusting(lambda unit, trust: _request(unit, trust, call, asked, signature, seen))
+    view, replayed = call.trusting(lambda unit, trust: _request(unit, trust, call, asked, signature, reference, seen))
     crash_point("api.withdrawal.requested")
     headers = {"Location": f"/v1/withdrawals/{view['id']}", **(REPLAYED if replayed else {})}
     return JSONResponse(view, status_code=200 if replayed else 201, headers=headers)
@@ -54,25 +63,27 @@ def every(
     status: str | None = None,
     state: str | None = None,
     idempotency_key: str | None = None,
+    reference: str | None = None,
     requester: str | None = None,
     after: After = None,
     limit: Limit = None,
 ) -> Response:
     """Withdrawals, oldest first, a page at a time; of one client, or with one status, where asked.
 
-    ``state`` is another name of ``status``. With ``idempotency_key`` the one that ``requester``, or the caller by its
-    own name, asked for under that key.
+    ``state`` is another name of ``status``. With ``reference`` those a client calls so. With ``idempotency_key`` the
+    one that ``requester``, or the caller by its own name, asked for under that key.
     """
     if idempotency_key is not None:
         return JSONResponse(_under_key(call, requester or call.caller.name, idempotency_key, client))
     whose = "" if client is None else fields.name(client, field="client")
     named, field = (state, "state") if status is None else (status, "status")
     states = () if named is None else (State(fields.one_of(named, tuple(State), field=field)),)
+    called = "" if reference is None else fields.text(reference, field="reference", limit=REFERENCE)
     most, begin = cursors.limit(limit), cursors.read(after, "withdrawals")
     behind = begin[0] if begin else ""
 
     def work(unit: Unit) -> tuple[list[Withdrawal], list[dict[str, Any]]]:
-        found = queries.page(unit.session, client=whose, states=states, after=behind, limit=most + 1)
+        found = queries.page(unit.session, client=whose, states=states, reference=called, after=behind, limit=most + 1)
         return found, listed(unit.session, found[:most])
 
     rows, shown = call.unit(work)
@@ -127,6 +138,7 @@ def _request(
     call: Call,
     asked: WithdrawalRequest,
     signature: Signature,
+    reference: str | None,
     seen: Mapping[str, Any],
 ) -> tuple[dict[str, Any], bool]:
     note_seen(unit.session, seen, now=unit.now)
@@ -137,6 +149,7 @@ def _request(
         trust=trust,
         correlation_id=call.request_id,
         now=unit.now,
+        reference=reference,
     )
     view = whole_withdrawal(unit.session, done.withdrawal, root=trust.root)
     crash_point("api.withdrawal.before_commit")

@@ -198,6 +198,10 @@ class BitcoinAdapter:
         """Coins, fee and the transactions that made the coins; see ``planning.plan``."""
         return planning.plan(self, candidates, rules=rules, fee_rate=fee_rate)
 
+    def cost_units(self, plan: Plan) -> int:
+        """The plan's own fee: what its inputs have beyond what is paid and comes back."""
+        return planning.fee_units(plan)
+
     def share(
         self, candidates: Candidates, *, rules: SpendRules, most_inputs: int, fee_rate: int | None = None
     ) -> Shares:

@@ -66,6 +66,11 @@ def share(
     )
 
 
+def fee_units(plan: Plan) -> int:
+    """What the plan's coins have beyond what is paid and comes back, in satoshi."""
+    return sum(coin.units for coin in coins_of(plan.inputs)) - plan.order.units - (plan.change_units or 0)
+
+
 def coins_of(inputs: Iterable[Input]) -> tuple[PlacedCoin, ...]:
     """The inputs, which are coins on this chain. Raises ``TypeError`` where one is not."""
     found = tuple(inputs)

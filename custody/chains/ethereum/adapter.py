@@ -349,12 +349,13 @@ class EthereumAdapter:
         raise TransactionNotFound(f"the node has no transaction {txid} in {where}", chain=self.chain)
 
     def plan(self, candidates: Candidates, *, rules: SpendRules, fee_rate: int | None = None) -> Plan:
-        """One turn of a Safe for the order. What it costs is decided when it is carried out, by whoever does.
-
-        Raises as ``planning.plan`` does.
-        """
+        """One turn of a Safe for the order; what it costs is decided by who carries it out. Raises as the module's."""
         del rules, fee_rate
         return planning.plan(self, self._network, candidates)
+
+    def cost_units(self, plan: Plan) -> int:
+        """Wei for its expected gas, at what the market asks soon; from above."""
+        return plan.weight * self.market().likely
 
     def share(
         self, candidates: Candidates, *, rules: SpendRules, most_inputs: int, fee_rate: int | None = None
@@ -365,9 +366,7 @@ class EthereumAdapter:
         return planning.share(candidates, terms=rules.terms, rate=fee_rate or self.market().likely)
 
     def nonce_of(self, safe: str, *, block_hash: str) -> int:
-        """The nonce of a Safe's next SafeTx by its storage, 0 before it is there. Raises ``NodeNotReady`` where two
-        nodes differ.
-        """
+        """The nonce of a Safe's next SafeTx, 0 before it is there. Raises ``NodeNotReady`` where two nodes differ."""
         told = {storage.nonce(safe, block_hash=block_hash) for storage in self._storages}
         if len(told) != 1:
             raise NodeNotReady(f"two nodes tell the nonce of {safe} differently", chain=self.chain)

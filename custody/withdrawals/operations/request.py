@@ -19,7 +19,7 @@ from custody.evidence.intents import Intent, VaultName
 from custody.evidence.requests import SweepRequest, WithdrawalRequest, client_of
 from custody.evidence.signatures import Signature
 from custody.judging.facts import facts_of, outside, registered
-from custody.kernel.errors import InvalidInput
+from custody.kernel.errors import Conflict, InvalidInput
 from custody.kernel.ids import new_id
 from custody.kernel.money import Amount, Asset
 from custody.ledger import operations as ledger
@@ -43,6 +43,12 @@ COMPOSE: Final = "withdrawals.compose"
 BROADCAST: Final = "withdrawals.broadcast"
 
 
+class ReferenceTaken(Conflict):
+    """Another withdrawal of the client's has this reference, and keeps it whatever became of it."""
+
+    code = "reference-taken"
+
+
 @dataclass(frozen=True, slots=True)
 class Requested:
     """The withdrawal as it stands, and whether this very request had been made before."""
@@ -59,18 +65,21 @@ def request(
     trust: InForce,
     correlation_id: str,
     now: datetime,
+    reference: str | None = None,
 ) -> Requested:
     """Take a signed request: hold amount and fee ceiling, file the intent, decide by policy.
 
     Where the vault does not bear the fee, the amount alone is held. A denied request is stored with its decision and
-    holds nothing. Raises ``RequestRefused``, ``InvalidInput`` naming the field, ``UnknownClient``,
-    ``InsufficientFunds``, ``IdempotencyMismatch``; then nothing is written.
+    holds nothing. ``reference`` is what the client's own books call it. Raises ``RequestRefused``, ``InvalidInput``
+    naming the field, ``UnknownClient``, ``InsufficientFunds``, ``IdempotencyMismatch`` and ``ReferenceTaken``; then
+    nothing is written.
     """
     check_request(request, signature, root=trust.root, now=now)
     before = approvals.earlier(session, request=request)
     if before is not None:
-        return Requested(_of_intent(session, before.digest), replayed=True)
+        return Requested(_as_before(session, before.digest, reference), replayed=True)
     clients.get(session, client=request.client, lock=True)
+    _expect_free(session, request.client, reference)
     judged = judge(session, request=request, trust=trust, now=now)
     return _take(
         session,
@@ -82,6 +91,7 @@ def request(
         trust,
         correlation_id,
         now,
+        reference,
     )
 
 
@@ -219,11 +229,12 @@ def _take(
     trust: InForce,
     correlation_id: str,
     now: datetime,
+    reference: str | None = None,
 ) -> Requested:
     decision = windows.decide(session, policy=trust.policy, facts=facts)
     client = client_of(intent.request) or ""
     approvals.file_intent(session, intent=intent, signature=signature, decision=decision, client=client, now=now)
-    row = _row(intent, vault, destination, decision, now)
+    row = _row(intent, vault, destination, decision, reference, now)
     session.add(row)
     session.flush()
     tell(session, row, event=row.state, actor=intent.request.requester, correlation_id=correlation_id, now=now)
@@ -248,7 +259,9 @@ def _proceed(session: Session, row: WithdrawalRow, decision: Decision, correlati
     outbox.emit(session, topic=COMPOSE, payload={"withdrawal": row.id}, correlation_id=correlation_id, now=now)
 
 
-def _row(intent: Intent, vault: Vault, destination: Destination, decision: Decision, now: datetime) -> WithdrawalRow:
+def _row(
+    intent: Intent, vault: Vault, destination: Destination, decision: Decision, reference: str | None, now: datetime
+) -> WithdrawalRow:
     request = intent.request
     assert isinstance(request, WithdrawalRequest | SweepRequest)
     return WithdrawalRow(
@@ -263,6 +276,7 @@ def _row(intent: Intent, vault: Vault, destination: Destination, decision: Decis
         max_fee_units=request.max_fee,
         destination=request.destination,
         locator=destination.locator,
+        reference=reference,
         state=State.REQUESTED,
         facts=dict(decision.facts),
         requested_at=now,
@@ -314,6 +328,22 @@ def _of_intent(session: Session, digest: str) -> Withdrawal:
     if found is None:
         raise InvalidInput("this idempotency key names another kind of request", field="request.idempotency_key")
     return found
+
+
+def _as_before(session: Session, digest: str, reference: str | None) -> Withdrawal:
+    """What was asked for under the key, by the same reference. Raises ``IdempotencyMismatch``."""
+    found = _of_intent(session, digest)
+    if found.reference != reference:
+        raise approvals.IdempotencyMismatch(
+            "this idempotency key was used with another reference", field="reference", digest=digest
+        )
+    return found
+
+
+def _expect_free(session: Session, client: str, reference: str | None) -> None:
+    """The client is locked, so nobody takes it in between. Raises ``ReferenceTaken``."""
+    if reference is not None and queries.by_reference(session, client=client, reference=reference) is not None:
+        raise ReferenceTaken("another withdrawal of this client has it, and keeps it", field="reference")
 
 
 def _because(decision: Decision) -> str:

@@ -162,9 +162,8 @@ def test_another_persons_question_and_a_copied_passkey_ask_for_nothing(
     expect_problem(send(bob, question, bob.passkey.answer(question.challenge)), 403, "passkey-refused")
     assert ask(alice, "freeze", FREEZE).status_code == 201
     expect_problem(ask(alice, "freeze", FREEZE, sign_count=1), 403, "passkey-counter")
-    page = alice.post("/console/requests/freeze", form=FREEZE).text
-    assert "You have no passkey that counts" in page
-    assert "data-options" not in page
+    # The copy locked it, and who came in by it is out.
+    expect_problem(alice.post("/console/requests/freeze", form=FREEZE), 401, "not-signed-in")
 
 
 @plays("P-115", "P-119")
@@ -323,7 +322,7 @@ def test_the_pages_of_rules_ask_the_database_as_often_for_many_as_for_one(house:
             file(house.db, freeze(house.db, "client", "acme"))
         costs.append({name: now(view) for name, view in views.items()})
     assert costs[0] == costs[1]
-    assert max(costs[1].values()) <= 8, costs
+    assert max(costs[1].values()) <= 10, costs
 
 
 @pytest.mark.parametrize("what", ["compare", "replay"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from custody.api.console.pages.interruption import hidden_groups
 from custody.api.console.parts import groups_of
 from custody.api.console.routes import intents as routes
 from custody.api.console.trouble import MONEY
-from custody.approvals import queries
+from custody.approvals import misreading, queries
 from tests.cosigner.builders import BTC
 from tests.integration.api.callers import expect_problem
 from tests.support import passkeys
 from tests.support.console import WHY_NOT, Visitor, question_on
 from tests.support.passkeys import Passkey, as_browser
+from tests.support.processes import wait_until
 from tests.support.servers import FreshDatabase
 from tests.support.world import House, write_tokens
 
@@ -116,6 +118,39 @@ def test_who_reads_it_wrongly_twice_is_asked_no_more_and_others_are(house: House
     assert question_on(statement(bob, digest, *hers).text).challenge
     other, _ = with_a_twin_of_another(house)
     assert "Two groups" in statement(alice, other).text
+
+
+def test_answers_that_come_at_once_are_counted_one_by_one(house: House, alice: Visitor) -> None:
+    digest, to = with_a_twin(house)
+    groups = groups_of(to)[1]
+    bob = Visitor(alice.client, "bob", Passkey("bob")).sign_in()
+
+    def answers(visitor: Visitor, *given: tuple[str, ...]) -> list[int]:
+        """What comes back for all of them, sent while one wrong answer of the same person is being written down."""
+        with ThreadPoolExecutor() as pool, house.db.unit() as unit:
+            misreading.misread(unit.session, digest=digest, operator=visitor.name, correlation_id="", now=unit.now)
+            sent = [pool.submit(statement, visitor, digest, *each) for each in given]
+            wait_until(lambda: held_back(house) == len(given))
+            unit.session.commit()
+            return sorted(each.result().status_code for each in sent)
+
+    wrong, right = ("wrng", "wrng"), tuple(groups[place] for place in hidden_groups(to, digest, "bob"))
+    assert answers(alice, wrong, wrong) == [200, 403]
+    assert "No verdict is recorded" in statement(bob, digest, *wrong).text
+    assert answers(bob, right) == [403]
+    counted = "SELECT actor, count(*) FROM audit_events WHERE event = 'intent.address_misread' GROUP BY actor"
+    assert {tuple(each) for each in rows(house, counted)} == {("alice", 2), ("bob", 2)}
+    assert rows(house, "SELECT 1 FROM challenges WHERE purpose = 'approval'") == []
+
+
+def held_back(house: House) -> int:
+    """How many wait for a lock of another."""
+    (found,) = rows(
+        house,
+        "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database"
+        " WHERE locktype = 'advisory' AND NOT granted AND d.datname = current_database()",
+    )
+    return int(found[0])
 
 
 def with_a_twin_of_another(house: House) -> tuple[str, str]:

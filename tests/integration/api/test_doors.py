@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from fastapi.routing import iter_route_contexts
+from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from custody.api.auth import Callers
@@ -14,7 +15,7 @@ from custody.db import Database
 from custody.db.unit import UnitConflict
 from custody.kernel.errors import InvalidInput
 from tests.integration.api.callers import TOKENS, As, expect_problem
-from tests.support.world import House
+from tests.support.world import BTC, House
 
 WDR, BND, DIGEST = "wdr_01ARZ3NDEKTSV4RRFFQ69G5FAV", "bnd_01ARZ3NDEKTSV4RRFFQ69G5FAV", "0" * 64
 EVT = "evt_01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -198,6 +199,46 @@ def test_tells_where_everything_stands_while_the_node_is_silent(call_as: As) -> 
     assert (found["node"]["ready"], found["scanned"]) == (False, None)
     assert found["books"]["balanced"] is True
     assert found["audit_head"]["sequence"] > 0
+
+
+def test_tells_what_is_behind(house: House, call_as: As) -> None:
+    """What nobody carries out is told by how long it waits: there is no worker here."""
+    house.open_client("acme", branch=0)
+    house.credit("acme", BTC)
+    house.withdraw(house.withdrawal_request("acme", 10_000))
+    with house.db.unit() as unit:
+        unit.session.execute(text("UPDATE outbox SET due_at = due_at - interval '2 hours'"))
+        unit.session.execute(text("UPDATE outbox SET attempts = 1 WHERE id = (SELECT min(id) FROM outbox)"))
+    behind = call_as("auditor").get("/v1/status").json()["behind"]
+    work = behind["work"]
+    assert work["due"] >= 2
+    assert min(work["unpublished_seconds"], work["unhandled_seconds"]) >= 3_600
+    assert int(behind["events"]["cursor"]) > 0
+    assert behind["webhooks"] == {"waiting": 0, "events_behind": 0, "failing_seconds": 0, "disabled": 0}
+    hook = {
+        "url": "https://93.184.216.34/hooks",
+        "client": None,
+        "types": ["withdrawal"],
+        "payload": "full",
+        "label": "books",
+    }
+    assert call_as("exchange").post("/v1/webhook-endpoints", hook).status_code == 201
+    house.withdraw(house.withdrawal_request("acme", 10_000))
+    later = call_as("auditor").get("/v1/status").json()["behind"]
+    told = int(later["events"]["cursor"]) - int(behind["events"]["cursor"])
+    assert 0 < later["webhooks"]["events_behind"] <= told
+
+
+def test_answers_by_one_dated_contract_and_refuses_any_other(call_as: As) -> None:
+    reader, name = call_as("auditor"), "Custody-Version"
+    for headers in ({}, {name: "2026-11-01"}):
+        answer = reader.get("/v1/assets", headers=headers)
+        assert (answer.status_code, answer.headers[name]) == (200, "2026-11-01")
+    for asked in ("2026-11-02", "1", ""):
+        refused = reader.get("/v1/assets", headers={name: asked})
+        expect_problem(refused, 400, "version-unknown", "custody-version")
+        assert refused.headers[name] == "2026-11-01"
+    assert name not in reader.get("/healthz").headers
 
 
 @pytest.mark.parametrize("twice", ["name", "token_sha256"])

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 import workers.tasks  # noqa: F401 - registers them
 from custody.addresses.operations import StockEmpty
@@ -177,6 +179,53 @@ def test_a_dry_run_says_what_would_become_of_it_and_writes_nothing(acme: House, 
 
 def _digest(exchange: Caller, request: Any) -> str:
     return str(exchange.post("/v1/withdrawals/evaluate", {"request": request.to_json()}).json()["intent_digest"])
+
+
+def test_a_reference_is_the_clients_own_once_and_for_ever(acme: House, call_as: As) -> None:
+    exchange, hers = call_as("exchange"), "invoice 4711/b"
+    first = acme.withdrawal_request("acme", 1_000_000)
+    made = exchange.post("/v1/withdrawals", acme.body(first) | {"reference": hers}).json()
+    assert (made["reference"], made["status"]) == (hers, "approved")
+    again = exchange.post("/v1/withdrawals", acme.body(first) | {"reference": hers})
+    assert (again.status_code, again.json()["id"]) == (200, made["id"])
+    before = acme.row_counts()
+    for other in ({}, {"reference": "invoice 4712"}):
+        differs = exchange.post("/v1/withdrawals", acme.body(first) | other)
+        expect_problem(differs, 422, "idempotency-mismatch", "reference")
+    second = acme.withdrawal_request("acme", 2_000_000)
+    taken = exchange.post("/v1/withdrawals", acme.body(second) | {"reference": hers})
+    assert expect_problem(taken, 409, "reference-taken", "reference")["retryable"] is False
+    for wrong in ("", " x", "x" * 129, 7, None):
+        odd = exchange.post("/v1/withdrawals", acme.body(second) | {"reference": wrong})
+        expect_problem(odd, 422, "invalid-input", "reference")
+    exchange.post(f"/v1/withdrawals/{made['id']}/cancel")
+    taken = exchange.post("/v1/withdrawals", acme.body(second) | {"reference": hers})
+    expect_problem(taken, 409, "reference-taken", "reference")
+    after = acme.row_counts()
+    assert {name: after[name] - before[name] for name in ("withdrawals", "intents")} == {"withdrawals": 0, "intents": 0}
+    with pytest.raises(DBAPIError, match="withdrawals is append-only"), acme.db.unit() as unit:
+        unit.session.execute(text("UPDATE withdrawals SET reference = 'another'"))
+
+
+def test_a_withdrawal_is_found_by_its_clients_reference(acme: House, call_as: As) -> None:
+    """And told with it in its events; not in the words that people approve, which are signed."""
+    exchange = call_as("exchange")
+    acme.open_client("birch", branch=2)
+    acme.credit("birch", BTC)
+    exchange.post("/v1/withdrawals", acme.body(acme.withdrawal_request("acme", 1_000_000)))
+    made = {}
+    for client in ("acme", "birch"):
+        body = acme.body(acme.withdrawal_request(client, 6_000_000)) | {"reference": "4711"}
+        made[client] = exchange.post("/v1/withdrawals", body).json()["id"]
+    found = pages(exchange, "/v1/withdrawals?reference=4711&limit=1", "withdrawals")
+    assert [(each["id"], each["reference"]) for each in found] == [(each, "4711") for each in sorted(made.values())]
+    one = exchange.get("/v1/withdrawals?reference=4711&client=birch").json()["withdrawals"]
+    assert [each["id"] for each in one] == [made["birch"]]
+    assert exchange.get("/v1/withdrawals?reference=4712").json()["withdrawals"] == []
+    told = exchange.get("/v1/events?client=acme&type=withdrawal&limit=200").json()["events"]
+    assert {each["data"]["reference"] for each in told if each["object"]["id"] == made["acme"]} == {"4711"}
+    intent = exchange.get(f"/v1/intents/{one[0]['intent_digest']}").json()
+    assert "4711" not in str(intent["words"]) + str(intent["document"])
 
 
 def test_a_quote_asks_the_node_and_says_when_it_does_not_answer(acme: House, call_as: As) -> None:

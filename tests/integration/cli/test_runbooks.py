@@ -28,7 +28,16 @@ from tests.support.servers import FreshDatabase
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
 MOST_STEPS = 7
 BLOCK = re.compile(r"^( *)```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-EXERCISED = ("node-down", "stuck-withdrawal", "break-found", "reorg", "cosigner-lost", "restore", "daemon-down")
+EXERCISED = (
+    "node-down",
+    "stuck-withdrawal",
+    "break-found",
+    "reorg",
+    "cosigner-lost",
+    "restore",
+    "daemon-down",
+    "notices",
+)
 
 
 def steps(page: str) -> list[str]:
@@ -167,3 +176,12 @@ def test_a_part_that_stands_still(stage: Stage, reader: Reader) -> None:
     said = list(reader.follow("daemon-down").values())
     assert json.loads(said[0][1])["parts"]["broker"] == "down"
     assert [code for code, _ in said[1:]] == [0, 0]
+
+
+def test_operators_that_are_not_told(stage: Stage, reader: Reader) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    stage.request("acme", 10_000_000)
+    said = reader.follow("notices")
+    assert {code for code, _ in said.values()} <= {0}, said
+    assert "bob@example.com" in reader.follow("notices")["custody notice list"][1]

@@ -15,7 +15,7 @@ from custody.api.auth import Callers
 from custody.bootstrap import Runtime
 from custody.telemetry.nodes import Nodes
 from demo.servers import Anvil
-from tests.chains.ethereum.conftest import ETHER
+from tests.chains.ethereum.conftest import ANVIL, ETHER
 from tests.integration.api.callers import TOKENS, Caller
 from tests.support.servers import FreshDatabase
 from tests.support.turns import Turns, sign
@@ -34,7 +34,8 @@ def road(anvil: Anvil, database: FreshDatabase) -> Turns:
 def exchange(road: Turns, tmp_path: Path) -> Iterator[Caller]:
     callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
     settings = SimpleNamespace(database_url="", broker_url="", api_proxies=(), api_names=())
-    served = cast("Runtime", SimpleNamespace(database=road.db, chains={}, settings=settings))
+    chain = SimpleNamespace(chain=ANVIL.chain, node=road.reader, spend_rules=road.rules, addressing=road.reader)
+    served = cast("Runtime", SimpleNamespace(database=road.db, chains={}, settings=settings, of=lambda _chain: chain))
     app = application(served, callers, nodes=cast("Nodes", SimpleNamespace()))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield Caller(client, "exchange")
@@ -55,6 +56,15 @@ def test_asks_once_and_says_where_it_stands(road: Turns, exchange: Caller) -> No
     road.approve(told["intent_digest"], "alice")
     road.pay_out()
     assert road.state(asked) == "cancelled"
+    road.check()
+
+
+def test_a_quote_says_what_carrying_it_costs_the_house(road: Turns, exchange: Caller) -> None:
+    asked = road.withdrawal_request("acme", ETHER)
+    told = exchange.post("/v1/withdrawals/quote", {"request": asked.to_json()}).json()
+    market = road.reader.market()
+    assert int(told["fee"]["base_units"]) == 100_000 * market.likely > 0
+    assert (told["borne_by"], told["fee_asset"], told["within_max_fee"]) == ("house", "ETH", True)
     road.check()
 
 

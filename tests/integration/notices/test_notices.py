@@ -16,10 +16,11 @@ from custody.approvals import queries as intents
 from custody.approvals.saying import words_of
 from custody.evidence.codes import digest_code
 from custody.kernel.errors import InvalidInput
-from custody.notices import choosing
+from custody.notices import choosing, operations
 from custody.notices.choosing import ChannelState, UnknownChannel
 from custody.notices.effect import tell
 from custody.notices.model import MAIL, MOST_SAID, WAITS, WEBHOOK
+from custody.telemetry.readings import _notices
 from custody.trust.assets import known_assets
 from tests.integration.movements.counting import statements_of
 from tests.integration.notices.conftest import LARGE, SMALL, Office
@@ -205,3 +206,57 @@ def test_a_crowd_costs_no_more_statements(office: Office) -> None:
     assert mail.mail["Subject"] == "200 requests wait for you at demo"
     assert f"{200 - MOST_SAID} more wait for you" in mail.text
     assert mail.text.count("\ncode ") == MOST_SAID
+
+
+def test_old_messages_go_once_nothing_in_them_waits(office: Office) -> None:
+    def prune(**before: int) -> int:
+        with office.house.db.unit() as unit:
+            return operations.prune(unit.session, before=unit.now + office.ahead - timedelta(**before))
+
+    office.choose("alice")
+    decided, waits = office.ask(), office.ask()
+    office.turn()
+    office.house.approve(decided, "bob", "carol")
+    office.ahead += timedelta(days=1)
+    assert prune(hours=1) == 0, "an intent of it waits, so that it is remembered"
+    office.mailbox.refuses = "450 later"
+    office.house.approve(waits, "bob", "carol")
+    late = office.ask()
+    office.turn()
+    assert prune(hours=25) == 0, "it is not old"
+    assert prune(hours=1) == 1
+    office.house.approve(late, "bob", "carol")
+    assert prune(days=-2) == 0, "what is to be sent stays"
+    (left,) = office.messages()
+    assert (left.state, left.problem is None) == ("waiting", False)
+    with office.house.db.unit() as unit:
+        told = unit.session.execute(text("SELECT digest FROM notices")).scalars().all()
+    assert told == [late]
+
+
+def test_what_is_not_sent_and_what_is_not_taken_are_counted(office: Office) -> None:
+    def counted() -> dict[str, int]:
+        with office.house.db.unit() as unit:
+            found = list(_notices(unit.session, unit.now + office.ahead))
+        numbers = {" ".join((each.metric.removeprefix("custody_notices_"), *each.labels)): each.value for each in found}
+        assert len(numbers) == 5
+        return {name: number for name, number in numbers.items() if number}
+
+    for kind in (MAIL, WEBHOOK):
+        office.choose("alice", kind)
+    assert counted() == {}
+    office.ask()
+    office.collect()
+    office.ahead += timedelta(seconds=90)
+    found = counted()
+    assert found.pop("lag_seconds") >= 90
+    assert found == {"waiting mail": 1, "waiting webhook": 1}
+    office.mailbox.refuses = "450 later"
+    office.turn()
+    assert counted() == {"waiting mail": 1, "failing mail": 1}
+    for wait in WAITS:
+        office.ahead += wait
+        office.turn()
+    assert counted() == {"failing mail": 1}
+    office.ahead += timedelta(days=1)
+    assert counted() == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -58,9 +59,10 @@ class Between:
 
 
 def client_of(
-    http: TestClient, root: str, *, name: str = "shop", who: Requester | None = None
+    http: TestClient, root: str, *, name: str = "shop", who: Requester | None = None, seen_file: Path | None = None
 ) -> tuple[Client, Between]:
     """A client that signs its calls as ``name`` and asks as the exchange; pauses cost no time."""
     between = Between(http)
     transport = Transport(URL, call_key(name), http=between, pause=between.paused.append)  # type: ignore[arg-type]
-    return Client(URL, key=call_key(name), root=root, requester=who or requester(), transport=transport), between
+    chosen = {"key": call_key(name), "root": root, "requester": who or requester(), "seen_file": seen_file}
+    return Client(URL, **chosen, transport=transport), between

@@ -16,6 +16,7 @@ from custody.kernel.errors import InvalidInput
 from custody.sdk import (
     Client,
     HouseUnavailable,
+    InConflict,
     InvalidRequest,
     NotAllowed,
     NotAuthenticated,
@@ -85,6 +86,16 @@ def test_pays_once_under_one_key_and_shows_where_it_stands(client: Client) -> No
     cancelled = client.withdrawals.cancel(paid.id)
     assert (cancelled.status, cancelled.is_final) == ("cancelled", True)
     assert client.withdrawals.wait(paid.id) == cancelled
+
+
+def test_finds_a_payment_by_what_the_clients_books_call_it(client: Client) -> None:
+    order = {"to": address("somebody"), "max_fee": "0.0002", "idempotency_key": "order-r", "reference": "inv 7"}
+    paid = client.withdrawals.create("acme", "BTC", "0.01", **order)
+    assert (paid.reference, client.withdrawals.create("acme", "BTC", "0.01", **order)) == ("inv 7", paid)
+    assert [each.id for each in client.withdrawals.list(client="acme", reference="inv 7")] == [paid.id]
+    with pytest.raises(InConflict) as taken:
+        client.withdrawals.create("acme", "BTC", "0.01", **order | {"idempotency_key": "order-s"})
+    assert (taken.value.code, taken.value.field) == ("reference-taken", "reference")
 
 
 def test_an_order_is_the_same_payment_when_its_time_is_over(house: Several, http: TestClient) -> None:
@@ -206,6 +217,15 @@ def test_does_anything_else_by_path(client: Client) -> None:
         client.request("POST", "/v1/withdrawals", json={"request": 1, "signature": 2})
 
 
+def test_follows_no_page_to_another_host(joined: tuple[Client, Between]) -> None:
+    client, between = joined
+    between.tamper = lambda path, found: found | {"next": "@elsewhere.example/v1/clients"}
+    with pytest.raises(InvalidInput, match="not a path"):
+        list(client.clients.list())
+    assert [request.url.host for request in between.sent] == ["testserver"]
+    assert between.sent[0].headers["custody-version"] == "2026-11-01"
+
+
 def test_a_debug_log_has_no_signature_and_no_body(
     client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -238,6 +258,8 @@ def test_is_made_from_the_environment_which_names_what_is_missing(house: Several
     }
     with Client.from_env(environment) as client:
         assert repr(client) == "Client"
+    seen = tmp_path / "seen"
+    assert read_environment(environment | {"CUSTODY_TRUST_ROOT_SEEN_FILE": str(seen)}).seen_file == seen
     for name in environment:
         if name == "CUSTODY_REQUESTER":
             continue

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from starlette.testclient import TestClient
 from custody.approvals import queries as intents
 from custody.evidence.places import VaultName
 from custody.evidence.proven import ProvenIntent
-from custody.sdk import AddressNotOurs, Client, NotProven
+from custody.sdk import AddressNotOurs, Client, NotProven, RootSeen
 from custody.sdk.trust import derive
 from custody.vaults import queries as vaults
 from tests.cosigner.builders import KEYSET, World
@@ -203,6 +204,21 @@ def test_refuses_another_trust_root_and_another_policy(http: TestClient, house: 
     pinned_wrong, _ = client_of(http, thiefs.root.hash)
     with pytest.raises(NotProven, match="not the one pinned here"):
         pinned_wrong.addresses.new("acme")
+
+
+def test_remembers_the_trust_root_in_a_file_that_the_next_client_reads(
+    http: TestClient, house: Several, tmp_path: Path
+) -> None:
+    """In the process, it stays remembered also where the house is asked again."""
+    root, path = house.ceremony.root, tmp_path / "seen"
+    client, _ = client_of(http, root.hash, seen_file=path)
+    assert client.trust_root() == RootSeen(1, root.hash)
+    assert path.read_text() == f"1 {root.hash}\n"
+    path.write_text(f"2 {'ab' * 32}\n")
+    client.addresses.house.renew_trust()
+    for later in (client, client_of(http, root.hash, seen_file=path)[0]):
+        with pytest.raises(NotProven, match="another 2 was seen"):
+            later.addresses.new("acme")
 
 
 def test_asks_only_for_its_own_requesters_openings(http: TestClient, house: Several) -> None:

@@ -33,8 +33,23 @@ INSERT INTO webhook_deliveries (endpoint_id, sequence, event_id, kind, type, sub
   SELECT 'whe_1', 1000000 + n, 'evt_' || n, 'withdrawal', 'w', 's' || n, 'waiting', false, 0, now(), now()
   FROM generate_series(1, 1001) n
 """
+MESSAGE = "(id, operator, kind, state, intents, attempts, due_at, problem, created_at)"
 FAULTS = {
     "CustodyWebhooksWait": (FULL_OF_DELIVERIES, "UPDATE webhook_deliveries SET state = 'delivered'"),
+    "CustodyNoticesWait": (
+        (
+            f"INSERT INTO notice_messages {MESSAGE} VALUES ('ntc_1', 'alice', 'mail', 'waiting', 1, 0,"
+            " now() - interval '11 minutes', NULL, now())"
+        ),
+        "UPDATE notice_messages SET state = 'sent'",
+    ),
+    "CustodyNoticesFail": (
+        (
+            f"INSERT INTO notice_messages {MESSAGE} VALUES ('ntc_2', 'alice', 'webhook', 'failed', 1, 9,"
+            f" now(), 'answered 500', now()), ('ntc_3', 'alice', 'mail', 'failed', 1, 9, now(), 'no', {LONG_AGO})"
+        ),
+        "UPDATE notice_messages SET created_at = now() - interval '25 hours'",
+    ),
     "CustodyReconciliationLate": (
         f"UPDATE reconciliation_runs SET finished_at = {LONG_AGO}",
         "UPDATE reconciliation_runs SET finished_at = now()",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -22,6 +21,7 @@ from custody.views.standing import known_assets
 from custody.withdrawals import queries as withdrawals
 from tests.cosigner.builders import BTC, address
 from tests.integration.movements.counting import statements_of
+from tests.support.rows import write
 from tests.support.servers import FreshDatabase
 from tests.support.world import REGTEST, House
 
@@ -48,13 +48,6 @@ def like(head: int, tail: int, *, of: str = TO) -> str:
     other = {False: "q", True: "p"}
     middle = "".join(other[each == "q"] for each in told[head : len(told) - tail])
     return f"bcrt1q{told[:head]}{middle}{told[len(told) - tail :]}"
-
-
-def write(house: House, statement: str, **values: Any) -> None:
-    """As the operations would, without the rows that stand behind it."""
-    with psycopg.connect(house.database.superuser_url.replace("+psycopg", "")) as connection:
-        connection.execute("SET session_replication_role = replica")
-        connection.execute(statement, {"chain": REGTEST.chain, "asset": REGTEST.asset.id, **values})
 
 
 def list_for(house: House, client: str, destination: str, label: str) -> None:

@@ -12,7 +12,7 @@ from custody.api.console.door import Visit
 from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element, joined
 from custody.api.console.navigation import QUEUE
-from custody.api.console.pages.people import missing
+from custody.api.console.pages.people import delay_left, missing
 from custody.api.console.pages.signing import signed
 from custody.api.console.parts import Row, Tone
 from custody.evidence.approvals import Statement
@@ -29,6 +29,8 @@ _WORDS: Final = {
     "OK": "Fine",
 }
 SHORTEST_REASON: Final = 10
+_FREED: Final = ("denied", "rejected", "expired", "cancelled", "failed")
+"""Where a payment ends that is not made."""
 
 
 def intent(visit: Visit, shown: dict[str, Any]) -> str:
@@ -70,6 +72,7 @@ def statement(visit: Visit, shown: Mapping[str, Any], said: Statement, question:
         visit,
         f"{verb} this?",
         _said(shown),
+        _pays(shown),
         parts.section(
             "What your passkey signs",
             parts.facts(
@@ -118,7 +121,11 @@ _NOUNS: Final = {"approve": "approval", "reject": "rejection"}
 def _stands(shown: Mapping[str, Any]) -> str:
     if shown["state"] == "pending":
         return f"Nothing is sent yet: {missing(shown)}."
+    if shown["delay_left_seconds"]:
+        return f"Nothing is sent yet: people agreed, and its delay runs for {delay_left(shown)} more."
     payment = shown["payment"]
+    if payment and payment["status"] in _FREED:
+        return f"Nothing is sent: this is {payment['status']}, and its money is free."
     return f"This is {shown['state']}" + (
         f"; the payment is {payment['status'].replace('_', ' ')}." if payment else "."
     )
@@ -149,6 +156,12 @@ def _said(shown: Mapping[str, Any]) -> Markup:
         element("p", "The cosigner, the command line and every notice show the same code.", class_="soft"),
         element("p", shown["digest"], class_="mono soft whole", id="digest"),
     )
+
+
+def _pays(shown: Mapping[str, Any]) -> Markup | str:
+    """The destination once more, in groups that can be compared with what the client sent."""
+    to = shown["document"]["request"].get("destination")
+    return parts.section("Destination", element("p", parts.address(to))) if to else ""
 
 
 def _destination(visit: Visit, shown: Mapping[str, Any]) -> Markup | str:
@@ -272,7 +285,11 @@ def _timeline(visit: Visit, shown: Mapping[str, Any]) -> Markup:
     payment = shown["payment"]
     if payment:
         said += [
-            (each["at"], f"{each['from'] or 'new'} → {each['to']}", f"{each['event']} by {each['actor']}")
+            (
+                each["at"],
+                _spoken(f"{each['from'] or 'new'} → {each['to']}"),
+                _spoken(f"{each['event']} by {each['actor']}"),
+            )
             for each in payment["steps"]
         ]
     rows = [
@@ -280,6 +297,10 @@ def _timeline(visit: Visit, shown: Mapping[str, Any]) -> Markup:
         for at, what, more in sorted(said, key=lambda each: parse_rfc3339(each[0], field="at"))
     ]
     return parts.table("Timeline", ("when", "what", "how"), rows, empty="Nothing happened.")
+
+
+def _spoken(name: str) -> str:
+    return name.replace("_", " ")
 
 
 _DID: Final = {"approve": "approved", "reject": "rejected"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from custody.api.console import parts
 from custody.api.console.markup import Markup, element, joined
@@ -72,7 +72,7 @@ def stops(said: Iterable[Mapping[str, Any]], now: datetime) -> Markup | str:
                 each["reason"],
                 at(each["since"], now),
                 _by_whom(each),
-                "an intent to unfreeze, agreed to by the people the policy asks",
+                _LIFTS.get(each["cause"], "an intent to unfreeze, agreed to by the people the policy asks"),
             ),
             tone="bad",
         )
@@ -80,6 +80,9 @@ def stops(said: Iterable[Mapping[str, Any]], now: datetime) -> Markup | str:
     ]
     heads = ("what is stopped", "cause", "why", "since", "asked for by", "what lifts it")
     return parts.table("What stops it", heads, rows, empty="") if rows else ""
+
+
+_LIFTS: Final = {"break": "a break resolution, and nothing else"}
 
 
 def _by_whom(stop: Mapping[str, Any]) -> Markup | str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
+
+from custody.api.console.parts import lasting
 
 
 def missing(shown: Mapping[str, Any]) -> str:
@@ -16,5 +19,10 @@ def missing(shown: Mapping[str, Any]) -> str:
     ]
     parts = [f"missing {', '.join(waits)}"] if waits and shown["state"] == "pending" else [shown["state"]]
     if shown["delay_left_seconds"]:
-        parts.append(f"waits at least {shown['delay_left_seconds']} s more")
+        parts.append(f"waits at least {delay_left(shown)} more")
     return "; ".join(parts)
+
+
+def delay_left(shown: Mapping[str, Any]) -> str:
+    """How long the delay still runs that began when people agreed: ``59 min``."""
+    return lasting(timedelta(seconds=shown["delay_left_seconds"]))

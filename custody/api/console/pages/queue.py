@@ -147,6 +147,8 @@ def _people(row: Mapping[str, Any]) -> Markup:
     waits = [f"{name}: {', '.join(people) or 'nobody left who may'}" for name, people in row["missing_people"].items()]
     if waits:
         lines.append(f"missing {'; '.join(waits)}")
+    if row["delay_left_seconds"] and not waits:
+        lines.append(row["reason"])
     if row["you_are_last"]:
         lines.append("you would be the last")
     return element("ul", *(element("li", each) for each in lines or [row["reason"]]), class_="plain")
@@ -206,7 +208,7 @@ def _filters(chosen: Chosen) -> Markup:
 
 
 def _summary(shown: Page, chosen: Chosen, counts: Mapping[str, Mapping[str, Any]]) -> str:
-    said = f"{number(counts[NEEDS_ME])} need you"
+    said = f"{number(counts[NEEDS_ME])} {'needs' if counts[NEEDS_ME]['count'] == 1 else 'need'} you"
     if chosen.tab == "needs-me" and shown.rows and not chosen.after:
         soonest = parts.lasting(timedelta(seconds=min(row["left_seconds"] for row in shown.rows)))
         oldest = parts.lasting(timedelta(seconds=max(row["age_seconds"] for row in shown.rows)))

@@ -16,11 +16,10 @@ _STATES: Final[dict[str, Tone]] = {"abandoned": "plain", "confirmed": "ok", "com
 def signed(shown: Mapping[str, Any]) -> Markup:
     """The attempts, newest first, each decoded; before there is one, what is known."""
     attempts = list(reversed(shown["signed"]))
+    tense = "What will be signed" if any(each["state"] == "composed" for each in attempts) else "What was signed"
     return element(
         "div",
-        parts.section("What will be signed", *(_attempt(each) for each in attempts), id_="decoded")
-        if attempts
-        else _not_yet(shown),
+        parts.section(tense, *(_attempt(each) for each in attempts), id_="decoded") if attempts else _not_yet(shown),
         _exclusive(shown) if attempts else "",
         _document(shown),
     )
@@ -32,6 +31,12 @@ def _not_yet(shown: Mapping[str, Any]) -> Markup:
         return parts.section(
             "What will be signed",
             element("p", "This pays nobody. What is agreed to is the document below, whole."),
+            id_="decoded",
+        )
+    if shown["state"] not in ("pending", "approved"):
+        return parts.section(
+            "What will be signed",
+            element("p", f"Nothing: this is {shown['state']}, and no bytes were ever made for it."),
             id_="decoded",
         )
     amount = f"{shown['amount']['decimal']} {shown['asset']['code']}"

@@ -61,10 +61,12 @@ def show_done(visit: AsGuest, digest: str) -> Response:
 def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
     """Make the statement this operator's passkey is to sign, and show it with the button that signs it.
 
+    Nobody is asked for a passkey where the verdict would come too late. Raises ``NotWaiting``.
     Before a yes to what has a critical finding, the question of the interruption page is answered.
     """
     name = fields.hexadecimal(digest, field="digest", length=32)
     verdict, reason, answered = _verdict(body)
+    places: tuple[int, ...] = ()
     if verdict == "approve":
         shown = _shown(visit, name)
         why_not = why_not_approve(visit.operator, shown)
@@ -75,7 +77,10 @@ def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
             return html(interruption(visit, _misread(visit, shown) if any(answered) else shown))
 
     def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], Statement, list[str]]:
+        if places:
+            misreading.expect_may_read(unit.session, digest=name, operator=visit.operator)
         filed = queries.get(unit.session, digest=name)
+        approvals.expect_waiting(filed, verdict=verdict, now=unit.now)
         said = passkeys.ask(
             unit.session,
             filed,

@@ -1,10 +1,15 @@
-"""Addresses in the orders in which people mistake them: what looks like another one is its neighbour there."""
+"""Addresses in the orders in which people mistake them; and messages to operators may be deleted once they are old.
+
+What looks like another address is its neighbour in one of these orders.
+"""
 
 from __future__ import annotations
 
 from typing import Final
 
 from alembic import op
+
+from custody.db.migrations.grants import grant
 
 revision = "0030"
 down_revision = "0029"
@@ -43,3 +48,5 @@ def upgrade() -> None:
             key = f'(address_{order}({column}) COLLATE "C")'
             op.execute(f"CREATE INDEX {name}_{order} ON {table} ({whose}{key}) {where}")
     op.execute(f"CREATE INDEX ix_listings_client_id_destination ON listings (client_id, chain, destination) {STANDING}")
+    for table in ("notices", "notice_messages"):
+        grant(table, "DELETE")
