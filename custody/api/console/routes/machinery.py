@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response, StreamingResponse
 
 from custody.api.console.answers import html, to_sign_in
-from custody.api.console.door import HEADERS, AsGuest, AsVisitor
+from custody.api.console.door import AsGuest, AsVisitor
 from custody.api.console.pages import machinery as pages
 from custody.api.console.reading import ROWS, network_names, snapshot
 from custody.telemetry.ready import Ready
@@ -80,5 +80,5 @@ def export_audit(visit: AsGuest) -> Response:
             behind = piece[-1][0]
             yield b"".join(line for _, line in piece)
 
-    headers = HEADERS | {"Content-Disposition": 'attachment; filename="custody-audit.jsonl"'}
+    headers = {"Content-Disposition": 'attachment; filename="custody-audit.jsonl"'}
     return StreamingResponse(lines(), media_type="application/x-ndjson", headers=headers)
