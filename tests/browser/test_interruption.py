@@ -8,7 +8,7 @@ from custody.approvals import queries
 from tests.browser.chromium import Person
 from tests.browser.conftest import Stage
 from tests.browser.looking import look, look_at
-from tests.integration.api.test_deciding import with_a_twin
+from tests.integration.console.test_deciding import with_a_twin
 from tests.support.console import WHY_NOT
 
 
