@@ -13,6 +13,7 @@ from typing import Final, NoReturn
 
 import yaml
 
+from custody.kernel import lettering
 from custody.kernel.errors import InvalidInput
 
 MAX_CHARACTERS: Final = 500_000
@@ -99,10 +100,14 @@ def read_yaml(text: str, *, what: str) -> Item:
     """Read one strict YAML document. ``what`` names it in errors. Raises ``PolicyError``."""
     if len(text) > MAX_CHARACTERS:
         raise PolicyError("too large", field=what, line=1, accepted=f"at most {MAX_CHARACTERS} characters")
-    for line, content in enumerate(text.split("\n"), start=1):
-        if not content.removesuffix("\r").isprintable():
+    for line, ended in enumerate(text.split("\n"), start=1):
+        content = ended.removesuffix("\r")
+        if not content.isprintable():
             accepted = "visible characters, blanks and line ends (no tabs)"
             raise PolicyError("an invisible character", field=what, line=line, accepted=accepted)
+        wrong = lettering.trouble(content)
+        if wrong is not None:
+            raise PolicyError(f"it {wrong[0]}", field=what, line=line, accepted=wrong[1])
     try:
         _refuse_ambiguous(text, what)
         node = yaml.compose(text, Loader=yaml.SafeLoader)

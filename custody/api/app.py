@@ -19,6 +19,7 @@ from custody.api.aftermath import NOBODY, leave_behind
 from custody.api.auth import Callers
 from custody.api.bell import Bell
 from custody.api.console.bells import Bells
+from custody.api.console.guarding import Guarded
 from custody.api.console.packing import Packed
 from custody.api.console.routes import ROUTERS as CONSOLE
 from custody.api.console.trouble import as_page
@@ -102,6 +103,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.add_exception_handler(RequestValidationError, _parameters)
     app.add_exception_handler(Exception, _unknown)
     app.add_middleware(Packed)
+    app.add_middleware(Guarded)
     return RequestIds(app, told)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from custody.kernel.lettering import told
+
 WIDTH: Final = 80
 GAP: Final = 2
 _LEAST: Final = 14
@@ -68,8 +70,8 @@ def cell(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """On one line, and nothing in it that a terminal obeys."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+    """On one line, nothing in it that a terminal obeys, and letters that can mislead marked."""
+    return told("".join(character if character.isprintable() else "?" for character in text))
 
 
 def _fitted(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from custody.kernel import lettering
 from custody.kernel.errors import InvalidInput
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}", re.ASCII)
@@ -26,11 +27,14 @@ def exact_object(value: object, keys: tuple[str, ...], *, field: str) -> Mapping
 
 
 def text(value: object, *, field: str, limit: int = 200) -> str:
-    """A printable, non-empty string without surrounding blanks, at most ``limit`` characters."""
+    """A non-empty string without surrounding blanks, at most ``limit`` characters, that reads as what it is."""
     if not isinstance(value, str) or not value or len(value) > limit:
         raise InvalidInput(f"not a text of 1 to {limit} characters", field=field)
-    if not value.isprintable() or value != value.strip():
-        raise InvalidInput("has unprintable characters or blanks around it", field=field)
+    if value != value.strip():
+        raise InvalidInput("has blanks around it; accepted is the text alone", field=field)
+    wrong = lettering.trouble(value)
+    if wrong is not None:
+        raise InvalidInput("{}; accepted is {}".format(*wrong), field=field)
     return value
 
 

@@ -7,11 +7,19 @@ from custody.evidence.further_words import say_other
 from custody.evidence.intents import Intent
 from custody.evidence.requests import ClientOpeningRequest, RespendRequest, StrayReturnRequest, WithdrawalRequest
 from custody.kernel.clock import rfc3339
+from custody.kernel.lettering import told
 from custody.kernel.money import Asset
 
 
 def say(intent: Intent, *, asset: Asset | None = None, fee_asset: Asset | None = None) -> list[str]:
-    """What will happen if this intent is carried out, one sentence a line. A fee is of the chain's own asset."""
+    """What will happen if this intent is carried out, one sentence a line. A fee is of the chain's own asset.
+
+    Whatever somebody wrote in another alphabet is marked with its name.
+    """
+    return [told(line) for line in _say(intent, asset, fee_asset)]
+
+
+def _say(intent: Intent, asset: Asset | None, fee_asset: Asset | None) -> list[str]:
     request = intent.request
     if isinstance(request, ClientOpeningRequest):
         return _say_opening(intent, request)

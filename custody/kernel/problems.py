@@ -88,6 +88,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "unknown-stray": "Nothing of that name came astray, or a reorg took it away again.",
     "unknown-vault": "No vault of that id, or none for that client.",
     "unknown-webhook-endpoint": "No webhook endpoint of that id.",
+    "unknown-version": "No version of the trust root of that number came into force.",
     "unknown-withdrawal": "No withdrawal of that id.",
 }
 

@@ -79,6 +79,18 @@ def every(session: Session, *, client: str | None = None) -> list[Listing]:
     return _listings(session, *([] if client is None else [ListingRow.client_id == client]))
 
 
+def newest(
+    session: Session, *, client: str, before: tuple[datetime, str] | None = None, limit: int | None = None
+) -> list[Listing]:
+    """The newest ``limit`` listings of this client (None: all), newest first, behind the one of that moment and
+    digest where one is named.
+    """
+    key = tuple_(ListingRow.listed_at, ListingRow.digest)
+    query = select(ListingRow).where(ListingRow.client_id == client, *([] if before is None else [key < before]))
+    rows = session.execute(query.order_by(ListingRow.listed_at.desc(), ListingRow.digest.desc()).limit(limit))
+    return [_listing(row) for row in rows.scalars()]
+
+
 def by_digest(session: Session, *, digest: str) -> Listing | None:
     """The listing that this intent made, whether it stands or not."""
     found = _listings(session, ListingRow.digest == digest)
@@ -151,17 +163,18 @@ def _listings(session: Session, *conditions: Any) -> list[Listing]:
         .order_by(ListingRow.listed_at, ListingRow.digest)
         .execution_options(populate_existing=True)
     ).scalars()
-    return [
-        Listing(
-            digest=row.digest,
-            client=row.client_id,
-            chain=row.chain,
-            destination=row.destination,
-            label=row.label,
-            listed_at=row.listed_at,
-            counts_from=row.counts_from,
-            delisted_at=row.delisted_at,
-            delisted_by=row.delisted_by,
-        )
-        for row in rows
-    ]
+    return [_listing(row) for row in rows]
+
+
+def _listing(row: ListingRow) -> Listing:
+    return Listing(
+        digest=row.digest,
+        client=row.client_id,
+        chain=row.chain,
+        destination=row.destination,
+        label=row.label,
+        listed_at=row.listed_at,
+        counts_from=row.counts_from,
+        delisted_at=row.delisted_at,
+        delisted_by=row.delisted_by,
+    )

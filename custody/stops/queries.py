@@ -39,6 +39,13 @@ def every(session: Session, *, scope: str | None = None, subject: str | None = N
     return _stops(session, *_named(scope, subject))
 
 
+def lifted(session: Session, *, before: int = 0, limit: int) -> list[Stop]:
+    """The newest ``limit`` stops that were lifted, newest first; those older than the one numbered ``before``."""
+    older = [StopRow.id < before] if before else []
+    query = select(StopRow).where(StopRow.lifted_at.is_not(None), *older).order_by(StopRow.id.desc()).limit(limit)
+    return [_stop(row) for row in session.execute(query).scalars()]
+
+
 def by_digest(session: Session, *, digest: str) -> Stop | None:
     """The stop that intent asked for, lifted or not."""
     found = _stops(session, StopRow.digest == digest)
@@ -59,17 +66,18 @@ def _stops(session: Session, *conditions: Any) -> list[Stop]:
     rows = session.execute(
         select(StopRow).where(*conditions).order_by(StopRow.id).execution_options(populate_existing=True)
     ).scalars()
-    return [
-        Stop(
-            id=row.id,
-            scope=row.scope,
-            subject=row.subject,
-            cause=Cause(row.cause),
-            reason=row.reason,
-            digest=row.digest,
-            since=row.since,
-            lifted_at=row.lifted_at,
-            lifted_by=row.lifted_by,
-        )
-        for row in rows
-    ]
+    return [_stop(row) for row in rows]
+
+
+def _stop(row: StopRow) -> Stop:
+    return Stop(
+        id=row.id,
+        scope=row.scope,
+        subject=row.subject,
+        cause=Cause(row.cause),
+        reason=row.reason,
+        digest=row.digest,
+        since=row.since,
+        lifted_at=row.lifted_at,
+        lifted_by=row.lifted_by,
+    )

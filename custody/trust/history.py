@@ -48,6 +48,14 @@ def in_force_since(session: Session) -> dict[int, datetime]:
     return {row.version: row.in_force_at for row in rows}
 
 
+def policies(session: Session, *, versions: Collection[int]) -> dict[int, str]:
+    """The policy's text of each of these versions that came into force."""
+    rows = session.execute(
+        select(TrustRootRow.version, TrustRootRow.policy).where(TrustRootRow.version.in_(sorted(versions)))
+    )
+    return {row.version: row.policy for row in rows}
+
+
 def joined_at(session: Session, *, person: str, groups: Collection[str]) -> dict[str, datetime]:
     """Since when ``person`` has been in each of ``groups``: when the first version that says so came into force."""
     rows = session.execute(

@@ -13,16 +13,26 @@ from custody.clients import queries as clients
 from custody.evidence.codes import digest_code
 from custody.listings import queries as listings
 from custody.listings.queries import Check, Listing
+from custody.views import cursors
 
 
-def destinations_view(session: Session, *, client: str, now: datetime) -> dict[str, Any]:
-    """What stands on the client's list or ever did, the newest first, and what is held up. Raises ``UnknownClient``."""
-    whose = clients.get(session, client=client)
-    found = list(reversed(listings.every(session, client=client)))
+def destinations_view(
+    session: Session, *, client: str, now: datetime, after: str | None = None, limit: int | None = None
+) -> dict[str, Any]:
+    """What stands on the client's list or ever did, the newest first: ``limit`` of it (None: all), with ``next`` where
+    there is more. Raises ``UnknownClient`` and ``InvalidInput``.
+    """
+    whose, listing = clients.get(session, client=client), f"destinations:{client}"
+    begin = cursors.read(after, listing, 2)
+    before = None if begin is None else (cursors.moment(begin[0]), begin[1])
+    rows = listings.newest(session, client=client, before=before, limit=None if limit is None else limit + 1)
+    found = rows[:limit]
+    more = len(rows) > len(found)
     said = people.people_of(session, digests=[each.digest for each in found])
     return {
         "client": {"id": whose.id, "name": whose.name, "status": whose.status},
         "listings": [_listing(each, said.get(each.digest), now) for each in found],
+        "next": cursors.written(listing, cursors.of_moment(found[-1].listed_at), found[-1].digest) if more else None,
     }
 
 

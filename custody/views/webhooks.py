@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from custody.kernel.clock import rfc3339
+from custody.views import cursors
 from custody.webhooks import queries
 from custody.webhooks.operations import Made
 from custody.webhooks.queries import Backlog
@@ -36,6 +37,21 @@ def deliveries(
         "deliveries": [each.to_json() for each in found[:limit]],
         "next": None if more is None else str(more),
     }
+
+
+def whole_endpoint(
+    session: Session, *, name: str, event: str = "", after: str | None = None, limit: int
+) -> dict[str, Any]:
+    """The endpoint of that id with a page of its deliveries, and every attempt of ``event`` where one is named.
+
+    Raises ``UnknownEndpoint`` and ``InvalidInput``.
+    """
+    before = None if after is None else cursors.number(after)
+    return {
+        "endpoint": endpoint(session, endpoint=name),
+        "event": event,
+        "attempts": attempts(session, endpoint=name, event=event) if event else [],
+    } | deliveries(session, endpoint=name, limit=limit, before=before)
 
 
 def attempts(session: Session, *, endpoint: str, event: str) -> list[dict[str, Any]]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from fastapi.routing import iter_route_contexts
 from sqlalchemy import create_engine, text
 from starlette.testclient import TestClient
 
@@ -23,7 +21,7 @@ from custody.trust import operations as trust
 from tests.cosigner.builders import DEMO_POLICY
 from tests.integration.api.callers import expect_problem
 from tests.support import passkeys
-from tests.support.console import DANGER, HOSTILE, Visitor, question_on
+from tests.support.console import DANGER, HOSTILE, Visitor, console_paths, question_on
 from tests.support.oracle import plays
 from tests.support.passkeys import PRESENT, VERIFIED, Passkey, as_browser
 from tests.support.road import Road, btc
@@ -270,16 +268,6 @@ def test_p051_one_human_with_two_passkeys_and_a_key_counts_once(stage: Stage) ->
     stage.house.expect_whole()
 
 
-def posts(client: Any) -> list[str]:
-    """Every path of the console that something can be sent to, found in the application itself."""
-    found = [
-        context.path
-        for context in iter_route_contexts(client.app._app.routes)
-        if context.path.startswith("/console") and "POST" in (context.methods or ())
-    ]
-    return [re.sub(r"{[^}]*}", "00" * 32, path) for path in found]
-
-
 ASKED_ONLY = ("challenges", "rejection_reasons", "audit_events", "audit_seals")
 """What a question to a passkey leaves behind: nobody has answered it."""
 FOREIGN = (
@@ -296,7 +284,7 @@ FOREIGN = (
 @plays("P-115")
 def test_p115_what_another_page_sends_with_the_cookie_is_refused_everywhere(stage: Stage) -> None:
     house, alice = stage.house, stage.visitor("alice")
-    before, paths = house.row_counts(), posts(alice.client)
+    before, paths = house.row_counts(), console_paths(alice.client, "POST")
     assert len(paths) >= 9
     for headers, field in FOREIGN:
         for path in paths:
@@ -327,7 +315,7 @@ def test_p119_a_stolen_cookie_without_the_passkey_changes_nothing(stage: Stage) 
     assert house.rows("SELECT 1 FROM stops") == []
     # Without a body made by a passkey, no route of the console changes anything that the books or the rules know.
     before = {name: count for name, count in house.row_counts().items() if name not in ASKED_ONLY}
-    for path in posts(alice.client):
+    for path in console_paths(alice.client, "POST"):
         for content in ("{}", "verdict=approve"):
             headers = {"Cookie": thief.cookie, "Origin": thief.origin}
             alice.client.post(path, content=content, headers=headers, follow_redirects=False)
@@ -346,8 +334,8 @@ def test_p114_what_others_write_stays_text_on_every_page(stage: Stage) -> None:
             )
         except InvalidInput:
             refused_words.append(words)
-    # What turns the direction of writing or is not seen never gets in; a letter of another script is shown as it is.
-    assert refused_words == [words for words in HOSTILE if "\u202e" in words or "\u200b" in words]
+    # What turns the direction of writing, is not seen, or is a foreign letter in a Latin word never gets in.
+    assert refused_words == [words for words in HOSTILE if set("\u202e\u200b\u041a") & set(words)]
     asked = bob.post(f"/console/intents/{digests[0]}/statement", form={"verdict": "reject", "reason": HOSTILE[1]})
     question = question_on(asked.text)
     assert bob.send(digests[0], question.challenge, bob.passkey.answer(question.challenge)).status_code == 201

@@ -56,6 +56,8 @@ def test_a_freeze_and_a_break_resolution_are_asked_for_with_a_passkey(stage: Sta
     carry_out(house.db, digest)
     with house.db.unit() as unit:
         assert breaks.open_breaks(unit.session, vault=vault) == []
+    look(alice, "/console/freezes", "freezes-past")
+    look(alice, "/console/breaks?state=settled", "breaks-settled")
     assert alice.said == []
 
 
@@ -94,7 +96,10 @@ def test_a_policy_is_proposed_and_followed_here_and_agreed_to_by_file(stage: Sta
     carry_out(house.db, digest)
     with house.db.unit() as unit:
         assert trust.in_force(unit.session).policy_text == relaxed(DEMO_POLICY)
+    stage.invitation("erin")
     look(alice, "/console/people", "people")
+    assert "bob, carol" in page.inner_text("main")
+    look(alice, "/console/people/versions/2", "version")
     assert "bob, carol" in page.inner_text("main")
     alice.open("/console/policy")
     assert "Nothing is proposed." in page.inner_text("#proposals")

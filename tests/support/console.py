@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
 from custody.api.auth import Caller, Role
@@ -117,6 +118,17 @@ class Visitor:
         """Have a statement made, sign its hash, send it."""
         asked = self.ask(digest, verdict)
         return self.send(digest, asked.challenge, self.passkey.answer(asked.challenge, **lies))
+
+
+def console_paths(client: TestClient, method: str) -> list[str]:
+    """Every path of the console that answers ``method``, found in the application itself."""
+    app: Any = client.app
+    found = [
+        context.path
+        for context in iter_route_contexts(app._app.routes)
+        if context.path.startswith("/console") and method in (context.methods or ())
+    ]
+    return [re.sub(r"{[^}]*}", "00" * 32, path) for path in found]
 
 
 def at_console(name: str, **changes: Any) -> Visit:

@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from custody.api.console.door import HEADERS
 from custody.api.console.navigation import SIGN_IN
 from custody.evidence import fields
 from custody.kernel.errors import InvalidInput
@@ -48,12 +47,12 @@ def challenge(value: object) -> bytes:
 
 def html(text: str, *, status: int = 200) -> Response:
     """A page."""
-    return HTMLResponse(text, status_code=status, headers=HEADERS)
+    return HTMLResponse(text, status_code=status)
 
 
 def see(path: str) -> Response:
     """On to another page."""
-    return RedirectResponse(path, status_code=303, headers=HEADERS)
+    return RedirectResponse(path, status_code=303)
 
 
 def to_sign_in() -> Response:

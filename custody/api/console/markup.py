@@ -5,7 +5,11 @@ from __future__ import annotations
 import html
 from typing import Final
 
+from custody.kernel.lettering import told
+
 _VOID: Final = frozenset({"input", "link", "meta"})
+_EXACT: Final = frozenset({"pre", "textarea"})
+"""What is in them is edited, copied or signed as it stands."""
 
 
 class Markup(str):
@@ -21,9 +25,14 @@ def element(tag: str, /, *children: str, **attributes: str) -> Markup:
     )
     if tag in _VOID:
         return Markup(f"<{tag}{written}>")
-    return Markup(f"<{tag}{written}>{joined(*children)}</{tag}>")
+    held = map(_exact, children) if tag in _EXACT else children
+    return Markup(f"<{tag}{written}>{joined(*held)}</{tag}>")
 
 
 def joined(*children: str) -> Markup:
-    """Elements and texts one after the other, without an element around them."""
-    return Markup("".join(child if isinstance(child, Markup) else html.escape(child) for child in children))
+    """Elements and texts one after the other, without an element around them. Letters that can mislead are marked."""
+    return Markup("".join(child if isinstance(child, Markup) else html.escape(told(child)) for child in children))
+
+
+def _exact(child: str) -> Markup:
+    return child if isinstance(child, Markup) else Markup(html.escape(child))

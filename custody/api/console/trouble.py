@@ -8,8 +8,8 @@ from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
 from custody.api.console import parts
-from custody.api.console.door import HEADERS
 from custody.api.console.frame import page
+from custody.api.console.guarding import HEADERS
 from custody.api.console.markup import element
 from custody.api.console.navigation import QUEUE, SIGN_IN
 
@@ -34,8 +34,10 @@ MONEY = "No money moved, and nothing was changed."
 
 def as_page(request: Request, answer: Response) -> Response:
     """``answer``, a problem document, as a page where a person's browser asked for one; else as it is."""
-    wants_page = "text/html" in request.headers.get("accept", "")
-    if not request.url.path.startswith("/console") or not wants_page:
+    if not request.url.path.startswith("/console"):
+        return answer
+    if "text/html" not in request.headers.get("accept", ""):
+        answer.headers.update(HEADERS)
         return answer
     problem = json.loads(bytes(answer.body))
     # What was sent is named where it is wrong; what came too late, or is not there, was right once.
@@ -54,4 +56,5 @@ def as_page(request: Request, answer: Response) -> Response:
         ),
         element("p", parts.link("To the queue", QUEUE), " · ", parts.link("Sign in", SIGN_IN)),
     )
+    # What broke is answered outside ``Guarded``.
     return HTMLResponse(text, status_code=answer.status_code, headers=HEADERS)

@@ -1,9 +1,11 @@
-"""What ends a sign-in besides time: a copy of a passkey, a passkey or a person that the rules no longer know."""
+"""What a sign-in is kept by and ended by, and what a browser is told about every answer of the console."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,28 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from custody.api.console import bells
 from custody.evidence.requests import OperatorChangeRequest
 from custody.evidence.trust_root import Person
+from custody.operators import entering
 from custody.trust import operations as trust
-from tests.integration.api.callers import expect_problem
+from tests.integration.api.callers import TOKENS, expect_problem
 from tests.integration.api.conftest import serving
 from tests.support import passkeys
-from tests.support.console import Visitor
+from tests.support.console import Visitor, console_paths
 from tests.support.passkeys import Passkey
 from tests.support.servers import FreshDatabase
 from tests.support.versions import Versions
 from tests.support.world import House
 
+GUARDED = {
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
 PASSKEYS = (("alice", "alice"), ("alice", "alice-phone"), ("bob", "bob"), ("carol", "carol"))
 
 
@@ -68,6 +80,59 @@ def succeed(house: House, people: tuple[Person, ...], **parts: Any) -> None:
             correlation_id="test",
             now=unit.now,
         )
+
+
+def test_a_page_that_only_listens_keeps_nobody_signed_in(
+    house: House, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bells, "LASTS_SECONDS", 0)
+    alice = enter(client, "alice")
+    monkeypatch.setattr(house.db, "_offset", timedelta(minutes=14))
+    assert alice.get("/console/live").status_code == 200
+    monkeypatch.setattr(house.db, "_offset", timedelta(minutes=16))
+    expect_problem(alice.get("/console/live"), 401, "not-signed-in")
+    alice.sign_in()
+    assert alice.get("/console/live").status_code == 200
+    alice.post("/console/sign-out", form={})
+    expect_problem(alice.get("/console/live"), 401, "not-signed-in")
+
+
+def test_every_answer_of_the_console_says_what_a_browser_may_do_with_it(
+    house: House, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages, errors, what scripts fetch and send, and what is no route: for who is signed in and who is not."""
+    alice = enter(client, "alice")
+    house.open_client("acme", branch=1)
+    reached = {200, 201, 303, 401, 403, 404, 405, 422}
+    seen = set()
+    for visitor in (alice, Visitor(client, "nobody", Passkey("nobody"))):
+        paths = [path for path in console_paths(client, "GET") if path != "/console/live" or visitor is not alice]
+        answers = [visitor.get(path) for path in (*paths, "/console/nowhere", "/console/static/console.css")]
+        answers += [visitor.post(path, body={}) for path in (*console_paths(client, "POST"), "/console/help")]
+        for answer in answers:
+            expect_guarded(answer)
+            seen.add(answer.status_code)
+    assert seen <= reached
+    assert {200, 303, 401, 404, 405, 422} <= seen
+    monkeypatch.setattr(entering, "signed_in", None)
+    for accepted in ("text/html", "application/json"):
+        broken = client.get("/console", headers={"Accept": accepted})
+        expect_guarded(broken)
+        assert broken.status_code == 500
+    asked = client.get("/v1/assets", headers={"Authorization": f"Bearer {TOKENS['alice'][1]}"})
+    assert "content-security-policy" not in asked.headers
+
+
+def expect_guarded(answer: Any) -> None:
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src")
+    assert not re.search(r"unsafe|https?:|\*", policy)
+    for part in ("form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'", "require-trusted-types-for"):
+        assert part in policy
+    kept = {"private, max-age=60"} if "/static/" in answer.url.path and answer.status_code == 200 else {"no-store"}
+    assert answer.headers["cache-control"] in kept
+    said = {name: answer.headers[name] for name in GUARDED}
+    assert said == GUARDED
 
 
 def test_a_copy_of_a_passkey_ends_everything_that_is_open_for_its_person(house: House, client: TestClient) -> None:

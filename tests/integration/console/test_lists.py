@@ -14,23 +14,29 @@ from tests.support.world import House
 ROWS = 15
 
 
-def pages(alice: Visitor, path: str, row: str) -> list[list[str]]:
-    """What the links to rows lead to, page after page, from ``path`` on by what each page calls its next."""
+def pages(alice: Visitor, path: str) -> list[list[str]]:
+    """What heads each row of the last table, page after page, from ``path`` on by what each page calls its next.
+
+    Of a row that leads somewhere it is where that is, of any other its words.
+    """
     found: list[list[str]] = []
     following: str | None = path
     while following:
         answer = alice.get(following)
         assert answer.status_code == 200, f"{following}: {answer.text[:300]}"
-        body = answer.text.partition("<tbody")[2].partition("</tbody>")[0]
-        found.append(list(dict.fromkeys(re.findall(rf'<th[^>]*scope="row"[^>]*>\s*<a href="({row})"', body))))
+        body = answer.text.rpartition("<tbody")[2].partition("</tbody>")[0]
+        heads = re.findall(r'<th[^>]*scope="row"[^>]*>(.*?)</th>', body)
+        found.append([html.unescape(re.sub(r'^<a href="([^"]+)".*|<[^>]*>', r"\1", each)) for each in heads])
         onward = re.search(r'<a href="([^"]+)">Next page</a>', answer.text)
         following = html.unescape(onward[1]) if onward else None
         assert len(found) < 20
     return found
 
 
-def flat(found: list[list[str]]) -> list[str]:
-    return [each for one in found for each in one]
+def expect_all(alice: Visitor, path: str, wanted: list[str]) -> None:
+    found = pages(alice, path)
+    assert [each for one in found for each in one] == wanted, path
+    assert [len(each) for each in found[:-1]] == [ROWS] * (len(found) - 1), path
 
 
 def superuser(house: House) -> psycopg.Connection:
@@ -62,33 +68,55 @@ def test_every_list_leads_to_its_last_row(house: House, alice: Visitor) -> None:
             row[0] for row in connection.execute("SELECT id FROM addresses WHERE client_id = 'acme' ORDER BY 1 DESC")
         ]
     assert set(given) <= set(acme)
-    intents = "/console/intents/"
-    for path, row, wanted in (
-        ("/console/deposits", '/console/deposits/[^"]+', [f"/console/deposits/{each}" for each in deposits]),
-        ("/console/withdrawals", f'{intents}[^"]+', [f"{intents}{each}" for each in mine]),
-        (
-            f"/console/withdrawals?client={filled.clients[0]}",
-            f'{intents}[^"]+',
-            [f"{intents}{each}" for each in theirs],
-        ),
-        ("/console/withdrawals?state=pending_approval", f'{intents}[^"]+', [f"{intents}{each}" for each in mine]),
-        ("/console/withdrawals?state=completed", f'{intents}[^"]+', []),
-        (
-            "/console/clients/acme/addresses",
-            "/console/addresses/\\d+",
-            [f"/console/addresses/{each}" for each in acme],
-        ),
-        (
-            "/console/breaks?state=settled",
-            '/console/breaks/[^"]+',
-            [f"/console/breaks/{each}" for each in reversed(settled)],
-        ),
-        ("/console/breaks", '/console/breaks/[^"]+', [f"/console/breaks/{each}" for each in filled.breaks[16:]]),
+    intents = [f"/console/intents/{each}" for each in mine]
+    for path, wanted in (
+        ("/console/deposits", [f"/console/deposits/{each}" for each in deposits]),
+        ("/console/withdrawals", intents),
+        ("/console/withdrawals?state=pending_approval", intents),
+        ("/console/withdrawals?state=completed", []),
+        (f"/console/withdrawals?client={filled.clients[0]}", [f"/console/intents/{each}" for each in theirs]),
+        ("/console/clients/acme/addresses", [f"/console/addresses/{each}" for each in acme]),
+        ("/console/breaks?state=settled", [f"/console/breaks/{each}" for each in reversed(settled)]),
+        ("/console/breaks", [f"/console/breaks/{each}" for each in filled.breaks[16:]]),
     ):
-        found = pages(alice, path, row)
-        assert flat(found) == wanted, path
-        assert all(len(each) == ROWS for each in found[:-1]), path
-        assert len(found) > 1 or len(wanted) <= ROWS, path
+        expect_all(alice, path, wanted)
+
+
+def test_what_was_frozen_listed_and_pushed_before_is_listed_to_the_end(house: House, alice: Visitor) -> None:
+    with superuser(house) as connection:
+        connection.execute(_FROZEN)
+        connection.execute(_LISTED)
+        connection.execute(_HOOKED)
+        connection.execute(_PUSHED)
+    past = [f"client c{number}" for number in range(40, 0, -1)]
+    expect_all(alice, "/console/freezes", past)
+    expect_all(alice, "/console/destinations?client=acme", [f"label {number:02}" for number in range(40, 0, -1)])
+    hook = "/console/webhooks/whe_1"
+    expect_all(alice, hook, [f"{hook}?event=evt_{number}" for number in range(40, 0, -1)])
+    shown = alice.get("/console/freezes").text
+    assert "Nothing is frozen." in shown and "books and the chain differ" in shown
+
+
+_FROZEN = """
+    INSERT INTO stops (scope, subject, cause, reason, digest, since, lifted_at, lifted_by)
+    SELECT 'client', 'c' || n, 'break', 'why', NULL, now(), now(), lpad(n::text, 64, '0') FROM generate_series(1, 40) n
+"""
+# Two at each moment: a page that ends between them leads to the second.
+_LISTED = """
+    INSERT INTO listings (digest, client_id, chain, destination, locator, label, listed_at, counts_from)
+    SELECT lpad(n::text, 64, '0'), 'acme', 'bip122:0f9188f13cb7b2c71f2a335e3a4fc328', 'to ' || n, n::text::bytea,
+      'label ' || lpad(n::text, 2, '0'), now() + (n / 2) * interval '1 second', now() FROM generate_series(1, 40) n
+"""
+_HOOKED = """
+    INSERT INTO webhook_endpoints (id, url, types, payload, label, state, secret, position, created_at, created_by)
+    VALUES ('whe_1', 'https://example.com/', '[]', 'full', '', 'active', '\\x00', 0, now(), 'test')
+"""
+_PUSHED = """
+    INSERT INTO webhook_deliveries (endpoint_id, sequence, event_id, kind, type, subject, state, repeat, attempts,
+      due_at, created_at)
+    SELECT 'whe_1', n, 'evt_' || n, 'deposit', 'deposit.seen', 'dep', 'waiting', false, 0, now(), now()
+    FROM generate_series(1, 40) n
+"""
 
 
 def test_a_list_knows_its_own_states_and_cursors_and_a_deposit_says_what_it_means(house: House, alice: Visitor) -> None:

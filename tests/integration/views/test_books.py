@@ -213,6 +213,44 @@ def test_a_reading_that_fails_hides_no_other(house: House) -> None:
     assert (line["state"], line["value"]) == ("late", "0 to deliver, an endpoint fails for 3 h")
 
 
+def test_what_is_late_or_down_says_since_when_and_what_that_means(house: House) -> None:
+    house.open_client("acme", branch=1)
+    now = house.now()
+
+    def lines() -> dict[str, Any]:
+        names = {REGTEST.chain: "regtest"}
+        found = read(house, lambda s: health.health(s, names=names, deadlines=house.runtime.deadlines, now=now))
+        return {each["name"]: each for each in found["lines"]}
+
+    parts = ("pusher", "notices", "cosigners", "payer of fees", "restoration", "schema")
+    before = lines()
+    assert {before[name]["state"] for name in parts} == {"ok"}
+    with superuser(house) as connection:
+        connection.execute(_WRONG)
+    after = lines()
+    states = {name: after[name]["state"] for name in parts}
+    assert states == dict.fromkeys(parts, "late") | dict.fromkeys(("payer of fees", "restoration", "schema"), "down")
+    for name in parts:
+        assert after[name]["money"] != before[name]["money"], name
+        assert (after[name]["since"] is None) == (name == "schema"), name
+    assert "quarantined: north" in after["cosigners"]["value"]
+
+
+_WRONG = """
+    SET session_replication_role = replica;
+    INSERT INTO webhook_endpoints (id, url, types, payload, label, state, secret, position, created_at, created_by)
+      VALUES ('whe_1', 'https://example.com/', '[]', 'full', '', 'active', '\\x00', 0, now(), 'test');
+    UPDATE events SET at = now() - interval '1 day';
+    INSERT INTO notice_messages (id, operator, kind, state, intents, attempts, due_at, created_at)
+      VALUES ('ntc_1', 'alice', 'mail', 'waiting', 1, 0, now() - interval '1 day', now());
+    INSERT INTO quarantined_cosigners (cosigner, reason, at) VALUES ('north', 'lied', now());
+    INSERT INTO payers (chain, account, vault_id, next_number, change_id, stopped_reason, stopped_at, registered_at)
+      VALUES ('eip155:1', '0x', 'hse', 0, 0, 'a test', now(), now());
+    INSERT INTO restorations (reason, noticed_at, tips, goals) VALUES ('a test', now(), '{}', '[]');
+    UPDATE alembic_version SET version_num = '0001'
+"""
+
+
 def test_the_log_is_filtered_walked_and_exported(house: House) -> None:
     crowd.fill(house, clients=2, waiting=60)
     page = read(house, lambda session: auditing.log(session, by="event", wanted="intent.pending", limit=50))

@@ -168,9 +168,9 @@ REFUSED = [
     (
         "other digits",
         '  - permit: x\n    match: {amount: {above: "١ BTC"}}',
-        "rules[0].match.amount.above",
+        "policy",
         6,
-        "0.5 BTC",
+        "the digits 0 to 9",
     ),
     ("no bound", "  - permit: x\n    match: {amount: {}}", "rules[0].match.amount", 6, "at_most"),
     (
@@ -305,6 +305,13 @@ REFUSED = [
     ("a title twice", f"{PERMIT}\n{PERMIT}", "rules[1]", 7, "a title of its own"),
     ("an empty title", '  - permit: ""\n    match: {kind: sweep}', "rules[0].permit", 5, "1 to 120"),
     ("an invisible character", "  - permit: x\u202e\n    match: {kind: sweep}", "policy", 5, "visible"),
+    (
+        "a title in two alphabets",
+        "  - permit: \u041araken\n    match: {kind: sweep}",
+        "policy",
+        5,
+        "one alphabet a word",
+    ),
     ("a tab", "  - permit: x\n\tmatch: {kind: sweep}", "policy", 6, "no tabs"),
     ("broken syntax", "  - permit: x\n    match: {kind: sweep", "policy", 7, "one YAML document"),
     ("two documents", f"{PERMIT}\n---\npolicy: again", "policy", 7, "one YAML document"),

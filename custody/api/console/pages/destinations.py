@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from custody.api.console import parts
 from custody.api.console.door import Visit
 from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element
+from custody.api.console.pages import listing
 from custody.api.console.parts import Row, Tone
 
 CLIENTS: Final = "/console/clients"
+HERE: Final = "/console/destinations"
 _TONES: Final[Mapping[str, Tone]] = {"listed": "ok", "cooling": "warn", "delisted": "plain"}
 
 
@@ -23,6 +24,7 @@ def destinations(
     *,
     client: str = "",
     problem: str = "",
+    after: str | None = None,
 ) -> str:
     """One client's list, where one is named, and whatever waits for a second person's word."""
     title = "Destinations" if shown is None else f"Destinations of {shown['client']['name']}"
@@ -35,19 +37,19 @@ def destinations(
             class_="lead",
         ),
         parts.form(
-            "/console/destinations",
+            HERE,
             parts.entry("Client", "client", hint="Its id.", value=client, problem=problem),
             parts.button("Show its list"),
             method="get",
         ),
         _held(held),
-        _book(visit, shown) if shown is not None else "",
+        _book(visit, shown, after) if shown is not None else "",
         current=CLIENTS,
     )
 
 
-def _book(visit: Visit, shown: Mapping[str, Any]) -> Markup:
-    add = "/console/requests/destination_listing?" + urlencode({"client": shown["client"]["id"], "action": "list"})
+def _book(visit: Visit, shown: Mapping[str, Any], after: str | None) -> Markup:
+    add = listing.where("/console/requests/destination_listing", client=shown["client"]["id"], action="list")
     return parts.section(
         "Address book",
         parts.table(
@@ -56,6 +58,7 @@ def _book(visit: Visit, shown: Mapping[str, Any]) -> Markup:
             [_row(visit, each, shown["client"]["id"]) for each in shown["listings"]],
             empty="Nothing is on this list.",
         ),
+        listing.turn(HERE, shown["next"], began=after is not None, client=shown["client"]["id"]),
         element("p", parts.link("List another destination …", add)),
         element(
             "p",
@@ -65,24 +68,22 @@ def _book(visit: Visit, shown: Mapping[str, Any]) -> Markup:
     )
 
 
-def _row(visit: Visit, listing: Mapping[str, Any], client: str) -> Row:
-    state = listing["standing"]
+def _row(visit: Visit, listed: Mapping[str, Any], client: str) -> Row:
+    state = listed["standing"]
     stands = state
     if state == "cooling":
-        stands = f"cooling, counts in {parts.lasting(listing['counts_from'] - visit.at)}"
-    fields = {"client": client, "chain": listing["chain"], "destination": listing["destination"]}
-    off = "/console/requests/destination_listing?" + urlencode(
-        {**fields, "label": listing["label"], "action": "delist"}
-    )
+        stands = f"cooling, counts in {parts.lasting(listed['counts_from'] - visit.at)}"
+    fields = {"client": client, "chain": listed["chain"], "destination": listed["destination"]}
+    off = listing.where("/console/requests/destination_listing", **fields, label=listed["label"], action="delist")
     return Row(
         (
-            listing["label"],
-            parts.address(listing["destination"]),
-            listing["chain"],
+            listed["label"],
+            parts.address(listed["destination"]),
+            listed["chain"],
             parts.tag(stands, _TONES[state]),
-            parts.moment(listing["listed_at"], visit.at),
-            listing["requester"],
-            ", ".join(listing["agreed"]) or "nobody was asked",
+            parts.moment(listed["listed_at"], visit.at),
+            listed["requester"],
+            ", ".join(listed["agreed"]) or "nobody was asked",
             "" if state == "delisted" else parts.link("Take off …", off),
         )
     )

@@ -9,13 +9,17 @@ from custody.api.console import parts
 from custody.api.console.door import Visit
 from custody.api.console.frame import page
 from custody.api.console.markup import element
+from custody.api.console.navigation import FREEZES
+from custody.api.console.pages import listing
 from custody.api.console.parts import Row
 
 POLICY: Final = "/console/policy"
 
 
-def freezes(visit: Visit, shown: Mapping[str, Any]) -> str:
-    """Everything that is frozen, the button that freezes, and what letting go takes, said before it is pressed."""
+def freezes(visit: Visit, shown: Mapping[str, Any], *, after: str | None = None) -> str:
+    """Everything that is frozen, the button that freezes, and what letting go takes, said before it is pressed; then
+    what was frozen before.
+    """
     stops = shown["stops"]
     return page(
         visit,
@@ -45,6 +49,13 @@ def freezes(visit: Visit, shown: Mapping[str, Any]) -> str:
                 ),
             ),
         ),
+        parts.table(
+            "Frozen before, the newest first",
+            ("what", "from", "by", "why", "until", "let go by", "agreed"),
+            [_past(visit, each) for each in shown["lifted"]],
+            empty="Nothing was frozen before.",
+        ),
+        listing.turn(FREEZES, shown["next"], began=after is not None),
         current=POLICY,
     )
 
@@ -71,19 +82,45 @@ def _takes(words: str) -> str:
 
 
 def _row(visit: Visit, stop: Mapping[str, Any], takes: str) -> Row:
-    what = stop["scope"] if stop["scope"] == "everything" else f"{stop['scope']} {stop['subject']}"
+    what = _what(stop)
     lifts: str = f"An unfreeze, once {takes}." if takes else "An unfreeze."
     if stop["cause"] == "break":
         lifts = "A break resolution, and nothing else."
-    address = f"/console/requests/unfreeze?scope={stop['scope']}&subject={stop['subject']}"
+    address = listing.where("/console/requests/unfreeze", scope=stop["scope"], subject=stop["subject"])
     again = "" if stop["cause"] == "break" else parts.link(f"Let {what} go again …", address)
     return Row(
         (
             parts.tag(what, "bad"),
             parts.moment(stop["since"], visit.at),
-            stop["by"] or stop["cause_words"],
+            _by(stop),
             stop["reason"],
             element("span", lifts, " ", again),
         ),
         tone="bad",
     )
+
+
+def _past(visit: Visit, stop: Mapping[str, Any]) -> Row:
+    letting = stop["lifted_for"] or "an intent"
+    return Row(
+        (
+            _what(stop),
+            parts.moment(stop["since"], visit.at),
+            _by(stop),
+            stop["reason"],
+            parts.moment(stop["lifted_at"], visit.at),
+            parts.link(letting, f"/console/intents/{stop['lifted_by']}"),
+            ", ".join(stop["agreed"]) or "nobody was asked",
+        )
+    )
+
+
+def _what(stop: Mapping[str, Any]) -> str:
+    return str(stop["scope"]) if stop["scope"] == "everything" else f"{stop['scope']} {stop['subject']}"
+
+
+def _by(stop: Mapping[str, Any]) -> str:
+    """Who asked for it, with the way to the request; what the daemon found has none."""
+    if stop["digest"] is None:
+        return str(stop["cause_words"])
+    return parts.link(stop["by"] or "an intent", f"/console/intents/{stop['digest']}")

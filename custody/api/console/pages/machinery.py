@@ -49,12 +49,12 @@ def stuck(visit: Visit, shown: Mapping[str, Any]) -> str:
     )
 
 
-def health(visit: Visit, shown: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """A line for each thing the house leans on."""
+def health(visit: Visit, shown: Mapping[str, Any], versions: Mapping[str, str], reached: Mapping[str, str]) -> str:
+    """A line for each thing the house leans on, then what this process reaches by itself, and what runs."""
     rows = [
         Row(
             (
-                names.get(each["name"], each["name"]),
+                each["name"],
                 parts.tag(each["state"], _STATES[each["state"]]),
                 each["value"],
                 each["threshold"],
@@ -77,10 +77,33 @@ def health(visit: Visit, shown: Mapping[str, Any], names: Mapping[str, str]) -> 
     return page(
         visit,
         "Health",
-        parts.table("Each by itself", heads, rows, empty="Nothing is asked for."),
+        parts.table("By what the database says", heads, rows, empty="Nothing is asked for."),
+        _reached(reached),
+        parts.section("What runs", parts.facts(*((_RUNS[name], said) for name, said in versions.items()))),
         current=HEALTH,
         banner=banner,
     )
+
+
+_RUNS: Final = {
+    "program": "Custody",
+    "schema": "schema",
+    "postgres": "Postgres",
+    "trust_root": "trust root, version",
+    "policy": "policy",
+}
+_MEANT: Final = {
+    "ok": "it answers",
+    "late": "it answers, and its newest blocks are not read yet",
+    "down": "it does not answer this process; others may reach it",
+}
+
+
+def _reached(reached: Mapping[str, str]) -> Markup:
+    """What answers the process that made this page; of the workers' processes it says nothing."""
+    rows = [Row((name, parts.tag(state, _STATES[state]), _MEANT[state])) for name, state in reached.items()]
+    heads = ("what", "state", "what that means")
+    return parts.table("What the process that shows this page reaches", heads, rows, empty="Nothing was asked.")
 
 
 def audit(visit: Visit, shown: Mapping[str, Any], *, by: str, wanted: str, after: str | None, proof: Any = None) -> str:

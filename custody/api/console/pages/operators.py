@@ -9,13 +9,14 @@ from custody.api.console import parts
 from custody.api.console.door import Visit
 from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element
+from custody.api.console.pages import listing
 from custody.api.console.parts import Row, Tone
 
 PEOPLE: Final = "/console/people"
 _TONES: Final[Mapping[str, Tone]] = {"counts": "ok", "cooling": "warn", "locked": "bad"}
 
 
-def people(visit: Visit, shown: Mapping[str, Any]) -> str:
+def people(visit: Visit, shown: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """Groups that are short of people first, then everybody, then the versions and who agreed to each."""
     short = [each for each in shown["groups"] if each["can_speak"] < each["need"]]
     return page(
@@ -35,7 +36,14 @@ def people(visit: Visit, shown: Mapping[str, Any]) -> str:
             [row for each in shown["operators"] for row in _operator(visit, each)],
             empty="No operator is named.",
         ),
+        _invitations(visit, shown["invitations"]),
         _candidates(visit, shown["candidates"]),
+        parts.table(
+            "Cosigners",
+            ("cosigner", "keyset", "network", "signs", "stands", "last fetched a bundle"),
+            [_cosigner(visit, each, names) for each in shown["cosigners"]],
+            empty="No keyset is registered: nothing can be signed.",
+        ),
         parts.table(
             "Back ends and services",
             ("name", "what it does", "keys"),
@@ -55,6 +63,11 @@ def people(visit: Visit, shown: Mapping[str, Any]) -> str:
                 "p",
                 "Nobody is enrolled or removed here: a change of people is proposed with custody trust propose, and "
                 "agreed to with custody approve FILE. It is followed on the page of the policy.",
+            ),
+            element(
+                "p",
+                "A link by which somebody makes a passkey is printed by custody console invite NAME. It works once, "
+                "within a day; what is made with it counts for nothing until a version names it.",
             ),
             element("p", "The version in force ends ", parts.moment(shown["expires_at"], visit.at), "."),
         ),
@@ -128,11 +141,65 @@ def _candidates(visit: Visit, candidates: Sequence[Mapping[str, Any]]) -> Markup
     )
 
 
+def _invitations(visit: Visit, invitations: Sequence[Mapping[str, Any]]) -> Markup | str:
+    if not invitations:
+        return ""
+    rows = [
+        Row(
+            (
+                each["operator"],
+                parts.moment(each["made_at"], visit.at),
+                each["by"] or "not in the log",
+                parts.moment(each["expires_at"], visit.at),
+            )
+        )
+        for each in invitations
+    ]
+    return parts.table("Invited, and nothing made yet", ("operator", "since", "by", "until"), rows, empty="")
+
+
+def _cosigner(visit: Visit, cosigner: Mapping[str, Any], names: Mapping[str, str]) -> Row:
+    why = cosigner["quarantined"]
+    return Row(
+        (
+            cosigner["name"],
+            cosigner["keyset"],
+            listing.network(cosigner["chain"], names),
+            cosigner["signs"],
+            element("span", parts.tag("quarantined", "bad"), f" {why}") if why else parts.tag("counts", "ok"),
+            listing.at(cosigner["last_seen_at"], visit.at, never="has fetched nothing yet"),
+        ),
+        tone="bad" if why else "plain",
+    )
+
+
+def version(visit: Visit, shown: Mapping[str, Any]) -> str:
+    """One version of the trust root: what it changed, who agreed, and the code to compare."""
+    by = shown["kind"].replace("_", " ")
+    words = shown["changes"] or ["It is the first: everybody in it signed it in the ceremony."]
+    return page(
+        visit,
+        f"Version {shown['version']} of the trust root",
+        parts.section("What it changed", element("ul", *(element("li", line) for line in words), class_="plain mono")),
+        parts.facts(
+            ("code", element("span", shown["code"], class_="mono")),
+            ("by", parts.link(by, f"/console/intents/{shown['digest']}") if shown["digest"] else by),
+            ("asked for by", shown["requester"] or "everybody"),
+            ("agreed", ", ".join(shown["agreed"])),
+            ("in force since", parts.moment(shown["in_force_at"], visit.at) if shown["in_force_at"] else "not known"),
+            ("good until", parts.moment(shown["expires_at"], visit.at)),
+            ("hash", parts.hexadecimal(shown["hash"])),
+        ),
+        element("p", parts.link("Back to people", PEOPLE)),
+        current=PEOPLE,
+    )
+
+
 def _version(visit: Visit, version: Mapping[str, Any]) -> Row:
     by = version["kind"].replace("_", " ")
     return Row(
         (
-            str(version["version"]),
+            parts.link(f"version {version['version']}", f"{PEOPLE}/versions/{version['version']}"),
             element("span", version["code"], class_="mono"),
             parts.link(by, f"/console/intents/{version['digest']}") if version["digest"] else by,
             version["requester"] or "everybody",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from custody.api.console import parts
 from custody.api.console.asking import Question
 from custody.api.console.door import Visit
 from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element
+from custody.api.console.pages import listing
 from custody.api.console.pages.stepping import step as step_page
 from custody.api.console.parts import Row, Tone
-from custody.webhooks.model import Attempt, Delivery, Endpoint
+from custody.kernel.clock import parse_rfc3339
+from custody.webhooks.model import Endpoint
 
 WEBHOOKS: Final = "/console/webhooks"
 HEALTH: Final = "/console/health"
@@ -35,7 +35,7 @@ def webhooks(visit: Visit, shown: Sequence[Mapping[str, Any]]) -> str:
         parts.table(
             "Endpoints",
             ("label", "address", "whose", "stands", "waits", "failing", "last taken"),
-            [_endpoint(visit, each["endpoint"], each["backlog"]) for each in shown],
+            [_endpoint(visit, each) for each in shown],
             empty="No endpoint is registered. One is made with POST /v1/webhook-endpoints.",
             numbers=(4, 5),
         ),
@@ -43,28 +43,29 @@ def webhooks(visit: Visit, shown: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def webhook(visit: Visit, shown: Mapping[str, Any]) -> str:
-    """One endpoint, its newest deliveries, and the attempts of the one that is named."""
-    found: Endpoint = shown["endpoint"]
+def webhook(visit: Visit, shown: Mapping[str, Any], *, after: str | None) -> str:
+    """One endpoint, a page of its deliveries, and the attempts of the one that is named."""
+    found = shown["endpoint"]
     return page(
         visit,
-        f"Webhook {found.label or found.id}",
+        f"Webhook {found['label'] or found['id']}",
         parts.table(
             "How it stands",
             ("label", "address", "whose", "stands", "waits", "failing", "last taken"),
-            [_endpoint(visit, found, shown["backlog"])],
+            [_endpoint(visit, found)],
             empty="",
             numbers=(4, 5),
         ),
         parts.section("What can be done", *(_action(found, each) for each in ACTIONS)),
         _attempts(visit, shown["event"], shown["attempts"]) if shown["event"] else "",
         parts.table(
-            "Newest deliveries",
+            "Deliveries, the newest first",
             ("event", "type", "about", "stands", "attempts", "next attempt"),
-            [_delivery(visit, found.id, each) for each in shown["deliveries"]],
+            [_delivery(visit, each) for each in shown["deliveries"]],
             empty="Nothing was sent there yet.",
             numbers=(4,),
         ),
+        listing.turn(f"{WEBHOOKS}/{found['id']}", shown["next"], began=after is not None),
         element("p", parts.link("All endpoints", WEBHOOKS)),
         current=HEALTH,
     )
@@ -84,50 +85,54 @@ def step(visit: Visit, endpoint: Endpoint, action: str, asked: Question | None) 
     )
 
 
-def _endpoint(visit: Visit, found: Endpoint, backlog: Any) -> Row:
-    tone: Tone = "bad" if found.state == "disabled" else ("warn" if found.failing_since else "ok")
-    why = f": {found.reason}" if found.reason else ""
-    failing = f", failing since {found.failing_since:%Y-%m-%d %H:%M} UTC" if found.failing_since else ""
+def _endpoint(visit: Visit, found: Mapping[str, Any]) -> Row:
+    tone: Tone = "bad" if found["status"] == "disabled" else ("warn" if found["failing_since"] else "ok")
+    why = f": {found['reason']}" if found["reason"] else ""
+    failing = ""
+    if found["failing_since"]:
+        failing = f", failing since {parse_rfc3339(found['failing_since'], field='since'):%Y-%m-%d %H:%M} UTC"
     return Row(
         (
-            parts.link(found.label or found.id, f"{WEBHOOKS}/{found.id}"),
-            found.url,
-            found.client or "every client",
-            parts.tag(f"{found.state}{why}{failing}", tone),
-            str(backlog.waiting if backlog else 0),
-            str(backlog.failing if backlog else 0),
-            _when(visit, found.last_success_at),
+            parts.link(found["label"] or found["id"], f"{WEBHOOKS}/{found['id']}"),
+            found["url"],
+            found["client"] or "every client",
+            parts.tag(f"{found['status']}{why}{failing}", tone),
+            str(found["waiting"]),
+            str(found["failing"]),
+            listing.at(found["last_success_at"], visit.at),
         ),
         tone="bad" if tone == "bad" else "plain",
     )
 
 
-def _delivery(visit: Visit, endpoint: str, each: Delivery) -> Row:
-    tone: Tone = "ok" if each.state == "delivered" else ("warn" if each.attempts else "plain")
+def _delivery(visit: Visit, each: Mapping[str, Any]) -> Row:
+    tone: Tone = "ok" if each["status"] == "delivered" else ("warn" if each["attempts"] else "plain")
     return Row(
         (
-            parts.link(each.event, f"{WEBHOOKS}/{endpoint}?{urlencode({'event': each.event})}", class_="one"),
-            parts.one(each.type),
-            each.subject,
-            parts.tag(each.state, tone),
-            str(each.attempts),
-            _when(visit, each.due_at) if each.state == "waiting" else "none",
+            parts.link(
+                each["event"], listing.where(f"{WEBHOOKS}/{each['endpoint']}", event=each["event"]), class_="one"
+            ),
+            parts.one(each["type"]),
+            each["subject"],
+            parts.tag(each["status"], tone),
+            str(each["attempts"]),
+            listing.at(each["next_attempt_at"], visit.at, never="none"),
         )
     )
 
 
-def _attempts(visit: Visit, event: str, attempts: Sequence[Attempt]) -> Markup:
+def _attempts(visit: Visit, event: str, attempts: Sequence[Mapping[str, Any]]) -> Markup:
     return parts.table(
         f"Attempts to deliver {event}",
         ("number", "at", "answer", "took", "what it said"),
         [
             Row(
                 (
-                    str(each.number),
-                    parts.moment(each.at, visit.at),
-                    str(each.status) if each.status is not None else (each.problem or "none"),
-                    f"{each.latency_ms} ms",
-                    each.answer or each.problem or "nothing",
+                    str(each["number"]),
+                    listing.at(each["at"], visit.at),
+                    str(each["status"]) if each["status"] is not None else (each["problem"] or "none"),
+                    f"{each['latency_ms']} ms",
+                    each["answer"] or each["problem"] or "nothing",
                 )
             )
             for each in attempts
@@ -137,18 +142,14 @@ def _attempts(visit: Visit, event: str, attempts: Sequence[Attempt]) -> Markup:
     )
 
 
-def _action(endpoint: Endpoint, action: str) -> Markup:
+def _action(endpoint: Mapping[str, Any], action: str) -> Markup:
     why_not = ""
-    if action == "enable" and endpoint.state == "active":
+    if action == "enable" and endpoint["status"] == "active":
         why_not = "It is active: nothing is held back."
-    if action == "disable" and endpoint.state == "disabled":
+    if action == "disable" and endpoint["status"] == "disabled":
         why_not = "It is disabled already."
     return parts.form(
-        f"{WEBHOOKS}/{endpoint.id}/{action}",
+        f"{WEBHOOKS}/{endpoint['id']}/{action}",
         parts.button(f"{ACTIONS[action]} …", why_not=why_not),
         id_=action,
     )
-
-
-def _when(visit: Visit, at: datetime | None) -> str:
-    return parts.moment(at, visit.at) if at is not None else "never"

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from custody.api.body import Body
 from custody.api.console import drawings
 from custody.api.console.answers import form_fields, html, to_sign_in
-from custody.api.console.door import HEADERS, AsGuest, AsVisitor, Visit
+from custody.api.console.door import AsGuest, AsVisitor, Visit
 from custody.api.console.pages import addresses as pages
 from custody.api.console.reading import ROWS, snapshot
 from custody.api.console.stepping import put_step, take_answer
@@ -86,7 +86,7 @@ def download_code(visit: AsGuest, address: str) -> Response:
     shown = _whole(visit, address)
     if not shown["address"]:
         return html(pages.one_address(visit, shown), status=409)
-    headers = HEADERS | {"Content-Disposition": f'attachment; filename="address-{shown["id"]}.svg"'}
+    headers = {"Content-Disposition": f'attachment; filename="address-{shown["id"]}.svg"'}
     picture = drawings.qr_file(pages.compact(shown["address"]), title=shown["address"])
     return Response(picture, media_type="image/svg+xml", headers=headers)
 

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from custody.api.body import Body, json_object
 from custody.api.console.answers import challenge, html
-from custody.api.console.door import HEADERS, OnOwnPage, Shown, credentials_of, nobodys_call
+from custody.api.console.door import OnOwnPage, Shown, credentials_of, nobodys_call
 from custody.api.console.pages import sign_in as pages
 from custody.api.console.pages.passkeys import in_words
 from custody.db import Unit
@@ -46,7 +46,7 @@ def ask_invited(request: HttpRequest, console: OnOwnPage, body: Body) -> Respons
 
     operator, asked, theirs = nobodys_call(request).trusting(work)
     options = library.registration_options(console=console, operator=operator, challenge=asked, known=theirs)
-    return JSONResponse({"challenge": asked.hex(), "options": options}, status_code=201, headers=HEADERS)
+    return JSONResponse({"challenge": asked.hex(), "options": options}, status_code=201)
 
 
 @router.post("/invitation")
@@ -59,7 +59,7 @@ def take_passkey(request: HttpRequest, console: OnOwnPage, body: Body) -> Respon
     nobodys_call(request).unit(
         lambda unit: entering.accept(unit.session, token=secret, challenge=answered, made=made, now=unit.now)
     )
-    return JSONResponse({"next": f"/console/candidates/{made.credential.id}"}, status_code=201, headers=HEADERS)
+    return JSONResponse({"next": f"/console/candidates/{made.credential.id}"}, status_code=201)
 
 
 @router.get("/candidates/{credential}")

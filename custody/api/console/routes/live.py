@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from custody.api.console.door import HEADERS, AsWatcher
+from custody.api.console.door import AsWatcher
 from custody.api.holding import HeldStream
 
 router = APIRouter(prefix="/console")
@@ -17,6 +17,6 @@ def live(request: Request, visit: AsWatcher) -> Response:
 
     Each person has so many and no more.
     """
-    headers = HEADERS | {"X-Accel-Buffering": "no"}
+    headers = {"X-Accel-Buffering": "no"}
     state = request.app.state
     return HeldStream(state.bells.stream(), held=state.streams, whose=visit.operator, headers=headers)

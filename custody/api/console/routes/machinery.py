@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from sqlalchemy.orm import Session
 from starlette.responses import Response, StreamingResponse
 
 from custody.api.console.answers import html, to_sign_in
-from custody.api.console.door import HEADERS, AsGuest, AsVisitor
+from custody.api.console.door import AsGuest, AsVisitor
 from custody.api.console.pages import machinery as pages
 from custody.api.console.reading import ROWS, network_names, snapshot
+from custody.telemetry.ready import Ready
 from custody.views import auditing, health, stuck
 
 router = APIRouter(prefix="/console")
@@ -28,13 +31,21 @@ def show_stuck(visit: AsGuest) -> Response:
 
 
 @router.get("/health")
-def show_health(visit: AsGuest) -> Response:
-    """A line for each thing the house leans on."""
+def show_health(visit: AsGuest, request: Request) -> Response:
+    """A line for each thing the house leans on, what this process reaches now, and what runs."""
     if visit is None:
         return to_sign_in()
     names, deadlines = network_names(visit), visit.call.runtime.deadlines
-    shown = snapshot(visit, lambda s: health.health(s, names=names, deadlines=deadlines, now=visit.at))
-    return html(pages.health(visit, shown, names))
+
+    def work(session: Session) -> tuple[dict[str, Any], dict[str, str]]:
+        lines = health.health(session, names=names, deadlines=deadlines, now=visit.at)
+        return lines, health.versions(session)
+
+    # Nodes and the broker are asked outside the snapshot: who is slow to answer holds no connection.
+    asked: Ready = request.app.state.ready
+    reached = asked.look()
+    shown, versions = snapshot(visit, work)
+    return html(pages.health(visit, shown, versions, reached.parts))
 
 
 @router.get("/audit")
@@ -69,5 +80,5 @@ def export_audit(visit: AsGuest) -> Response:
             behind = piece[-1][0]
             yield b"".join(line for _, line in piece)
 
-    headers = HEADERS | {"Content-Disposition": 'attachment; filename="custody-audit.jsonl"'}
+    headers = {"Content-Disposition": 'attachment; filename="custody-audit.jsonl"'}
     return StreamingResponse(lines(), media_type="application/x-ndjson", headers=headers)

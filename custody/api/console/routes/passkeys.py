@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from custody.api.body import Body, json_object
 from custody.api.console.answers import challenge, html, to_sign_in
 from custody.api.console.asking import Question
-from custody.api.console.door import HEADERS, AsGuest, AsVisitor, NotLetIn, credentials_of
+from custody.api.console.door import AsGuest, AsVisitor, NotLetIn, credentials_of
 from custody.api.console.pages import passkeys as pages
 from custody.db import Unit
 from custody.evidence.passkeys import Credential
@@ -81,4 +81,4 @@ def allow_another(visit: AsVisitor, body: Body) -> Response:
         secret = visit.call.trusting(work)
     except entering.SignInRefused as error:
         raise NotLetIn(error.message, field=error.field) from error
-    return JSONResponse({"next": f"/console/invitation#{secret}"}, status_code=201, headers=HEADERS)
+    return JSONResponse({"next": f"/console/invitation#{secret}"}, status_code=201)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from custody.api.body import AskingBody
 from custody.api.console.answers import html, to_sign_in
 from custody.api.console.comparing import compared
-from custody.api.console.door import HEADERS, AsGuest, AsVisitor, Visit
+from custody.api.console.door import AsGuest, AsVisitor, Visit
 from custody.api.console.pages import policy as pages
 from custody.api.console.pages import requests as asking
 from custody.api.console.pages.policy import Explained, Tried
@@ -95,7 +95,7 @@ def download(visit: AsGuest, digest: str) -> Response:
     if visit is None:
         return to_sign_in()
     found = visit.call.unit(lambda unit: views.proposal_file(unit.session, digest=name))
-    headers = {**HEADERS, "Content-Disposition": 'attachment; filename="proposal.json"'}
+    headers = {"Content-Disposition": 'attachment; filename="proposal.json"'}
     return JSONResponse(found, headers=headers)
 
 

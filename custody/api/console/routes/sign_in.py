@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 
 from custody.api.body import Body, json_object
 from custody.api.console.answers import challenge, html, see
-from custody.api.console.door import HEADERS, AsVisitor, OnOwnPage, Shown, give_cookie, nobodys_call, sign_in, sign_out
+from custody.api.console.door import AsVisitor, OnOwnPage, Shown, give_cookie, nobodys_call, sign_in, sign_out
 from custody.api.console.navigation import QUEUE, SIGN_IN
 from custody.api.console.pages import sign_in as pages
 from custody.operators import entering, library
@@ -28,7 +28,7 @@ def ask_who(request: HttpRequest, console: OnOwnPage) -> Response:
     """The question to whichever passkey of this console the browser has: 201."""
     asked = nobodys_call(request).unit(lambda unit: entering.ask_who(unit.session, now=unit.now))
     options = library.assertion_options(console=console, challenge=asked, credentials=[])
-    return JSONResponse({"challenge": asked.hex(), "options": options}, status_code=201, headers=HEADERS)
+    return JSONResponse({"challenge": asked.hex(), "options": options}, status_code=201)
 
 
 @router.post("/sign-in")
@@ -37,7 +37,7 @@ def take_sign_in(request: HttpRequest, console: OnOwnPage, body: Body) -> Respon
     found = json_object(body, "challenge", "credential")
     assertion = library.read_assertion(found["credential"], field="credential")
     token = sign_in(request, challenge(found["challenge"]), assertion)
-    answer = JSONResponse({"next": QUEUE}, status_code=201, headers=HEADERS)
+    answer = JSONResponse({"next": QUEUE}, status_code=201)
     give_cookie(answer, console, token, seconds=int(operators.SIGN_IN_LASTS.total_seconds()))
     return answer
 
@@ -45,7 +45,7 @@ def take_sign_in(request: HttpRequest, console: OnOwnPage, body: Body) -> Respon
 @router.post("/stay")
 def stay(visit: AsVisitor) -> Response:
     """The person is still there: how many seconds are left now until nothing done ends it."""
-    return JSONResponse({"idle_seconds": visit.idle_seconds}, headers=HEADERS)
+    return JSONResponse({"idle_seconds": visit.idle_seconds})
 
 
 @router.post("/sign-out")

@@ -12,11 +12,12 @@ from custody.api.body import Body
 from custody.api.console.answers import html, to_sign_in
 from custody.api.console.door import AsGuest, AsVisitor
 from custody.api.console.pages import webhooks as pages
+from custody.api.console.reading import ROWS
 from custody.api.console.stepping import put_step, take_answer
 from custody.db import Unit
 from custody.evidence import fields
 from custody.trust.operations import InForce
-from custody.views.hooks import hook_view, hooks_view
+from custody.views import webhooks as views
 from custody.webhooks import operations as webhooks
 from custody.webhooks import queries
 
@@ -30,21 +31,21 @@ def show_webhooks(visit: AsGuest) -> Response:
     """Every endpoint."""
     if visit is None:
         return to_sign_in()
-    return html(pages.webhooks(visit, visit.call.unit(lambda unit: hooks_view(unit.session))))
+    return html(pages.webhooks(visit, visit.call.unit(lambda unit: views.endpoints(unit.session))))
 
 
 @router.get("/{endpoint}")
-def show_webhook(visit: AsGuest, endpoint: str, event: str = "") -> Response:
-    """One endpoint; with ``event``, every attempt to deliver that."""
+def show_webhook(visit: AsGuest, endpoint: str, event: str = "", after: str | None = None) -> Response:
+    """One endpoint and a page of its deliveries; with ``event``, every attempt to deliver that."""
     name = fields.name(endpoint, field="endpoint")
     wanted = fields.name(event, field="event") if event else ""
     if visit is None:
         return to_sign_in()
 
     def work(unit: Unit) -> dict[str, Any]:
-        return hook_view(unit.session, endpoint=name, event=wanted)
+        return views.whole_endpoint(unit.session, name=name, event=wanted, after=after, limit=ROWS)
 
-    return html(pages.webhook(visit, visit.call.unit(work)))
+    return html(pages.webhook(visit, visit.call.unit(work), after=after))
 
 
 @router.post("/answers")

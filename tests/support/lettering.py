@@ -1,0 +1,68 @@
+"""Texts by which somebody wants to be read as something else, and texts of people who only write their language."""
+
+from __future__ import annotations
+
+from typing import Final
+
+REFUSED: Final = {
+    "bidi override": "pay 100\u202e001 yap",
+    "bidi isolate": "order \u2067 7 \u2069",
+    "bidi mark": "order\u200f 7",
+    "zero-width space": "Kra\u200bken",
+    "zero-width joiner": "Kra\u200dken",
+    "byte order mark": "Kra\ufeffken",
+    "soft hyphen": "Kra\u00adken",
+    "word joiner": "Kra\u2060ken",
+    "invisible times": "10\u20620",
+    "control": "order\x07 7",
+    "escape": "order\x1b[2J 7",
+    "next line": "order\u0085 7",
+    "line separator": "order\u2028Pay 5 BTC",
+    "no-break space": "order\u00a07",
+    "private use": "order \ue000",
+    "tag characters": "order \U000e0041\U000e007f",
+    "unassigned": "order \u0378",
+    "variation selector": "Kraken\ufe0f",
+    "variation selector of the supplement": "Kraken\U000e0100",
+    "grapheme joiner": "Kra\u034fken",
+    "Hangul filler": "order\u3164 7",
+    "empty Braille": "order\u2800 7",
+    "decomposed": "Cafe\u0301",
+    "Kelvin sign": "\u212araken",
+    "fullwidth": "\uff2braken",
+    "mathematical": "\U0001d40araken",
+    "ligature": "of\ufb01ce",
+    "superscript digit": "0.1\u00b2 BTC",
+    "Roman numeral": "\u2163 BTC",
+    "digits of another script": "pay \u09ea00",
+    "Arabic digits": "pay \u0661\u0660",
+    "sign of right to left": "100\u061f-5",
+    "stacked marks": "o\u0327\u0316\u0324rder",
+    "mark on nothing": "order \u0301",
+    "mark at the beginning": "\u0338order",
+    "struck digit": "pay 1\u03380",
+    "enclosed digit": "pay 1\u20e30",
+    "one Cyrillic letter": "\u041araken cold",
+    "one Greek letter": "Krak\u03b5n",
+    "one Armenian letter": "Krake\u0578",
+    "one Cherokee letter": "\u13e6raken",
+    "Latin and Hebrew": "abc\u05d0",
+    "a mark between alphabets": "\u041a\u0308raken",
+}
+"""By what it is. None of it may come in as a text that people read."""
+SHOWN: Final = {
+    "order 17": "order 17",
+    "Zürich, Łódź, Ærø": "Zürich, Łódź, Ærø",
+    "Việt Nam, 2ª vía, 5 µs": "Việt Nam, 2ª vía, 5 µs",
+    "注文 17": "注文 17",
+    "ค่าเช่า 7": "ค่าเช่า 7",
+    "Кракен 7": "Кракен [Cyrillic] 7",
+    "оплата 100р": "оплата [Cyrillic] 100р [Cyrillic]",
+    "аррӏе": "аррӏе [Cyrillic]",
+    "ενοίκιο": "ενοίκιο [Greek]",
+    "שכר דירה 5": "שכר [Hebrew] דירה [Hebrew] 5",
+    "إيجار 5": "إيجار [Arabic] 5",
+    "ɡooɡle": "ɡooɡle [Rare Latin]",
+    "Кракен [Latin]": "Кракен [Cyrillic] [Latin]",
+}
+"""Gets in, and how it is shown."""
