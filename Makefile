@@ -9,7 +9,7 @@ AXE := tests/browser/axe/node_modules/.stamp
 PIP := $(BIN)/pip install -qq --disable-pip-version-check --no-input
 # No package's own scripts run: what is wanted of them is files.
 NPM := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-NO_NPM := no npm found (Debian/Ubuntu: apt install npm; macOS: brew install node
+NO_NPM := is not on this machine (Debian/Ubuntu: apt install npm; macOS: brew install node
 
 help: ## show these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,8 +77,9 @@ contracts: .venv/.stamp ## compile the test contracts anew with the locked compi
 $(EVM): demo/evm/package.json demo/evm/package-lock.json
 	@if [ -n "$$ANVIL" ] || command -v anvil >/dev/null; then exit 0; fi; \
 	[ "$$(uname -sm)" = "Linux x86_64" ] || { echo "error: anvil: no package is locked for this machine (put Foundry's anvil on PATH or set ANVIL)" >&2; exit 2; }; \
-	command -v npm >/dev/null || { echo "error: npm: $(NO_NPM); or set ANVIL)" >&2; exit 2; }; \
-	(cd demo/evm && $(NPM) >/dev/null) || { echo "error: npm: the locked anvil could not be installed; or set ANVIL" >&2; exit 2; }; \
+	for each in npm node; do command -v $$each >/dev/null || { echo "error: $$each: $(NO_NPM); or set ANVIL)" >&2; exit 2; }; done; \
+	mkdir -p .custody; echo "  fetching anvil, an Ethereum node, from its locked npm package"; \
+	(cd demo/evm && $(NPM) >../../.custody/npm.log 2>&1) || { echo "error: npm: the locked anvil could not be installed: is its registry reachable? .custody/npm.log has what npm said (or set ANVIL)" >&2; exit 2; }; \
 	touch $@
 
 # The accessibility checker is one script; the tests put it into the console's pages.
@@ -93,10 +94,10 @@ $(AXE): tests/browser/axe/package.json tests/browser/axe/package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: python: $(PYTHON) is older than 3.11; set PYTHON to a newer one" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: python: the venv module is missing (Debian/Ubuntu: apt install python3-venv)" >&2; exit 2; }
 	@began=$$(date +%s); echo "  making .venv and installing the locked dependencies"; \
-	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv; \
-	$(PIP) --require-hashes -r requirements/build.txt && \
+	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv || exit 2; \
+	{ $(PIP) --require-hashes -r requirements/build.txt && \
 	$(PIP) --no-build-isolation --require-hashes -r requirements/dev.txt && \
-	$(PIP) --no-build-isolation --no-deps -e . && \
+	$(PIP) --no-build-isolation --no-deps -e .; } >.venv/pip.log 2>&1 || { echo "error: packages: pip could not install the locked ones: is its registry reachable? .venv/pip.log has what pip said (another registry: PIP_INDEX_URL)" >&2; exit 2; }; \
 	echo "  $$(( $$(date +%s) - began )) s    .venv is ready"
 	@touch $@
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from custody.kernel.errors import CustodyError
-from demo import ceremony, leaving, newcomer, result, stage, story, story_of_ether
+from demo import ceremony, find, leaving, newcomer, result, stage, story, story_of_ether
 from demo.ceremony import Outcome, Rules
 from demo.people import Cosigner, Person, StatusKeeper
 from demo.stage import COSIGNERS, Stage
@@ -50,6 +50,8 @@ class Clock:
 
 def play(supervisor: Supervisor) -> int:
     """The whole demonstration; the exit code says whether the books balance."""
+    # What is missing is said before anything is started.
+    find.every_server()
     clock = Clock()
     print("Custody demo on regtest and anvil: real Postgres, broker, bitcoind, anvil; state in", supervisor.home)
     set_up = stage.start_servers(supervisor)
@@ -100,6 +102,7 @@ def _prepare(set_up: Stage, clock: Clock) -> Tale:
             keeper=keeper,
             rules=Rules(policy, set_up.assets, set_up.console, newcomer.COOLING_SECONDS),
             folder=set_up.home / "ceremony",
+            go_on=set_up.supervisor.expect_going,
         )
 
     with ThreadPoolExecutor(max_workers=2) as pool:

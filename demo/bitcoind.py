@@ -54,7 +54,7 @@ class Bitcoind(Server):
         options: Mapping[str, str] | None = None,
     ) -> None:
         self.home, self.name, self.network = home, name, network
-        self.rpc_port, self.zmq_port = free_port(), free_port()
+        self.port, self.zmq_port = free_port(), free_port()
         self.peer_port = free_port() if listen else None
         self._options = dict(options or {})
         self._password = secrets.token_hex(24)
@@ -63,7 +63,7 @@ class Bitcoind(Server):
     def at(cls, url: str) -> Bitcoind:
         """A node that somebody else started, for calls alone."""
         found, parts = cls(Path()), urlsplit(url)
-        found.rpc_port, found._password = parts.port or 0, parts.password or ""
+        found.port, found._password = parts.port or 0, parts.password or ""
         return found
 
     def kill(self, *, keep_chain: bool = True) -> None:
@@ -90,7 +90,7 @@ class Bitcoind(Server):
     @property
     def url(self) -> str:
         """``http://USER:PASSWORD@127.0.0.1:PORT``; the password is hexadecimal and needs no escaping."""
-        return f"http://{USER}:{self._password}@127.0.0.1:{self.rpc_port}"
+        return f"http://{USER}:{self._password}@127.0.0.1:{self.port}"
 
     @property
     def zmq_url(self) -> str:
@@ -102,7 +102,7 @@ class Bitcoind(Server):
 
         Raises ``NodeRefused`` with the node's own error, ``OSError`` when nobody answers.
         """
-        connection = http.client.HTTPConnection("127.0.0.1", self.rpc_port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             body = json.dumps({"id": 1, "method": method, "params": named or list(params)})
             path = f"/wallet/{wallet}" if wallet else "/"
@@ -177,7 +177,7 @@ class Bitcoind(Server):
             "server": "1",
             "rpcbind": "127.0.0.1",
             "rpcallowip": "127.0.0.1",
-            "rpcport": str(self.rpc_port),
+            "rpcport": str(self.port),
             "rpcuser": USER,
             "rpcpassword": self._password,
             "rpcthreads": "8",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -66,13 +66,18 @@ def hold(
     keeper: StatusKeeper,
     rules: Rules,
     folder: Path,
+    go_on: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Make the keys, prove them, sign and pin the root, which states ``rules``; files of it stay in ``folder``.
 
-    The cosigners of one network are one keyset.
+    The cosigners of one network are one keyset. ``go_on`` is called before each of their steps; what it raises ends it.
     """
+
+    def each(act: Callable[[Cosigner], str]) -> list[str]:
+        return _each(cosigners, act, go_on)
+
     folder.mkdir(parents=True, exist_ok=True)
-    records = [json.loads(text) for text in _each(cosigners, _make_key)]
+    records = [json.loads(text) for text in each(_make_key)]
     (folder / "records.json").write_text(json.dumps(records, indent=1))
     service = Service.parse(json.loads(keeper.run("init", "--service", KEEPER)), field="service")
     root = _root(_keysets(cosigners, records), operators, requester, service, rules)
@@ -80,15 +85,14 @@ def hold(
     draft.write_text(json.dumps({"document": root.to_json(), "signatures": []}, indent=1))
     rounds = [
         json.loads(text)
-        for text in _each(
-            cosigners,
-            lambda one: one.run("consent", "--root", draft, "--records", folder / "records.json", *one.passphrase()),
+        for text in each(
+            lambda one: one.run("consent", "--root", draft, "--records", folder / "records.json", *one.passphrase())
         )
     ]
     signed = _sign(root, operators, rounds)
     draft.write_text(json.dumps(signed.to_json(), indent=1))
     code = digest_code(root.hash)
-    _each(cosigners, lambda one: one.run("pin", "--root", draft, "--fingerprint", code))
+    each(lambda one: one.run("pin", "--root", draft, "--fingerprint", code))
     policy = folder / "policy.yaml"
     policy.write_text(rules.policy_text)
     keeper.run("pin", "--root", draft, "--policy", policy, "--fingerprint", code)
@@ -170,6 +174,10 @@ def _sign(root: TrustRoot, operators: list[Person], rounds: list[dict[str, Any]]
     return SignedTrustRoot(root, (*by_operators, *by_cosigners))
 
 
-def _each(cosigners: list[Cosigner], act: Any) -> list[str]:
+def _each(cosigners: list[Cosigner], act: Callable[[Cosigner], str], go_on: Callable[[], None]) -> list[str]:
+    def step(cosigner: Cosigner) -> str:
+        go_on()
+        return act(cosigner)
+
     with ThreadPoolExecutor(max_workers=len(cosigners)) as pool:
-        return list(pool.map(act, cosigners))
+        return list(pool.map(step, cosigners))

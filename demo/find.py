@@ -190,13 +190,21 @@ def anvil_program() -> Path:
     raise MissingComponent(f"none on PATH and none installed ({_anvil_remedy()})", field="anvil")
 
 
+def every_server() -> dict[str, Path]:
+    """Where each server that a house needs is. Raises ``MissingComponent`` for the first that is nowhere."""
+    return {
+        "postgres": postgres_bin(),
+        "broker": broker_program(),
+        "anvil": anvil_program(),
+        "bitcoind": bitcoind_program(),
+    }
+
+
 def main() -> int:
     """Print each component's path; 2 and one line when one is missing."""
     try:
-        print(f"postgres  {postgres_bin()}")
-        print(f"broker    {broker_program()}")
-        print(f"bitcoind  {bitcoind_program()}")
-        print(f"anvil     {anvil_program()}")
+        for name, path in every_server().items():
+            print(f"{name:9} {path}")
     except MissingComponent as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

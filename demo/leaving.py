@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -52,14 +53,19 @@ def leave(tale: Tale) -> None:
 One withdrawal waits: {AMOUNT} BTC of {CLIENT}. {FIRST} has agreed; one more operator has to, and that can be you.
 The console is at {console}. Blocks are made as transactions come. Next, in this folder:
 
-  open {link}      # in a browser: make your passkey, as the operator "{newcomer.NAME}"
+  {_opener()} {link}      # in a browser on this machine: make your passkey, as the operator "{newcomer.NAME}"
   make welcome     # two operators agree to your passkey; when it counts, sign in and approve the withdrawal
-  .venv/bin/custody withdrawal watch {withdrawal}
+  .venv/bin/custody withdrawal watch {withdrawal}      # ends with "completed"
   make cheat       # a thief rewrites a waiting payment in the database
 
 Everything stays up. Ctrl-C here, or make down, stops it and leaves nothing running.""",
         flush=True,
     )
+
+
+def _opener() -> str:
+    """The word for opening an address on this machine; where it has none the address is there to be copied."""
+    return next((word for word in ("open", "xdg-open") if shutil.which(word)), "open")
 
 
 def _invitation(tale: Tale) -> str:

@@ -76,7 +76,7 @@ def _propose(demo: Running, root: TrustRoot, policy: str, passkey: Credential) -
     )
     body = demo.person(ASKS).ask(request) | {"attachments": {"root": new.to_json(), "policy": policy}}
     digest = demo.api(ASKS).post("/v1/intents", body)["digest"]
-    print(f"{ASKS} asks for version {new.version} of the trust root; it changes one thing:")
+    print(f"{ASKS} asks for version {new.version} of the trust root, which differs in this:")
     for line in changes.differences_in_words(root, new):
         print(f"  {line}")
     print(f"  the passkey's code is {digest_code(passkey.fingerprint)}: your page shows the same")

@@ -30,6 +30,14 @@ _SETTINGS = {
 }
 
 
+def clear_outside(home: Path) -> None:
+    """Remove what is kept outside of ``home``: where we are root, and the account of Postgres cannot enter it."""
+    link = home / "postgres"
+    if link.is_symlink():
+        shutil.rmtree(link.resolve(), ignore_errors=True)
+        link.unlink()
+
+
 class Postgres(Server):
     """One cluster under ``home/postgres``. ``fsync=False`` is for tests that never pull the plug.
 

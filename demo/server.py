@@ -15,6 +15,7 @@ class Server(ABC):
 
     name: str
     home: Path
+    port: int
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
     stop_patience: ClassVar[float] = 20
     again_on: ClassVar[tuple[str, ...]] = ()

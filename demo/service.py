@@ -22,6 +22,10 @@ class Member(Protocol):
         """How it is called in progress lines and logs."""
 
     @property
+    def port(self) -> int | None:
+        """Where it listens, if it does."""
+
+    @property
     def pid(self) -> int:
         """Its process id."""
 
@@ -55,6 +59,8 @@ class Service:
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGTERM
     patience_seconds: float = PATIENCE_SECONDS
+    port: int | None = None
+    """Where it listens, if it does; said when it is up."""
     _child: Child = field(init=False)
 
     def __post_init__(self) -> None:

@@ -31,6 +31,7 @@ from demo.ceremony import KEEPER
 from demo.child import free_port, write_secret
 from demo.evm import contracts
 from demo.people import Api, Cosigner, StatusKeeper, call_key_name, credential_of
+from demo.postgres import clear_outside
 from demo.running import LEFT
 from demo.servers import Anvil, Bitcoind, Broker, Postgres
 from demo.supervisor import Service, Supervisor, listening, says
@@ -134,6 +135,7 @@ def start_servers(supervisor: Supervisor) -> Stage:
     home = supervisor.home
     _forget(home)
     postgres, broker, bitcoind, anvil = Postgres(home), Broker(home), Bitcoind(home), Anvil(home)
+    supervisor.afterwards(lambda: clear_outside(home))
     supervisor.start(postgres, broker, bitcoind, anvil)
     with ThreadPoolExecutor(max_workers=1) as pool:
         placing = pool.submit(_place_contracts, anvil)
@@ -194,7 +196,11 @@ def start_daemon(stage: Stage, *, workers: int = WORKERS, extra: Mapping[str, st
     beat_state = stage.home / "beat-schedule"
     stage.supervisor.start(
         stage.supervisor.service(
-            "api", [python, "-m", "custody.api"], is_ready=listening(stage.api_port), env=environment
+            "api",
+            [python, "-m", "custody.api"],
+            is_ready=listening(stage.api_port),
+            env=environment,
+            port=stage.api_port,
         ),
         *stage.workers,
         stage.supervisor.service(
@@ -245,7 +251,7 @@ def start_cosigners(stage: Stage, cosigners: list[Cosigner]) -> None:
         )
         for one in cosigners
     ]
-    stage.supervisor.start(*services)
+    stage.supervisor.start(*services, called="the cosigners' programs are up")
 
 
 def _forget(home: Path) -> None:

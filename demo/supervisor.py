@@ -49,6 +49,7 @@ class Supervisor:
         self.restarts: Counter[str] = Counter()
         self._say = say
         self._members: list[Member] = []
+        self._afterwards: list[Callable[[], None]] = []
         self._watched: list[Member] = []
         self._deaths: dict[str, list[float]] = {}
         self._lock = threading.RLock()
@@ -76,18 +77,22 @@ class Supervisor:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
-    def start(self, *members: Member) -> None:
-        """Start these side by side, each with a line of its own when it is ready; returns when all are.
+    def start(self, *members: Member, called: str = "") -> None:
+        """Start these side by side, each with a line of its own when it is ready, or one for all where they are
+        ``called`` something together; returns when all are.
 
         Raises the first failure; what did start stays until the block is left.
         """
+        began = time.monotonic()
         pool = ThreadPoolExecutor(max_workers=max(1, len(members)))
         try:
-            for outcome in [pool.submit(self._start_one, member) for member in members]:
+            for outcome in [pool.submit(self._start_one, member, is_told=not called) for member in members]:
                 outcome.result()
         finally:
             # After a failure or a signal nobody waits for the others: leaving the block stops them.
             pool.shutdown(wait=False, cancel_futures=True)
+        if called:
+            self._tell_up(called, began)
 
     def service(
         self,
@@ -99,6 +104,7 @@ class Supervisor:
         cwd: Path | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         death_signal: signal.Signals = signal.SIGTERM,
+        port: int | None = None,
     ) -> Service:
         """A process of the daemon that logs under this home; pass it to ``start``.
 
@@ -114,7 +120,17 @@ class Supervisor:
             cwd=cwd,
             stop_signal=stop_signal,
             death_signal=death_signal,
+            port=port,
         )
+
+    def expect_going(self) -> None:
+        """For long work in another thread. Raises ``ServerFailed`` once everything is being stopped."""
+        if self._asked or self._stopping:
+            raise ServerFailed("everything is being stopped", field="supervisor")
+
+    def afterwards(self, work: Callable[[], None]) -> None:
+        """Do this when everything is stopped, before the folder is let go."""
+        self._afterwards.append(work)
 
     def wait(self) -> None:
         """Stay until a signal asks for the end."""
@@ -137,12 +153,14 @@ class Supervisor:
             self._members.clear()
         for group in (services, servers):
             _stop_all(group)
+        while self._afterwards:
+            self._afterwards.pop()()
         if self._held:
             (self.home / "supervisor.pid").unlink(missing_ok=True)
             self._held.close()
             self._held = None
 
-    def _start_one(self, member: Member) -> None:
+    def _start_one(self, member: Member, *, is_told: bool) -> None:
         began = time.monotonic()
         with self._lock:
             if self._ending.is_set():
@@ -151,7 +169,12 @@ class Supervisor:
         member.start()
         with self._lock:
             self._watched.append(member)
-        self._say(f"  {time.monotonic() - began:5.1f} s  {member.name} is up")
+        if is_told:
+            self._tell_up(f"{member.name} is up{_where(member)}", began)
+
+    def _tell_up(self, sentence: str, began: float) -> None:
+        # Beside the story's clock, not in its column: these are seconds of its own.
+        self._say(f"{'':10}{sentence}, {time.monotonic() - began:.1f} s")
 
     def _watch(self) -> None:
         while not self._ending.wait(_WATCH_SECONDS):
@@ -166,17 +189,22 @@ class Supervisor:
         self._deaths[service.name] = [*recent, moment]
         if len(recent) >= _RESTART_LIMIT:
             self._watched.remove(service)
-            self._say(f"  {service.name} keeps ending and is left alone; see {service.log}")
+            self._say(f"{'':10}{service.name} keeps ending and is left alone; see {service.log}")
             return
         ending = service.relaunch()
         self.restarts[service.name] += 1
-        self._say(f"  {service.name} {ending}; started again")
+        self._say(f"{'':10}{service.name} {ending}; started again")
 
     def _asked_to_stop(self, number: int, _frame: FrameType | None) -> None:
         # Plain flags: a handler that took a lock could meet the thread it interrupted inside it.
         if not self._asked and not self._stopping:
             self._asked = True
             raise SystemExit(128 + number)
+
+
+def _where(member: Member) -> str:
+    """The port that was found free for it, where it listens on one."""
+    return f" on port {member.port}" if member.port else ""
 
 
 def _stop_all(members: Sequence[Member]) -> None:
@@ -200,7 +228,7 @@ def run(story: Callable[[Supervisor], int], *, home: Path | None = None) -> int:
         return 2
 
 
-def down(home: Path | None = None, *, seconds: float = 60) -> str:
+def down(home: Path | None = None, *, seconds: float = 120) -> str:
     """Stop the supervisor that holds ``home`` and wait until all of it is gone; says what it did."""
     home = home or default_home()
     if not (home / "supervisor.lock").exists() or _try_hold(home):

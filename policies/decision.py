@@ -256,7 +256,7 @@ def _fields(item: TraceLine | UsageRead) -> dict[str, Any]:
 
 def _read(value: Any) -> Decision:
     explanation = Explanation(
-        trace=tuple(TraceLine(**{name: _word(text) for name, text in line.items()}) for line in value["trace"]),
+        trace=tuple([_read_line(line) for line in value["trace"]]),
         usage=tuple(_read_usage(read) for read in value["usage"]),
         facts={_word(name): _word(text) for name, text in value["facts"].items()},
         would_change=tuple(_word(words) for words in value["would_change"]),
@@ -278,6 +278,12 @@ def _read_obligations(value: dict[str, Any]) -> Obligations:
         bool(screening),
         None if age is None else _number(age),
     )
+
+
+def _read_line(line: dict[str, Any]) -> TraceLine:
+    for text in line.values():
+        _word(text)
+    return TraceLine(**line)
 
 
 def _read_usage(read: dict[str, Any]) -> UsageRead:

@@ -8,7 +8,7 @@ was asked for; what ended without paying does not.
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -55,6 +55,18 @@ class Simulated:
     work_before: Counter[str] = field(default_factory=Counter)
     """Group or role to how many approvals were asked of it."""
     work_after: Counter[str] = field(default_factory=Counter)
+    hourly: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Group to approvals before and after, for each of its members and each hour: two decimals."""
+
+    def spread(self, groups: Mapping[str, Collection[str]], *, seconds: int) -> None:
+        """Say what the work of each group comes to for one member in one hour of ``seconds`` that were replayed."""
+        for who in self.workers():
+            members = len(groups.get(who, ()))
+            if members and seconds > 0:
+                self.hourly[who] = (
+                    _hundredths(self.work_before[who] * _HOUR, members * seconds),
+                    _hundredths(self.work_after[who] * _HOUR, members * seconds),
+                )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -67,13 +79,27 @@ class Simulated:
             ],
             "examples": dict(sorted(self.examples.items())),
             "work": [
-                {"who": who, "before": self.work_before[who], "after": self.work_after[who]} for who in self.workers()
+                {"who": who, "before": self.work_before[who], "after": self.work_after[who], **self._hours_of(who)}
+                for who in self.workers()
             ],
         }
+
+    def _hours_of(self, who: str) -> dict[str, str]:
+        names = ("before_per_operator_hour", "after_per_operator_hour")
+        return dict(zip(names, self.hourly.get(who, ()), strict=False))
 
     def workers(self) -> list[str]:
         """Every group and role that had or would have something to do."""
         return sorted({*self.work_before, *self.work_after})
+
+
+_HOUR: Final = 3600
+
+
+def _hundredths(part: int, whole: int) -> str:
+    """A share with two decimals, rounded up: what is asked for now and then is not nothing."""
+    found = -(-100 * part // whole)
+    return f"{found // 100}.{found % 100:02d}"
 
 
 CHANGES: Final = ("the same", "denied", "let out", "slower", "faster", "more people", "fewer people", "other terms")

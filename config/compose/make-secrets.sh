@@ -26,7 +26,7 @@ cd "$folder"
 random() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 keep() { if [ ! -e "$1" ]; then cat >"$1"; chmod 444 "$1"; else cat >/dev/null; fi; }
 
-for name in postgres_password owner_password app_password broker_password bitcoin_password seal_key ethereum_payer_key geth_jwt; do
+for name in postgres_password owner_password app_password broker_password bitcoin_password seal_key ethereum_payer_key geth_jwt metrics_token; do
   random | keep "$name"
 done
 printf 'postgresql+psycopg://custody_owner:%s@postgres:5432/custody' "$(cat owner_password)" | keep owner_database_url
@@ -34,6 +34,9 @@ printf 'postgresql+psycopg://custody_app:%s@postgres:5432/custody' "$(cat app_pa
 printf 'redis://:%s@valkey:6379/0' "$(cat broker_password)" | keep broker_url
 printf 'http://custody:%s@bitcoind:8332' "$(cat bitcoin_password)" | keep bitcoin_rpc_url
 printf 'http://geth:8545' | keep ethereum_rpc_url
+
+# No notices by mail until you name a server here: smtps://user:password@host:465.
+printf '' | keep mail_url
 
 keep broker_conf <<CONF
 bind * -::*

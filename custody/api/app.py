@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -118,6 +119,9 @@ def routes_served() -> list[Served]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    # Whatever was imported stays: looking through all of it again and again would hold up whoever waits for a page.
+    gc.collect()
+    gc.freeze()
     yield
     app.state.bells.close()
     app.state.bell.close()

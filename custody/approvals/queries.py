@@ -267,12 +267,9 @@ def _is_held(approval: Approval, root: TrustRoot) -> bool:
 
 def view(row: IntentRow) -> FiledIntent:
     """The stored row, read again and its digest checked. Raises ``IntentTampered``."""
-    intent = Intent.parse(row.document)
-    if intent.digest != row.digest:
-        raise IntentTampered("a stored intent does not match its digest", field="digest", digest=row.digest)
     return FiledIntent(
         digest=row.digest,
-        intent=intent,
+        intent=checked(row.digest, row.document),
         request_signature=parse_author_signature(row.request_signature, field="request_signature"),
         request_hash=row.request_hash,
         decision=Decision.from_json(row.decision),
@@ -283,3 +280,11 @@ def view(row: IntentRow) -> FiledIntent:
         created_at=row.created_at,
         carried_out_at=row.carried_out_at,
     )
+
+
+def checked(digest: str, document: object) -> Intent:
+    """The intent in ``document``, filed under ``digest``. Raises ``IntentTampered``."""
+    intent = Intent.parse(document)
+    if intent.digest != digest:
+        raise IntentTampered("a stored intent does not match its digest", field="digest", digest=digest)
+    return intent

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    DateTime,
     Integer,
     Select,
     and_,
@@ -33,22 +35,25 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import Session
 
-from custody.approvals.queries import FiledIntent, tally, view
+from custody.approvals.queries import FiledIntent, tally
+from custody.approvals.stored import read, stored
 from custody.approvals.tables import DELAYED, PENDING, ApprovalRow, IntentRow
 from custody.evidence.approvals import Approval
 from custody.evidence.trust_root import TrustRoot
 from custody.operators import queries as operators
-from custody.trust.history import joined_at, roots_at
+from custody.trust.history import roots_at
 from policies.tally import Tally
 
 MINE: Final = "mine"
 OTHERS: Final = "others"
 LATE: Final = "late"
 PLACES: Final = (MINE, OTHERS, LATE)
-COUNTED_TO: Final = 1_000
+COUNTED_TO: Final = 100
 """A count stops here: whoever reads it needs to know that it is many, and not how many exactly."""
 
+_NOW: Final = bindparam("now", type_=DateTime(timezone=True))
 _ASKED: Final = IntentRow.obligations["approvals"]
+_AGREED: Final = func.count(ApprovalRow.approver.distinct())
 _ROLES: Final = IntentRow.obligations["roles"]
 
 
@@ -61,11 +66,33 @@ class Waiting:
     """Role to who holds it, by the policy in force."""
     operator: str
     """Whose queue it is; empty for nobody's, and then nothing is ``mine``."""
+    joined: Mapping[str, datetime]
+    """Each group the operator is in, and since when."""
     patience: Mapping[str, int]
     """CAIP-2 id to the seconds an intent on that chain may wait for people; the shortest counts for any other."""
     now: datetime
     client: str = ""
     kind: str = ""
+
+    @property
+    def asked(self) -> dict[str, object]:
+        """The values of what is put together once and asked for again and again."""
+        return {"now": self.now, "client": self.client, "kind": self.kind}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What the conditions below are put together from; equal ones are put together once."""
+
+    groups: tuple[tuple[str, tuple[str, ...]], ...]
+    """Each with whoever is in it, in order."""
+    roles: tuple[tuple[str, tuple[str, ...]], ...]
+    patience: tuple[tuple[str, int], ...]
+    operator: str
+    joined: tuple[tuple[str, datetime], ...]
+    """The operator's own groups, and since when."""
+    has_client: bool
+    has_kind: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +109,11 @@ def page(
     session: Session, waiting: Waiting, *, place: str, after: tuple[datetime, str] | None, limit: int
 ) -> list[FiledIntent]:
     """The next ``limit`` intents in ``place``, the earliest deadline first; ``after`` names the last one shown."""
-    query = select(IntentRow).where(_there(session, waiting, place))
+    query = stored().where(_there(_rules(waiting), place))
     if after is not None:
         query = query.where(tuple_(IntentRow.not_after, IntentRow.digest) > (after[0], after[1]))
-    rows = session.execute(query.order_by(IntentRow.not_after, IntentRow.digest).limit(limit)).scalars()
-    return [view(row) for row in rows]
+    ordered = query.order_by(IntentRow.not_after, IntentRow.digest).limit(limit)
+    return [read(row) for row in session.execute(ordered, waiting.asked)]
 
 
 def asked_of(
@@ -101,20 +128,15 @@ def asked_of(
 
     Without what ``besides`` selects the digests of. What is late is there too: it still needs somebody.
     """
-    wanted = and_(PENDING, _mine(session, waiting), IntentRow.digest.not_in(besides))
-    query = select(IntentRow).where(wanted if until is None else and_(wanted, IntentRow.not_after <= until))
-    rows = session.execute(query.order_by(IntentRow.not_after, IntentRow.digest).limit(limit)).scalars()
-    return [view(row) for row in rows]
+    wanted = and_(PENDING, _mine(_rules(waiting)), IntentRow.digest.not_in(besides))
+    query = stored().where(wanted if until is None else and_(wanted, IntentRow.not_after <= until))
+    ordered = query.order_by(IntentRow.not_after, IntentRow.digest).limit(limit)
+    return [read(row) for row in session.execute(ordered, waiting.asked)]
 
 
 def count(session: Session, waiting: Waiting, *, place: str) -> int:
     """How many are in ``place``, counted up to ``COUNTED_TO``."""
-    found = select(IntentRow.digest).where(_there(session, waiting, place))
-    if place == MINE:
-        # Whose deadline is far was asked for last, and is not late: counting soon has all it counts to.
-        found = found.order_by(IntentRow.not_after.desc(), IntentRow.digest.desc())
-    some = found.limit(COUNTED_TO).subquery()
-    return session.execute(select(func.count()).select_from(some)).scalar_one()
+    return session.execute(_counting(_rules(waiting), place), waiting.asked).scalar_one()
 
 
 def standings(
@@ -169,17 +191,44 @@ def _missing(
     return {name: tuple(sorted(set(people) - set(out))) for name, people in wanted.items()}
 
 
-def _there(session: Session, waiting: Waiting, place: str) -> ColumnElement[bool]:
-    some = [IntentRow.client_id == waiting.client] if waiting.client else []
-    some += [IntentRow.kind == waiting.kind] if waiting.kind else []
-    late = _late(waiting)
+def _rules(waiting: Waiting) -> _Rules:
+    return _Rules(
+        _in_order(waiting.root.groups),
+        _in_order(waiting.roles),
+        tuple(sorted(waiting.patience.items())),
+        waiting.operator,
+        tuple(sorted(waiting.joined.items())),
+        bool(waiting.client),
+        bool(waiting.kind),
+    )
+
+
+def _in_order(named: Mapping[str, Collection[str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    return tuple(sorted((name, tuple(sorted(set(people)))) for name, people in named.items()))
+
+
+@lru_cache(maxsize=256)
+def _counting(rules: _Rules, place: str) -> Select[int]:
+    found = select(IntentRow.digest).where(_there(rules, place))
+    if place == MINE:
+        # Whose deadline is far was asked for last, and is not late: counting soon has all it counts to.
+        found = found.order_by(IntentRow.not_after.desc(), IntentRow.digest.desc())
+    return select(func.count()).select_from(found.limit(COUNTED_TO).subquery())
+
+
+@lru_cache(maxsize=256)
+def _there(rules: _Rules, place: str) -> ColumnElement[bool]:
+    """What ``Waiting.asked`` gives values to: every page of the console asks it, so it is put together once."""
+    some = [IntentRow.client_id == bindparam("client")] if rules.has_client else []
+    some += [IntentRow.kind == bindparam("kind")] if rules.has_kind else []
+    late = _late(rules)
     if place == LATE:
         return and_(PENDING, _asked_in_order(late), *some)
-    mine = _mine(session, waiting)
     if place == MINE:
-        return and_(PENDING, _asked_in_order(~late, mine), *some)
+        return and_(PENDING, _asked_in_order(~late, _mine(rules)), *some)
+    mine = _mine(rules, is_among_many=True)
     # What people agreed to can still be vetoed until its delay is over: nobody has to do anything.
-    vetoable = and_(DELAYED, IntentRow.not_before > waiting.now)
+    vetoable = and_(DELAYED, IntentRow.not_before > _NOW)
     return and_(or_(and_(PENDING, _asked_in_order(~late, ~mine)), vetoable), *some)
 
 
@@ -192,77 +241,89 @@ def _asked_in_order(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return case((and_(*conditions), true()), else_=false())
 
 
-def _late(waiting: Waiting) -> ColumnElement[bool]:
+def _late(rules: _Rules) -> ColumnElement[bool]:
     """Past its deadline, or beyond reach: some group or role that is asked for has too few people left who count."""
     since = func.greatest(IntentRow.created_at, func.coalesce(IntentRow.not_before, IntentRow.created_at))
-    shortest = min(waiting.patience.values(), default=0)
-    longer = {chain: seconds for chain, seconds in waiting.patience.items() if seconds != shortest}
+    shortest = min((seconds for _, seconds in rules.patience), default=0)
     chain = IntentRow.document["chain"].as_string()
     # The shortest first: only of what may be late its document is read.
-    overdue: ColumnElement[bool] = since < waiting.now - timedelta(seconds=shortest)
-    for name, seconds in longer.items():
-        overdue = and_(overdue, or_(chain != name, since < waiting.now - timedelta(seconds=seconds)))
-    return or_(overdue, *_beyond_reach(waiting))
+    overdue: ColumnElement[bool] = since < _NOW - timedelta(seconds=shortest)
+    for name, seconds in rules.patience:
+        if seconds != shortest:
+            overdue = and_(overdue, or_(chain != name, since < _NOW - timedelta(seconds=seconds)))
+    return or_(overdue, *_beyond_reach(rules))
 
 
-def _beyond_reach(waiting: Waiting) -> list[ColumnElement[bool]]:
-    groups, roles = waiting.root.groups, waiting.roles
+def _beyond_reach(rules: _Rules) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    for group, members in sorted(groups.items()):
-        asked, own = cast(_ASKED[group].as_string(), Integer), IntentRow.requester.in_(sorted(members))
-        found.append(func.coalesce(asked, 0) > len(set(members)) - cast(own, Integer))
-    unknown = _ASKED.op("-")(cast(sorted(groups), ARRAY(TEXT)))
+    for group, members in rules.groups:
+        own = IntentRow.requester.in_(members)
+        found.append(func.coalesce(_number_asked(group), 0) > len(members) - cast(own, Integer))
+    unknown = _ASKED.op("-")(cast([group for group, _ in rules.groups], ARRAY(TEXT)))
     found.append(func.coalesce(unknown, text("'{}'::jsonb")) != text("'{}'::jsonb"))
-    for role, people in sorted(roles.items()):
-        alone = literal(not people) | ((IntentRow.requester.in_(sorted(people))) & literal(len(set(people)) == 1))
+    for role, people in rules.roles:
+        alone = literal(not people) | (IntentRow.requester.in_(people) & literal(len(people) == 1))
         found.append(and_(func.coalesce(_ROLES.op("?")(role), False), alone))
     return found
 
 
-def _mine(session: Session, waiting: Waiting) -> ColumnElement[bool]:
-    """The operator is asked, by group or role, has not spoken, and did not ask for it himself."""
-    if not waiting.operator:
+def _mine(rules: _Rules, *, is_among_many: bool = False) -> ColumnElement[bool]:
+    """The operator is asked, by group or role, has not spoken, and did not ask for it himself.
+
+    A few rows have their verdicts looked up one by one; with ``is_among_many`` what stands is gathered once for all.
+    """
+    if not rules.operator:
         return literal(False)
-    groups = [group for group, people in waiting.root.groups.items() if waiting.operator in people]
-    joined = joined_at(session, person=waiting.operator, groups=groups) if groups else {}
+    full = _full_ones if is_among_many else _is_full
     asked: list[ColumnElement[bool]] = [
-        and_(_ASKED.op("?")(group), IntentRow.created_at >= joined[group], ~_is_full(waiting, group))
-        for group in sorted(joined)
+        and_(_ASKED.op("?")(group), IntentRow.created_at >= since, ~full(rules, group)) for group, since in rules.joined
     ]
-    asked += [_ROLES.op("?")(role) for role, people in sorted(waiting.roles.items()) if waiting.operator in people]
+    asked += [_ROLES.op("?")(role) for role, people in rules.roles if rules.operator in people]
     if not asked:
         return literal(False)
-    spoken = exists().where(
-        ApprovalRow.digest == IntentRow.digest,
-        ApprovalRow.approver == bindparam("operator", waiting.operator),
-        ApprovalRow.not_after >= waiting.now,
+    own = and_(ApprovalRow.approver == rules.operator, ApprovalRow.not_after >= _NOW)
+    spoken: ColumnElement[bool] = (
+        IntentRow.digest.in_(select(ApprovalRow.digest).where(own))
+        if is_among_many
+        else exists().where(ApprovalRow.digest == IntentRow.digest, own)
     )
     return and_(
-        IntentRow.requester != waiting.operator,
-        IntentRow.not_after >= waiting.now,
+        IntentRow.requester != rules.operator,
+        IntentRow.not_after >= _NOW,
         func.coalesce(or_(*asked), False),
         ~spoken,
     )
 
 
-def _is_full(waiting: Waiting, group: str) -> ColumnElement[bool]:
-    """Enough of ``group`` have agreed. Who is in another group too may be counted there, and so fills no place here."""
-    elsewhere = {person for name, people in waiting.root.groups.items() if name != group for person in people}
-    alone = sorted(set(waiting.root.groups[group]) - elsewhere)
-    agreed = (
-        select(func.count(ApprovalRow.approver.distinct()))
-        .where(
-            ApprovalRow.digest == IntentRow.digest,
-            ApprovalRow.verdict == "approve",
-            ApprovalRow.approver.in_(alone),
-            ApprovalRow.not_after >= waiting.now,
-        )
-        .scalar_subquery()
-    )
-    found: ColumnElement[bool] = agreed >= cast(_ASKED[group].as_string(), Integer)
+def _is_full(rules: _Rules, group: str) -> ColumnElement[bool]:
+    """Enough of ``group`` have agreed."""
+    agreed = select(_AGREED).where(ApprovalRow.digest == IntentRow.digest, _counts_for(_alone(rules, group)))
+    found: ColumnElement[bool] = agreed.scalar_subquery() >= _number_asked(group)
     return found
 
 
+def _full_ones(rules: _Rules, group: str) -> ColumnElement[bool]:
+    """The same, said so that it is gathered once for each number of people that may be asked for."""
+    people, asked = _alone(rules, group), _number_asked(group)
+    agreed = select(ApprovalRow.digest).where(_counts_for(people)).group_by(ApprovalRow.digest)
+    enough = {number: agreed.having(number <= _AGREED) for number in range(1, len(people) + 1)}
+    return or_(false(), *(and_(asked == number, IntentRow.digest.in_(found)) for number, found in enough.items()))
+
+
+def _number_asked(group: str) -> ColumnElement[int]:
+    return cast(_ASKED[group].as_string(), Integer)
+
+
+def _counts_for(people: Collection[str]) -> ColumnElement[bool]:
+    return and_(ApprovalRow.verdict == "approve", ApprovalRow.approver.in_(people), ApprovalRow.not_after >= _NOW)
+
+
+def _alone(rules: _Rules, group: str) -> list[str]:
+    """Who is in no other group: whoever is may be counted there, and so fills no place here."""
+    elsewhere = {person for name, people in rules.groups if name != group for person in people}
+    return sorted(set(dict(rules.groups)[group]) - elsewhere)
+
+
 def describe(counts: Mapping[str, int]) -> dict[str, Any]:
-    """Counts as they are shown: ``1000`` with ``at_least`` where counting stopped."""
+    """Counts as they are shown: ``100`` with ``at_least`` where counting stopped."""
     return {name: {"count": number, "at_least": number >= COUNTED_TO} for name, number in counts.items()}

@@ -77,9 +77,11 @@ def ask(
     question: str = "",
     path: str = "intents",
     attachments: Mapping[str, Any] | None = None,
+    reference: str = "",
 ) -> dict[str, Any]:
     """Sign ``request`` after its keeper agreed to ``question`` (unasked where empty), and send it; the API's answer.
 
+    ``attachments`` and ``reference`` are sent beside it, and signed by nobody.
     Raises ``InvalidInput`` for a request that does not read as it was written, and as ``Service.post`` does.
     """
     from custody.evidence.requests import parse_request, request_message
@@ -94,6 +96,8 @@ def ask(
     body: dict[str, Any] = {"request": checked.to_json(), "signature": signature.to_json()}
     if attachments:
         body["attachments"] = dict(attachments)
+    if reference:
+        body["reference"] = reference
     answer: dict[str, Any] = service.post(path, body=body)
     return answer
 

@@ -1,8 +1,9 @@
-"""``freeze``, ``unfreeze`` and ``freezes``; ``break list | resolve``: what is stopped, and letting it go."""
+"""``freeze SCOPE|list``, ``unfreeze`` and ``freezes``; ``break list|resolve``: what is stopped, and letting it go."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Final
 
 import typer
 
@@ -21,43 +22,61 @@ from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show
 
 PersonOption = Annotated[str, typer.Option("--as", help="Your name in the trust root.")]
+EveryOption = Annotated[bool, typer.Option("--all", help="Those that were lifted as well.")]
 ScopeArgument = Annotated[str, typer.Argument(metavar="client|vault|asset|everything", help="What kind of thing.")]
 SubjectArgument = Annotated[str, typer.Argument(help="Its id; nothing where it is everything.")]
 
+EVERYTHING: Final = "everything"
+SCOPES: Final = {
+    "client": ("a client", "client cli_…"),
+    "vault": ("a vault", "vault kst_…/7"),
+    "asset": ("an asset", "asset ASSET"),
+    EVERYTHING: ("everything", EVERYTHING),
+}
+"""What can be stopped: in words, and as it is typed."""
+_NoSubject = Annotated[str, typer.Option(hidden=True)]
+
+stopping = typer.Typer(help="Stop a client, a vault, an asset or everything; list what is.", no_args_is_help=True)
 breaks = typer.Typer(help="Differences between the books and the chain.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Put the verbs on the top level."""
-    app.command("freeze")(freeze)
+    for scope in SCOPES:
+        stopping.command(scope)(_freezing(scope))
+    app.add_typer(stopping, name="freeze")
     app.command("unfreeze")(unfreeze)
     app.command("freezes")(freezes)
 
 
-def freeze(
-    scope: ScopeArgument,
-    person: PersonOption,
-    token_file: TokenOption,
-    key: KeyOption,
-    purpose: PurposeOption,
-    subject: SubjectArgument = "",
-    key_id: KeyIdOption = "",
-    api: ApiOption = "",
-    idempotency_key: KeyedOption = "",
-    hours: HoursOption = 24,
-    yes: YesOption = False,
-    chosen: FormatOption = Format.TABLE,
-) -> None:
-    """Stop a client, a vault, an asset or everything: nothing of it is paid until it is let go.
+def _freezing(scope: str) -> Callable[..., None]:
+    """The command that stops things of this scope; everything has no name to be given."""
 
-    custody freeze client cli_… --as alice --key alice.pem --token-file alice.token --purpose "stolen laptop" --yes
-    """
-    from custody.evidence.requests import FreezeRequest
+    def freeze(
+        person: PersonOption,
+        token_file: TokenOption,
+        key: KeyOption,
+        purpose: PurposeOption,
+        subject: str = "",
+        key_id: KeyIdOption = "",
+        api: ApiOption = "",
+        idempotency_key: KeyedOption = "",
+        hours: HoursOption = 24,
+        yes: YesOption = False,
+        chosen: FormatOption = Format.TABLE,
+    ) -> None:
+        from custody.evidence.requests import FreezeRequest
 
-    fields = Closing.of(person, hours, idempotency_key).fields
-    request = FreezeRequest(scope=scope, subject=subject or scope, purpose=purpose, **fields)
-    question = f"Stop {scope} {subject}?"
-    show_asked(ask(Service(api, token_file), request, Pen(key, key_id, yes), question=question), chosen)
+        fields = Closing.of(person, hours, idempotency_key).fields
+        request = FreezeRequest(scope=scope, subject=subject or scope, purpose=purpose, **fields)
+        question = f"Stop {scope} {subject}?".replace(" ?", "?")
+        show_asked(ask(Service(api, token_file), request, Pen(key, key_id, yes), question=question), chosen)
+
+    what, example = SCOPES[scope]
+    given = 'custody freeze {} --as alice --key alice.pem --token-file alice.token --purpose "stolen laptop" --yes'
+    freeze.__doc__ = f"Stop {what}: nothing of it is paid until it is let go.\n\n{given.format(example)}"
+    freeze.__annotations__["subject"] = SubjectArgument if scope != EVERYTHING else _NoSubject
+    return freeze
 
 
 def unfreeze(
@@ -86,10 +105,16 @@ def unfreeze(
     show_asked(ask(Service(api, token_file), request, Pen(key, key_id, yes), question=question), chosen)
 
 
-def freezes(
-    every: Annotated[bool, typer.Option("--all", help="Those that were lifted as well.")] = False,
-    chosen: FormatOption = Format.TABLE,
-) -> None:
+@stopping.command("list")
+def freeze_list(every: EveryOption = False, chosen: FormatOption = Format.TABLE) -> None:
+    """List what is stopped, and why, oldest first.
+
+    custody freeze list --all
+    """
+    freezes(every, chosen)
+
+
+def freezes(every: EveryOption = False, chosen: FormatOption = Format.TABLE) -> None:
     """List what is stopped, and why, oldest first.
 
     custody freezes --format json

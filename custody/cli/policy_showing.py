@@ -91,7 +91,8 @@ def _print_simulated(found: Simulated, told: Mapping[str, Any]) -> None:
     print(f"{found.requests} requests")
     print(table(told["by_kind"], ("kind", "change", "requests")))
     if told["work"]:
-        print("\napprovals asked of each group or role")
-        print(table(told["work"], ("who", "before", "after")))
+        print("\napprovals asked of each group or role; an hour: of each of its members")
+        hourly = ("before_an_hour=before_per_operator_hour", "after_an_hour=after_per_operator_hour")
+        print(table(told["work"], ("who", "before", "after", *hourly)))
     for change, references in told["examples"].items():
         print(f"\n{change}, for example: {' '.join(references)}")

@@ -24,6 +24,7 @@ app = typer.Typer(help="Payments to the outside.", no_args_is_help=True)
 @app.command("list")
 def withdrawal_list(
     client: Annotated[str, typer.Option("--client", help="Only this client's.")] = "",
+    reference: Annotated[str, typer.Option("--reference", help="Only what a client's books call so.")] = "",
     chosen: FormatOption = Format.TABLE,
 ) -> None:
     """List withdrawals, oldest first.
@@ -36,9 +37,15 @@ def withdrawal_list(
 
     with house.reading() as (session, _):
         assets = known_assets(session)
-        rows = [withdrawal_view(item, assets) for item in queries.every(session, client=client or None)]
+        found = queries.every(session, client=client or None, reference=reference)
+        rows = [withdrawal_view(item, assets) for item in found]
     columns = ("id", "amount=amount.decimal", "asset=asset.code", "status", "next=next_actor")
-    show(rows, columns, chosen, wide=("client", "kind", "destination", "waiting_for", "digest_code", "requested_at"))
+    show(
+        rows,
+        columns,
+        chosen,
+        wide=("client", "reference", "kind", "destination", "waiting_for", "digest_code", "requested_at"),
+    )
 
 
 @app.command("show")
@@ -75,7 +82,10 @@ def withdrawal_show(
 
 
 FACTS = {
-    **{name: name for name in ("id", "kind", "status", "reason", "next_actor", "waiting_for", "expires_at", "client")},
+    **{
+        name: name
+        for name in ("id", "kind", "status", "reason", "next_actor", "waiting_for", "expires_at", "client", "reference")
+    },
     "amount": "amount.decimal",
     "asset": "asset.code",
     "held": "held.decimal",
@@ -104,6 +114,7 @@ def create(
     to: Annotated[str, typer.Option("--to", help="Destination address.")],
     max_fee: Annotated[str, typer.Option("--max-fee", help="Highest network fee, in whole units.")],
     purpose: Annotated[str, typer.Option("--purpose", help="Purpose or beneficiary reference.")],
+    reference: Annotated[str, typer.Option("--reference", help="What the client's books call it; not signed.")] = "",
     asset: Annotated[str, typer.Option("--asset", help="Short code or CAIP-19 id; the chain's own without it.")] = "",
     network: Annotated[str, typer.Option("--network", help="Which chain; without it, those of the settings.")] = "",
     requester: RequesterOption = "exchange",
@@ -146,7 +157,7 @@ def create(
         show_whole(prospect, chosen, lambda: show_fields(prospect, chosen))
         return
     question = f"Ask to pay {amount} {paid.code} of {client} to {request.destination}?"
-    found = ask(service, request, Pen(key, key_id, yes), question=question, path="withdrawals")
+    found = ask(service, request, Pen(key, key_id, yes), question=question, path="withdrawals", reference=reference)
     _show_answer(found, chosen)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from custody.evidence import fields
@@ -11,7 +12,7 @@ from custody.evidence.requests import FORMAT, Request, parse_request
 from custody.kernel.canonical import digest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Intent:
     """A request bound to a chain and a vault, or to the house. Names no coin, no nonce and no policy."""
 
@@ -24,7 +25,7 @@ class Intent:
         """What is wanted: one of ``requests.KINDS``."""
         return self.request.kind
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hex SHA-256 under the tag ``custody/intent/v1`` of the canonical JSON."""
         return digest("intent", self.to_json())

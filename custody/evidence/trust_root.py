@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 from custody.evidence import fields
@@ -85,7 +86,7 @@ class PriceRules:
         return {"max_age_seconds": self.max_age_seconds, "deviation_bps": self.deviation_bps}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrustRoot:
     """One version of the trust root document."""
 
@@ -110,7 +111,7 @@ class TrustRoot:
     """Id of a key or passkey to the moment it counts from; those not named count from the beginning."""
     prices: PriceRules = PriceRules()
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Hex digest that every operator and cosigner signs and every cosigner pins."""
         return digest("trust-root", self.to_json())

@@ -131,7 +131,8 @@ def _heard_of_late(session: Session, now: datetime) -> set[tuple[str, str]]:
 
 
 def _collect_for(session: Session, channel: ChannelRow, trust: InForce, now: datetime) -> int:
-    asked = Waiting(trust.root, trust.policy.roles, channel.operator, NO_PATIENCE, now)
+    joined = trust.joined(channel.operator)
+    asked = Waiting(trust.root, trust.policy.roles, channel.operator, joined, NO_PATIENCE, now)
     told = _told(channel)
     new = waiting.asked_of(session, asked, besides=told, limit=MOST_TOLD)
     fresh = {each.digest for each in new}

@@ -109,21 +109,26 @@ def raise_stuck_alarms(session: Session, *, rows: Sequence[StuckRow], now: datet
     )
 
 
-# The deadline of a chain that has none of its own stands under no name. Whole seconds count, as ages are shown.
+# The deadline of a chain that has none of its own stands under no name. Whole seconds count, as ages are shown. What
+# has been in its state for less is not late, whatever its intent says; and few intents have a delay that still matters.
 _WITHDRAWALS: Final = text(
     """
-    SELECT id, state, waiting_for, since, count(*) OVER () AS number FROM (
-      SELECT w.id, w.chain, w.state, w.waiting_for, greatest(w.state_since, i.not_before) AS since
-      FROM withdrawals w JOIN intents i ON i.digest = w.digest
-      WHERE w.state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')
-        AND w.state_since < :latest
-    ) AS open
-    WHERE since <= (
-      SELECT late.since FROM unnest(CAST(:chains AS text[]), CAST(:states AS text[]), CAST(:since AS timestamptz[]))
+    WITH late AS MATERIALIZED (
+      SELECT * FROM unnest(CAST(:chains AS text[]), CAST(:states AS text[]), CAST(:since AS timestamptz[]))
         AS late (chain, state, since)
-      WHERE late.state = open.state AND late.chain IN (open.chain, '') ORDER BY late.chain DESC LIMIT 1
+    ), open AS MATERIALIZED (
+      SELECT w.id, w.digest, w.state, w.waiting_for, w.state_since, coalesce(own.since, other.since) AS late_since
+      FROM withdrawals w JOIN late other ON other.chain = '' AND other.state = w.state
+        LEFT JOIN late own ON own.chain = w.chain AND own.state = w.state
+      WHERE w.state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')
+        AND w.state_since <= coalesce(own.since, other.since)
+    ), delayed AS MATERIALIZED (
+      SELECT digest, not_before FROM intents WHERE not_before > (SELECT min(state_since) FROM open)
     )
-    ORDER BY since, id LIMIT :limit
+    SELECT o.id, o.state, o.waiting_for, greatest(o.state_since, d.not_before) AS since, count(*) OVER () AS number
+    FROM open o LEFT JOIN delayed d ON d.digest = o.digest
+    WHERE greatest(o.state_since, d.not_before) <= o.late_since
+    ORDER BY since, o.id LIMIT :limit
     """
 )
 
@@ -149,7 +154,7 @@ def _withdrawals(
         for state in _WAITS_FOR
     ]
     chains, states, since = ([row[part] for row in late] for part in range(3))
-    wanted = {"chains": chains, "states": states, "since": since, "latest": max(since), "limit": limit}
+    wanted = {"chains": chains, "states": states, "since": since, "limit": limit}
     found = session.execute(_WITHDRAWALS, wanted).all()
     rows = [
         StuckRow(
@@ -187,8 +192,7 @@ def _deposits(session: Session, deadlines: _WithShortest, now: datetime) -> Iter
 _INTENTS: Final = text(
     """
     SELECT digest, kind, state, created_at, document ->> 'chain' AS chain FROM intents
-    WHERE state = 'pending' AND created_at < :since
-      AND NOT EXISTS (SELECT FROM withdrawals w WHERE w.digest = intents.digest)
+    WHERE state = 'pending' AND created_at < :since AND kind NOT IN ('withdrawal', 'sweep')
     """
 )
 

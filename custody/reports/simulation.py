@@ -28,7 +28,9 @@ def simulated(session: Session, document: Document, *, since: datetime, until: d
     number = history.number_decided(session, since=first, until=until)
     stored = history.decided(session, since=first, until=until)
     told = (replace(one, released=True) if one.reference in given_up else one for one in stored)
-    return simulate(document, shown(told, number), since=since)
+    found = simulate(document, shown(told, number), since=since)
+    found.spread(document.groups, seconds=int((until - since).total_seconds()))
+    return found
 
 
 def longest_window(document: Document) -> int:

@@ -54,19 +54,3 @@ def policies(session: Session, *, versions: Collection[int]) -> dict[int, str]:
         select(TrustRootRow.version, TrustRootRow.policy).where(TrustRootRow.version.in_(sorted(versions)))
     )
     return {row.version: row.policy for row in rows}
-
-
-def joined_at(session: Session, *, person: str, groups: Collection[str]) -> dict[str, datetime]:
-    """Since when ``person`` has been in each of ``groups``: when the first version that says so came into force."""
-    rows = session.execute(
-        select(TrustRootRow.document["document"]["groups"], TrustRootRow.in_force_at, TrustRootRow.version).order_by(
-            TrustRootRow.version
-        )
-    ).all()
-    joined: dict[str, datetime] = {}
-    for members, at, version in rows:
-        for group in groups:
-            if person in (members or {}).get(group, ()):
-                # Before the first version there was nothing, so whatever is older was asked for under it.
-                joined.setdefault(group, at if version > 1 else datetime.min.replace(tzinfo=at.tzinfo))
-    return joined

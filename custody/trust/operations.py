@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Text, cast, func, select, text
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
@@ -17,7 +17,7 @@ from custody.events import operations as events
 from custody.evidence.proven import ProvenIntent
 from custody.evidence.succession import RootLink, check_link
 from custody.evidence.trust_root import SignedTrustRoot, TrustRoot, TrustRootRefused, check_ceremony
-from custody.kernel.canonical import canonical_json, parse_json
+from custody.kernel.canonical import parse_json
 from custody.kernel.clock import rfc3339
 from custody.kernel.errors import Conflict, Refused
 from custody.operators import operations as operators
@@ -56,6 +56,8 @@ class InForce:
     policy: Document
     links: tuple[RootLink, ...] = ()
     """Every version after the first, in order."""
+    since: tuple[datetime, ...] = ()
+    """When each version came into force, in order."""
 
     @property
     def root(self) -> TrustRoot:
@@ -66,6 +68,19 @@ class InForce:
     def roots(self) -> tuple[TrustRoot, ...]:
         """Every version, the newest first."""
         return (*(link.root for link in reversed(self.links)), self.signed.root)
+
+    def joined(self, person: str) -> dict[str, datetime]:
+        """Each group that ``person`` is in now, to when the first version that says so came into force.
+
+        Before the first version there was nothing, so whatever is older was asked for under it.
+        """
+        own = [group for group, members in self.root.groups.items() if person in members]
+        found: dict[str, datetime] = {}
+        for at, root in zip(self.since, reversed(self.roots), strict=True):
+            for group in own:
+                if person in root.groups.get(group, ()):
+                    found.setdefault(group, datetime.min.replace(tzinfo=UTC) if root.version == 1 else at)
+        return found
 
 
 def install(session: Session, *, signed: SignedTrustRoot, policy_text: str, actor: str, now: datetime) -> None:
@@ -158,14 +173,21 @@ def hold(session: Session) -> None:
 
 def in_force(session: Session) -> InForce:
     """The newest version. Raises ``NoTrustRoot``. Parsed once per process and document."""
-    rows = session.execute(select(TrustRootRow).order_by(TrustRootRow.version)).scalars().all()
+    rows = session.execute(_AS_STORED).all()
     if not rows:
         raise NoTrustRoot("no trust root is in force; hold the ceremony first")
-    return _read(tuple((canonical_json(row.document), row.policy, canonical_json(row.proven)) for row in rows))
+    return _read(tuple((row.document, row.policy, row.proven, row.in_force_at) for row in rows))
 
 
-_Row = tuple[bytes, str, bytes]
-"""A version's document, policy text and proof as they are stored."""
+_AS_STORED: Final = select(
+    cast(TrustRootRow.document, Text).label("document"),
+    TrustRootRow.policy,
+    cast(TrustRootRow.proven, Text).label("proven"),
+    TrustRootRow.in_force_at,
+).order_by(TrustRootRow.version)
+"""As text: every call compares it with what was read before, and only what is new is taken apart."""
+_Row = tuple[str, str, str | None, datetime]
+"""A version's document, policy text and proof as they are stored, and since when it is in force."""
 
 
 @lru_cache(maxsize=8)
@@ -173,7 +195,8 @@ def _read(rows: tuple[_Row, ...]) -> InForce:
     first, *_ = rows
     links = [_link(before, row) for before, row in pairwise(rows)]
     policy_text = rows[-1][1]
-    return InForce(_signed(first[0]), policy_text, load_document(policy_text), tuple(links))
+    since = tuple(row[3] for row in rows)
+    return InForce(_signed(first[0]), policy_text, load_document(policy_text), tuple(links), since)
 
 
 def _link(before: _Row, row: _Row) -> RootLink:
@@ -183,12 +206,12 @@ def _link(before: _Row, row: _Row) -> RootLink:
 
 
 @lru_cache(maxsize=64)
-def _signed(document: bytes) -> SignedTrustRoot:
+def _signed(document: str) -> SignedTrustRoot:
     return SignedTrustRoot.parse(_json(document))
 
 
-def _json(document: bytes) -> object:
-    found: object = parse_json(document, field="trust_roots", limit_bytes=_LARGEST_ROW)
+def _json(document: str | None) -> object:
+    found: object = None if document is None else parse_json(document, field="trust_roots", limit_bytes=_LARGEST_ROW)
     return found
 
 

@@ -22,7 +22,7 @@ from custody.evidence.codes import digest_code
 from custody.kernel.errors import InvalidInput
 from custody.listings import queries as listings
 from custody.reconciliation.stuck import Deadlines
-from custody.trust.assets import KnownAssets, known_assets
+from custody.trust.assets import KnownAssets, assets_seen
 from custody.trust.operations import InForce
 from custody.views import cursors, risks
 from custody.views.objects import asset_view, delay_left, money, when, words_of
@@ -60,7 +60,14 @@ class Asked:
         """The same, as the room of intents reads it."""
         patience = {chain: each.pending_approval for chain, each in self.deadlines.items()}
         return Waiting(
-            self.trust.root, self.trust.policy.roles, self.operator, patience, self.now, self.client, self.kind
+            self.trust.root,
+            self.trust.policy.roles,
+            self.operator,
+            self.trust.joined(self.operator),
+            patience,
+            self.now,
+            self.client,
+            self.kind,
         )
 
 
@@ -91,20 +98,19 @@ def queue(session: Session, asked: Asked, *, place: str, after: str | None = Non
     return Page(_rows(session, asked, place, shown, rest), _next(place, shown, rest) if more else None)
 
 
-def counts(session: Session, asked: Asked, *, needs_me: int | None = None) -> dict[str, dict[str, Any]]:
-    """How many rows each place has; ``at_least`` where counting stopped. ``needs_me`` where that was counted before."""
-    found: dict[str, int] = {}
+def counts(session: Session, asked: Asked, *, known: Mapping[str, int] | None = None) -> dict[str, dict[str, Any]]:
+    """How many rows each place has; ``at_least`` where counting stopped. ``known`` is not counted again."""
+    found = dict(known or {})
     for place in PLACES:
-        number = 0
-        if place == NEEDS_ME and needs_me is not None:
-            found[place] = needs_me
+        if place in found:
             continue
+        number = 0
         if place in _OF_PEOPLE:
             number += waiting.count(session, asked.waiting, place=_OF_PEOPLE[place])
         if place in _ON_THE_WAY:
             number += withdrawals.count_resting(session, **_resting(asked, place), most=waiting.COUNTED_TO)
-        found[place] = min(number, waiting.COUNTED_TO)
-    return waiting.describe(found)
+        found[place] = number
+    return waiting.describe({place: min(found[place], waiting.COUNTED_TO) for place in PLACES})
 
 
 def _moving(session: Session, asked: Asked, place: str, after: str, limit: int) -> list[Withdrawal]:
@@ -138,7 +144,7 @@ def _rows(
 ) -> list[dict[str, Any]]:
     if not filed and not moving:
         return []
-    assets, root = known_assets(session), asked.trust.root
+    assets, root = assets_seen(session), asked.trust.root
     payments = withdrawals.by_digests(session, digests=[each.digest for each in filed])
     standings = waiting.standings(session, filed, root=root, roles=asked.trust.policy.roles, now=asked.now)
     about = [_about(each.intent.request) for each in filed]

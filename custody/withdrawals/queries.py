@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, false, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from custody.evidence.lookalikes import keys
@@ -65,14 +66,21 @@ def by_respend(session: Session, *, digest: str) -> Withdrawal | None:
 
 
 def every(
-    session: Session, *, client: str | None = None, states: Sequence[State] = (), kind: str = ""
+    session: Session,
+    *,
+    client: str | None = None,
+    states: Sequence[State] = (),
+    kind: str = "",
+    reference: str = "",
 ) -> list[Withdrawal]:
-    """Withdrawals, oldest first; of one client, in some states, or of one kind, where asked."""
+    """Withdrawals, oldest first; of one client, in some states, of one kind or with one reference, where asked."""
     query = select(WithdrawalRow).order_by(WithdrawalRow.requested_at, WithdrawalRow.id)
     if client is not None:
         query = query.where(WithdrawalRow.client_id == client)
     if kind:
         query = query.where(WithdrawalRow.kind == kind)
+    if reference:
+        query = query.where(WithdrawalRow.reference == reference)
     if states:
         query = query.where(WithdrawalRow.state.in_(states))
     return [view(row) for row in session.execute(query).scalars()]
@@ -134,8 +142,9 @@ def resting(
 
     Late is what has been in its state from before ``since`` of its (chain, state).
     """
-    query = select(WithdrawalRow).where(_resting(states, since, late, client, kind), WithdrawalRow.id > after)
-    return [view(row) for row in session.execute(query.order_by(WithdrawalRow.id).limit(limit)).scalars()]
+    there = _resting(tuple(states), tuple(sorted(since)), late, bool(client), bool(kind))
+    query = select(WithdrawalRow).where(there, WithdrawalRow.id > after).order_by(WithdrawalRow.id).limit(limit)
+    return [view(row) for row in session.execute(query, _asked(since, client, kind)).scalars()]
 
 
 def count_resting(
@@ -149,23 +158,39 @@ def count_resting(
     most: int,
 ) -> int:
     """How many ``resting`` would give, counted up to ``most``."""
-    some = select(WithdrawalRow.id).where(_resting(states, since, late, client, kind)).limit(most).subquery()
-    return session.execute(select(func.count()).select_from(some)).scalar_one()
+    query = _counting(tuple(states), tuple(sorted(since)), late, bool(client), bool(kind))
+    return session.execute(query, _asked(since, client, kind) | {"most": most}).scalar_one()
 
 
+def _asked(since: Mapping[tuple[str, str], datetime], client: str, kind: str) -> dict[str, object]:
+    moments = {f"since_{number}": moment for number, (_, moment) in enumerate(sorted(since.items()))}
+    return {**moments, "client": client, "kind": kind}
+
+
+@lru_cache(maxsize=64)
+def _counting(
+    states: tuple[State, ...], places: tuple[tuple[str, str], ...], late: bool, has_client: bool, has_kind: bool
+) -> Select[int]:
+    there = _resting(states, places, late, has_client, has_kind)
+    some = select(WithdrawalRow.id).where(there).limit(bindparam("most", type_=Integer)).subquery()
+    return select(func.count()).select_from(some)
+
+
+@lru_cache(maxsize=64)
 def _resting(
-    states: Sequence[State], since: Mapping[tuple[str, str], datetime], late: bool, client: str, kind: str
+    states: tuple[State, ...], places: tuple[tuple[str, str], ...], late: bool, has_client: bool, has_kind: bool
 ) -> ColumnElement[bool]:
+    """What ``_asked`` gives values to: put together once, for every page of the console asks it."""
     row = WithdrawalRow
     overdue = or_(
         false(),
         *(
-            and_(row.chain == chain, row.state == state, row.state_since < moment)
-            for (chain, state), moment in sorted(since.items())
+            and_(row.chain == chain, row.state == state, row.state_since < bindparam(f"since_{number}"))
+            for number, (chain, state) in enumerate(places)
         ),
     )
-    some = [row.client_id == client] if client else []
-    some += [row.kind == kind] if kind else []
+    some = [row.client_id == bindparam("client")] if has_client else []
+    some += [row.kind == bindparam("kind")] if has_kind else []
     # The words of the index are said again: the planner sees no states among parameters.
     return and_(OPEN, row.state.in_(states), overdue if late else ~overdue, *some)
 

@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def wire(servers: Servers) -> Iterator[LyingProxy]:
     """Between the house and its node."""
-    with LyingProxy(servers.bitcoind().rpc_port) as wire:
+    with LyingProxy(servers.bitcoind().port) as wire:
         yield wire
 
 
@@ -77,7 +77,7 @@ def house(servers: Servers, wire: LyingProxy, folder: Path) -> Iterator[Road]:
     """A house with one client whose money lies in many coins."""
     database, node = servers.fresh_database(), servers.bitcoind()
     node.fund()
-    url = node.url.replace(f":{node.rpc_port}", f":{wire.port}")
+    url = node.url.replace(f":{node.port}", f":{wire.port}")
     house = Road.build(database, node, folder, node_url=url)
     house.open("acme")
     house.stock(house.vaults["acme"], COINS)

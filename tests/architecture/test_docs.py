@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from custody.cli.exits import program
+from custody.cli.main import app
 from tests.architecture.pages import MARKED, PARTS, REPOSITORY, pages, rendered
 
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 NAMED_FILE = re.compile(r"`((?:custody|policies|workers|config|demo|tests|benchmarks|docs)/[\w./-]+\.\w+)(?:::\w+)?`")
 NAMED_TARGET = re.compile(r"`(?:\w+=\S+ )?make ([\w-]+)")
+BLOCK = re.compile(r"^ *```(?:sh|text)?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^ *(?:\$ )?(?:\w+=\S+ )*(?:\.venv/bin/)?(custody [a-z].*)$")
+MOST_BYTES = 150_000
 ADR = re.compile(r"(\d{4})-[a-z0-9-]+\.md")
 
 
@@ -45,6 +50,61 @@ def test_tests_it_names_are_there(page: Path) -> None:
 def test_make_targets_it_names_are_there() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     assert {name for page in pages() for name in NAMED_TARGET.findall(page.read_text())} <= targets
+
+
+TASKS = (
+    "docs/operate/README.md",
+    "docs/integrate.md",
+    "docs/hold-a-key.md",
+    "docs/audit.md",
+    "docs/change-the-policy.md",
+    "docs/runbooks/README.md",
+)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_page_for_a_task_begins_with_it_and_ends_with_how_one_knows(name: str) -> None:
+    text = (REPOSITORY / name).read_text().strip()
+    assert text.split("\n\n")[1].startswith("You want ")
+    assert text.split("\n\n")[-1].startswith("**How you know it worked.** ")
+    assert f"]({name})" in (REPOSITORY / "README.md").read_text()
+
+
+def test_commands_they_show_are_there_with_their_options() -> None:
+    """Every ``custody …`` in a block of the documents; what it does with them is for the tests of the commands."""
+    top = program(app)
+    wrong, seen = [], 0
+    for page in pages():
+        for line in commands(page.read_text()):
+            command, words = top, line.split()[1:]
+            while words and words[0] in getattr(command, "commands", {}):
+                command, words = command.commands[words[0]], words[1:]
+            known = {option for each in (top, command) for parameter in each.params for option in parameter.opts}
+            options = {word.partition("=")[0] for word in words if word.startswith("--")}
+            seen += 1
+            if getattr(command, "commands", None) or not options <= known | {"--help"}:
+                wrong.append(f"{page.name}: {line}")
+    assert wrong == []
+    assert seen > 30
+
+
+def commands(text: str) -> list[str]:
+    """Lines of blocks that run ``custody``, each with what is carried over, without its remark."""
+    joined = [line for block in BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
+    found = [COMMAND.search(line) for line in joined]
+    return [match[1].split(" #")[0].split(" | ")[0] for match in found if match]
+
+
+def test_pictures_are_small_whole_and_shown() -> None:
+    text = (REPOSITORY / "README.md").read_text()
+    pictures = sorted((REPOSITORY / "docs/pictures").iterdir())
+    assert [picture.name for picture in pictures] == ["cosigner.png", "queue.png"]
+    for picture in pictures:
+        content = picture.read_bytes()
+        assert content.startswith(b"\x89PNG\r\n") and content.endswith(b"IEND\xaeB`\x82")
+        assert len(content) <= MOST_BYTES
+        assert re.search(rf"!\[[^]]{{40,}}\]\(docs/pictures/{picture.name}\)", text), "with words for who cannot see it"
+        assert "readme-$name.png docs/pictures/$name.png" in (REPOSITORY / "CONTRIBUTING.md").read_text()
 
 
 def test_decisions_are_numbered_without_gaps() -> None:

@@ -65,8 +65,8 @@ def test_handles_what_is_delivered_twice_at_once_only_once(live: Live, journey: 
 @plays("P-039")
 def test_p039_has_one_effect_when_a_task_outlives_the_visibility_timeout(yard: Yard) -> None:
     node = yard.chain.node
-    with SlowProxy(node.rpc_port, slow=b"sendrawtransaction", seconds=3) as wire:
-        url = node.url.replace(f":{node.rpc_port}", f":{wire.port}")
+    with SlowProxy(node.port, slow=b"sendrawtransaction", seconds=3) as wire:
+        url = node.url.replace(f":{node.port}", f":{wire.port}")
         with living(yard, node_url=url, visibility_seconds=1, lease_seconds=1) as live:
             journey = Journey(live)
             journey.fund()

@@ -58,8 +58,8 @@ def test_p033_pays_once_when_the_worker_dies_between_sending_and_writing(live: L
 @plays("P-034")
 def test_p034_pays_once_when_the_nodes_answer_to_a_broadcast_is_lost(yard: Yard) -> None:
     node = yard.chain.node
-    with ForgetfulProxy(node.rpc_port) as wire:
-        url = node.url.replace(f":{node.rpc_port}", f":{wire.port}")
+    with ForgetfulProxy(node.port) as wire:
+        url = node.url.replace(f":{node.port}", f":{wire.port}")
         with living(yard, node_url=url) as live:
             journey = Journey(live)
             journey.fund()

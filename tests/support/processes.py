@@ -20,6 +20,19 @@ def processes_in(folder: Path) -> dict[int, str]:
     return found
 
 
+def processes_given(variable: str, value: Path) -> dict[int, str]:
+    """Process ids and programs that were started with ``variable=value`` in their environment."""
+    wanted = f"{variable}={value}".encode()
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (entry / "environ").read_bytes().split(b"\0"):
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue
+    return found
+
+
 def arguments_of(pid: int) -> str:
     """The argument list that anybody on the machine can read."""
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()

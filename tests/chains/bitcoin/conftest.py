@@ -65,5 +65,5 @@ def driver(chain: Bitcoind) -> BitcoinDriver:
 @pytest.fixture
 def forgetful(driver: BitcoinDriver) -> Iterator[ForgetfulProxy]:
     """A wire to the node that loses the answers to what it is told to lose."""
-    with ForgetfulProxy(driver.bitcoind.rpc_port) as proxy:
+    with ForgetfulProxy(driver.bitcoind.port) as proxy:
         yield proxy

@@ -142,9 +142,7 @@ def test_a_node_that_is_down_is_unavailable_and_a_send_to_it_unknown(driver, nod
 
 def test_p034_a_node_that_accepts_and_never_answers_leaves_one_transaction(driver, forgetful):
     raw = driver.signed()
-    deaf = adapter_for(
-        driver.bitcoind.url.replace(str(driver.bitcoind.rpc_port), str(forgetful.port)), timeout_seconds=0.5
-    )
+    deaf = adapter_for(driver.bitcoind.url.replace(str(driver.bitcoind.port), str(forgetful.port)), timeout_seconds=0.5)
     forgetful.swallow = b"sendrawtransaction"
     assert deaf.broadcast(raw).result is BroadcastResult.UNKNOWN
     assert forgetful.swallowed.is_set()
@@ -158,9 +156,7 @@ def test_p034_a_node_that_accepts_and_never_answers_leaves_one_transaction(drive
 def test_p034_a_node_that_accepts_never_answers_and_mines_is_recognised(driver, forgetful):
     raw = driver.signed()
     forgetful.swallow = b"sendrawtransaction"
-    deaf = adapter_for(
-        driver.bitcoind.url.replace(str(driver.bitcoind.rpc_port), str(forgetful.port)), timeout_seconds=0.5
-    )
+    deaf = adapter_for(driver.bitcoind.url.replace(str(driver.bitcoind.port), str(forgetful.port)), timeout_seconds=0.5)
     assert deaf.broadcast(raw).result is BroadcastResult.UNKNOWN
     driver.confirm()
     forgetful.swallow = None

@@ -77,7 +77,7 @@ def test_threads_may_share_it(bitcoind):
 
 
 def test_it_works_again_after_a_time_out(driver, forgetful):
-    rpc = Rpc(driver.bitcoind.url.replace(str(driver.bitcoind.rpc_port), str(forgetful.port)), timeout_seconds=0.3)
+    rpc = Rpc(driver.bitcoind.url.replace(str(driver.bitcoind.port), str(forgetful.port)), timeout_seconds=0.3)
     forgetful.swallow = b"getblockcount"
     with pytest.raises(NodeUnavailable):
         rpc.call("getblockcount")

@@ -88,6 +88,15 @@ def test_every_page_loads_our_own_script_and_style_and_nothing_else(house: House
         assert alice.get(f"/console/static/{name}").status_code in (404, 422)
 
 
+def test_help_is_read_by_who_is_not_signed_in(house: House, client: TestClient, alice: Visitor) -> None:
+    assert alice.get("/console/help").text.count("Keep these settings") == 1
+    client.cookies.clear()
+    nobody = client.get("/console/help", follow_redirects=False)
+    assert nobody.status_code == 200
+    assert 'href="/console/sign-in"' in nobody.text
+    assert all(word not in nobody.text for word in ("alice", "Keep these settings", "acme"))
+
+
 def test_nothing_that_was_asked_for_becomes_markup(house: House, alice: Visitor) -> None:
     hostile = """<script>alert(1)</script>"'><img src=x onerror=alert(1)>"""
     digest = digest_of(house, purpose=hostile)

@@ -73,6 +73,9 @@ def test_a_stricter_document_is_replayed_over_what_was_really_asked(house: House
     assert found.kinds["withdrawal", "denied"] == 1
     assert found.examples["denied"][-1] == others[-1].digest
     assert found.work_after["operators"] == 4 * 3
+    # Twelve approvals by three people in two days.
+    assert found.hourly["operators"][1] == "0.09"
+    assert found.to_json()["work"][0]["after_per_operator_hour"] == "0.09"
     assert none.requests == 0
 
 

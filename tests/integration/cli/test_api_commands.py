@@ -28,12 +28,14 @@ def keys(tmp_path: Path) -> dict[str, str]:
     return found
 
 
-def ask(command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str], amount: str) -> dict[str, Any]:
+def ask(
+    command: Command, stage: Stage, keys: dict[str, str], tokens: dict[str, str], amount: str, *more: str
+) -> dict[str, Any]:
     to = stage.node.wallet("elsewhere").new_address()
     answer = command(
         *("withdrawal", "create", "--token-file", tokens["exchange"], "--key", keys["exchange"]),
         *("--client", "acme", "--amount", amount, "--to", to, "--max-fee", "0.0002", "--purpose", "order 17"),
-        *("--format", "json", "--yes"),
+        *("--format", "json", "--yes", *more),
     )
     assert answer.code == 0, answer.err
     found: dict[str, Any] = json.loads(answer.out)
@@ -54,8 +56,11 @@ def test_asks_approves_and_sees_it_approved(
 ) -> None:
     stage.open("acme")
     stage.fund("acme")
-    asked = ask(command, stage, keys, tokens, "0.1")
+    asked = ask(command, stage, keys, tokens, "0.1", "--reference", "invoice 17/b")
     assert asked["status"] == "pending_approval"
+    for called, ids in (("invoice 17/b", [asked["id"]]), ("invoice 17", [])):
+        listed = json.loads(command("withdrawal", "list", "--reference", called, "--format", "json").out)
+        assert [each["id"] for each in listed] == ids
     first = command(
         "approve", asked["id"], "--key", keys["alice"], "--as", "alice", "--token-file", tokens["alice"], "--yes"
     )

@@ -114,7 +114,8 @@ def test_asks_for_any_kind_by_its_fields(stage: Stage, desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "names"),
     [
-        (("freeze", "cleint", "acme", "--purpose", "x"), 2, "request.scope"),
+        (("freeze", "cleint", "acme", "--purpose", "x"), 2, "No such command 'cleint'. Did you mean 'client', 'list'?"),
+        (("unfreeze", "cleint", "acme", "--purpose", "x"), 2, "request.scope"),
         (("freeze", "client", "nobody", "--purpose", "x"), 3, "client"),
         (("unfreeze", "client", "acme", "--purpose", "x"), 1, "request.subject"),
         (("break", "resolve", "brk_none", "explained", "--purpose", "x"), 3, "request.subject"),

@@ -21,6 +21,7 @@ def story(supervisor: Supervisor) -> int:
         [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"],
         is_ready=listening(port),
         cwd=supervisor.logs,
+        port=port,
     )
     supervisor.start(web)
     sys.stdout.write(json.dumps({"us": os.getpid(), "web": web.pid, "port": port}) + "\n")

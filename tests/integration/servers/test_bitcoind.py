@@ -37,7 +37,7 @@ def test_is_not_ready_while_it_is_down(node: Bitcoind) -> None:
 
 
 def test_listens_on_loopback_only(node: Bitcoind) -> None:
-    for port in (node.rpc_port, node.zmq_port):
+    for port in (node.port, node.zmq_port):
         assert listening_addresses(port) == {"127.0.0.1"}
 
 

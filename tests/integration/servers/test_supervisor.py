@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,9 +85,11 @@ def test_starts_again_on_what_a_killed_one_left(start_stack: Callable[[], Stack]
 
 
 def test_says_which_parts_are_up_and_how_long_each_took(start_stack: Callable[[], Stack]) -> None:
-    said = "".join(start_stack().said)
+    stack = start_stack()
+    said = "".join(stack.said)
     for name in ("postgres", "broker", "bitcoind", "web"):
-        assert f"s  {name} is up" in said
+        assert re.search(rf"^ {{10}}{name} is up(?: on port \d+)?, \d+\.\d s$", said, re.MULTILINE), said
+    assert f"web is up on port {stack.port}" in said
 
 
 def test_brings_back_a_process_that_was_killed(start_stack: Callable[[], Stack]) -> None:

@@ -33,13 +33,18 @@ POLICY = (
 @pytest.fixture
 def house(database: FreshDatabase) -> Iterator[House]:
     """Two groups that share carol, and a client with money."""
-    groups = (("operators", PEOPLE[:3]), ("risk", PEOPLE[2:]))
-    world = World(policy=POLICY, operators=PEOPLE, groups=groups, now=datetime.now(UTC))
+    house = _found(database, POLICY, operators=PEOPLE[:3], risk=PEOPLE[2:])
+    yield house
+    house.close()
+
+
+def _found(database: FreshDatabase, policy: str, **groups: tuple[str, ...]) -> House:
+    people = tuple(sorted({person for members in groups.values() for person in members}))
+    world = World(policy=policy, operators=people, groups=tuple(groups.items()), now=datetime.now(UTC))
     house = House.found(database, ceremony=world)
     house.open_client("acme", branch=1)
     house.credit("acme", 100 * BTC)
-    yield house
-    house.close()
+    return house
 
 
 def asked(house: House, operator: str, **changes: Any) -> Asked:
@@ -92,6 +97,18 @@ def test_each_is_in_one_place_and_counts_are_the_rows(house: House) -> None:
         assert found == everything(house, question)
         wanted = {row["digest"] for row in [*found[NEEDS_ME], *found[NEEDS_OTHERS]] if _is_asked(row, person)}
         assert wanted == set(digests(found[NEEDS_ME])), person
+
+
+def test_who_could_only_be_one_too_many_is_asked_for_nothing(database: FreshDatabase) -> None:
+    policy = POLICY.replace("[alice, bob, carol]", "[alice, bob, erin]")
+    house = _found(database, policy, operators=("alice", "bob", "erin"), risk=PEOPLE[2:])
+    paid = house.withdraw(house.withdrawal_request("acme", LARGE))
+    house.approve(paid.digest, "alice")
+    assert digests(everything(house, asked(house, "erin"))[NEEDS_ME]) == [paid.digest]
+    house.approve(paid.digest, "bob")
+    found = everything(house, asked(house, "erin"))
+    assert (found[NEEDS_ME], digests(found[NEEDS_OTHERS])) == ([], [paid.digest])
+    house.close()
 
 
 def _is_asked(row: dict[str, Any], person: str) -> bool:

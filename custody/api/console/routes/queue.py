@@ -18,7 +18,7 @@ from custody.views import queue as view
 
 router = APIRouter(prefix="/console")
 
-ROWS_ON_A_PAGE = 25
+ROWS_ON_A_PAGE = 20
 
 
 @router.get("")
@@ -38,8 +38,10 @@ def show_queue(visit: AsGuest, tab: str = "needs-me", client: str = "", kind: st
     def work(unit: Unit, trust: InForce) -> tuple[view.Page, dict[str, dict[str, Any]]]:
         asked = replace(queue_of(runtime, trust, operator, unit.now), client=chosen.client, kind=chosen.kind)
         shown = view.queue(unit.session, asked, place=place, after=after or None, limit=ROWS_ON_A_PAGE)
-        counted = None if chosen.client or chosen.kind else visit.needs_me
-        return shown, view.counts(unit.session, asked, needs_me=counted)
+        known = {} if chosen.client or chosen.kind else {view.NEEDS_ME: visit.needs_me}
+        if not after and shown.next is None:
+            known[place] = len(shown.rows)
+        return shown, view.counts(unit.session, asked, known=known)
 
     shown, counts = visit.call.trusting(work)
     return html(pages.queue(visit, chosen, shown, counts))

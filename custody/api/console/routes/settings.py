@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from custody.api.body import Body
-from custody.api.console.answers import form_fields, html, see, to_sign_in
+from custody.api.console.answers import form_fields, html, see
 from custody.api.console.door import AsGuest, AsVisitor
 from custody.api.console.looks import COOKIE, DENSITIES, LASTS_SECONDS, LETTERS, THEMES, Looks
 from custody.api.console.navigation import HELP
@@ -18,8 +18,8 @@ router = APIRouter(prefix="/console")
 
 @router.get("/help")
 def show_help(visit: AsGuest) -> Response:
-    """Keys, settings, and where to read on."""
-    return to_sign_in() if visit is None else html(pages.settings(visit))
+    """Keys and settings; who is not signed in reads how to."""
+    return html(pages.settings(visit))
 
 
 @router.post("/settings")

@@ -1,0 +1,39 @@
+"""Notices, from the command line: who is told where, changed, refused, and what was sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.integration.cli.conftest import Command
+from tests.integration.reconciliation.stage import Stage
+
+HOOK = "https://93.184.216.34/notices"
+
+
+def test_channels_are_set_switched_listed_and_refused(command: Command, stage: Stage) -> None:
+    assert command("notice", "list", "--format", "json").json == []
+    mail: Any = command("notice", "set", "bob", "mail", "bob@example.com", "--format", "json").json
+    assert (mail["operator"], mail["address"], mail["on"], "secret" in mail) == ("bob", "bob@example.com", True, False)
+    hook: Any = command("notice", "set", "bob", "webhook", HOOK, "--format", "json").json
+    assert hook["secret"]
+    off: Any = command("notice", "switch", "bob", "mail", "off", "--format", "json").json
+    assert off["on"] is False
+    listed = command("notice", "list")
+    assert [line.split()[:2] for line in listed.out.splitlines()[1:]] == [["bob", "mail"], ["bob", "webhook"]]
+    assert hook["secret"] not in listed.out
+    assert max(map(len, listed.out.splitlines())) <= 80
+    assert command("notice", "list", "--sent", "--format", "json").json == []
+    before = stage.dump()
+    for words, code, field in (
+        (("set", "nobody", "mail", "nobody@example.com"), 2, "operator"),
+        (("set", "bob", "mail", "not an address"), 2, "address"),
+        (("set", "bob", "webhook", "https://127.0.0.1/"), 2, "address"),
+        (("set", "bob", "pigeon", "loft"), 2, "channel"),
+        (("switch", "bob", "mail", "maybe"), 2, "on|off"),
+        (("switch", "carol", "mail", "off"), 3, "channel"),
+        (("switch", "bob", "mail", "off"), 1, "channel"),
+    ):
+        refused = command("notice", *words)
+        assert (refused.code, refused.err.count("\n")) == (code, 1), refused.err
+        assert refused.err.startswith(f"error: {field}: "), refused.err
+    assert stage.dump() == before
