@@ -73,11 +73,13 @@ def _measure(db: Database, port: int, talk: Connection, objects: int, rounds: in
         bodies = _tell(db, f"r{number}", objects)
         theirs.append(len(bodies) / _bare(url, bodies))
         _expect_all(talk, bodies, is_ordered=False)
+        worked = time.process_time()
         ours.append(len(bodies) / _push(db, sealer))
+        each = 1_000 * (time.process_time() - worked) / len(bodies)
         _expect_all(talk, bodies, is_ordered=True)
         print(
             f"{len(bodies)} events of {objects} objects: {ours[-1]:6.0f}/s, bare client {theirs[-1]:6.0f}/s, "
-            f"ratio {ours[-1] / theirs[-1]:.2f}",
+            f"ratio {ours[-1] / theirs[-1]:.2f}, {each:.2f} ms of our processor for each",
             flush=True,
         )
     middle, ratio = statistics.median(ours), statistics.median(a / b for a, b in zip(ours, theirs, strict=True))

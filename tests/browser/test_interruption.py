@@ -14,7 +14,7 @@ from custody.approvals import queries
 from tests.browser.chromium import Person
 from tests.browser.conftest import Stage, at_home
 from tests.browser.looking import look, look_at
-from tests.integration.api.test_deciding import with_a_twin
+from tests.integration.console.test_deciding import with_a_twin
 from tests.support.console import WHY_NOT
 from tests.support.servers import FreshDatabase
 

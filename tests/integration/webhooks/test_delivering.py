@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 from email.utils import format_datetime
 from functools import partial
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -284,11 +285,16 @@ def test_for_a_day_both_secrets_sign(post: Post) -> None:
 def test_a_secret_lies_sealed_and_opens_for_its_own_endpoint_alone(post: Post) -> None:
     """P-117, and a thief of the database sends nothing of ours to a place of theirs."""
     made = post.add()
-    sealed = _one(post, "SELECT secret FROM webhook_endpoints")
+    sealed = bytes(_one(post, "SELECT secret FROM webhook_endpoints"))
     assert made.secret.shared not in sealed and made.secret.text.encode() not in sealed
     assert "shared" not in repr(made) and made.secret.text not in repr(made.secret)
     with pytest.raises(SecretTampered):
         Sealer(b"another key").open(sealed, endpoint=made.endpoint.id, url=made.endpoint.url, client=None)
+    own: dict[str, Any] = {"endpoint": made.endpoint.id, "url": made.endpoint.url, "client": None}
+    assert post.sealer.open(sealed, **own).shared == made.secret.shared
+    for name in own:
+        with pytest.raises(SecretTampered):
+            post.sealer.open(sealed, **(own | {name: "another"}))
     _run(post, "UPDATE webhook_endpoints SET url = url || '/thief'")
     post.tell("a")
     assert post.push() == 0
@@ -372,7 +378,7 @@ def _attempts(post: Post, endpoint: str) -> list[queries.Attempt]:
         return queries.attempts(unit.session, endpoint=endpoint, event=event)
 
 
-def _one(post: Post, statement: str) -> object:
+def _one(post: Post, statement: str) -> Any:
     with post.db.unit() as unit:
         return unit.session.execute(text(statement)).scalar_one()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -91,6 +94,55 @@ def test_the_page_names_every_kind_that_is_told() -> None:
         if re.search(rf'(publish\([^)]*?|tell\(session, )kind="{kind}"', text, re.S)
     }
     assert told_kinds <= named and {"withdrawal", "break", "freeze"} <= told_kinds
+
+
+NODE = """
+import { readFileSync } from "node:fs";
+import { check } from "./check.mjs";
+const { key, headers } = JSON.parse(process.argv[2]);
+console.log(check(key, headers, readFileSync(0)).type);
+"""
+
+
+def in_node(folder: Path, key: str, headers: dict[str, str], body: bytes) -> bool:
+    """Whether the page's Node takes it."""
+    (code,) = re.findall(r"```js\n(.*?)```", PAGE, re.S)
+    (folder / "check.mjs").write_text(code)
+    (folder / "main.mjs").write_text(NODE)
+    given = json.dumps({"key": key, "headers": headers})
+    ran = subprocess.run(["node", str(folder / "main.mjs"), given], input=body, capture_output=True, check=False)
+    assert ran.returncode == 0 or b"too old" in ran.stderr or b"not signed by this key" in ran.stderr
+    return ran.returncode == 0
+
+
+def in_a_shell(folder: Path, key: str, headers: dict[str, str], body: bytes) -> bool:
+    """Whether the page's shell takes it."""
+    (code,) = re.findall(r"```sh\n(# SECRET=.*?)```", PAGE, re.S)
+    (folder / "check.sh").write_text(code)
+    given = [headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature")]
+    env = {"SECRET": key, "PATH": os.environ["PATH"]}
+    argv = ["sh", str(folder / "check.sh"), *given]
+    ran = subprocess.run(argv, input=body, env=env, capture_output=True, check=False)
+    assert ran.returncode == 0 or ran.stderr in (b"too old\n", b"not signed by this secret\n", b"no timestamp\n")
+    return ran.returncode == 0
+
+
+def test_p113_the_pages_other_languages_take_a_real_delivery_and_nothing_forged(post: Post, tmp_path: Path) -> None:
+    made = post.add()
+    post.tell("ü")
+    post.push()
+    (came,) = post.receiver.came
+    late = {"webhook-timestamp": str(int(came.headers["webhook-timestamp"]) - 360)}
+    for takes, keys in ((in_node, (made.secret.text, made.secret.public_text)), (in_a_shell, (made.secret.text,))):
+        for key in keys:
+            assert takes(tmp_path, key, came.headers, came.body)
+            assert not takes(tmp_path, key, came.headers, came.body + b" ")
+            assert not takes(tmp_path, key, came.headers | {"webhook-id": "evt_other"}, came.body)
+            assert not takes(tmp_path, key, came.headers | late, came.body)
+        other = Secret.fresh()
+        assert not takes(tmp_path, other.text, came.headers, came.body)
+    assert not in_node(tmp_path, Secret.fresh().public_text, came.headers, came.body)
+    assert not in_a_shell(tmp_path, made.secret.text, came.headers | {"webhook-timestamp": "a[$(id)]"}, came.body)
 
 
 def test_p113_the_python_client_refuses_what_is_forged_old_or_known(post: Post) -> None:

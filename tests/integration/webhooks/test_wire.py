@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from custody.webhooks import wire as wires
 from custody.webhooks.places import Places, read_networks
 from custody.webhooks.wire import NoAnswer, Wire
 
@@ -185,3 +186,55 @@ def test_an_answer_that_says_close_closes() -> None:
         for _ in range(2):
             assert wire.post(url, {}, b"{}").status == 204
         assert len(lines) == 2
+
+
+def test_whoever_hangs_up_before_answering_is_not_asked_twice() -> None:
+    """It may have taken what was sent: only a connection that had been kept open is replaced at once."""
+    closed = pytest.raises(NoAnswer, match="closed")
+    with serving(says(then_close=True)) as (url, lines), Wire(Places(INSIDE), timeout_seconds=5) as wire, closed:
+        wire.post(url, {}, b"{}")
+    assert len(lines) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n",
+    ],
+    ids=["behind nothing", "behind a body"],
+)
+def test_what_comes_behind_an_answer_is_no_answer_to_the_next(answer: bytes) -> None:
+    with serving(says(answer)) as (url, lines), Wire(Places(INSIDE), timeout_seconds=5) as wire:
+        for _ in range(2):
+            assert wire.post(url, {}, b"{}").status < 300
+        assert len(lines) == 2
+
+
+def test_a_body_of_no_told_length_is_read_to_its_beginning_and_not_waited_for() -> None:
+    endless = b"HTTP/1.1 200 OK\r\n\r\n" + b"z" * 200_000
+    with serving(says(endless)) as (url, _), Wire(Places(INSIDE), timeout_seconds=5) as wire:
+        assert 2_000 < len(wire.post(url, {}, b"{}").body) < 40_000
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wires, "_IDLE_SECONDS", 0.0)
+    fine = b"HTTP/1.1 204 No Content\r\n\r\n"
+    with serving(says(fine, fine)) as (url, lines), Wire(Places(INSIDE), timeout_seconds=5) as wire:
+        for _ in range(2):
+            assert wire.post(url, {}, b"{}").status == 204
+        assert len(lines) == 2
+
+
+@pytest.mark.parametrize(("limit", "most"), [(60.0, 5.0), (0.5, 0.5)])
+def test_connecting_and_the_handshake_have_a_limit(monkeypatch: pytest.MonkeyPatch, limit: float, most: float) -> None:
+    waits: list[float] = []
+
+    def refuse(_address: tuple[str, int], *, timeout: float) -> socket.socket:
+        waits.append(timeout)
+        raise OSError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with Wire(Places(INSIDE), timeout_seconds=limit) as wire, pytest.raises(NoAnswer):
+        wire.post("https://127.0.0.1/", {}, b"")
+    assert len(waits) == 1 and 0 < waits[0] <= most

@@ -1,0 +1,106 @@
+"""The pusher's own rounds in one process: what is written down of an answer, and what it does when something breaks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from custody.db import Database, Unit
+from custody.kernel.errors import Unavailable
+from custody.webhooks import queries
+from custody.webhooks.model import ANSWER_BYTES, Attempt
+from custody.webhooks.operations import Made
+from custody.webhooks.pushing import Pusher
+from custody.webhooks.wire import TIMEOUT_SECONDS, Wire
+from tests.integration.webhooks.conftest import LEASE, Post
+
+
+class Rounds(threading.Event):
+    """Is set once it was asked so many times: a pusher makes that many rounds and ends."""
+
+    def __init__(self, rounds: int) -> None:
+        super().__init__()
+        self._left = rounds
+
+    def is_set(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+
+class Silent:
+    """A database that is silent at one of the units that are asked of it."""
+
+    def __init__(self, db: Database, *, at: int) -> None:
+        self._db, self._left = db, at
+
+    @contextmanager
+    def unit(self) -> Iterator[Unit]:
+        self._left -= 1
+        if self._left == 0:
+            raise Unavailable("the database does not answer")
+        with self._db.unit() as unit:
+            yield unit
+
+
+def push(post: Post, *, rounds: int = 1, lease: timedelta = LEASE, database: object = None) -> None:
+    db = cast("Database", database or post.db)
+    Pusher(db, sealer=post.sealer, wire=post.wire, lease=lease, threads=2).run(Rounds(rounds), threading.Event())
+
+
+def attempts(post: Post, made: Made) -> list[Attempt]:
+    with post.db.unit() as unit:
+        (delivery,) = queries.deliveries(unit.session, endpoint=made.endpoint.id, limit=5)
+        return queries.attempts(unit.session, endpoint=made.endpoint.id, event=delivery.event)
+
+
+def test_what_is_under_way_at_the_end_is_written_down(post: Post) -> None:
+    made = post.add()
+    post.tell("a")
+    push(post)
+    assert [each.status for each in attempts(post, made)] == [204]
+
+
+def test_nothing_leaves_that_may_be_on_its_way_when_its_lease_ends(post: Post) -> None:
+    made = post.add()
+    post.tell("a")
+    push(post, lease=timedelta(seconds=TIMEOUT_SECONDS))
+    assert post.receiver.came == [] and attempts(post, made) == []
+    push(post)
+    assert len(post.receiver.came) == 1
+
+
+def test_what_could_not_be_written_down_is_written_down_later_and_sent_once(post: Post) -> None:
+    made = post.add()
+    post.tell("a")
+    # A round asks for two units to claim; the next settles first.
+    push(post, rounds=3, database=Silent(post.db, at=3))
+    assert len(post.receiver.came) == 1
+    assert [(each.number, each.status) for each in attempts(post, made)] == [(1, 204)]
+
+
+def test_an_answers_beginning_is_kept_in_signs_that_can_be_shown(post: Post) -> None:
+    made = post.add()
+    post.tell("a")
+    post.receiver.answer = lambda _came: (500, {}, b"\x00\x1b[31mno\n\xff" + b"x" * 5_000)
+    post.push()
+    (attempt,) = attempts(post, made)
+    assert attempt.answer.startswith("\ufffd\ufffd[31mno\n\ufffdxx")
+    assert len(attempt.answer) == ANSWER_BYTES
+
+
+def test_whatever_breaks_while_sending_is_an_outcome(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that ended would leave its parcels under way for ever."""
+
+    def breaks(*_: Any) -> None:
+        raise RuntimeError("of a secret")
+
+    made = post.add()
+    post.tell("a")
+    monkeypatch.setattr(Wire, "post", breaks)
+    push(post)
+    assert [each.problem for each in attempts(post, made)] == ["not sent: RuntimeError"]
