@@ -89,7 +89,7 @@ def try_draft(visit: AsVisitor, body: AskingBody) -> Response:
         load_document(text)
         if what == "propose":
             chosen = asking.Given({"document": text, "purpose": ""})
-            return html(asking.form_page(visit, "policy_change", chosen, chains=()))
+            return html(asking.form_page(visit, "policy_change", chosen, chains={}))
         tried = _compared(visit, text) if what == "compare" else _replayed(visit, text, days)
     except CustodyError as error:
         if isinstance(error, Broken):
