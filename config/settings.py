@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 from config.assets import AssetConfig, load_assets
 from config.chains import BITCOIN_NETWORKS, NETWORKS, TEST_NETWORKS, ChainConfig, ConfigError, load_chains
 from config.mail import MailSettings, read_mail
+from config.readout import read_sizes
 
 PREFIX: Final = "CUSTODY_"
 HERE: Final = Path(__file__).parent
@@ -92,6 +94,9 @@ class Settings:
     webhook_lease_seconds: int
     webhook_ca_file: str
     """Certificates trusted for receivers beside the system's; empty: none."""
+    read_out: Mapping[str, Decimal]
+    """From which amount on who approves the first payment to an address reads it from what the client sent: by the
+    asset's code, in whole units."""
     mail: MailSettings | None
     """Where notices leave by mail; None where none do."""
     notices_kept_days: int
@@ -136,6 +141,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         webhook_inside=read.networks_inside("WEBHOOK_INSIDE"),
         webhook_lease_seconds=read.whole("WEBHOOK_LEASE_SECONDS", default=60, low=20, high=600),
         webhook_ca_file=read.text("WEBHOOK_CA_FILE", default=""),
+        read_out=read_sizes(read.text("READ_OUT_FROM", default=""), setting=f"{PREFIX}READ_OUT_FROM"),
         mail=read_mail(
             read.text("MAIL_URL", default=""),
             sender=read.text("MAIL_FROM", default=""),

@@ -63,6 +63,7 @@ class ApprovalRow(Base):
         CheckConstraint("verdict IN ('approve', 'reject')", name="verdict"),
         CheckConstraint("(credential IS NULL) = (challenge IS NULL)", name="passkey"),
         Index("ix_approvals_digest_approver", "digest", "approver"),
+        Index("ix_approvals_not_after", "not_after"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

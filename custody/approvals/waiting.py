@@ -304,10 +304,10 @@ def _is_full(rules: _Rules, group: str) -> ColumnElement[bool]:
 
 def _full_ones(rules: _Rules, group: str) -> ColumnElement[bool]:
     """The same, said so that it is gathered once for each number of people that may be asked for."""
-    people, asked = _alone(rules, group), _number_asked(group)
+    people = _alone(rules, group)
     agreed = select(ApprovalRow.digest).where(_counts_for(people)).group_by(ApprovalRow.digest)
-    enough = {number: agreed.having(number <= _AGREED) for number in range(1, len(people) + 1)}
-    return or_(false(), *(and_(asked == number, IntentRow.digest.in_(found)) for number, found in enough.items()))
+    enough = {number: IntentRow.digest.in_(agreed.having(number <= _AGREED)) for number in range(1, len(people) + 1)}
+    return case(enough, value=_number_asked(group), else_=false()) if enough else false()
 
 
 def _number_asked(group: str) -> ColumnElement[int]:

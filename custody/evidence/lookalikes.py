@@ -78,7 +78,7 @@ def check_confirmation(confirmation: Confirmation, signature: Signature, *, requ
 class Keys:
     """Where one address stands among all others, in three orders: what looks like it is its neighbour in one of them.
 
-    Postgres keeps the same orders (``address_head``, ``address_tail``, ``address_ends``), each compared byte by byte.
+    Postgres keeps the same orders (``address_key``), each compared byte by byte.
     """
 
     head: str

@@ -38,6 +38,7 @@ class VaultRow(Base):
         CheckConstraint("(kind = 'house') = (keyset_id IS NULL)", name="keyset"),
         CheckConstraint("branch >= 0", name="branch"),
         Index("ix_vaults_frozen", "frozen_at", postgresql_where=FROZEN),
+        Index("ix_vaults_opened_at_id", "opened_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

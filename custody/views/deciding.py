@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
@@ -13,12 +15,13 @@ from custody.approvals import misreading
 from custody.approvals import queries as intents
 from custody.approvals.queries import FiledIntent
 from custody.clients import queries as clients
+from custody.kernel.clock import parse_rfc3339
 from custody.listings import queries as listings
 from custody.operators import queries as operators
 from custody.trust.assets import KnownAssets, known_assets
 from custody.trust.operations import InForce
 from custody.views import effects, risks
-from custody.views.findings import CRITICAL, findings
+from custody.views.findings import CRITICAL, findings, with_first_payment
 from custody.views.objects import asset_view, money
 from custody.views.signing import signed
 from custody.views.standing import whole_intent, whole_withdrawal
@@ -37,12 +40,24 @@ class Person:
     counts: bool
 
 
-def deciding(session: Session, filed: FiledIntent, *, trust: InForce, operator: str, now: datetime) -> dict[str, Any]:
-    """What ``whole_intent`` says, and what is around it: findings, payment, money, people, limits, reasons."""
+def deciding(
+    session: Session,
+    filed: FiledIntent,
+    *,
+    trust: InForce,
+    operator: str,
+    now: datetime,
+    read_out: Mapping[str, Decimal] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """What ``whole_intent`` says, and what is around it: findings, payment, money, people, limits, reasons.
+
+    ``read_out`` is the size, by an asset's code and in whole units, from which on a first payment is critical.
+    """
     root, assets = trust.root, known_assets(session)
     whole = whole_intent(session, filed, root=root, now=now)
     payment = withdrawals.by_digests(session, digests=[filed.digest]).get(filed.digest)
-    found = findings(session, filed)
+    known = effects.known_of(session, filed, assets=assets)
+    found = with_first_payment(findings(session, filed), filed, known, assets=assets, read_out=read_out)
     to = getattr(filed.intent.request, "destination", None)
     place = (filed.client, filed.intent.chain, to or "")
     critical = [each for each in found if each.level == CRITICAL]
@@ -57,7 +72,7 @@ def deciding(session: Session, filed: FiledIntent, *, trust: InForce, operator: 
         "payment": None if payment is None else whole_withdrawal(session, payment, root=root),
         "people": [asdict(each) for each in _people(filed, whole, trust)],
         "reasons": intents.reasons(session, digest=filed.digest),
-        "known": effects.known_of(session, filed, assets=assets),
+        "known": known,
         "effect": [] if payment is None else effects.before_and_after(session, payment, assets=assets),
         "rivals": effects.rivals(filed, payment),
         "signed": [] if payment is None else signed(session, filed, payment, root=root, assets=assets),
@@ -101,7 +116,8 @@ def _people(filed: FiledIntent, whole: dict[str, Any], trust: InForce) -> list[P
     for name in sorted(asked | said.keys() | {requester}):
         if name in said:
             does = "agreed" if said[name]["verdict"] == "approve" else "said no"
-            stands = f"{does} by {said[name]['by']} at {said[name]['given_at']}"
+            at = parse_rfc3339(said[name]["given_at"], field="given_at")
+            stands = f"{does} by {said[name]['by']} at {at:%Y-%m-%d %H:%M:%S} UTC"
         elif name == requester:
             stands = "cannot approve: asked for it"
         elif name in waited:

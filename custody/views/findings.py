@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from decimal import Decimal
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from custody.approvals.queries import FiledIntent
 from custody.chains.registry import addressing
 from custody.clients import queries as clients
 from custody.evidence.requests import WithdrawalRequest
+from custody.trust.assets import KnownAssets
 from custody.views.lookalikes import LISTED, OURS, PAID, Twin, twins
 from custody.views.risks import UNUSUAL
 from custody.withdrawals import queries as withdrawals
@@ -76,6 +78,26 @@ def findings(session: Session, filed: FiledIntent) -> list[Finding]:
     ]
     found += [*_destination(session, filed), *_amount(session, filed)]
     return sorted(found, key=lambda each: LEVELS.index(each.level))
+
+
+def with_first_payment(
+    found: list[Finding],
+    filed: FiledIntent,
+    known: Mapping[str, Any] | None,
+    *,
+    assets: KnownAssets,
+    read_out: Mapping[str, Decimal],
+) -> list[Finding]:
+    """``found``, and before it that the client never paid this address and the amount is as large as ``read_out``."""
+    request = filed.intent.request
+    if known is None or known["payments"] or not isinstance(request, WithdrawalRequest):
+        return found
+    asset = assets.of(request.asset)
+    size = read_out.get(asset.code)
+    if size is None or request.amount < size.scaleb(asset.decimals):
+        return found
+    sentence = f"The client has never paid this address, and it is {size:f} {asset.code} or more."
+    return [Finding("first-payment-large", CRITICAL, sentence), *found]
 
 
 def _destination(session: Session, filed: FiledIntent) -> list[Finding]:

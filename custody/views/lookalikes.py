@@ -121,7 +121,7 @@ def _written(orders: Collection[str]) -> str:
 
 def _neighbour(among: str, order: str, way: str) -> str:
     """The next of a set in one order, as long as it begins as the destination does."""
-    key = f'address_{order}({_COLUMNS[among]}) COLLATE "C"'
+    key = f"address_key({_COLUMNS[among]}, '{order}') COLLATE \"C\""
     begins = f"left(asked.{order}, {1 + SHOWN * (2 if order == 'ends' else 1)})"
     if way == "below":
         bounds, direction = f"{key} < asked.{order} AND {key} >= {begins}", "DESC"

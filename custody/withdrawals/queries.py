@@ -239,7 +239,7 @@ _PAID_BEFORE: Final = text(
     """
     SELECT count(*) AS number, max(state_since) AS last_at, coalesce(max(units), 0) AS largest FROM withdrawals
     WHERE client_id = :client AND chain = :chain AND destination = :destination AND asset = :asset
-      AND address_head(destination) COLLATE "C" = :head AND state IN ('confirmed', 'completed')
+      AND address_key(destination, 'head') COLLATE "C" = :head AND state IN ('confirmed', 'completed')
     """
 )
 

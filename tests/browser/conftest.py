@@ -105,16 +105,21 @@ def on_the_road(
         yield stage
 
 
-@pytest.fixture
-def stage(database: FreshDatabase, browser: Browser, tmp_path: Path) -> Iterator[Stage]:
+def at_home(database: FreshDatabase, browser: Browser, folder: Path, **settings: str) -> Iterator[Stage]:
     """A house with one client that has 10 BTC in the books and whose operators have a passkey each."""
     console = a_console()
-    house = passkeys.found(database, console=console)
+    house = House.found(database, ceremony=passkeys.world(console=console), **settings)
     house.open_client("acme", branch=1)
     house.credit("acme", 10 * BTC)
     stage = Stage(house, console, browser)
-    with playing(stage, tmp_path):
+    with playing(stage, folder):
         yield stage
+
+
+@pytest.fixture
+def stage(database: FreshDatabase, browser: Browser, tmp_path: Path) -> Iterator[Stage]:
+    """The same under the settings of every house."""
+    yield from at_home(database, browser, tmp_path)
 
 
 @pytest.fixture

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
 from custody.api.console.pages.interruption import hidden_groups
 from custody.api.console.parts import groups_of
 from custody.approvals import queries
 from tests.browser.chromium import Person
-from tests.browser.conftest import Stage
+from tests.browser.conftest import Stage, at_home
 from tests.browser.looking import look, look_at
-from tests.integration.api.test_deciding import with_a_twin
+from tests.integration.console.test_deciding import with_a_twin
 from tests.support.console import WHY_NOT
+from tests.support.servers import FreshDatabase
 
 
 def left_out(person: Person, digest: str, to: str, name: str) -> list[str]:
@@ -29,6 +36,24 @@ def answer(person: Person, first: str, second: str) -> None:
     person.page.fill("#first", first)
     person.page.fill("#second", second)
     person.page.click("text=Go on to approve …")
+
+
+@pytest.fixture
+def stage(database: FreshDatabase, browser: Browser, tmp_path: Path) -> Iterator[Stage]:
+    """Where a first payment of a fifth of a bitcoin is read out."""
+    yield from at_home(database, browser, tmp_path, read_out_from="0.2 BTC, 10 ETH")
+
+
+def test_a_large_first_payment_is_read_out_and_a_smaller_one_is_not(stage: Stage) -> None:
+    large, small = (
+        stage.house.withdraw(stage.house.withdrawal_request("acme", each)) for each in (20_000_000, 19_999_999)
+    )
+    alice = stage.person("alice")
+    groups = left_out(alice, large.digest, large.destination, "alice")
+    assert "The client has never paid this address, and it is 0.2 BTC or more." in alice.page.inner_text("main")
+    answer(alice, *groups)
+    assert alice.sign() == 201
+    assert alice.give(small.digest) == 201
 
 
 def test_a_look_alike_is_agreed_to_by_who_reads_it_elsewhere_and_by_nobody_who_cannot(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -101,10 +102,18 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
         ({"API_NAMES": "https://custody.example.com"}, "CUSTODY_API_NAMES: not names of hosts"),
         ({"API_NAMES": "Custody.example.com"}, "CUSTODY_API_NAMES: not names of hosts"),
         ({"API_NAMES": "*"}, "CUSTODY_API_NAMES: not names of hosts"),
+        ({"READ_OUT_FROM": "0.5BTC"}, "CUSTODY_READ_OUT_FROM: not a list of sizes; accepted is"),
+        ({"READ_OUT_FROM": "1 BTC, 2 BTC"}, "CUSTODY_READ_OUT_FROM: not a list of sizes; accepted is"),
+        ({"READ_OUT_FROM": "-1 BTC"}, "CUSTODY_READ_OUT_FROM: not a list of sizes; accepted is"),
     ],
 )
 def test_refuses_what_cannot_be_in_one_line_that_names_the_setting(changes: dict[str, str | None], said: str) -> None:
     assert refused(**changes).startswith(said)
+
+
+def test_sizes_from_which_an_address_is_read_out_are_whole_units_by_code() -> None:
+    assert settings(READ_OUT_FROM="0.5 BTC, 10 ETH").read_out == {"BTC": Decimal("0.5"), "ETH": Decimal(10)}
+    assert settings().read_out == {}
 
 
 def test_no_clock_is_moved_where_money_is() -> None:

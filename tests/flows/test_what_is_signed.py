@@ -59,8 +59,8 @@ def test_every_attempt_is_decoded_and_at_most_one_confirms(road: Road) -> None:
     road.bump(asked.id, 20)
     road.settle()
     assert len(road.attempts(asked)) == 3
-    # One more: what carrying it cost is asked of each attempt.
-    assert len(statements_of(road.db, lambda: shown(road, asked))) == two + 1
+    # What carrying them cost is asked of all attempts at once.
+    assert len(statements_of(road.db, lambda: shown(road, asked))) == two
     road.check()
 
 

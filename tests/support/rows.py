@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -14,3 +14,16 @@ def write(house: House, statement: str, **values: Any) -> None:
     with psycopg.connect(house.database.superuser_url.replace("+psycopg", "")) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(statement, {"chain": REGTEST.chain, "asset": REGTEST.asset.id, **values})
+
+
+_PAYMENTS: Final = """
+INSERT INTO withdrawals (id, digest, client_id, vault_id, chain, asset, units, max_fee_units, destination, locator,
+  state, facts, requested_at, state_since)
+SELECT 'wdr_' || md5(%(to)s || n), md5('digest' || %(to)s || n), %(client)s, 'kst_demo/1', %(chain)s, %(asset)s, n, 1,
+  %(to)s, '', 'completed', '{}', now(), now() FROM generate_series(1, %(number)s) AS n
+"""
+
+
+def pay(house: House, client: str, destination: str, *, number: int = 1) -> None:
+    """So many payments of the client to one place, which were completed."""
+    write(house, _PAYMENTS, client=client, to=destination, number=number)

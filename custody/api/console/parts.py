@@ -180,7 +180,7 @@ def entry(
         element("p", hint, id=f"{name}-hint", class_="soft") if hint else "",
         element("p", tag("Error", "bad"), f" {problem}", id=f"{name}-problem", class_="bad") if problem else "",
         box,
-        class_="entry",
+        class_="entry long" if lines else "entry",
     )
 
 

@@ -40,7 +40,8 @@ def as_page(request: Request, answer: Response) -> Response:
         answer.headers.update(HEADERS)
         return answer
     problem = json.loads(bytes(answer.body))
-    field = f"{problem['field']}: " if problem["field"] else ""
+    # What was sent is named where it is wrong; what came too late, or is not there, was right once.
+    field = f"{problem['field']}: " if problem["field"] and answer.status_code == 422 else ""
     said = field + _HERE.get(problem["code"], problem["detail"])
     again = "Trying again may help." if problem["retryable"] else "Trying the same again changes nothing."
     text = page(

@@ -335,6 +335,8 @@ def test_another_document_is_compared_and_replayed_without_being_kept(what: str,
     assert answer.status_code == 200, answer.text
     expected = {"compare": "It lets more out than the policy in force", "replay": "1 × withdrawal: fewer people"}[what]
     assert expected in answer.text
+    # A request that shows the difference says how much it is of what, as people do.
+    assert what == "replay" or "Would leave from then on: withdrawal of 0.05001000 BTC (" in answer.text
     assert house.row_counts() == before
     wrong = alice.post("/console/policy/draft", form={**form, "document": "rules: [}"})
     assert wrong.status_code == 422
@@ -348,6 +350,7 @@ def test_the_policy_page_explains_one_request(house: House, alice: Visitor) -> N
     answer = alice.get(f"/console/policy?{asked}")
     assert "two operators above 0.05 BTC" in answer.text.partition('id="answer"')[2].partition("</ul>")[0]
     assert alice.get("/console/policy?kind=withdrawal&client=nobody").status_code == 422
+    assert alice.get("/console/policy/document").text == DEMO_POLICY
 
 
 def test_a_break_is_resolved_with_what_differs_beside_the_form(house: House, alice: Visitor) -> None:

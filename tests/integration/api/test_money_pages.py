@@ -14,21 +14,18 @@ import psycopg
 import pytest
 from sqlalchemy import QueuePool
 from starlette.responses import Response
-from starlette.testclient import TestClient
 
-from custody.api.app import application
-from custody.api.auth import Callers
 from custody.api.console.frame import SCRIPTS
 from custody.api.console.pages import queue
 from tests.cosigner.builders import REGTEST
+from tests.integration.api.conftest import serving
 from tests.integration.movements.counting import recorded
 from tests.support import crowd, passkeys
 from tests.support.console import Visitor
 from tests.support.passkeys import Passkey
 from tests.support.servers import FreshDatabase
-from tests.support.world import House, write_tokens
+from tests.support.world import House
 
-TOKENS = {"alice": ("operator", "token-of-alice-at-the-console-00000")}
 MOST_BYTES: Final = 60_000
 HOSTILE: Final = (
     "<script>alert(1)</script>",
@@ -43,8 +40,7 @@ HOSTILE: Final = (
 def visitor(house: House, folder: Path) -> Iterator[Visitor]:
     """Alice, signed in."""
     folder.mkdir(exist_ok=True)
-    callers = Callers.load(write_tokens(folder / "tokens.json", TOKENS))
-    with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
+    with serving(house, folder) as client:
         yield Visitor(client, "alice", Passkey("alice")).sign_in()
 
 

@@ -8,16 +8,13 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from custody.api.app import application
-from custody.api.auth import Callers
 from tests.cosigner.builders import BTC
+from tests.integration.api.conftest import serving
 from tests.support import passkeys
 from tests.support.console import Visitor
 from tests.support.passkeys import Passkey
 from tests.support.servers import FreshDatabase
-from tests.support.world import House, write_tokens
-
-TOKENS = {"exchange": ("requester", "token-of-the-exchange-00000000000")}
+from tests.support.world import House
 
 
 @pytest.fixture
@@ -31,8 +28,7 @@ def house(database: FreshDatabase) -> Iterator[House]:
 
 @pytest.fixture
 def client(house: House, tmp_path: Path) -> Iterator[TestClient]:
-    callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
+    with serving(house, tmp_path) as client:
         yield client
 
 

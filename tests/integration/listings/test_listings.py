@@ -23,6 +23,7 @@ from tests.integration.vaults.safe_keysets import ANVIL
 from tests.statuskeeper.test_keeper import keeper_of
 from tests.support.governing import agree, carry_out, confirm, file, govern, listing
 from tests.support.oracle import plays
+from tests.support.rows import pay
 from tests.support.servers import FreshDatabase
 from tests.support.world import REGTEST, House, address
 
@@ -148,9 +149,17 @@ def test_a_confirmed_lookalike_still_needs_the_policys_people(house: House) -> N
 
 def test_another_clients_lookalike_is_not_held(house: House) -> None:
     govern(house.db, listing(house.db, "acme", KNOWN), "alice")
+    pay(house, "acme", KNOWN)
     govern(house.db, listing(house.db, "birch", LIKE), "alice")
     with house.db.unit() as unit:
         assert queries.held(unit.session) == []
+
+
+def test_what_looks_like_where_the_client_paid_is_held(house: House) -> None:
+    pay(house, "acme", KNOWN)
+    file(house.db, listing(house.db, "acme", LIKE))
+    with house.db.unit() as unit:
+        assert [check.similar for check in queries.held(unit.session)] == [KNOWN]
 
 
 def test_names_what_is_wrong_and_writes_nothing(house: House) -> None:

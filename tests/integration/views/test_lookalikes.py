@@ -11,7 +11,7 @@ from sqlalchemy import text
 from custody.approvals import queries as intents
 from custody.evidence.lookalikes import keys
 from custody.trust.operations import in_force
-from custody.views import lookalikes
+from custody.views import lookalikes, risks
 from custody.views.deciding import deciding
 from custody.views.effects import known_of
 from custody.views.findings import CRITICAL, WARN, Finding, findings
@@ -21,7 +21,7 @@ from custody.views.standing import known_assets
 from custody.withdrawals import queries as withdrawals
 from tests.cosigner.builders import BTC, address
 from tests.integration.movements.counting import statements_of
-from tests.support.rows import write
+from tests.support.rows import pay, write
 from tests.support.servers import FreshDatabase
 from tests.support.world import REGTEST, House
 
@@ -61,10 +61,6 @@ def list_for(house: House, client: str, destination: str, label: str) -> None:
     )
 
 
-def pay(house: House, client: str, destination: str) -> None:
-    write(house, _PAYMENTS, client=client, to=destination, number=1)
-
-
 def own(house: House, address_: str, client: str | None) -> None:
     write(
         house,
@@ -76,12 +72,6 @@ def own(house: House, address_: str, client: str | None) -> None:
     )
 
 
-_PAYMENTS: Final = """
-INSERT INTO withdrawals (id, digest, client_id, vault_id, chain, asset, units, max_fee_units, destination, locator,
-  state, facts, requested_at, state_since)
-SELECT 'wdr_' || md5(%(to)s || n), md5('digest' || %(to)s || n), %(client)s, 'kst_demo/1', %(chain)s, %(asset)s, n, 1,
-  %(to)s, '', 'completed', '{}', now(), now() FROM generate_series(1, %(number)s) AS n
-"""
 _NAME: Final = "'bcrt1q' || translate(md5('{0}' || n) || left(md5('{0} more' || n), 6), '1', 'q')"
 _CROWD: Final = (
     f"""
@@ -125,7 +115,8 @@ def test_postgres_keeps_addresses_in_the_same_orders(house: House) -> None:
     with house.db.unit() as unit:
         for each in known:
             there = unit.session.execute(
-                text("SELECT address_head(:to), address_tail(:to), address_ends(:to)"), {"to": each}
+                text("SELECT address_key(:to, 'head'), address_key(:to, 'tail'), address_key(:to, 'ends')"),
+                {"to": each},
             ).one()
             stands = keys(each)
             assert tuple(there) == (stands.head, stands.tail, stands.ends), each
@@ -199,6 +190,9 @@ def test_a_payment_to_an_address_of_ours_is_told_plainly(house: House) -> None:
         name: next(each for each in found(house, digest) if each.id == "own-address")
         for name, digest in (("other", asked.digest), ("same", back.digest), ("stock", stock.digest))
     }
+    with house.db.unit() as unit:
+        cues = risks.cues(unit.session, [intents.get(unit.session, digest=asked.digest)])
+    assert "pays an address of our own" in cues[asked.digest]
     assert shown["other"].level == shown["stock"].level == CRITICAL
     assert "a deposit address of Birch: this pays another client of ours" in shown["other"].sentence
     assert shown["same"].level == WARN
@@ -225,7 +219,7 @@ def test_a_hundred_thousand_addresses_cost_what_ten_do(house: House) -> None:
     few = statements_of(house.db, lambda: everything(house, asked.digest))
     fill(house, MANY)
     for each in (TO, like(6, 0)):
-        write(house, _PAYMENTS, client="acme", to=each, number=SAME)
+        pay(house, "acme", each, number=SAME)
     list_for(house, "birch", TO, "the same")
     many = statements_of(house.db, lambda: everything(house, asked.digest))
     assert len(many) == len(few)

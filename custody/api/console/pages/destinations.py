@@ -11,6 +11,7 @@ from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element
 from custody.api.console.pages import listing
 from custody.api.console.parts import Row, Tone
+from custody.api.console.reading import network_names
 
 CLIENTS: Final = "/console/clients"
 HERE: Final = "/console/destinations"
@@ -79,7 +80,7 @@ def _row(visit: Visit, listed: Mapping[str, Any], client: str) -> Row:
         (
             listed["label"],
             parts.address(listed["destination"]),
-            listed["chain"],
+            listing.network(listed["chain"], network_names(visit)),
             parts.tag(stands, _TONES[state]),
             parts.moment(listed["listed_at"], visit.at),
             listed["requester"],

@@ -265,7 +265,7 @@ def _people(shown: Mapping[str, Any]) -> Markup:
     rows = [
         Row(
             (each["name"], each["stands"], shown["reasons"].get(each["name"], "")),
-            tone="ok" if each["counts"] else "plain",
+            tone="ok" if each["counts"] else ("bad" if each["stands"].startswith("said no") else "plain"),
         )
         for each in shown["people"]
     ]

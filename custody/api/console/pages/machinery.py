@@ -14,6 +14,7 @@ from custody.api.console.pages import listing
 from custody.api.console.parts import Row, Tone
 
 STUCK: Final = "/console/stuck"
+QUEUE_STUCK: Final = "/console?tab=stuck"
 RECONCILIATION: Final = "/console/reconciliation"
 HEALTH: Final = "/console/health"
 AUDIT: Final = "/console/audit"
@@ -44,6 +45,9 @@ def stuck(visit: Visit, shown: Mapping[str, Any]) -> str:
         visit,
         "Stuck",
         parts.table(caption, heads, rows, empty="Nothing is stuck: whatever waits is within its deadline."),
+        element("p", parts.link("What people and payments wait for, page by page", QUEUE_STUCK), class_="pager")
+        if shown["more"]
+        else "",
         current=RECONCILIATION,
         banner=parts.banner(f"Nothing is lost; it waits. {words}", "warn") if rows else "",
     )
@@ -168,10 +172,18 @@ def _proof(proof: Mapping[str, Any] | None) -> Markup | str:
 
 
 def _what(row: Mapping[str, Any]) -> Markup | str:
-    words = f"{row['kind']} {listing.sentence(row['state'])}"
-    if row["kind"] == "intent":
-        return parts.link(words, f"/console/intents/{row['id']}")
+    words, page_of = f"{row['kind']} {listing.sentence(row['state'])}", _PAGES.get(row["kind"])
+    if page_of is not None:
+        return parts.link(words, f"{page_of}/{row['id']}")
     return element("span", f"{words} ", element("span", row["id"], class_="mono soft"))
+
+
+_PAGES: Final = {
+    "intent": "/console/intents",
+    "withdrawal": "/console/withdrawals",
+    "deposit": "/console/deposits",
+}
+"""Kinds of stuck things that have a page of their own."""
 
 
 def _facts(facts: Mapping[str, Any]) -> Markup | str:

@@ -55,7 +55,12 @@ def policy(visit: Visit, shown: Mapping[str, Any], explained: Explained) -> str:
         _ask(explained, shown["assets"]),
         parts.section(
             "Change it",
-            element("p", parts.link("Compare, replay or propose another document …", f"{POLICY}/draft")),
+            element(
+                "p",
+                parts.link("Compare, replay or propose another document …", f"{POLICY}/draft", class_="button"),
+                parts.link("The document in force, as a file", f"{POLICY}/document", class_="button"),
+                class_="pager",
+            ),
         ),
         *(_rules(visit, kind, shown) for kind in _ORDER),
         parts.facts(("hash", shown["hash"]), ("trust root", f"version {shown['root_version']}"), class_="exact"),
@@ -78,9 +83,13 @@ def draft(visit: Visit, tried: Tried, *, days: int) -> str:
             f"{POLICY}/draft",
             parts.entry("Document", "document", hint="The whole document, YAML.", value=tried.document, lines=24),
             parts.entry("Days to replay", "days", hint="1 to 31.", value=str(days)),
-            parts.button("Compare with the one in force", name="do", value="compare"),
-            parts.button("Replay what was asked for", name="do", value="replay"),
-            parts.button("Check it and propose …", name="do", value="propose"),
+            element(
+                "p",
+                parts.button("Compare with the one in force", name="do", value="compare"),
+                parts.button("Replay what was asked for", name="do", value="replay"),
+                parts.button("Check it and propose …", name="do", value="propose"),
+                class_="pager",
+            ),
             id_="draft",
         ),
         element("p", parts.link("Back to the policy", POLICY, class_="button")),
@@ -101,7 +110,7 @@ def _found(tried: Tried) -> Markup | str:
         )
     if not tried.lines and not tried.rows:
         return ""
-    listed = element("ul", *(element("li", line, class_="mono") for line in tried.lines))
+    listed = element("ul", *(element("li", line) for line in tried.lines))
     table = (
         parts.table(
             "Who would be asked how often",
@@ -205,7 +214,7 @@ def _ask(explained: Explained, assets: Sequence[Mapping[str, str]]) -> Markup:
             parts.entry(
                 "Client",
                 "client",
-                hint="Its id, or empty.",
+                hint="Its id. For nobody, what asks about the client is unknown.",
                 value=asked.get("client", ""),
                 problem=_wrong(explained, "client"),
             ),
@@ -230,6 +239,7 @@ def _ask(explained: Explained, assets: Sequence[Mapping[str, str]]) -> Markup:
             ),
             parts.button("Explain"),
             method="get",
+            class_="filters",
             id_="explain",
         ),
         answer,

@@ -52,7 +52,7 @@ class Given:
 
 
 def form_page(
-    visit: Visit, kind: str, given: Given, *, chains: Sequence[str], above: Sequence[tuple[str, str]] = ()
+    visit: Visit, kind: str, given: Given, *, chains: Mapping[str, str], above: Sequence[tuple[str, str]] = ()
 ) -> str:
     """The form for one kind on a page of its own; ``above`` are facts about what it is about."""
     title = _TITLES[kind]
@@ -74,7 +74,7 @@ def resolving(break_id: str) -> Markup:
         element(
             "p", "Nothing leaves the vault until other people have agreed. An entry is posted before, if one is due."
         ),
-        form_for("break_resolution", Given({"subject": break_id}), chains=()),
+        form_for("break_resolution", Given({"subject": break_id}), chains={}),
     )
 
 
@@ -95,7 +95,7 @@ def summary(given: Given) -> Markup | str:
     )
 
 
-def form_for(kind: str, given: Given, *, chains: Sequence[str]) -> Markup:
+def form_for(kind: str, given: Given, *, chains: Mapping[str, str]) -> Markup:
     """The form of one kind. It asks for nothing by itself: the next page shows the words, and your passkey asks."""
     return parts.form(
         f"/console/requests/{kind}",
@@ -177,7 +177,7 @@ def _entry(given: Given, label: str, name: str, *, hint: str, lines: int = 0) ->
     return parts.entry(label, name, hint=hint, value=given.values.get(name, ""), problem=problem, lines=lines)
 
 
-def _stop_form(given: Given, _chains: Sequence[str]) -> list[Markup]:
+def _stop_form(given: Given, _chains: Mapping[str, str]) -> list[Markup]:
     return [
         parts.choice(
             "What kind of thing", "scope", [(each, each) for each in SCOPES], chosen=given.values.get("scope", "")
@@ -186,7 +186,7 @@ def _stop_form(given: Given, _chains: Sequence[str]) -> list[Markup]:
     ]
 
 
-def _resolution_form(given: Given, _chains: Sequence[str]) -> list[Markup]:
+def _resolution_form(given: Given, _chains: Mapping[str, str]) -> list[Markup]:
     words = {"explained": "explained: nothing has to be booked", "corrected": "corrected: an entry was posted"}
     return [
         _entry(given, "Break", "subject", hint="Its id."),
@@ -199,10 +199,10 @@ def _resolution_form(given: Given, _chains: Sequence[str]) -> list[Markup]:
     ]
 
 
-def _listing_form(given: Given, chains: Sequence[str]) -> list[Markup]:
+def _listing_form(given: Given, chains: Mapping[str, str]) -> list[Markup]:
     return [
         _entry(given, "Client", "client", hint="Its id."),
-        parts.choice("Network", "chain", [(each, each) for each in chains], chosen=given.values.get("chain", "")),
+        parts.choice("Network", "chain", list(chains.items()), chosen=given.values.get("chain", "")),
         _entry(
             given,
             "Address",
@@ -219,11 +219,11 @@ def _listing_form(given: Given, chains: Sequence[str]) -> list[Markup]:
     ]
 
 
-def _policy_form(given: Given, _chains: Sequence[str]) -> list[Markup]:
+def _policy_form(given: Given, _chains: Mapping[str, str]) -> list[Markup]:
     return [_entry(given, "Document", "document", hint="The whole document, YAML.", lines=24)]
 
 
-_FORMS: Final[Mapping[str, Callable[[Given, Sequence[str]], list[Markup]]]] = {
+_FORMS: Final[Mapping[str, Callable[[Given, Mapping[str, str]], list[Markup]]]] = {
     "freeze": _stop_form,
     "unfreeze": _stop_form,
     "break_resolution": _resolution_form,

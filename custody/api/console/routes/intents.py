@@ -127,7 +127,14 @@ def take_verdict(visit: AsVisitor, digest: str, body: Body) -> Response:
 def _shown(visit: Visit, digest: str) -> dict[str, Any]:
     def work(unit: Unit, trust: InForce) -> dict[str, Any]:
         filed = queries.get(unit.session, digest=digest)
-        return deciding(unit.session, filed, trust=trust, operator=visit.operator, now=unit.now)
+        return deciding(
+            unit.session,
+            filed,
+            trust=trust,
+            operator=visit.operator,
+            now=unit.now,
+            read_out=visit.call.runtime.settings.read_out,
+        )
 
     return visit.call.trusting(work)
 

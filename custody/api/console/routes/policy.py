@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -30,7 +31,7 @@ from policies.document import load_document
 router = APIRouter(prefix="/console/policy")
 
 _ASKED: Final = ("kind", "client", "asset", "amount", "destination")
-_UNSAID: Final = ("now", "kind", "destination_text")
+_UNSAID: Final = ("now", "kind", "destination_text", "amount_units", "asset", "decimals")
 """Facts of a request that shows a difference which say nothing to a person."""
 DAYS: Final = 7
 MOST_DAYS: Final = 31
@@ -58,6 +59,16 @@ def show_policy(visit: AsGuest, request: HttpRequest) -> Response:
     return html(pages.policy(visit, shown, explained), status=422 if explained.problem else 200)
 
 
+@router.get("/document")
+def download_document(visit: AsGuest) -> Response:
+    """The document in force, byte for byte as it was agreed to."""
+    if visit is None:
+        return to_sign_in()
+    text = visit.call.trusting(lambda _unit, trust: trust.policy_text)
+    headers = {"Content-Disposition": 'attachment; filename="policy.yaml"'}
+    return Response(text.encode(), media_type="application/yaml", headers=headers)
+
+
 @router.get("/draft")
 def show_draft(visit: AsGuest) -> Response:
     """The document in force, to be changed and tried."""
@@ -78,7 +89,7 @@ def try_draft(visit: AsVisitor, body: AskingBody) -> Response:
         load_document(text)
         if what == "propose":
             chosen = asking.Given({"document": text, "purpose": ""})
-            return html(asking.form_page(visit, "policy_change", chosen, chains=()))
+            return html(asking.form_page(visit, "policy_change", chosen, chains={}))
         tried = _compared(visit, text) if what == "compare" else _replayed(visit, text, days)
     except CustodyError as error:
         if isinstance(error, Broken):
@@ -124,17 +135,25 @@ def _verdict(relations: list[str]) -> str:
 
 
 def _difference(found: dict[str, Any]) -> list[str]:
-    said = [f"{found['kind']}: {found['relation']}"]
+    said = [f"{found['kind'].replace('_', ' ').capitalize()}: {found['relation']}."]
     for name, words in (
-        ("only_second_lets_out", "would leave from then on"),
-        ("only_first_lets_out", "would leave no more"),
+        ("only_second_lets_out", "Would leave from then on"),
+        ("only_first_lets_out", "Would leave no more"),
     ):
         if name in found:
-            known = found[name].get("facts", {})
-            facts = ", ".join(f"{key} {value}" for key, value in known.items() if key not in _UNSAID)
             people = ", ".join(found[name].get("approvers", [])) or "nobody"
-            said.append(f"{words}: {found['kind']} with {facts}, agreed to by {people}")
+            said.append(f"{words}: {_shown(found['kind'], found[name].get('facts', {}))}; agreed to by {people}.")
     return said
+
+
+def _shown(kind: str, known: dict[str, Any]) -> str:
+    """The request that shows a difference: how much of what first, then everything else that is known of it."""
+    of = ""
+    if known.get("amount_units") is not None and known.get("asset"):
+        units, places = int(known["amount_units"]), int(known.get("decimals") or 0)
+        of = f" of {Decimal(units).scaleb(-places):f} {known['asset']}"
+    rest = [f"{key.replace('_', ' ')} {value}" for key, value in known.items() if key not in _UNSAID]
+    return f"{kind.replace('_', ' ')}{of}" + (f" ({', '.join(rest)})" if rest else "")
 
 
 def _replayed(visit: Visit, text: str, days: int) -> Tried:

@@ -16,6 +16,7 @@ from custody.api.console.asking import Question
 from custody.api.console.door import AsGuest, AsVisitor, Visit, credentials_of
 from custody.api.console.pages import requests as pages
 from custody.api.console.pages.requests import Given
+from custody.api.console.reading import network_names
 from custody.api.console.wishes import WISHES, Asker, make, read_form
 from custody.api.problems import status_of
 from custody.approvals import passkeys
@@ -101,9 +102,8 @@ def _asked(visit: Visit, kind: str, given: Mapping[str, str]) -> str:
 
 
 def _form(visit: Visit, kind: str, given: Given) -> str:
-    chains = sorted(visit.call.runtime.chains)
     above = _break(visit, given.values.get("subject", "")) if kind == "break_resolution" else []
-    return pages.form_page(visit, kind, given, chains=chains, above=above)
+    return pages.form_page(visit, kind, given, chains=network_names(visit), above=above)
 
 
 def _break(visit: Visit, name: str) -> list[tuple[str, str]]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from custody.api.app import application
-from custody.api.auth import Callers
 from custody.api.console.pages.interruption import hidden_groups
 from custody.api.console.parts import groups_of
 from custody.api.console.routes import intents as routes
@@ -20,35 +16,10 @@ from custody.api.console.trouble import MONEY
 from custody.approvals import misreading, queries
 from tests.cosigner.builders import BTC
 from tests.integration.api.callers import expect_problem
-from tests.support import passkeys
 from tests.support.console import WHY_NOT, Visitor, question_on
 from tests.support.passkeys import Passkey, as_browser
 from tests.support.processes import wait_until
-from tests.support.servers import FreshDatabase
-from tests.support.world import House, write_tokens
-
-TOKENS = {"alice": ("operator", "token-of-alice-at-the-console-00000")}
-
-
-@pytest.fixture
-def house(database: FreshDatabase) -> Iterator[House]:
-    house = passkeys.found(database)
-    house.open_client("acme", branch=1)
-    house.credit("acme", 10 * BTC)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def client(house: House, tmp_path: Path) -> Iterator[TestClient]:
-    callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
-        yield client
-
-
-@pytest.fixture
-def alice(client: TestClient) -> Visitor:
-    return Visitor(client, "alice", Passkey("alice")).sign_in()
+from tests.support.world import House
 
 
 def with_a_twin(house: House) -> tuple[str, str]:

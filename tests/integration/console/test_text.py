@@ -3,43 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
-from custody.api.app import application
-from custody.api.auth import Callers
 from custody.api.console import parts
 from custody.api.console.pages import intents as pages
 from custody.api.console.pages import interruption
 from custody.api.console.trouble import MONEY
 from tests.cosigner.builders import BTC
-from tests.support import passkeys
 from tests.support.console import DANGER, HOSTILE, Visitor, at_console
-from tests.support.passkeys import Passkey
-from tests.support.servers import FreshDatabase
-from tests.support.world import House, write_tokens
-
-TOKENS = {"exchange": ("requester", "token-of-the-exchange-00000000000")}
-
-
-@pytest.fixture
-def house(database: FreshDatabase) -> Iterator[House]:
-    house = passkeys.found(database)
-    house.open_client("acme", branch=1)
-    house.credit("acme", 10 * BTC)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def alice(house: House, tmp_path: Path) -> Iterator[Visitor]:
-    callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
-        yield Visitor(client, "alice", Passkey("alice")).sign_in()
+from tests.support.world import House
 
 
 def test_no_part_of_a_page_lets_text_become_markup() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,8 +12,6 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from custody.api.app import application
-from custody.api.auth import Callers
 from custody.api.console.frame import SCRIPTS
 from custody.operators import entering
 from custody.operators import queries as operators
@@ -22,39 +19,14 @@ from custody.operators.operations import lock
 from custody.trust import operations as trust
 from tests.cosigner.builders import BTC
 from tests.integration.api.callers import expect_problem
+from tests.integration.api.conftest import serving
 from tests.support import passkeys
 from tests.support.console import Visitor, question_on
 from tests.support.passkeys import PRESENT, Passkey, as_browser
 from tests.support.servers import FreshDatabase
-from tests.support.world import House, write_tokens
+from tests.support.world import House
 
-TOKENS = {
-    **{name: ("operator", f"token-of-{name}-at-the-console-00000") for name in ("alice", "bob", "stranger")},
-    "exchange": ("requester", "token-of-the-exchange-00000000000"),
-    "auditor": ("reader", "token-of-the-auditor-000000000000"),
-}
 PAGES = ("/console", "/console/passkeys", "/console/help")
-
-
-@pytest.fixture
-def house(database: FreshDatabase) -> Iterator[House]:
-    house = passkeys.found(database)
-    house.open_client("acme", branch=1)
-    house.credit("acme", 10 * BTC)
-    yield house
-    house.close()
-
-
-@pytest.fixture
-def client(house: House, tmp_path: Path) -> Iterator[TestClient]:
-    callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
-        yield client
-
-
-@pytest.fixture
-def alice(client: TestClient) -> Visitor:
-    return Visitor(client, "alice", Passkey("alice")).sign_in()
 
 
 def digest_of(house: House, **changes: Any) -> str:
@@ -215,8 +187,7 @@ def test_who_is_no_operator_any_more_is_out(house: House, alice: Visitor) -> Non
 
 def test_without_a_console_in_the_trust_root_there_is_none(database: FreshDatabase, tmp_path: Path) -> None:
     house = House.found(database)
-    callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    with TestClient(application(house.runtime, callers), raise_server_exceptions=False) as client:
+    with serving(house, tmp_path) as client:
         for path in (*PAGES, "/console/sign-in"):
             expect_problem(client.get(path), 404, "no-console")
     house.close()

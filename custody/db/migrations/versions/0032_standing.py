@@ -1,0 +1,20 @@
+"""Verdicts that still stand, and vaults in the order in which they are listed: each read from one end of an index."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0032"
+down_revision = "0031"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """A queue gathers what stands, however many verdicts there ever were."""
+    op.execute(
+        """
+        CREATE INDEX ix_approvals_not_after ON approvals (not_after);
+        CREATE INDEX ix_vaults_opened_at_id ON vaults (opened_at, id);
+        """
+    )
