@@ -2,7 +2,8 @@
 
 Time is taken inside the process, from the first byte of a request to the last of its answer, signing-in checked and the
 frame made. Every page is asked for in turn, round after round, so that the machine's other work hits all of them. What
-is judged: the 95th part of all rounds, and what a page weighs with its scripts and style, compressed as it is sent.
+is judged: the 95th part of all rounds, what a page weighs with its scripts and style, compressed as it is sent, and
+that no page's statements grow with its rows: beside a house of ten clients and ten waiting withdrawals.
 
     .venv/bin/python -m benchmarks.console [--quick]
 """
@@ -14,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +29,7 @@ from custody.api.app import application
 from custody.api.auth import Callers
 from custody.api.console import frame
 from tests.cosigner.builders import REGTEST
+from tests.integration.movements.counting import recorded
 from tests.support import crowd, passkeys
 from tests.support.console import Visitor
 from tests.support.crowd import Crowd
@@ -35,6 +38,10 @@ from tests.support.servers import Servers
 from tests.support.world import House, write_tokens
 
 ROUNDS: Final = 40
+FEW: Final = 10
+"""Clients, and withdrawals that wait, of the house that a crowded one is compared with."""
+ONCE_FULL: Final = 1
+"""A list that is longer than its page is counted, which one that is shown whole is not: a statement more, once."""
 PAGE_MS, QUEUE_MS, MOST_BYTES = 50, 30, 60_000
 _TABS: Final = ("needs-me", "needs-others", "needs-keys", "on-chain", "stuck")
 _FILES: Final = (*frame.SCRIPTS, "console.css", "icon.svg")
@@ -47,12 +54,13 @@ def main() -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     servers = Servers()
     try:
+        few = _statements_of_few(servers)
         house = passkeys.found(servers.fresh_database())
         began = time.monotonic()
         filled = crowd.fill(house, clients=clients, waiting=waiting, stuck=50, runs=720, breaks=5, agreed=waiting // 4)
         took = time.monotonic() - began
         print(f"{clients} clients, {waiting} waiting withdrawals, filled in {took:.0f} s", flush=True)
-        missed = _measure(house, filled, rounds)
+        missed = [*_measure(house, filled, rounds), *_asking_more(few, _statements(house, filled))]
         house.close()
     finally:
         servers.stop()
@@ -77,6 +85,40 @@ class Clock:
                 self.took.append(((time.perf_counter() - began) * 1_000, (time.process_time() - worked) * 1_000))
 
         await self.app(scope, receive, sent if scope["type"] == "http" else send)
+
+
+def _statements_of_few(servers: Servers) -> dict[str, int]:
+    """How often each page asks a small house's database."""
+    house = passkeys.found(servers.fresh_database())
+    filled = crowd.fill(house, clients=FEW, waiting=FEW, stuck=FEW // 2, runs=FEW, breaks=5, agreed=FEW // 4)
+    try:
+        return _statements(house, filled)
+    finally:
+        house.close()
+
+
+def _statements(house: House, filled: Crowd) -> dict[str, int]:
+    """How many statements each page takes, once what a process keeps is warm."""
+    counted = {}
+    with tempfile.TemporaryDirectory(prefix="custody-bench-") as folder:
+        served = application(house.runtime, Callers.load(write_tokens(Path(folder) / "tokens.json", {})))
+        with TestClient(served) as client:
+            bob = Visitor(client, "bob", Passkey("bob")).sign_in()
+            for name, path in _paths(house, filled).items():
+                bob.get(path)
+                with recorded(house.db) as statements:
+                    bob.get(path)
+                counted[name] = len(statements)
+    return counted
+
+
+def _asking_more(few: Mapping[str, int], many: Mapping[str, int]) -> list[str]:
+    """The pages that ask a crowded house's database more often than a small one's, said as well."""
+    more = [name for name, number in many.items() if number > few[name] + ONCE_FULL]
+    for name in more:
+        print(f"{name:>18}: {many[name]} statements, {few[name]} with {FEW} of each  MISSED", flush=True)
+    print(f"{len(many) - len(more)} of {len(many)} pages take no more statements; the most is {max(many.values())}")
+    return more
 
 
 def _measure(house: House, filled: Crowd, rounds: int) -> list[str]:
@@ -140,8 +182,13 @@ def _paths(house: House, filled: Crowd) -> dict[str, str]:
         "books": "/console/books",
         "account": f"/console/books?account={account}",
         "entry": "/console/books/2",
+        "deposits": "/console/deposits",
+        "withdrawals": "/console/withdrawals",
+        "withdrawals, one": f"/console/withdrawals?client={filled.clients[0]}&state=completed",
+        "addresses": f"/console/clients/{filled.clients[0]}/addresses",
         "reconciliation": "/console/reconciliation",
         "break": f"/console/breaks/{filled.breaks[0]}",
+        "breaks": "/console/breaks",
         "stuck": "/console/stuck",
         "health": "/console/health",
         "audit": "/console/audit",

@@ -12,7 +12,7 @@ from custody.cli import house
 from custody.cli.chains import ChainOption
 from custody.cli.exits import DONE, INVALID, REFUSED
 from custody.cli.progress import watched
-from custody.cli.showing import Format, FormatOption, is_for_people, show, show_whole, table
+from custody.cli.showing import Format, FormatOption, is_for_people, print_sentence, show, show_whole, table
 
 invariants = typer.Typer(help="What must always be true.", no_args_is_help=True)
 state = typer.Typer(help="Everything there is, for tests and auditors.", no_args_is_help=True)
@@ -45,8 +45,8 @@ def check(chosen: FormatOption = Format.TABLE) -> None:
             {"id": name, "holds": holds, "why": "; ".join(report.found[name][:3])}
             for name, holds in report.results.items()
         ]
-        print(table(rows, ("id", "holds", "why")))
-        print(f"\nonly tests show {', '.join(said['only_tests'])}; {said['not_built']}")
+        print(table(rows, ("id", "holds", "why")) + "\n")
+        print_sentence(f"only tests show {', '.join(said['only_tests'])}; {said['not_built']}")
 
     show_whole(said, chosen, in_words)
     raise typer.Exit(DONE if report.holds else REFUSED)
@@ -122,7 +122,7 @@ def client_table(chosen: FormatOption = Format.TABLE) -> None:
             | {column: format_decimal(getattr(row, column), row.asset) for column in columns}
             for row in found.clients
         ]
-        print(table(rows, ("name", "asset", *columns)))
+        print(table(rows, ("name", "asset", *columns), fit=True, is_whole=True))
 
     show_whole(found.to_json(), chosen, in_words)
     raise typer.Exit(DONE if found.is_balanced else REFUSED)
@@ -133,7 +133,7 @@ def _say_run(told: dict[str, Any], names: Mapping[str, str]) -> None:
     if any(line["asset"] != told["asset"] for line in told["vaults"]):
         columns = ("asset", *columns)
     rows = [line | {"in_flight": sum(int(item["units"]) for item in line["in_flight"])} for line in told["vaults"]]
-    print(table(rows, columns))
+    print(table(rows, columns, fit=True, is_whole=True))
     for line in told["vaults"]:
         for item in line["in_flight"]:
             print(f"in flight: {item['kind']} {item['subject']}: {item['units']}")

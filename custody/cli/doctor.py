@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import typer
 
 from custody.cli.exits import DONE, REFUSED
-from custody.cli.showing import Format, FormatOption, is_for_people, show
+from custody.cli.showing import Format, FormatOption, is_for_people, print_sentence, show
 
 if TYPE_CHECKING:
     from custody.bootstrap import Runtime, ServedChain
@@ -59,9 +59,9 @@ def doctor(chosen: FormatOption = Format.TABLE) -> None:
     found = list(_look())
     if is_for_people(chosen):
         for each in found:
-            print(f"{each.level:<4}  {each.check}: {each.found}")
+            print_sentence(f"{each.level:<4}  {each.check}: {each.found}", indent=6)
             if each.fix:
-                print(f"      fix: {each.fix}")
+                print_sentence(f"      fix: {each.fix}", indent=11)
     else:
         show([each.to_json() for each in found], (), chosen)
     raise typer.Exit(REFUSED if any(each.level == FAIL for each in found) else DONE)

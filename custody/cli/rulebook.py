@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from custody.cli import house
-from custody.cli.showing import Format, FormatOption, is_for_people, plain, show, show_whole, table
+from custody.cli.showing import Format, FormatOption, is_for_people, plain, print_sentence, show, show_whole, table
 
 people = typer.Typer(help="Operators, their keys, and the groups they are in.", no_args_is_help=True)
 
@@ -33,7 +33,8 @@ def policy_show(chosen: FormatOption = Format.TABLE) -> None:
     def in_words() -> None:
         print(f"{found['name']}, version {found['version']}, hash {found['hash']}\n")
         for rule in found["rules"]:
-            print(f"{rule['title']} (decided {rule['uses']} of the last {found['looked_at']})\n  {rule['sentence']}")
+            print_sentence(f"{rule['title']} (decided {rule['uses']} of the last {found['looked_at']})", indent=2)
+            print_sentence(f"  {rule['sentence']}", indent=2)
         if found["proposals"]:
             print("\n" + table(found["proposals"], ("code", "kind", "version", "subject"), fit=True))
 

@@ -18,8 +18,8 @@ from custody.cli import tables
 from custody.cli.tables import WIDTH, at, cell
 
 __all__ = [
-    "Format", "FormatOption", "is_for_people", "minute", "plain", "reading", "show", "show_fields", "show_json",
-    "show_whole", "table",
+    "Format", "FormatOption", "is_for_people", "minute", "plain", "print_sentence", "reading", "show", "show_fields",
+    "show_json", "show_whole", "table",
 ]  # fmt: skip
 
 
@@ -126,10 +126,17 @@ def show_whole(value: Mapping[str, Any], chosen: Format, in_words: Callable[[], 
         print(json.dumps(value, ensure_ascii=False))
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, fit: bool = False) -> str:
-    """The rows in these columns; where ``fit``, within 80 unless ``--wide`` was said."""
+def table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, fit: bool = False, is_whole: bool = False
+) -> str:
+    """The rows in these columns; where ``fit``, within 80 unless ``--wide`` was said (``tables.table``)."""
     is_narrow = fit and not _DETAIL.get().is_wide
-    return tables.table(rows, columns, width=WIDTH if is_narrow else None)
+    return tables.table(rows, columns, width=WIDTH if is_narrow else None, is_whole=is_whole)
+
+
+def print_sentence(text: str, *, indent: int = 0) -> None:
+    """Print a sentence within 80 unless ``--wide`` was said; lines after the first are indented."""
+    print(tables.sentence(text, indent=indent, width=None if _DETAIL.get().is_wide else WIDTH))
 
 
 def _emit(rows: Sequence[Mapping[str, Any]], chosen: Format, fields: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ other people wrote cannot move the cursor: characters that do not print are show
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -37,14 +38,22 @@ class Column:
         return cls((head if sign else text).replace(" ", "_"), path if sign else text)
 
 
-def table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, width: int | None = None) -> str:
-    """The rows in these columns (``Column.of``), not wider than ``width`` where it is given."""
+def table(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, width: int | None = None, is_whole: bool = False
+) -> str:
+    """The rows in these columns (``Column.of``), not wider than ``width`` where it is given.
+
+    One that ``is_whole`` loses no column: where it does not fit, each row stands below the other, a line per column.
+    """
     chosen = [Column.of(column) for column in columns]
     heads = [column.head.upper() for column in chosen]
     cells = [[cell(at(row, column.path)) for column in chosen] for row in rows]
     right = [bool(cells) and all(_is_number(line[place]) for line in cells) for place in range(len(chosen))]
     if width is not None:
+        whole = heads, cells
         cells, heads = _fitted(cells, heads, right, width)
+        if is_whole and cells and len(heads) < len(chosen):
+            return _stacked(*whole)
     widths = _widths(cells, heads)
     return "\n".join(_line(line, widths, right) for line in [heads, *cells])
 
@@ -90,6 +99,34 @@ def _fitted(
         heads = heads[:-1]
         cells = [line[:-1] for line in cells]
     return cells, heads
+
+
+def _stacked(heads: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    """Each row as lines of its own, with numbers under each other."""
+    left, right = max(map(len, heads)), max(len(line[place]) for line in cells for place in range(_KEPT, len(heads)))
+    blocks = [
+        "\n".join(
+            f"{head.ljust(left)}{'':{GAP}}{text.rjust(right) if place >= _KEPT else text}"
+            for place, (head, text) in enumerate(zip(heads, line, strict=True))
+        )
+        for line in cells
+    ]
+    return "\n\n".join(blocks)
+
+
+def sentence(text: str, *, indent: int = 0, width: int | None = WIDTH) -> str:
+    """A sentence in lines of ``width``, those after the first indented; words, ids and hashes are left whole."""
+    if width is None:
+        return text
+    return "\n".join(
+        textwrap.wrap(
+            text,
+            width,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    )
 
 
 def _without_middle(text: str) -> str:

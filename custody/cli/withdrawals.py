@@ -13,7 +13,7 @@ from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.rehearsing import is_dry
 from custody.cli.service import ApiOption, Service, TokenOption
-from custody.cli.showing import Format, FormatOption, show, show_fields, show_whole, table
+from custody.cli.showing import Format, FormatOption, print_sentence, show, show_fields, show_whole, table
 from custody.cli.tables import at
 
 WithdrawalArgument = Annotated[str, typer.Argument(metavar="WITHDRAWAL", help="Its id.", autocompletion=withdrawal_ids)]
@@ -73,7 +73,9 @@ def withdrawal_show(
         words = words_of(approvals.get(session, digest=row.digest), known_assets(session))
 
     def in_words() -> None:
-        print("\n".join(words) + "\n")
+        for line in words:
+            print_sentence(line, indent=2)
+        print()
         show_fields({head: at(found, path) for head, path in FACTS.items()}, chosen)
         print("\n" + table(found["attempts"], ATTEMPTS))
         print("\n" + table(found["steps"], ("step", "to", "event", "actor", "at"), fit=True))

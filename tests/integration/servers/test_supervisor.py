@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from demo.child import Child, ServerFailed
+from demo.postgres import clear_outside
 from demo.supervisor import Supervisor, down, listening, says
 from tests.support.processes import processes_in, wait_until
 
@@ -163,3 +164,29 @@ def test_stopping_ends_a_program_that_will_not_listen_and_what_it_started(home: 
     assert len(processes_in(home)) == 2
     child.stop(patience=0.2)
     wait_until(lambda: not processes_in(home))
+
+
+def test_what_is_for_afterwards_is_done_when_everything_is_stopped_and_long_work_ends(home: Path) -> None:
+    told: list[str] = []
+    with Supervisor(home) as supervisor:
+        service = supervisor.service("idle", ["/bin/sleep", "600"], is_ready=lambda: True)
+        supervisor.start(service, called="what idles is up")
+        supervisor.afterwards(lambda: told.append("running" if service.is_running() else "stopped"))
+        supervisor.expect_going()
+        assert told == []
+    assert told == ["stopped"]
+    with pytest.raises(ServerFailed, match="everything is being stopped"):
+        supervisor.expect_going()
+
+
+def test_what_postgres_keeps_elsewhere_is_cleared_and_what_it_keeps_here_stays(home: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "data").touch()
+    (home / "postgres").symlink_to(elsewhere)
+    clear_outside(home)
+    assert not elsewhere.exists()
+    assert not (home / "postgres").is_symlink()
+    (home / "postgres").mkdir()
+    clear_outside(home)
+    assert (home / "postgres").is_dir()

@@ -9,7 +9,7 @@ import pytest
 
 from custody.cli.exits import say
 from custody.cli.showing import Format, show
-from custody.cli.tables import table
+from custody.cli.tables import sentence, table
 
 ROWS = [
     {
@@ -39,6 +39,34 @@ def test_a_table_of_eighty_columns_keeps_ids_and_numbers_whole() -> None:
         "wdr_01J9ZK3N5T7V9X1Z3B5D7F9H1K   0.25000000  bcrt1qw5…7kygt080  waits for two…",
         "wdr_01J9ZK3N5T7V9X1Z3B5D7F9H2K  12.00000000  bcrt1qjw…3qad6sz8  -",
     ]
+
+
+def test_a_table_of_sums_that_is_too_wide_loses_none() -> None:
+    rows = [
+        {"name": name, "asset": "ETH", "available": ether, "held": "0.000000000000000000", "on_chain": ether}
+        for name, ether in (("Ember", "2.000000000000000000"), ("Fjord", "11.100000000000000000"))
+    ]
+    columns = ("name", "asset", "available", "held", "on_chain")
+    stacked = table(rows, columns, width=60, is_whole=True)
+    assert stacked.splitlines()[:6] == [
+        "NAME       Ember",
+        "ASSET      ETH",
+        "AVAILABLE   2.000000000000000000",
+        "HELD        0.000000000000000000",
+        "ON_CHAIN    2.000000000000000000",
+        "",
+    ]
+    assert table(rows, columns, width=80, is_whole=True).splitlines()[0].split()[-1] == "ON_CHAIN"
+    assert table([], columns, width=10, is_whole=True).split()[0] == "NAME"
+
+
+def test_a_sentence_is_wrapped_and_what_is_typed_again_stays_whole() -> None:
+    address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080" * 2
+    said = sentence(f"  pays to {address} and to nobody else, whatever the page before this one showed", indent=4)
+    assert address in said
+    assert said.splitlines()[0] == "  pays to"
+    assert all(line.startswith("    ") for line in said.splitlines()[1:])
+    assert sentence("x " * 60, width=None) == "x " * 60
 
 
 def test_wide_keeps_everything() -> None:
