@@ -91,7 +91,7 @@ def asks(stage: Stage, digest: str, hook: str) -> Iterator[Wanted]:
     for turn in ("on", "off"):
         yield "/console/notices/{channel}/{turn}", f"/console/notices/mail/{turn}", {}
     yield "/console/passkeys/new", "/console/passkeys/new", {}
-    yield "/console/clients/{client}/addresses", "/console/clients/acme/addresses", {}
+    yield "/console/clients/{client}/addresses", "/console/clients/acme/addresses", {"chain": REGTEST.chain}
 
 
 def lies(console: Console, asked: Question, genuine: Mapping[str, Any]) -> Iterator[Any]:
