@@ -110,8 +110,9 @@ def chromium() -> Path:
     run = _fetch(GET_CHROMIUM, _cache() / "custody-chromium")
     if run.returncode:
         raise _missing(
-            "chromium", _last_line(run), debian="apt install chromium", macos="set CHROMIUM", variable="CHROMIUM"
-        )
+            "chromium", _last_line(run), debian="apt install chromium", macos="brew install --cask chromium",
+            variable="CHROMIUM",
+        )  # fmt: skip
     return Path(run.stdout.strip().splitlines()[-1])
 
 

@@ -7,6 +7,7 @@ import json
 from playwright.sync_api import Page, Route
 from sqlalchemy import create_engine, text
 
+from custody.api.console import parts
 from custody.approvals import queries
 from custody.chains.bitcoin.offline.address import parse_address
 from custody.cosigner.reasons import Reason
@@ -67,6 +68,7 @@ def test_p058_a_page_that_shows_one_intent_and_has_another_signed_gains_nothing(
     invented = invent(house, house.ask("acme", btc("0.1")))
     lies = {
         THIEF: true.destination,
+        parts.address(THIEF): parts.address(true.destination),
         digest_code(invented): digest_code(true.digest),
         f">{invented}<": f">{true.digest}<",
     }

@@ -27,7 +27,13 @@ from tests.support.versions import relaxed
 Wanted = tuple[str, str, Mapping[str, str]]
 """A route, its path here, and a form that is as it has to be."""
 FORM: Final = "application/x-www-form-urlencoded"
-ANSWERS: Final = ("/console/requests", "/console/passkeys", "/console/webhooks/answers", "/console/notices/answers")
+ANSWERS: Final = (
+    "/console/requests",
+    "/console/passkeys",
+    "/console/webhooks/answers",
+    "/console/notices/answers",
+    "/console/addresses/answers",
+)
 """Where the answers to what is asked go; a verdict's goes to the intent's own path."""
 OPEN_TO_ALL: Final = (
     *("/console/sign-in/question", "/console/sign-in"),
@@ -85,6 +91,7 @@ def asks(stage: Stage, digest: str, hook: str) -> Iterator[Wanted]:
     for turn in ("on", "off"):
         yield "/console/notices/{channel}/{turn}", f"/console/notices/mail/{turn}", {}
     yield "/console/passkeys/new", "/console/passkeys/new", {}
+    yield "/console/clients/{client}/addresses", "/console/clients/acme/addresses", {"chain": REGTEST.chain}
 
 
 def lies(console: Console, asked: Question, genuine: Mapping[str, Any]) -> Iterator[Any]:

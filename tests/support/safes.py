@@ -61,6 +61,15 @@ class SafeTransaction:
         return [getattr(self, each.name) for each in fields(self)]
 
 
+def typed(transaction: SafeTransaction, *, chain_id: int, safe: str) -> SignableMessage:
+    """The EIP-712 message of a transaction of any Safe, by a library that is not ours."""
+    return encode_typed_data(
+        {"chainId": chain_id, "verifyingContract": safe},
+        {"SafeTx": [{"name": name, "type": kind} for name, kind in _FIELDS]},
+        dict(zip((name for name, _ in _FIELDS), transaction.values(), strict=True)),
+    )
+
+
 @dataclass
 class Safe:
     """A Safe 1.4.1 that may not exist yet. Owners are sorted by address, as ours always are."""
@@ -95,12 +104,7 @@ class Safe:
 
     def typed(self, transaction: SafeTransaction) -> SignableMessage:
         """The EIP-712 message of a transaction of this Safe."""
-        names = [name for name, _ in _FIELDS]
-        return encode_typed_data(
-            {"chainId": self.anvil.chain_id, "verifyingContract": self.address},
-            {"SafeTx": [{"name": name, "type": kind} for name, kind in _FIELDS]},
-            dict(zip(names, transaction.values(), strict=True)),
-        )
+        return typed(transaction, chain_id=self.anvil.chain_id, safe=self.address)
 
     def hash(self, transaction: SafeTransaction) -> bytes:
         """What owners sign and what ``ExecutionSuccess`` carries."""

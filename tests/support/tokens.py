@@ -22,7 +22,8 @@ from custody.cosigner.keyring import open_key
 from demo.find import softhsm
 from tests.cosigner.keyholder import DONE, Keyholder
 
-PIN = "73914628"
+PIN = "739146285503"
+"""So long that no row of digits has it by chance."""
 LABEL = "custody-tests"
 _KEYS = itertools.count(1)
 

@@ -117,6 +117,17 @@ def test_says_which_server_the_machine_lacks(
     assert said.out == ""
 
 
+def test_says_that_the_tests_want_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(find.MissingComponent) as missing:
+        find.chromium()
+    said = str(missing.value)
+    assert said.startswith("chromium: bash is needed to fetch one (Debian/Ubuntu: apt install chromium; macOS: brew ")
+    assert "\n" not in said
+
+
 def _expect_one_line(done: subprocess.CompletedProcess[str], words: str) -> None:
     said = [line for line in done.stderr.splitlines() if not line.startswith("make: ")]
     assert done.returncode != 0

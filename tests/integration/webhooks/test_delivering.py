@@ -6,7 +6,6 @@ import base64
 import time
 from datetime import timedelta
 from email.utils import format_datetime
-from functools import partial
 from typing import Any
 
 import pytest
@@ -251,18 +250,23 @@ def test_one_is_resent_and_all_that_failed_by_pieces(post: Post, monkeypatch: py
     post.receiver.answer = lambda _came: (500, {}, b"")
     post.tell("c", "d")
     post.push()
-    post.receiver.answer = lambda _came: (204, {}, b"")
     assert post.push() == 0
-    with post.db.unit() as unit:
-        later = unit.now + DAY
-        again = partial(operations.resend_failed, unit.session, endpoint=made.endpoint.id, actor="alice", now=unit.now)
-        assert again(since=later) == Resent(0, None)
-        first = again()
-        assert first.count == 1 and first.next is not None
-        second = again(after=first.next)
-        assert second.count == 1 and second.next is not None and second.next > first.next
-        assert again(after=second.next) == Resent(0, None)
-    assert post.push() == 2
+
+    def again(**chosen: Any) -> Resent:
+        with post.db.unit() as unit:
+            return operations.resend_failed(
+                unit.session, endpoint=made.endpoint.id, actor="alice", now=unit.now, **chosen
+            )
+
+    assert again(since=post.now() + DAY) == Resent(0, None)
+    first = again()
+    assert first.count == 1 and first.next is not None
+    assert post.push() == 1, "and it fails again"
+    second = again(after=first.next)
+    assert second.count == 1 and second.next is not None and second.next > first.next
+    assert again(after=second.next) == Resent(0, None)
+    post.receiver.answer = lambda _came: (204, {}, b"")
+    assert post.push() == 1
 
 
 def test_for_a_day_both_secrets_sign(post: Post) -> None:
