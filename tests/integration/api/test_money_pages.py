@@ -236,6 +236,9 @@ def test_an_address_that_does_not_derive_is_not_handed_out(house: House, alice: 
             "SELECT id, address, client_id FROM addresses WHERE state = 'issued'"
         ).fetchall()
     told = {client: (alice.get(f"/console/addresses/{number}"), address) for number, address, client in rows}
+    codes = {client: alice.get(f"/console/addresses/{number}/qr") for number, _, client in rows}
+    assert {client: answer.status_code for client, answer in codes.items()} == {"template": 200, "crowd-000000": 409}
+    assert "<svg" not in codes["crowd-000000"].text
     fine, false = told["template"], told["crowd-000000"]
     assert fine[0].status_code == 200 and "derived twice" in fine[0].text and "<svg viewBox" in fine[0].text
     assert false[0].status_code == 409 and "Do not hand out" in false[0].text
