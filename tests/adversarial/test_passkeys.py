@@ -227,6 +227,9 @@ def test_p049_a_counter_that_does_not_rise_locks_the_passkey(stage: Stage, count
     refused(stage, alice.give(second, sign_count=counter), "counter", "passkey-counter")
     assert stage.alarms() == [*alarms, "passkey-locked"]
     assert stage.given(second) == 0
+    # Whoever is in as this person is out, and comes in again by another passkey.
+    assert alice.get("/console").status_code == 303
+    alice.sign_in(stage.passkeys["alice"])
     refused(stage, alice.give(third, sign_count=1_000), "locked", "passkey-refused")
     assert "locked" in alice.get("/console/passkeys").text
     # What it gave before counts no more: somebody may have had its copy then.
