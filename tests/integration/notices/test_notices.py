@@ -193,6 +193,16 @@ def test_channels_are_chosen_switched_and_refused_by_name(office: Office) -> Non
     assert office.turn() == 1
 
 
+def test_who_is_switched_off_meanwhile_is_told_nothing(office: Office) -> None:
+    office.choose("alice")
+    office.ask()
+    office.collect()
+    with office.house.db.unit() as unit:
+        choosing.switch(unit.session, operator="alice", kind=MAIL, is_on=False, actor="alice", now=unit.now)
+    assert office.claim() == []
+    assert [each.state for each in office.messages()] == ["dropped"]
+
+
 def test_a_crowd_costs_no_more_statements(office: Office) -> None:
     """And its mail says twenty in full, and how many more there are."""
     office.choose("alice")
