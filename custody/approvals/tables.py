@@ -32,6 +32,7 @@ class IntentRow(Base):
         Index("ix_intents_taken_back", "not_after", postgresql_where=TAKEN_BACK),
         Index("ix_intents_not_before", "not_before"),
         Index("ix_intents_created_at", "created_at"),
+        Index("ix_intents_with_delay", "not_before", postgresql_where=text("not_before > created_at")),
     )
 
     digest: Mapped[str] = mapped_column(primary_key=True)

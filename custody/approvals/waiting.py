@@ -136,7 +136,13 @@ def asked_of(
 
 def count(session: Session, waiting: Waiting, *, place: str) -> int:
     """How many are in ``place``, counted up to ``COUNTED_TO``."""
-    return session.execute(_counting(_rules(waiting), place), waiting.asked).scalar_one()
+    query, values = counting(waiting, place=place)
+    return session.execute(query, values).scalar_one()
+
+
+def counting(waiting: Waiting, *, place: str) -> tuple[Select[int], dict[str, object]]:
+    """What ``count`` asks, and with which values: to be asked beside others."""
+    return _counting(_rules(waiting), place), waiting.asked
 
 
 def standings(

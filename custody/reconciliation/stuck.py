@@ -123,7 +123,8 @@ _WITHDRAWALS: Final = text(
       WHERE w.state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')
         AND w.state_since <= coalesce(own.since, other.since)
     ), delayed AS MATERIALIZED (
-      SELECT digest, not_before FROM intents WHERE not_before > (SELECT min(state_since) FROM open)
+      SELECT digest, not_before FROM intents
+      WHERE not_before > (SELECT min(state_since) FROM open) AND not_before > created_at
     )
     SELECT o.id, o.state, o.waiting_for, greatest(o.state_since, d.not_before) AS since, count(*) OVER () AS number
     FROM open o LEFT JOIN delayed d ON d.digest = o.digest

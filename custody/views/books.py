@@ -15,7 +15,7 @@ from custody.ledger import history
 from custody.ledger.history import Line, Recorded
 from custody.ledger.model import AccountRef, MalformedEntry
 from custody.ledger.reasons import CLIENT_KINDS, AccountKind
-from custody.trust.assets import KnownAssets, known_assets
+from custody.trust.assets import KnownAssets, assets_seen
 from custody.views import cursors
 from custody.views.objects import asset_view, money
 
@@ -42,7 +42,7 @@ def entries(
         found = history.about(session, subject=subject, before=before, limit=most + 1)
     else:
         found = history.newest(session, before=before, limit=most + 1)
-    assets, shown = known_assets(session), found[:most]
+    assets, shown = assets_seen(session), found[:most]
     names = _names(session, shown)
     last = str((shown[-1].version or shown[-1].id) if shown else 0)
     return {
@@ -54,7 +54,7 @@ def entries(
 def entry(session: Session, *, entry: int) -> dict[str, Any]:
     """One entry. Raises ``UnknownEntry``."""
     found = history.entry(session, entry=entry)
-    return entry_view(found, known_assets(session), _names(session, [found]))
+    return entry_view(found, assets_seen(session), _names(session, [found]))
 
 
 def account(text: str, *, field: str = "account") -> AccountRef:

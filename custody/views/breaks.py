@@ -12,7 +12,7 @@ from custody.evidence import fields
 from custody.kernel.money import Asset
 from custody.reconciliation import queries
 from custody.stops import queries as stops
-from custody.trust.assets import KnownAssets, known_assets
+from custody.trust.assets import KnownAssets, assets_seen
 from custody.views import cursors
 from custody.views.objects import asset_view, money, when
 
@@ -59,7 +59,7 @@ def break_list(
     most, begin = cursors.limit(limit), cursors.read(after, listing, 2)
     key = {} if begin is None else {"at": cursors.moment(begin[0]), "id": begin[1]}
     rows = session.execute(_PAGES[state, begin is not None], {**key, "limit": most + 1}).all()
-    assets, last = known_assets(session), rows[:most][-1:]
+    assets, last = assets_seen(session), rows[:most][-1:]
     return {
         "breaks": [break_view(row, assets) for row in rows[:most]],
         "next": cursors.written(listing, cursors.of_moment(_moment(last[0], state)), last[0].id)
@@ -78,7 +78,7 @@ def whole_break(session: Session, *, break_id: str) -> dict[str, Any]:
 
     Raises ``UnknownBreak``.
     """
-    found, assets = queries.get_break(session, break_id=break_id), known_assets(session)
+    found, assets = queries.get_break(session, break_id=break_id), assets_seen(session)
     said, asset = found.said, assets.of(found.said.asset)
     named = {"run": found.run, "asset": said.asset, "vault": said.vault}
     run = session.execute(_RUN_LINE, named).one()

@@ -18,7 +18,7 @@ from custody.evidence import fields
 from custody.ledger import queries as ledger
 from custody.ledger.queries import ClientBalance
 from custody.stops import queries as stops
-from custody.trust.assets import KnownAssets, known_assets
+from custody.trust.assets import KnownAssets, assets_seen
 from custody.vaults import queries as vaults
 from custody.views import cursors, movements
 from custody.views.addresses import address_line
@@ -40,7 +40,7 @@ _PAGE: Final = text(
 _EXACT: Final = text(
     """
     SELECT id, name, segregation, status, status_reason, opened_at FROM clients
-    WHERE id = :exact OR id IN (SELECT a.client_id FROM addresses a WHERE a.address = :exact)
+    WHERE id IN (SELECT :exact UNION SELECT a.client_id FROM addresses a WHERE a.address = :exact)
     ORDER BY lower(name) COLLATE "C", id LIMIT :limit
     """
 )
@@ -89,7 +89,7 @@ def client_list(
     rows = _found(session, search, begin, most)
     first = begin is None and not search
     apart = session.execute(_DIFFERING, {"limit": MOST_DIFFERING + 1}).all() if first else []
-    told = _told(session, {row.id for row in (*rows[:most], *apart)}, known_assets(session))
+    told = _told(session, {row.id for row in (*rows[:most], *apart)}, assets_seen(session))
     return {
         "differing": [_line(row, told) for row in apart[:MOST_DIFFERING]],
         "more_differing": len(apart) > MOST_DIFFERING,
@@ -103,7 +103,7 @@ def whole_client(session: Session, *, client: str, seal_key: bytes) -> dict[str,
 
     Raises ``UnknownClient``, and ``AddressTampered`` rather than show a wrong address.
     """
-    found, assets = clients.get(session, client=client), known_assets(session)
+    found, assets = clients.get(session, client=client), assets_seen(session)
     places = vaults.of_client(session, client=client)
     told = _told(session, {client}, assets)
     owned = addresses.newest_of_client(session, client=client, seal_key=seal_key, limit=SHOWN + 1)

@@ -18,7 +18,7 @@ from custody.clients import queries as clients
 from custody.kernel.clock import parse_rfc3339
 from custody.listings import queries as listings
 from custody.operators import queries as operators
-from custody.trust.assets import KnownAssets, known_assets
+from custody.trust.assets import KnownAssets, assets_seen
 from custody.trust.operations import InForce
 from custody.views import effects, risks
 from custody.views.findings import CRITICAL, findings, with_first_payment
@@ -53,7 +53,7 @@ def deciding(
 
     ``read_out`` is the size, by an asset's code and in whole units, from which on a first payment is critical.
     """
-    root, assets = trust.root, known_assets(session)
+    root, assets = trust.root, assets_seen(session)
     whole = whole_intent(session, filed, root=root, now=now)
     payment = withdrawals.by_digests(session, digests=[filed.digest]).get(filed.digest)
     known = effects.known_of(session, filed, assets=assets)

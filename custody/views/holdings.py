@@ -14,7 +14,7 @@ from custody.kernel.money import Asset
 from custody.ledger import queries as ledger
 from custody.ledger.model import Hold
 from custody.ledger.queries import ClientBalance
-from custody.trust.assets import known_assets
+from custody.trust.assets import assets_seen
 from custody.views.objects import asset_view, balance_view, money, when
 from custody.withdrawals import queries as withdrawals
 from custody.withdrawals.model import Withdrawal
@@ -30,7 +30,7 @@ def balances(session: Session, *, client: str) -> list[dict[str, Any]]:
     ``holds`` and ``other_holds``, ``pledged`` that of ``pledges``. Raises ``UnknownClient``.
     """
     clients.get(session, client=client)
-    assets, found = known_assets(session), ledger.balances(session, client=client)
+    assets, found = assets_seen(session), ledger.balances(session, client=client)
     holds = ledger.pending_holds(session, client=client, limit=HOLDS)
     payments = withdrawals.by_ids(session, ids=[hold.subject for hold in holds])
     filed = intents.among(session, digests=[each.digest for each in payments.values()]) if payments else {}
@@ -53,7 +53,7 @@ def balances(session: Session, *, client: str) -> list[dict[str, Any]]:
 
 def pledges(session: Session, *, client: str | None) -> list[dict[str, Any]]:
     """What is pledged, by client, pledge and asset; of one client where asked."""
-    assets = known_assets(session)
+    assets = assets_seen(session)
     return [
         {
             "id": pledge,

@@ -13,7 +13,7 @@ from custody.deposits.shown import deposit_view
 from custody.deposits.states import DepositState
 from custody.evidence import fields
 from custody.kernel.shown import asset_view, money, when
-from custody.trust.assets import KnownAssets, known_assets
+from custody.trust.assets import KnownAssets, assets_seen
 from custody.views import cursors
 from custody.withdrawals.states import State
 
@@ -68,7 +68,7 @@ def newest(
     chosen = {name: value for name, value in (("client", client), ("state", state), ("before", before)) if value}
     where = " AND ".join(_CONDITIONS[name] for name in chosen) or "true"
     query = text(f"{_READ[what]} WHERE {where} ORDER BY d.id DESC LIMIT :limit")
-    assets = known_assets(session)
+    assets = assets_seen(session)
     return [_line(row, assets) for row in session.execute(query, {**chosen, "limit": limit}).mappings()]
 
 
@@ -77,7 +77,7 @@ def whole_deposit(session: Session, *, deposit: str) -> dict[str, Any]:
     found = deposits.by_id(session, deposit=deposit)
     steps = session.execute(_STEPS, {"deposit": deposit}).all()
     told = session.execute(_TOLD, {"deposit": deposit}).one()
-    return deposit_view(found, known_assets(session)) | {
+    return deposit_view(found, assets_seen(session)) | {
         "outpoint": f"{found.txid}:{found.position}",
         "client_name": told.name,
         "address": told.address_id if told.is_a_clients else None,

@@ -12,7 +12,7 @@ from custody.approvals import waiting
 from custody.approvals.queries import FiledIntent
 from custody.evidence.approvals import Approval
 from custody.kernel.clock import rfc3339
-from custody.trust.assets import known_assets
+from custody.trust.assets import assets_seen
 from custody.views.objects import withdrawal_view
 from custody.withdrawals import queries as withdrawals
 from custody.withdrawals.model import Step, Withdrawal
@@ -24,7 +24,7 @@ def listed(session: Session, found: Sequence[Withdrawal]) -> list[dict[str, Any]
     """``found`` as lists show them: the row, its reason, its end, who asked and under which key."""
     if not found:
         return []
-    assets = known_assets(session)
+    assets = assets_seen(session)
     filed = intents.among(session, digests=[each.digest for each in found])
     last = withdrawals.last_steps(session, withdrawals=[each.id for each in found])
     rejected = [each.digest for each in found if each.state == State.REJECTED]

@@ -15,7 +15,7 @@ from custody.kernel.money import Asset
 from custody.kernel.shown import account_id, asset_view, money
 from custody.ledger import queries as ledger
 from custody.ledger.queries import ClientBalance
-from custody.trust.assets import known_assets
+from custody.trust.assets import assets_seen
 from custody.trust.operations import InForce
 from custody.views import risks
 from custody.views.objects import decision_view
@@ -37,7 +37,7 @@ def prospect(
 ) -> dict[str, Any]:
     """The policy's verdict on ``judged`` beside all that counts now, and the balances after it. Writes nothing."""
     decision = windows.decide(session, policy=trust.policy, facts=judged.facts)
-    assets = known_assets(session)
+    assets = assets_seen(session)
     asset, own = assets.of(request.asset), assets.native(judged.intent.chain)
     before = next(
         (each for each in ledger.balances(session, client=request.client) if each.asset == request.asset),

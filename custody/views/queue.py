@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from custody.approvals import waiting
@@ -101,16 +103,29 @@ def queue(session: Session, asked: Asked, *, place: str, after: str | None = Non
 def counts(session: Session, asked: Asked, *, known: Mapping[str, int] | None = None) -> dict[str, dict[str, Any]]:
     """How many rows each place has; ``at_least`` where counting stopped. ``known`` is not counted again."""
     found = dict(known or {})
-    for place in PLACES:
-        if place in found:
-            continue
-        number = 0
+    asks: list[tuple[str, Select[int]]] = []
+    values: dict[str, object] = {"most": waiting.COUNTED_TO}
+    for place in (each for each in PLACES if each not in found):
+        found[place] = 0
         if place in _OF_PEOPLE:
-            number += waiting.count(session, asked.waiting, place=_OF_PEOPLE[place])
+            query, named = waiting.counting(asked.waiting, place=_OF_PEOPLE[place])
+            asks.append((place, query))
+            values |= named
         if place in _ON_THE_WAY:
-            number += withdrawals.count_resting(session, **_resting(asked, place), most=waiting.COUNTED_TO)
-        found[place] = number
+            query, named = withdrawals.counting_resting(**_resting(asked, place))
+            asks.append((place, query))
+            values |= named
+    if asks:
+        numbers = session.execute(_together(*(query for _, query in asks)), values).one()
+        for (place, _), number in zip(asks, numbers, strict=True):
+            found[place] += number
     return waiting.describe({place: min(found[place], waiting.COUNTED_TO) for place in PLACES})
+
+
+@lru_cache(maxsize=64)
+def _together(*queries: Select[int]) -> Select[*tuple[int, ...]]:
+    """One statement for all of them: the same ones are put together once."""
+    return select(*(query.scalar_subquery() for query in queries))
 
 
 def _moving(session: Session, asked: Asked, place: str, after: str, limit: int) -> list[Withdrawal]:
@@ -121,7 +136,7 @@ def _resting(asked: Asked, place: str) -> dict[str, Any]:
     since = {
         (chain, state.value): asked.now - timedelta(seconds=getattr(limits, state.value))
         for chain, limits in asked.deadlines.items()
-        for state in _ON_THE_WAY[place]
+        for state in _ON_THE_WAY[STUCK]
     }
     return {
         "states": _ON_THE_WAY[place],

@@ -13,7 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from custody.kernel.money import Asset
-from custody.trust.assets import KnownAssets, known_assets
+from custody.trust.assets import KnownAssets, assets_seen
 from custody.views import breaks, cursors
 from custody.views.objects import asset_view, money, when
 
@@ -56,7 +56,7 @@ def reconciliation(
     """Everything the page of it shows; ``after`` turns the runs over, and nothing else. Raises ``InvalidInput``."""
     most, begin = cursors.limit(limit), cursors.read(after, _LISTING, 2)
     key = {"at": None, "id": ""} if begin is None else {"at": cursors.moment(begin[0]), "id": begin[1]}
-    assets, named = known_assets(session), {"chains": list(chains)}
+    assets, named = assets_seen(session), {"chains": list(chains)}
     newest = {row.chain: row for row in session.execute(_NEWEST, named)}
     rows = session.execute(_RUNS, named | key | {"limit": most + 1}).all()
     found = breaks.open_ones(session, assets, limit=MOST_BREAKS + 1)

@@ -16,7 +16,7 @@ from custody.ledger import queries as ledger
 from custody.ledger.model import HoldState
 from custody.relaying import queries as relaying
 from custody.spends import queries as spends
-from custody.trust.assets import known_assets
+from custody.trust.assets import assets_seen
 from custody.trust.operations import InForce
 from custody.views import objects as views
 from custody.views import payments
@@ -32,7 +32,7 @@ def whole_withdrawal(session: Session, withdrawal: Withdrawal, *, root: TrustRoo
     attempts = spends.attempts(session, withdrawal=withdrawal.id)
     carried = relaying.costs_of(session, spends=[attempt.spend for attempt in attempts])
     said = intents.given(session, digest=filed.digest) if withdrawal.state == State.REJECTED else []
-    assets = known_assets(session)
+    assets = assets_seen(session)
     around = payments.about(withdrawal, filed, steps[-1] if steps else None, said)
     return (
         views.withdrawal_view(withdrawal, assets)
@@ -57,7 +57,7 @@ def whole_intent(session: Session, filed: FiledIntent, *, root: TrustRoot, now: 
         given=intents.given(session, digest=filed.digest),
         tally=tally,
         missing=intents.missing_people(session, filed, tally, root=root) if filed.state == "pending" else {},
-        assets=known_assets(session),
+        assets=assets_seen(session),
         now=now,
     )
 
@@ -68,7 +68,7 @@ def whole_intents(
     """As ``whole_intent`` says of each, with as many statements for many as for one."""
     if not filed:
         return []
-    assets = known_assets(session)
+    assets = assets_seen(session)
     standings = waiting.standings(session, filed, root=trust.root, roles=trust.policy.roles, now=now)
     return [
         views.intent_view(

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from custody.evidence.trust_root import TrustRoot
 from custody.reconciliation import queries as breaks
 from custody.stops import queries as stops
-from custody.trust.assets import KnownAssets, known_assets
+from custody.trust.assets import KnownAssets, assets_seen
 from custody.vaults import queries as vaults
 from custody.views import cursors
 from custody.views.objects import asset_view, money, vault_view, when
@@ -81,7 +81,7 @@ def vault_list(
         key = {"opened_at": cursors.moment(begin[0]), "id": begin[1]}
         rows, frozen = session.execute(_PAGE, chosen | key).all(), []
     shown, last = rows[:most], rows[:most][-1:]
-    funds = _funds(session, {row.id for row in (*shown, *frozen)}, known_assets(session))
+    funds = _funds(session, {row.id for row in (*shown, *frozen)}, assets_seen(session))
     more = len(rows) > most
     return {
         "root_version": root.version,
@@ -120,7 +120,7 @@ def keysets(session: Session) -> list[dict[str, Any]]:
 
 def whole_vault(session: Session, *, vault: str) -> dict[str, Any]:
     """One vault: who signs, what lies in it, whose it is, what stops it, its open breaks. Raises ``UnknownVault``."""
-    found, assets = vaults.get(session, vault=vault), known_assets(session)
+    found, assets = vaults.get(session, vault=vault), assets_seen(session)
     members = session.execute(_MEMBERS, {"vault": vault, "limit": SHOWN + 1}).all()
     return vault_view(found) | {
         "keyset": next((each for each in keysets(session) if each["id"] == found.keyset), None),

@@ -147,19 +147,17 @@ def resting(
     return [view(row) for row in session.execute(query, _asked(since, client, kind)).scalars()]
 
 
-def count_resting(
-    session: Session,
+def counting_resting(
     *,
     states: Sequence[State],
     since: Mapping[tuple[str, str], datetime],
     late: bool,
     client: str = "",
     kind: str = "",
-    most: int,
-) -> int:
-    """How many ``resting`` would give, counted up to ``most``."""
+) -> tuple[Select[int], dict[str, object]]:
+    """Asks how many ``resting`` would give, counted up to ``most``, and the values of all it names but that one."""
     query = _counting(tuple(states), tuple(sorted(since)), late, bool(client), bool(kind))
-    return session.execute(query, _asked(since, client, kind) | {"most": most}).scalar_one()
+    return query, _asked(since, client, kind)
 
 
 def _asked(since: Mapping[tuple[str, str], datetime], client: str, kind: str) -> dict[str, object]:

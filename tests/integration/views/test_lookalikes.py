@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from custody.approvals import queries as intents
 from custody.evidence.lookalikes import keys
+from custody.trust.assets import known_assets
 from custody.trust.operations import in_force
 from custody.views import lookalikes, risks
 from custody.views.deciding import deciding
@@ -17,7 +18,6 @@ from custody.views.effects import known_of
 from custody.views.findings import CRITICAL, WARN, Finding, findings
 from custody.views.lookalikes import BOTH_ENDS, EITHER_END, twins
 from custody.views.queue import NEEDS_OTHERS, Asked, queue
-from custody.views.standing import known_assets
 from custody.withdrawals import queries as withdrawals
 from tests.cosigner.builders import BTC, address
 from tests.integration.movements.counting import statements_of

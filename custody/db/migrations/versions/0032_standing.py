@@ -1,4 +1,4 @@
-"""Verdicts that still stand, and vaults in the order in which they are listed: each read from one end of an index."""
+"""Verdicts that still stand, intents with a delay, vaults as they are listed: each read from one end of an index."""
 
 from __future__ import annotations
 
@@ -16,5 +16,6 @@ def upgrade() -> None:
         """
         CREATE INDEX ix_approvals_not_after ON approvals (not_after);
         CREATE INDEX ix_vaults_opened_at_id ON vaults (opened_at, id);
+        CREATE INDEX ix_intents_with_delay ON intents (not_before) WHERE not_before > created_at;
         """
     )
