@@ -87,7 +87,7 @@ def test_it_works_again_after_a_time_out(driver, forgetful):
 
 def test_a_wrong_password_is_unavailable_and_in_no_message(bitcoind):
     secret = "correcthorsebatterystaple"
-    rpc = Rpc(f"http://custody:{secret}@127.0.0.1:{bitcoind.rpc_port}")
+    rpc = Rpc(f"http://custody:{secret}@127.0.0.1:{bitcoind.port}")
     with pytest.raises(NodeUnavailable) as refused:
         rpc.call("getblockcount")
     shown = "".join(traceback.format_exception(refused.value)) + repr(refused.value.facts) + repr(rpc)
@@ -97,7 +97,7 @@ def test_a_wrong_password_is_unavailable_and_in_no_message(bitcoind):
 def test_reads_the_cookie_anew_for_each_call(bitcoind, tmp_path):
     user, password = bitcoind.url.removeprefix("http://").split("@")[0].split(":")
     cookie = tmp_path / ".cookie"
-    rpc = Rpc(f"http://127.0.0.1:{bitcoind.rpc_port}", cookie_file=cookie)
+    rpc = Rpc(f"http://127.0.0.1:{bitcoind.port}", cookie_file=cookie)
     with pytest.raises(NodeUnavailable):
         rpc.call("getblockcount")
     cookie.write_text(f"{user}:{password}\n")

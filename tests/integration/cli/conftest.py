@@ -116,15 +116,17 @@ def _quiet_afterwards() -> Iterator[None]:
 @pytest.fixture
 def api(command: Command, tokens: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The API, served by a thread of ours; its address."""
-    runtime = bootstrap.assemble(configuration.load())
-    with served(runtime, tokens, tmp_path) as port:
-        monkeypatch.setenv("CUSTODY_API_PORT", str(port))
+    # The port comes first: it stands in the names that this house answers to.
+    monkeypatch.setenv("CUSTODY_API_PORT", str(free_port()))
+    settings = configuration.load()
+    runtime = bootstrap.assemble(settings)
+    with served(runtime, tokens, tmp_path, port=settings.api_port) as port:
         yield f"http://127.0.0.1:{port}"
     runtime.database.dispose()
 
 
 @contextmanager
-def served(runtime: Runtime, tokens: Mapping[str, str], folder: Path) -> Iterator[int]:
+def served(runtime: Runtime, tokens: Mapping[str, str], folder: Path, *, port: int | None = None) -> Iterator[int]:
     """The API of ``runtime`` in a thread, for callers by their token files; its port."""
     callers = [
         {
@@ -136,7 +138,7 @@ def served(runtime: Runtime, tokens: Mapping[str, str], folder: Path) -> Iterato
     ]
     file = folder / "callers.json"
     file.write_text(json.dumps({"callers": callers}))
-    port = free_port()
+    port = port or free_port()
     # A test's captured streams close before the server's last line.
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     server = uvicorn.Server(

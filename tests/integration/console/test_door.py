@@ -26,7 +26,7 @@ from tests.support.passkeys import PRESENT, Passkey, as_browser
 from tests.support.servers import FreshDatabase
 from tests.support.world import House
 
-PAGES = ("/console", "/console/passkeys", "/console/help")
+PAGES = ("/console", "/console/passkeys")
 
 
 def digest_of(house: House, **changes: Any) -> str:
@@ -40,7 +40,7 @@ def rows(house: House, query: str) -> list[Any]:
 
 def test_every_page_loads_our_own_script_and_style_and_nothing_else(house: House, alice: Visitor) -> None:
     digest = digest_of(house)
-    pages = [alice.get(path) for path in (*PAGES, "/console/sign-in", f"/console/intents/{digest}")]
+    pages = [alice.get(path) for path in (*PAGES, "/console/help", "/console/sign-in", f"/console/intents/{digest}")]
     pages.append(alice.post(f"/console/intents/{digest}/statement", form={"verdict": "approve"}))
     pages.append(alice.post("/console/passkeys/new", form={}))
     pages.append(alice.get("/console/invitation"))
@@ -188,7 +188,7 @@ def test_who_is_no_operator_any_more_is_out(house: House, alice: Visitor) -> Non
 def test_without_a_console_in_the_trust_root_there_is_none(database: FreshDatabase, tmp_path: Path) -> None:
     house = House.found(database)
     with serving(house, tmp_path) as client:
-        for path in (*PAGES, "/console/sign-in"):
+        for path in (*PAGES, "/console/help", "/console/sign-in"):
             expect_problem(client.get(path), 404, "no-console")
     house.close()
 
