@@ -87,6 +87,8 @@ class ServedChain:
     """Who carries spends out; None where the vault bears its fees, or where this process has not the payer's key."""
     is_carried: bool
     """Whether spends of this chain are carried by somebody who pays for it."""
+    client_bears_fees: bool
+    """Whether the network's fee is the client's: out of its vault, or owed to the house that paid it."""
 
     @property
     def chain(self) -> str:
@@ -254,6 +256,7 @@ def _serve(chain: ChainSettings, settings: Settings, registered: Sequence[Asset]
     where = addressing(chain_named(chain.network))
     rules = {where.native.id: deposit_rules(chain.block)}
     rules |= {asset.id: _rules_of(asset, settings, chain.block) for asset in _beside(where, registered)}
+    terms = _carrying(where.chain, chain.block)
     address = NodeAddress(
         chain.rpc_url,
         second_url=chain.second_rpc_url,
@@ -278,22 +281,28 @@ def _serve(chain: ChainSettings, settings: Settings, registered: Sequence[Asset]
         doorbell_url=chain.doorbell_url,
         inspect=inspector(where.chain, address),
         has_code=code_reader(where.chain, address),
-        carrier=_carrier(where.chain, chain, address),
-        is_carried=payer(where.chain) is not None,
+        carrier=_carrier(where.chain, chain, address, terms),
+        is_carried=terms is not None,
+        client_bears_fees=terms is None or terms.fees_billed,
     )
 
 
-def _carrier(chain: str, settings: ChainSettings, address: NodeAddress) -> Carrier | None:
+def _carrying(chain: str, block: ChainConfig) -> PayerRules | None:
+    """By which rules spends are carried; None where the vault bears its fees."""
+    who = payer(chain)
+    return None if who is None else who.rules(asdict(block), required_depth=block.tiers[-1].confirmations)
+
+
+def _carrier(chain: str, settings: ChainSettings, address: NodeAddress, terms: PayerRules | None) -> Carrier | None:
     """Who carries, where spends are carried and the key is in this process's settings. Raises ``ConfigError``."""
     who = payer(chain)
-    if who is None or settings.payer_key is None:
+    if who is None or terms is None or settings.payer_key is None:
         return None
     try:
         key = who.open_key(settings.payer_key.hex())
     except InvalidInput as error:
         raise ConfigError(f"{settings.network}.payer_key", error.message) from None
-    depth = settings.block.tiers[-1].confirmations
-    return Carrier(open_carrier(chain, address), key, who.rules(asdict(settings.block), required_depth=depth))
+    return Carrier(open_carrier(chain, address), key, terms)
 
 
 def _beside(where: Addressing, registered: Sequence[Asset]) -> list[Asset]:

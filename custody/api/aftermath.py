@@ -7,12 +7,15 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from custody.addresses import operations as addresses
+from custody.api.console.door import NotLetIn
+from custody.api.knocking import Knocking
 from custody.approvals.operations import IdempotencyMismatch
 from custody.audit import operations as audit
 from custody.bootstrap import Runtime
 from custody.db import Unit
 from custody.evidence.approvals import ApprovalRefused
 from custody.evidence.check import PasskeyCannotAsk
+from custody.evidence.passkeys import AssertionRefused
 from custody.kernel.errors import Broken, CustodyError
 from custody.operators import operations as operators
 from custody.operators.operations import CounterWentBack, PasskeyRefused
@@ -20,19 +23,21 @@ from custody.vaults.queries import KeysetTampered
 
 NOBODY: Final = "nobody"
 """The actor where who called is not known."""
-_BY_PASSKEY: Final = (ApprovalRefused, PasskeyRefused, PasskeyCannotAsk)
+_BY_PASSKEY: Final = (ApprovalRefused, PasskeyRefused, AssertionRefused, PasskeyCannotAsk, NotLetIn)
 _LEAVES_SOMETHING: Final = (Broken, IdempotencyMismatch, addresses.StockEmpty, *_BY_PASSKEY)
 
 
-def leave_behind(runtime: Runtime, error: CustodyError, *, where: str, actor: str, correlation_id: str) -> None:
+def leave_behind(
+    runtime: Runtime, knocking: Knocking, error: CustodyError, *, where: str, actor: str, correlation_id: str
+) -> None:
     """Page for what is broken, record refused verdicts and keys used for another body, ask for the stock that ran out.
 
-    A passkey whose counter went back is locked here. What else nobody's passkey fails at is not recorded: who is not
-    known does not fill the log.
+    A passkey whose counter went back is locked here. What else a passkey fails at is recorded as ``knocking`` says: so
+    much of each caller, less in the name of an operator whom nobody has shown to be, and nothing by who is not known.
 
     ``where`` is the method and the route's template. Raises what the unit raises.
     """
-    if not isinstance(error, _LEAVES_SOMETHING) or _is_nobodys(error, actor):
+    if not isinstance(error, _LEAVES_SOMETHING) or not _is_kept(knocking, error, actor):
         return
     with runtime.database.unit() as unit:
         if isinstance(error, (addresses.AddressTampered, KeysetTampered)):
@@ -47,8 +52,11 @@ def leave_behind(runtime: Runtime, error: CustodyError, *, where: str, actor: st
             _restock(unit.session, unit, error)
 
 
-def _is_nobodys(error: CustodyError, actor: str) -> bool:
-    return actor == NOBODY and isinstance(error, _BY_PASSKEY) and not isinstance(error, CounterWentBack)
+def _is_kept(knocking: Knocking, error: CustodyError, actor: str) -> bool:
+    if not isinstance(error, _BY_PASSKEY) or isinstance(error, CounterWentBack):
+        return True
+    named = str(error.facts.get("operator", "")) if actor == NOBODY else actor
+    return bool(named) and knocking.is_kept(named, at_the_door=actor == NOBODY)
 
 
 def _page(unit: Unit, error: Broken, where: str) -> None:
@@ -69,15 +77,17 @@ def _record_mismatch(unit: Unit, error: IdempotencyMismatch, actor: str, correla
 
 
 def _record_refusal(unit: Unit, error: CustodyError, where: str, actor: str, correlation_id: str) -> None:
-    """A verdict or a request that did not count, by the one check it failed; a passkey that may be a copy is locked."""
+    """What did not count, by the one check it failed; a passkey that may be a copy is locked."""
+    facts = {"reason": str(error.facts.get("reason", error.code)), "field": error.field or ""}
+    named = {name: str(error.facts[name]) for name in ("about", "operator") if name in error.facts}
     audit.record(
         unit.session,
-        event="request.refused" if isinstance(error, PasskeyCannotAsk) else "approval.refused",
+        event=_event(error),
         subject=where,
         actor=actor,
         now=unit.now,
         correlation_id=correlation_id,
-        facts={"reason": str(error.facts.get("reason", error.code)), "field": error.field or ""},
+        facts=facts | named,
     )
     if isinstance(error, CounterWentBack):
         operators.lock(
@@ -87,6 +97,14 @@ def _record_refusal(unit: Unit, error: CustodyError, where: str, actor: str, cor
             why=error.message,
             now=unit.now,
         )
+
+
+def _event(error: CustodyError) -> str:
+    if isinstance(error, NotLetIn):
+        return "sign_in.refused"
+    if "about" in error.facts:
+        return "step_up.refused"
+    return "request.refused" if isinstance(error, PasskeyCannotAsk) else "approval.refused"
 
 
 def _restock(session: Session, unit: Unit, error: CustodyError) -> None:

@@ -27,6 +27,7 @@ from custody.api.console.trouble import as_page
 from custody.api.contract.document import Served, served
 from custody.api.credentials import read_network
 from custody.api.entering import spend
+from custody.api.knocking import Knocking
 from custody.api.limits import Limits
 from custody.api.problems import problem, problem_of
 from custody.api.routes import (
@@ -94,7 +95,7 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.ready = readiness(runtime, nodes or nodes_of(runtime))
     app.state.bells = Bells(app.state.bell)
     app.state.streams, app.state.waits = holding.Held(holding.STREAMS_EACH), holding.Held(holding.WAITS_EACH)
-    app.state.seen_reads, app.state.limits = SeenReads(), Limits()
+    app.state.seen_reads, app.state.limits, app.state.knocking = SeenReads(), Limits(), Knocking()
     app.state.names = frozenset(runtime.settings.api_names)
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
     for router in (*(routes.router for routes in ROUTES), *CONSOLE):
@@ -135,6 +136,7 @@ def _ours(request: Request, error: Exception) -> Response:
     try:
         leave_behind(
             request.app.state.runtime,
+            request.app.state.knocking,
             error,
             where=_where(request),
             actor=getattr(request.state, "caller", NOBODY),

@@ -251,7 +251,7 @@ _SILENT: Final[Mapping[str, str]] = {
     "schema-missing": "The database has not the tables this program reads.",
     "state-forgotten": "The node does not have the balances of that block any more; those of a newer one it has.",
     "not-compared": "The documents were not compared in time, or somebody else's are being compared.",
-    "too-many-calls": "The credential called more often than it may.",
+    "too-many-calls": "The credential called, or something failed at the console's door, more often than it may.",
     "token-silent": "A token does not say what somebody has: it is no token, or it fails for that address.",
     "turn-unknown": "The chain counts another turn than we do: a block is not read yet, or the node is behind.",
     "unavailable": "A node, signer or price source is silent.",

@@ -1,7 +1,7 @@
 """In at the console's door: by a passkey that counts, or, once, by an invitation to make one.
 
-Nothing that fails here is written down, but for a passkey that may have a copy: whoever fails is nobody yet, and
-nobody must not be able to fill the house's books.
+Nothing that fails is written down here, but for a passkey that may have a copy: whoever fails is nobody yet, and
+nobody must not be able to fill the house's books. Whose passkey it was is told to the caller, who keeps a little of it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,10 @@ class NoConsole(NotFound):
 
 
 class SignInRefused(Refused):
-    """The answer opens nothing. HTTP 401; ``facts["reason"]`` is a word for one check."""
+    """The answer opens nothing. HTTP 401; ``facts["reason"]`` is a word for one check.
+
+    ``facts["operator"]`` is whose passkey it names, where it names one of the trust root's.
+    """
 
     code = "sign-in-refused"
 
@@ -182,15 +185,15 @@ def _hear(
     if root.console is None or credential is None:
         raise _refused("unknown-passkey", "this passkey is not enrolled")
     if not root.counts(credential.id, now):
-        raise _refused("cooling", "this passkey counts when its cooling period is over, and not before")
+        raise _refused("cooling", "this passkey counts when its cooling period is over, and not before", operator)
     if credential.id in queries.locked(session):
-        raise _refused("locked", "this passkey is locked: nothing by it counts any more")
+        raise _refused("locked", "this passkey is locked: nothing by it counts any more", operator)
     try:
         check_assertion(assertion, credential, challenge=challenge, console=root.console)
         library.expect_agreed(assertion, credential, challenge=challenge, console=root.console)
         operations.answer(session, challenge=challenge, purpose=purpose, operator=asked, now=now)
     except (AssertionRefused, PasskeyRefused) as error:
-        raise _refused(str(error.facts["reason"]), f"the passkey's answer {error.message}") from error
+        raise _refused(str(error.facts["reason"]), f"the passkey's answer {error.message}", operator) from error
     operations.count(session, credential=credential.id, operator=operator, sign_count=assertion.sign_count, now=now)
 
 
@@ -218,5 +221,6 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _refused(reason: str, message: str) -> SignInRefused:
-    return SignInRefused(message, field="credential", reason=reason)
+def _refused(reason: str, message: str, operator: str = NOBODY) -> SignInRefused:
+    named = {"operator": operator} if operator else {}
+    return SignInRefused(message, field="credential", reason=reason, **named)

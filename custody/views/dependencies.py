@@ -57,6 +57,7 @@ _BEHIND: Final = text(
     """
 )
 _HANDLED: Final = text("SELECT max(done_at) FROM (SELECT done_at FROM outbox ORDER BY id DESC LIMIT 100) AS newest")
+_SAID: Final = text("SELECT max(said_at) FROM status_statements")
 _COSIGNERS: Final = text(
     """
     SELECT who.name, q.at AS quarantined_at,
@@ -71,6 +72,8 @@ _RESTORING: Final = text("SELECT min(noticed_at) FROM restorations WHERE resumed
 _NOTICES: Final = text("SELECT min(due_at) FROM notice_messages WHERE state = 'waiting' AND due_at <= :now")
 _FAILING_FOR: Final = timedelta(hours=1)
 """A receiver that restarts fails for minutes; one that has failed so long is somebody's to call."""
+_SAYS_WITHIN: Final = timedelta(minutes=10)
+"""A cosigner signs by no older word, unless its keyholder set another limit."""
 _NO_MONEY: Final = "Nothing is held up."
 
 
@@ -196,6 +199,15 @@ def cosigners(session: Session, now: datetime) -> Line:
     since = min((row.quarantined_at for row in out), default=None)
     money = "Payments need the others of its keysets; none is sent without its quorum."
     return _told("cosigners", bool(out), value, "none is quarantined", since, money, "cosigner-lost.md")
+
+
+def status_service(session: Session, now: datetime) -> Line:
+    """How old the status service's newest word is."""
+    said_at = session.execute(_SAID).scalar_one()
+    late = said_at is None or now - said_at > _SAYS_WITHIN
+    value = "has said nothing yet" if said_at is None else f"last said {_s(now - said_at)} ago"
+    money = "No cosigner signs without its word; what is held stays held."
+    return _told("status service", late, value, f"at most {_s(_SAYS_WITHIN)}", said_at, money, "status-silent.md")
 
 
 def payers(session: Session, now: datetime) -> Line:

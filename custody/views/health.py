@@ -42,6 +42,7 @@ def health(
         "workers": partial(read.workers, patience=patience),
         **{name: partial(read.tip, chain=chain, name=name, limits=deadlines[chain]) for chain, name in names.items()},
         "cosigners": read.cosigners,
+        "status service": read.status_service,
         "payer of fees": read.payers,
         "reconciliation": partial(read.reconciled, names=names),
         "audit log": read.sealed,

@@ -27,13 +27,18 @@ _DEPOSITS: Final = """
     FROM deposits d LEFT JOIN clients c ON c.id = d.client_id
 """
 _WITHDRAWALS: Final = """
-    SELECT d.id, d.asset, d.units, d.state, d.waiting_for AS reason, d.kind, d.digest, d.destination, d.client_id,
-      c.name AS client_name, d.requested_at AS at
+    SELECT d.id, d.asset, d.units, d.state, d.waiting_for AS reason, d.kind, d.digest, d.destination, d.reference,
+      d.client_id, c.name AS client_name, d.requested_at AS at
     FROM withdrawals d LEFT JOIN clients c ON c.id = d.client_id
 """
 _READ: Final = {"deposits": _DEPOSITS, "withdrawals": _WITHDRAWALS}
 # Each combination has a plan of its own: a key or a filter that is not asked for is not in the statement at all.
-_CONDITIONS: Final = {"client": "d.client_id = :client", "state": "d.state = :state", "before": "d.id < :before"}
+_CONDITIONS: Final = {
+    "client": "d.client_id = :client",
+    "state": "d.state = :state",
+    "reference": "d.reference = :reference",
+    "before": "d.id < :before",
+}
 
 
 def listed(
@@ -42,19 +47,21 @@ def listed(
     *,
     client: str = "",
     state: str = "",
+    reference: str = "",
     after: str | None = None,
     limit: int | None = None,
 ) -> dict[str, Any]:
     """One page of ``deposits`` or of ``withdrawals``, newest first, with ``next`` where there are older ones.
 
-    Raises ``InvalidInput``, and ``AssetUnknown``.
+    With ``reference``, which withdrawals alone have, those that some client calls so. Raises ``InvalidInput``, and
+    ``AssetUnknown``.
     """
     if state:
         fields.one_of(state, STATES[what], field="state")
-    listing = f"{what}:{client}:{state}"
+    listing = f"{what}:{client}:{state}:{reference}"
     most, begin = cursors.limit(limit), cursors.read(after, listing)
     before = "" if begin is None else begin[0]
-    rows = newest(session, what, client=client, state=state, before=before, limit=most + 1)
+    rows = newest(session, what, client=client, state=state, reference=reference, before=before, limit=most + 1)
     return {
         "rows": rows[:most],
         "next": cursors.written(listing, rows[most - 1]["id"]) if len(rows) > most else None,
@@ -62,10 +69,18 @@ def listed(
 
 
 def newest(
-    session: Session, what: str, *, client: str = "", state: str = "", before: str = "", limit: int
+    session: Session,
+    what: str,
+    *,
+    client: str = "",
+    state: str = "",
+    reference: str = "",
+    before: str = "",
+    limit: int,
 ) -> list[dict[str, Any]]:
     """The newest ``limit`` of ``deposits`` or ``withdrawals`` older than the one called ``before``."""
-    chosen = {name: value for name, value in (("client", client), ("state", state), ("before", before)) if value}
+    asked = {"client": client, "state": state, "reference": reference, "before": before}
+    chosen = {name: value for name, value in asked.items() if value}
     where = " AND ".join(_CONDITIONS[name] for name in chosen) or "true"
     query = text(f"{_READ[what]} WHERE {where} ORDER BY d.id DESC LIMIT :limit")
     assets = assets_seen(session)

@@ -48,7 +48,7 @@ HARMLESS: Final = (
 REFUSALS: Final = {"approval-refused", "request-refused", "passkey-refused", "sign-in-refused", "assertion-refused"}
 OF_ASKING: Final = {"challenges", "console_sign_ins", "rejection_reasons"}
 """What is kept of a question until it is answered, of being there, and of a reason that no passkey stands beside."""
-REFUSED: Final = {"approval.refused", "request.refused"}
+REFUSED: Final = {"approval.refused", "request.refused", "step_up.refused", "sign_in.refused"}
 """What the log says of what was refused."""
 
 

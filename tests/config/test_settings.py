@@ -130,6 +130,7 @@ def test_the_runtime_serves_every_chain_named() -> None:
     assert anvil.chain == anvil.node.chain == "eip155:31337"
     assert (anvil.compare_every, anvil.deposit_rules.finality, anvil.spend_rules.finality) == (5, "depth", "depth")
     assert anvil.carrier is not None
+    assert [served.client_bears_fees for served in house.chains.values()] == [True, False]
     assert KEY not in repr(anvil.carrier) + repr(anvil.carrier.key)
     assert house.chosen("anvil") is house.chosen("eip155:31337") is anvil
     assert house.terms.keys() == house.deadlines.keys() == house.chains.keys()
@@ -139,6 +140,15 @@ def test_the_runtime_serves_every_chain_named() -> None:
         assert house.only
     with pytest.raises(InvalidInput, match="not a chain this house serves"):
         house.chosen("ethereum")
+
+
+def test_a_client_bears_the_gas_that_its_house_bills(tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[2].joinpath("config", "chains.toml").read_text()
+    table = tmp_path / "chains.toml"
+    table.write_text(shipped.replace("billed = false", "billed = true"))
+    billed = assemble(settings(CHAINS_FILE=str(table)))
+    assert billed.of("eip155:31337").client_bears_fees
+    assert billed.of("eip155:31337").carrier is None, "as in a process that has not the payer's key"
 
 
 def test_what_is_final_is_what_the_configuration_says() -> None:

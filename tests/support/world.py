@@ -217,8 +217,8 @@ class House:
                 now=unit.now,
             )
 
-    def withdraw(self, request: WithdrawalRequest) -> Withdrawal:
-        """Ask for a withdrawal by a direct call."""
+    def withdraw(self, request: WithdrawalRequest, *, reference: str | None = None) -> Withdrawal:
+        """Ask for a withdrawal by a direct call; ``reference`` is what its client calls it."""
         with self.db.unit() as unit:
             return withdrawals.request(
                 unit.session,
@@ -227,6 +227,7 @@ class House:
                 trust=trust.in_force(unit.session),
                 correlation_id="test",
                 now=unit.now,
+                reference=reference,
             ).withdrawal
 
     def withdrawals(self) -> list[Withdrawal]:

@@ -43,6 +43,11 @@ class NotLetIn(Unauthenticated):
 
     code = "sign-in-refused"
 
+    @classmethod
+    def by(cls, error: entering.SignInRefused) -> NotLetIn:
+        """The same for a browser, with the word for the check that it failed, and whose passkey it was, for the log."""
+        return cls(error.message, field=error.field, **error.facts)
+
 
 class ForeignOrigin(Refused):
     """Something was sent to the console by a page that is not the console's."""
@@ -87,7 +92,7 @@ def sign_in(request: Request, challenge: bytes, assertion: Assertion) -> str:
     try:
         return nobodys_call(request).trusting(work)
     except entering.SignInRefused as error:
-        raise NotLetIn(error.message, field=error.field) from error
+        raise NotLetIn.by(error) from error
 
 
 def sign_out(request: Request, console: Console) -> None:

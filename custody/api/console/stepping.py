@@ -16,7 +16,7 @@ from custody.api.console.asking import Question
 from custody.api.console.door import Visit, credentials_of
 from custody.approvals.passkeys import ANSWERED_WITHIN
 from custody.db import Unit
-from custody.evidence.passkeys import Assertion, check_assertion
+from custody.evidence.passkeys import Assertion, AssertionRefused, check_assertion
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.canonical import canonical_json, digest_bytes
 from custody.kernel.clock import rfc3339
@@ -47,24 +47,30 @@ def put_step(
 def take_answer(
     visit: Visit, body: bytes, *, about: str, carry_out: Callable[[Unit, InForce, Mapping[str, Any]], str]
 ) -> Response:
-    """Carry out what the visitor's passkey agreed to, all in one unit: 201 and the page that ``carry_out`` names."""
+    """Carry out what the visitor's passkey agreed to, all in one unit: 201 and the page that ``carry_out`` names.
+
+    Where the answer is refused, the error says what the step was ``about``, for the audit log.
+    """
     found = json_object(body, "challenge", "credential")
     assertion = library.read_assertion(found["credential"], field="credential")
-    answered = answers.challenge(found["challenge"])
 
     def work(unit: Unit, trust: InForce) -> str:
         change = hear_step(
             unit.session,
             about=about,
             operator=visit.operator,
-            challenge=answered,
+            challenge=answers.challenge(found["challenge"]),
             assertion=assertion,
             root=trust.root,
             now=unit.now,
         )
         return carry_out(unit, trust, change)
 
-    return JSONResponse({"next": visit.call.trusting(work)}, status_code=201)
+    try:
+        return JSONResponse({"next": visit.call.trusting(work)}, status_code=201)
+    except (PasskeyRefused, AssertionRefused) as error:
+        error.facts["about"] = about
+        raise
 
 
 def ask_step(session: Session, *, about: str, operator: str, change: Mapping[str, str], now: datetime) -> bytes:

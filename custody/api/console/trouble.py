@@ -21,6 +21,7 @@ _TITLES = {
     409: "Something else came first",
     413: "That is too much",
     422: "Something in it is not accepted",
+    429: "That was too often",
     503: "A part of the house does not answer",
 }
 _HERE = {

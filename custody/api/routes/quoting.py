@@ -11,7 +11,6 @@ from starlette.responses import JSONResponse
 from custody.api.asking import look_at_destination
 from custody.api.body import Body, any_json, json_object
 from custody.api.call import AsRequesterOrOperator, Call
-from custody.chains.registry import spending
 from custody.chains.spending import Candidates
 from custody.db import Unit
 from custody.evidence import fields
@@ -50,13 +49,14 @@ def evaluate(call: AsRequesterOrOperator, body: Body) -> Response:
 def quote(call: AsRequesterOrOperator, body: Body) -> Response:
     """What the network fee of a withdrawal would be now, out of the coins there are; nothing is reserved.
 
-    Where somebody else carries payments, ``fee`` is what that costs the house, from above: the vault bears none of it.
+    Where somebody else carries payments, ``fee`` is what that costs, from above: the vault bears none of it.
+    ``borne_by`` is the client all the same where the house bills it.
     """
     asked, _ = _asked(body)
     candidates, assets, now = call.trusting(lambda unit, trust: _candidates(unit, trust, call, asked))
     # The node is asked after the unit has ended.
     served = call.runtime.of(candidates.order.chain)
-    own, borne = assets.native(served.chain), spending(served.chain).fees_from_vault
+    own = assets.native(served.chain)
     fee = served.node.cost_units(served.node.plan(candidates, rules=served.spend_rules))
     return JSONResponse(
         {
@@ -66,7 +66,7 @@ def quote(call: AsRequesterOrOperator, body: Body) -> Response:
             "destination": asked.destination,
             "fee": money(fee, own),
             "fee_asset": own.code,
-            "borne_by": "client" if borne else "house",
+            "borne_by": "client" if served.client_bears_fees else "house",
             "max_fee": money(asked.max_fee, own),
             "within_max_fee": fee <= asked.max_fee,
             "quoted_at": rfc3339(now),

@@ -39,7 +39,7 @@ def request(call: AsRequester, body: Body, key: Key = None) -> Response:
     """Ask for a withdrawal: 201, also where policy denies it; 200 with ``Idempotency-Replayed`` if asked before.
 
     ``reference`` may stand beside the request: what the client's own books call it, once per client for ever. It is
-    told with the withdrawal and found by it; nobody signs it, and no approver is shown it.
+    told with the withdrawal and found by it; nobody signs it, and the console says so beside it.
     """
     sent = any_json(body)
     named = ("reference",) if isinstance(sent, dict) and "reference" in sent else ()

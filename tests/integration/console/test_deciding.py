@@ -177,6 +177,27 @@ def test_a_withdrawal_is_found_by_its_id(house: House, alice: Visitor) -> None:
     expect_problem(alice.get("/console/withdrawals/wdr_none"), 404, "unknown-withdrawal")
 
 
+def test_a_withdrawal_is_found_by_what_its_client_calls_it_and_nobody_is_told_it_was_signed(
+    house: House, alice: Visitor
+) -> None:
+    called = house.withdraw(house.withdrawal_request("acme", BTC // 10), reference="invoice <4711>")
+    other = house.withdraw(house.withdrawal_request("acme", BTC // 10))
+    every = alice.get("/console/withdrawals").text
+    assert called.digest in every and other.digest in every
+    assert "invoice &lt;4711&gt;" in every
+    found = alice.get("/console/withdrawals?reference=+invoice+%3C4711%3E").text
+    assert called.digest in found and other.digest not in found
+    assert 'value="invoice &lt;4711&gt;"' in found
+    assert "Nothing here is so." in alice.get("/console/withdrawals?reference=invoice").text
+    assert 'name="reference"' not in alice.get("/console/deposits").text
+    expect_problem(alice.get(f"/console/withdrawals?reference={'x' * 129}"), 422, "invalid-input", "reference")
+    shown = alice.get(f"/console/intents/{called.digest}").text
+    folded = shown.partition('id="reference"')
+    assert folded[2].startswith(">invoice &lt;4711&gt;</p>") and "Nobody signed this." in folded[2]
+    assert folded[0].rpartition("<details>")[2].count("</details>") == 0
+    assert 'id="reference"' not in alice.get(f"/console/intents/{other.digest}").text
+
+
 def test_errors_are_pages_that_speak_of_the_money_first(
     house: House, alice: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -31,10 +31,21 @@ def road(anvil: Anvil, database: FreshDatabase) -> Turns:
 
 
 @pytest.fixture
-def exchange(road: Turns, tmp_path: Path) -> Iterator[Caller]:
+def chain(road: Turns) -> SimpleNamespace:
+    """What the API asks of a chain it serves."""
+    return SimpleNamespace(
+        chain=ANVIL.chain,
+        node=road.reader,
+        spend_rules=road.rules,
+        addressing=road.reader,
+        client_bears_fees=False,
+    )
+
+
+@pytest.fixture
+def exchange(road: Turns, chain: SimpleNamespace, tmp_path: Path) -> Iterator[Caller]:
     callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
     settings = SimpleNamespace(database_url="", broker_url="", api_proxies=(), api_names=())
-    chain = SimpleNamespace(chain=ANVIL.chain, node=road.reader, spend_rules=road.rules, addressing=road.reader)
     served = cast("Runtime", SimpleNamespace(database=road.db, chains={}, settings=settings, of=lambda _chain: chain))
     app = application(served, callers, nodes=cast("Nodes", SimpleNamespace()))
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -59,12 +70,14 @@ def test_asks_once_and_says_where_it_stands(road: Turns, exchange: Caller) -> No
     road.check()
 
 
-def test_a_quote_says_what_carrying_it_costs_the_house(road: Turns, exchange: Caller) -> None:
+def test_a_quote_says_what_carrying_it_costs_and_whom(road: Turns, chain: SimpleNamespace, exchange: Caller) -> None:
     asked = road.withdrawal_request("acme", ETHER)
     told = exchange.post("/v1/withdrawals/quote", {"request": asked.to_json()}).json()
     market = road.reader.market()
     assert int(told["fee"]["base_units"]) == 100_000 * market.likely > 0
     assert (told["borne_by"], told["fee_asset"], told["within_max_fee"]) == ("house", "ETH", True)
+    chain.client_bears_fees = True
+    assert exchange.post("/v1/withdrawals/quote", {"request": asked.to_json()}).json()["borne_by"] == "client"
     road.check()
 
 

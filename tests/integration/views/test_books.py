@@ -222,7 +222,7 @@ def test_what_is_late_or_down_says_since_when_and_what_that_means(house: House) 
         found = read(house, lambda s: health.health(s, names=names, deadlines=house.runtime.deadlines, now=now))
         return {each["name"]: each for each in found["lines"]}
 
-    parts = ("pusher", "notices", "cosigners", "payer of fees", "restoration", "schema")
+    parts = ("pusher", "notices", "cosigners", "status service", "payer of fees", "restoration", "schema")
     before = lines()
     assert {before[name]["state"] for name in parts} == {"ok"}
     with superuser(house) as connection:
@@ -234,6 +234,11 @@ def test_what_is_late_or_down_says_since_when_and_what_that_means(house: House) 
         assert after[name]["money"] != before[name]["money"], name
         assert (after[name]["since"] is None) == (name == "schema"), name
     assert "quarantined: north" in after["cosigners"]["value"]
+    assert after["status service"]["value"] == "last said 24 h ago"
+    with superuser(house) as connection:
+        connection.execute("DELETE FROM status_statements")
+    unheard = lines()["status service"]
+    assert (unheard["state"], unheard["value"], unheard["since"]) == ("late", "has said nothing yet", None)
 
 
 _WRONG = """
@@ -244,6 +249,7 @@ _WRONG = """
     INSERT INTO notice_messages (id, operator, kind, state, intents, attempts, due_at, created_at)
       VALUES ('ntc_1', 'alice', 'mail', 'waiting', 1, 0, now() - interval '1 day', now());
     INSERT INTO quarantined_cosigners (cosigner, reason, at) VALUES ('north', 'lied', now());
+    UPDATE status_statements SET said_at = said_at - interval '1 day';
     INSERT INTO payers (chain, account, vault_id, next_number, change_id, stopped_reason, stopped_at, registered_at)
       VALUES ('eip155:1', '0x', 'hse', 0, 0, 'a test', now(), now());
     INSERT INTO restorations (reason, noticed_at, tips, goals) VALUES ('a test', now(), '{}', '[]');

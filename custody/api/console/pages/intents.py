@@ -45,6 +45,7 @@ def intent(visit: Visit, shown: dict[str, Any]) -> str:
         _said(shown),
         _destination(visit, shown),
         _money(shown),
+        _reference(shown),
         _policy(shown),
         _people(shown),
         _timeline(visit, shown),
@@ -194,6 +195,18 @@ def _money(shown: Mapping[str, Any]) -> Markup | str:
         held = shown["payment"]["held"]
         rows += [("held now", parts.amount(held["decimal"], shown["asset"]["code"]))]
     return parts.section("Money", parts.facts(*rows), _expected(shown))
+
+
+def _reference(shown: Mapping[str, Any]) -> Markup | str:
+    """What the client's books call the payment, closed: whoever asked wrote it, and no signature is over it."""
+    payment = shown["payment"]
+    if not payment or not payment["reference"]:
+        return ""
+    return parts.disclosure(
+        "What the client's books call it",
+        element("p", payment["reference"], class_="mono whole", id="reference"),
+        element("p", "Nobody signed this. It says nothing of who is paid, or how much.", class_="soft"),
+    )
 
 
 def _expected(shown: Mapping[str, Any]) -> Markup | str:

@@ -25,7 +25,7 @@ _LEADS: Final = {
 _EMPTY: Final = {"deposits": "Nothing arrived yet.", "withdrawals": "Nothing was asked for yet."}
 _HEADS: Final = {
     "deposits": ("amount", "client", "where it stands", "why", "arrived", "transaction"),
-    "withdrawals": ("amount", "client", "to", "where it stands", "waits for", "asked for"),
+    "withdrawals": ("amount", "client", "reference", "to", "where it stands", "waits for", "asked for"),
 }
 _TONES: Final[Mapping[str, Tone]] = {
     "credited": "ok",
@@ -50,20 +50,33 @@ _WAITS_FOR: Final[Mapping[str, str]] = {
 _MOST_SHOWN: Final = 10
 
 
-def movements(visit: Visit, what: str, shown: Mapping[str, Any], *, client: str, state: str, after: str | None) -> str:
-    """A page of ``deposits`` or ``withdrawals``, of everybody or of one client, in any state or in one."""
+def movements(
+    visit: Visit,
+    what: str,
+    shown: Mapping[str, Any],
+    *,
+    client: str,
+    state: str,
+    reference: str = "",
+    after: str | None,
+) -> str:
+    """A page of ``deposits`` or ``withdrawals``, of everybody or of one client, in any state or in one.
+
+    ``reference`` is what a client calls a withdrawal; a deposit has none, and is not asked for by it.
+    """
     here = _PLACES[what]
     draw = _deposit if what == "deposits" else _withdrawal
     options = [("", "any"), *((each, listing.sentence(each)) for each in STATES[what])]
     filters = parts.form(
         here,
         parts.entry("Client", "client", value=client, kind="search"),
+        parts.entry("Reference", "reference", value=reference, kind="search") if what == "withdrawals" else "",
         parts.choice("Where it stands", "state", options, chosen=state),
         parts.button("Show"),
         method="get",
         class_="filters",
     )
-    empty = "Nothing here is so." if client or state else _EMPTY[what]
+    empty = "Nothing here is so." if client or state or reference else _EMPTY[what]
     rows = [draw(visit, each) for each in shown["rows"]]
     return page(
         visit,
@@ -71,7 +84,7 @@ def movements(visit: Visit, what: str, shown: Mapping[str, Any], *, client: str,
         element("p", _LEADS[what], class_="lead"),
         filters,
         parts.table(f"{_TITLES[what]}, the newest first", _HEADS[what], rows, empty=empty),
-        listing.turn(here, shown["next"], began=after is not None, client=client, state=state),
+        listing.turn(here, shown["next"], began=after is not None, client=client, state=state, reference=reference),
         current=BOOKS,
     )
 
@@ -188,6 +201,7 @@ def _withdrawal(visit: Visit, each: Mapping[str, Any]) -> Row:
         (
             parts.link(_words(each), f"/console/intents/{each['digest']}"),
             _whose(each["client_id"], each["client_name"]),
+            each["reference"] or "",
             parts.short_address(each["destination"]) if each["destination"] else listing.sentence(each["kind"]),
             _state(each),
             each["reason"] or _WAITS_FOR.get(each["state"], ""),

@@ -11,6 +11,7 @@ from custody.api.console.answers import challenge, html
 from custody.api.console.door import OnOwnPage, Shown, credentials_of, nobodys_call
 from custody.api.console.pages import sign_in as pages
 from custody.api.console.pages.passkeys import in_words
+from custody.api.knocking import Knocking
 from custody.db import Unit
 from custody.evidence import fields
 from custody.evidence.passkeys import Credential
@@ -38,13 +39,15 @@ def show_invitation(console: Shown) -> Response:
 def ask_invited(request: HttpRequest, console: OnOwnPage, body: Body) -> Response:
     """What the browser is to make, for who is invited: 201. The invitation is not used up by asking."""
     secret = fields.text(json_object(body, "secret")["secret"], field="secret", limit=200)
+    knocking: Knocking = request.app.state.knocking
 
     def work(unit: Unit, trust: InForce) -> tuple[str, bytes, list[str]]:
         operator, asked = entering.ask_invited(unit.session, token=secret, now=unit.now)
         theirs = [each.credential.id for each in known.candidates(unit.session, operator=operator)]
         return operator, asked, sorted({*theirs, *credentials_of(trust.root, operator)})
 
-    operator, asked, theirs = nobodys_call(request).trusting(work)
+    with knocking.heard(request):
+        operator, asked, theirs = nobodys_call(request).trusting(work)
     options = library.registration_options(console=console, operator=operator, challenge=asked, known=theirs)
     return JSONResponse({"challenge": asked.hex(), "options": options}, status_code=201)
 

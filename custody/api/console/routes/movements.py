@@ -24,9 +24,12 @@ def show_deposits(visit: AsGuest, client: str = "", state: str = "", after: str 
 
 
 @router.get("/withdrawals")
-def show_withdrawals(visit: AsGuest, client: str = "", state: str = "", after: str | None = None) -> Response:
-    """A page of withdrawals, finished ones too."""
-    return to_sign_in() if visit is None else _listed(visit, "withdrawals", client, state, after)
+def show_withdrawals(
+    visit: AsGuest, client: str = "", state: str = "", reference: str = "", after: str | None = None
+) -> Response:
+    """A page of withdrawals, finished ones too; of those that some client calls ``reference`` where asked."""
+    called = _chosen(reference, "reference")
+    return to_sign_in() if visit is None else _listed(visit, "withdrawals", client, state, after, called)
 
 
 @router.get("/deposits/{deposit}")
@@ -48,9 +51,12 @@ def show_withdrawal(visit: AsGuest, withdrawal: str) -> Response:
     return see(f"/console/intents/{found.digest}")
 
 
-def _listed(visit: Visit, what: str, client: str, state: str, after: str | None) -> Response:
-    name = fields.text(client.strip(), field="client", limit=128) if client.strip() else ""
-    shown = snapshot(
-        visit, lambda session: movements.listed(session, what, client=name, state=state, after=after, limit=ROWS)
-    )
-    return html(pages.movements(visit, what, shown, client=name, state=state, after=after))
+def _listed(visit: Visit, what: str, client: str, state: str, after: str | None, reference: str = "") -> Response:
+    chosen = {"client": _chosen(client, "client"), "state": state, "reference": reference}
+    shown = snapshot(visit, lambda session: movements.listed(session, what, **chosen, after=after, limit=ROWS))
+    return html(pages.movements(visit, what, shown, **chosen, after=after))
+
+
+def _chosen(said: str, field: str) -> str:
+    """What a filter was given, without blanks around it; empty where it asks for nothing. Raises ``InvalidInput``."""
+    return fields.text(said.strip(), field=field, limit=128) if said.strip() else ""

@@ -11,6 +11,7 @@ from custody.api.console.answers import challenge, html, see
 from custody.api.console.door import AsVisitor, OnOwnPage, Shown, give_cookie, nobodys_call, sign_in, sign_out
 from custody.api.console.navigation import QUEUE, SIGN_IN
 from custody.api.console.pages import sign_in as pages
+from custody.api.knocking import Knocking
 from custody.operators import entering, library
 from custody.operators import operations as operators
 
@@ -33,10 +34,12 @@ def ask_who(request: HttpRequest, console: OnOwnPage) -> Response:
 
 @router.post("/sign-in")
 def take_sign_in(request: HttpRequest, console: OnOwnPage, body: Body) -> Response:
-    """Take what a passkey answered: 201 with a cookie and where to go on, or 401."""
-    found = json_object(body, "challenge", "credential")
-    assertion = library.read_assertion(found["credential"], field="credential")
-    token = sign_in(request, challenge(found["challenge"]), assertion)
+    """Take what a passkey answered: 201 with a cookie and where to go on, or 401; 429 where too much failed."""
+    knocking: Knocking = request.app.state.knocking
+    with knocking.heard(request):
+        found = json_object(body, "challenge", "credential")
+        assertion = library.read_assertion(found["credential"], field="credential")
+        token = sign_in(request, challenge(found["challenge"]), assertion)
     answer = JSONResponse({"next": QUEUE}, status_code=201)
     give_cookie(answer, console, token, seconds=int(operators.SIGN_IN_LASTS.total_seconds()))
     return answer
