@@ -15,7 +15,11 @@ _PROBLEM = "application/problem+json"
 
 
 def expect_kept(method: str, path: str, answer: Any) -> None:
-    """The answer to ``method path`` is one the contract knows. What is no route of the contract is left alone."""
+    """The answer to ``method path`` is one the contract knows, and kept by nobody on the way to its caller.
+
+    What is no route of the contract is left alone but for that.
+    """
+    assert answer.headers["cache-control"] == "no-store", f"{method} {path} may be kept by what is in between"
     template = _template(method, path.partition("?")[0])
     if template is None:
         return

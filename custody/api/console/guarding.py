@@ -1,7 +1,12 @@
-"""What a browser is told about everything under ``/console``: what it may load, keep, and be shown inside of."""
+"""What a browser is told about everything under ``/console``: what it may load, keep, and be shown inside of.
+
+Of everything else it is told to keep nothing: whatever stands between a program and the house would show one what is
+another's.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -22,10 +27,16 @@ HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+ELSEWHERE: Final = {name: HEADERS[name] for name in ("Cache-Control", "X-Content-Type-Options")}
+
+
+def headers_of(path: str) -> Mapping[str, str]:
+    """The headers of every answer at this path of the house."""
+    return HEADERS if path.startswith("/console") else ELSEWHERE
 
 
 class Guarded:
-    """Every answer of the console has the headers: pages, errors, what scripts fetch, and what nobody thought of.
+    """Every answer has the headers of its path: pages, errors, what scripts fetch, and what nobody thought of.
 
     A route that says one of them itself is left with its own. What broke is answered outside of this layer, and gets
     them there (``custody.api.console.trouble``).
@@ -40,9 +51,8 @@ class Guarded:
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in headers_of(scope["path"]).items():
                     headers.setdefault(name, value)
             await send(message)
 
-        is_console = scope["type"] == "http" and scope["path"].startswith("/console")
-        await self._app(scope, receive, send_guarded if is_console else send)
+        await self._app(scope, receive, send_guarded if scope["type"] == "http" else send)

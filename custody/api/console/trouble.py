@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 
 from custody.api.console import parts
 from custody.api.console.frame import page
-from custody.api.console.guarding import HEADERS
+from custody.api.console.guarding import headers_of
 from custody.api.console.markup import element
 from custody.api.console.navigation import QUEUE, SIGN_IN
 
@@ -35,10 +35,11 @@ MONEY = "No money moved, and nothing was changed."
 
 def as_page(request: Request, answer: Response) -> Response:
     """``answer``, a problem document, as a page where a person's browser asked for one; else as it is."""
-    if not request.url.path.startswith("/console"):
-        return answer
-    if "text/html" not in request.headers.get("accept", ""):
-        answer.headers.update(HEADERS)
+    # What broke is answered outside ``Guarded``.
+    path = request.url.path
+    headers = headers_of(path)
+    if not path.startswith("/console") or "text/html" not in request.headers.get("accept", ""):
+        answer.headers.update(headers)
         return answer
     problem = json.loads(bytes(answer.body))
     # What was sent is named where it is wrong; what came too late, or is not there, was right once.
@@ -57,5 +58,4 @@ def as_page(request: Request, answer: Response) -> Response:
         ),
         element("p", parts.link("To the queue", QUEUE), " · ", parts.link("Sign in", SIGN_IN)),
     )
-    # What broke is answered outside ``Guarded``.
-    return HTMLResponse(text, status_code=answer.status_code, headers=HEADERS)
+    return HTMLResponse(text, status_code=answer.status_code, headers=headers)

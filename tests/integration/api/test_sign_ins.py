@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from custody.api.call import Call
 from custody.api.console import bells
 from custody.db import Unit
 from custody.evidence.requests import OperatorChangeRequest
@@ -126,8 +127,11 @@ def test_every_answer_of_the_console_says_what_a_browser_may_do_with_it(
         broken = client.get("/console", headers={"Accept": accepted})
         expect_guarded(broken)
         assert broken.status_code == 500
-    asked = client.get("/v1/assets", headers={"Authorization": f"Bearer {TOKENS['alice'][1]}"})
-    assert "content-security-policy" not in asked.headers
+    for path, part in (("/v1/assets", "close"), ("/v1/nowhere", "close"), ("/v1/assets", "unit")):
+        monkeypatch.setattr(Call, part, None, raising=False)
+        asked = client.get(path, headers={"Authorization": f"Bearer {TOKENS['alice'][1]}"})
+        assert "content-security-policy" not in asked.headers
+        assert (asked.headers["cache-control"], asked.headers["x-content-type-options"]) == ("no-store", "nosniff")
 
 
 def expect_guarded(answer: Any) -> None:

@@ -165,6 +165,23 @@ def test_an_answer_to_one_question_answers_no_other(house: House, alice: Visitor
     assert alice.send(digest, verdict, alice.passkey.answer(verdict)).status_code == 201
 
 
+def test_what_was_decided_meanwhile_takes_no_verdict_and_asks_nobody_for_a_passkey(
+    house: House, alice: Visitor
+) -> None:
+    """Of a page that was opened before: first its button, then the answer to what its button asked."""
+    digest = house.withdraw(house.withdrawal_request("acme", BTC // 10)).digest
+    asked = alice.ask(digest)
+    answer = alice.passkey.answer(asked.challenge)
+    house.approve(digest, "bob", verdict="reject")
+    before = house.row_counts()
+    for verdict in ("approve", "reject"):
+        expect_problem(statement(alice, digest, verdict=verdict), 409, "not-waiting", "digest")
+    expect_problem(alice.send(digest, asked.challenge, answer), 409, "not-waiting", "digest")
+    assert house.row_counts() == before, "nobody is asked anything"
+    with house.db.unit() as unit:
+        assert [each.statement.approver for each in queries.given(unit.session, digest=digest)] == ["bob"]
+
+
 def test_the_stream_and_the_pages_are_for_who_is_signed_in(house: House, client: TestClient) -> None:
     expect_problem(client.get("/console/live"), 401, "not-signed-in")
     expect_problem(client.get("/console/live", headers={"Cookie": "__Host-custody=invented"}), 401, "not-signed-in")

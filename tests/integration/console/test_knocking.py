@@ -118,8 +118,9 @@ def test_a_pace_gives_back_by_the_second_and_forgets_who_was_quiet_longest(monke
     assert pace.take("one") == 1
     clock[0] += 1
     assert [pace.take("one"), pace.take("one")] == [0, 30]
-    monkeypatch.setattr(limits, "MOST_KEPT", 2)
-    assert [pace.take(name) for name in ("third", "one", "other", "third")] == [0, 30, 0, 0]
+    monkeypatch.setattr(limits, "MOST_KEPT", 3)
+    assert [pace.take(name) for name in ("quiet", "quiet", "quiet", "third", "one")] == [0, 0, 30, 0, 30]
+    assert [pace.take(name) for name in ("fourth", "third", "one", "quiet")] == [0, 0, 30, 0]
 
 
 @pytest.mark.parametrize(
