@@ -38,7 +38,8 @@ def listed(chosen: FormatOption = Format.TABLE) -> None:
         }
         for item in found
     ]
-    show(rows, ("chain", "account", "next_number", "low", "stopped"), chosen)
+    # What matters comes first: where there is no room, the last columns are left out.
+    show(rows, ("account", "low", "stopped", "next_number", "chain"), chosen)
 
 
 @app.command("resume")

@@ -21,6 +21,11 @@ MOST_BYTES: Final = 60_000
 _RUN: Final = """(tags) => axe.run(document, { runOnly: { type: "tag", values: tags }, resultTypes: ["violations"] })"""
 
 
+_FOLDED: Final = """() => [...document.querySelectorAll("details > :not(summary)")]
+  .filter((each) => !each.checkVisibility() || each.getBoundingClientRect().height === 0)
+  .map((each) => each.textContent.slice(0, 80))"""
+
+
 def look(person: Person, path: str, name: str) -> None:
     """Open ``path`` and look at it four times; the pictures are ``build/screens/NAME-THEME-WIDTH.png``.
 
@@ -58,7 +63,7 @@ def look_printed(person: Person, name: str) -> None:
     """What a printer would be given of the page that is open, A4, from a light and from a dark screen.
 
     The pictures are ``build/screens/NAME-print-THEME.png``. Raises ``AssertionError`` for what axe finds, and for a
-    page wider than the paper.
+    page wider than the paper or with something on it that a press would unfold.
     """
     page = person.page
     before = page.viewport_size
@@ -69,6 +74,7 @@ def look_printed(person: Person, name: str) -> None:
         page.screenshot(path=str(SCREENS / f"{name}-print-{theme}.png"), full_page=True)
         found += [f"{name} printed {theme}: {each}" for each in violations(person)]
         found += [f"{name} does not fit on paper"] if _too_wide(person) > 0 else []
+        found += [f"{name} printed folds away: {each}" for each in page.evaluate(_FOLDED)]
     _emulate(person)
     if before:
         page.set_viewport_size(before)

@@ -14,6 +14,7 @@ from custody.approvals import queries as intents
 from demo.servers import Bitcoind
 from tests.cosigner.builders import KEYSET, person_key
 from tests.integration.cli.conftest import Command, running, served
+from tests.integration.cli.test_runbooks import Reader
 from tests.support.road import Road, btc
 from tests.support.rotating import LATER, NEWCOMER, RotatingWorld, succeed
 from tests.support.servers import FreshDatabase
@@ -118,6 +119,8 @@ def test_leaves_a_keyset_by_the_normal_queue(
     assert [(each["keyset"], each["amount"]["base_units"]) for each in remaining] == [(KEYSET, "0")]
     shown = command("rotation", "status", "--token-file", tokens["alice"])
     assert "sweeps so far: 3 completed" in shown.out
+    ended = Reader(command, "", {"alice.token": tokens["alice"]}).follow("rotation")
+    assert {code for code, _ in ended.values()} == {0}, ended
     assert all(road.balance(client)[0] > btc("0.099") for client in ("acme", "bolt", "cask"))
     road.check()
 

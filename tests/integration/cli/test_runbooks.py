@@ -9,20 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import text
 
 from custody.approvals import queries as intents
 from custody.cosigner.main import main as cosigner
+from custody.evidence.words import digest_code
 from custody.restore.queries import current
 from custody.statuskeeper.main import main as keeper
 from ops.alerts import ALERTS
 from tests.architecture.pages import REPOSITORY
-from tests.cosigner.builders import PASSPHRASE, person_key
+from tests.cosigner.builders import PASSPHRASE, REGTEST, person_key
 from tests.integration.cli.conftest import Command
 from tests.integration.reconciliation.stage import Stage
 from tests.integration.reconciliation.test_resolving import found
+from tests.support.governing import carry_out
 from tests.support.servers import FreshDatabase
 
 RUNBOOKS = REPOSITORY / "docs" / "runbooks"
@@ -38,6 +41,8 @@ EXERCISED = (
     "daemon-down",
     "notices",
 )
+ENDING = ("payer", "rotation", "rules-changed", "freezing")
+"""Whose commands are those that show how it ended."""
 
 
 def steps(page: str) -> list[str]:
@@ -104,6 +109,9 @@ def test_a_runbook_has_few_steps_and_says_how_it_ends() -> None:
         assert 0 < len(steps(page)) <= MOST_STEPS, page
         assert "**How you know it worked.**" in (RUNBOOKS / page).read_text(), page
         assert commands(page.removesuffix(".md")), page
+    for name in ENDING:
+        ended = (RUNBOOKS / f"{name}.md").read_text().rpartition("```sh\n")[2]
+        assert "```\n\n**How you know it worked.**" in ended.replace("   ```", "```"), name
 
 
 def test_a_node_that_is_down(stage: Stage, reader: Reader) -> None:
@@ -185,3 +193,53 @@ def test_operators_that_are_not_told(stage: Stage, reader: Reader) -> None:
     said = reader.follow("notices")
     assert {code for code, _ in said.values()} <= {0}, said
     assert "bob@example.com" in reader.follow("notices")["custody notice list"][1]
+
+
+def test_a_client_that_was_stopped_and_let_go(stage: Stage, reader: Reader) -> None:
+    stage.open("acme")
+    put = ("--purpose", "stolen laptop", "--as", "alice", "--key", "alice.pem", "--token-file", "alice.token", "--yes")
+    assert reader.command("freeze", "client", "acme", *put).code == 0
+    assert stops_told(reader) == ["people"]
+    digest = str(json.loads(reader.command("unfreeze", "client", "acme", *put, "--format", "json").out)["digest"])
+    assert digest_code(digest) in reader.follow("freezing")["custody queue"][1]
+    stage.approve(digest, "bob", "carol")
+    carry_out(stage.db, digest)
+    assert stops_told(reader) == []
+    assert digest_code(digest) not in reader.follow("freezing")["custody queue"][1]
+
+
+def stops_told(reader: Reader) -> list[str]:
+    """The causes that the page's own command lists."""
+    return re.findall(r"\b(people|rules|break|reorg)\b", reader.follow("freezing")["custody freeze list"][1])
+
+
+_TROUBLE = """
+    SET session_replication_role = replica;
+    INSERT INTO stops (scope, subject, cause, reason, digest, since) VALUES
+      ('vault', %(vault)s, 'rules', 'an owner is another one', NULL, now());
+    INSERT INTO payers (chain, account, vault_id, next_number, change_id, stopped_reason, stopped_at, registered_at)
+      VALUES (%(chain)s, '0xpayer', 'hse', 0, 0, 'numbers that we did not give', now(), now())
+"""
+_MENDED = """
+    SET session_replication_role = replica;
+    DELETE FROM stops;
+    DELETE FROM payers
+"""
+
+
+def test_a_payer_and_a_vault_that_go_on(stage: Stage, reader: Reader, database: FreshDatabase) -> None:
+    stage.open("acme")
+    stage.fund("acme")
+    _as_superuser(database, _TROUBLE, vault=stage.vault("acme"), chain=REGTEST.chain)
+    assert "an owner is another one" in reader.follow("rules-changed")["custody freeze list"][1]
+    assert "numbers that we did not give" in reader.follow("payer")["custody payer list --wide"][1]
+    _as_superuser(database, _MENDED)
+    ended = {**reader.follow("rules-changed"), **reader.follow("payer")}
+    assert {line: answer for line, answer in ended.items() if answer[0]} == {}
+    assert not [words for _, words in ended.values() if "another one" in words or "did not give" in words]
+
+
+def _as_superuser(database: FreshDatabase, statements: str, **values: str) -> None:
+    with psycopg.connect(database.superuser_url.replace("+psycopg", ""), autocommit=True) as connection:
+        for statement in statements.split(";"):
+            connection.execute(statement, values if "%(" in statement else None)

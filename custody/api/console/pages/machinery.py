@@ -60,7 +60,7 @@ def health(visit: Visit, shown: Mapping[str, Any], versions: Mapping[str, str], 
             (
                 each["name"],
                 parts.tag(each["state"], _STATES[each["state"]]),
-                each["value"],
+                element("div", each["value"], class_="said"),
                 each["threshold"],
                 listing.at(each["since"], visit.at, never=""),
                 each["money"],

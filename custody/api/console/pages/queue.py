@@ -136,12 +136,16 @@ def _filled(percent: int) -> Tone:
     return "bad" if percent > _FULL_PERCENT else "warn" if percent >= _FILLING_PERCENT else "info"
 
 
+_AGREED: Final = "\u00a0✓"
+"""Behind a name, and on its line."""
+
+
 def _people(row: Mapping[str, Any]) -> Markup:
     if "people" not in row:
         return joined(row["reason"] or f"next: {row['next_actor']}")
     lines = [
         f"{each['needed'] - each['missing']} of {each['needed']} {each['group']}"
-        + (f": {', '.join(f'{name} ✓' for name in each['agreed'])}" if each["agreed"] else "")
+        + (f": {', '.join(f'{name}{_AGREED}' for name in each['agreed'])}" if each["agreed"] else "")
         for each in row["people"]
     ]
     waits = [f"{name}: {', '.join(people) or 'nobody left who may'}" for name, people in row["missing_people"].items()]
@@ -154,8 +158,8 @@ def _people(row: Mapping[str, Any]) -> Markup:
     return element("ul", *(element("li", each) for each in lines or [row["reason"]]), class_="plain")
 
 
-def _age(row: Mapping[str, Any]) -> str:
-    return parts.lasting(timedelta(seconds=row["age_seconds"]))
+def _age(row: Mapping[str, Any]) -> Markup:
+    return parts.one(parts.lasting(timedelta(seconds=row["age_seconds"])))
 
 
 def _left(row: Mapping[str, Any], tone: Tone) -> Markup:
@@ -172,7 +176,10 @@ def _left(row: Mapping[str, Any], tone: Tone) -> Markup:
     )
     return joined(
         element(
-            "span", words, title=f"until {parse_rfc3339(row['expires_at'], field='expires_at'):%Y-%m-%d %H:%M} UTC"
+            "span",
+            words,
+            class_="one",
+            title=f"until {parse_rfc3339(row['expires_at'], field='expires_at'):%Y-%m-%d %H:%M} UTC",
         ),
         " " if soon else "",
         parts.tag(soon, tone) if soon else "",
