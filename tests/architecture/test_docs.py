@@ -16,6 +16,7 @@ LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 NAMED_FILE = re.compile(r"`((?:custody|policies|workers|config|demo|tests|benchmarks|docs)/[\w./-]+\.\w+)(?:::\w+)?`")
 NAMED_TARGET = re.compile(r"`(?:\w+=\S+ )?make ([\w-]+)")
+NAMED_COMMAND = re.compile(r"`custody ([a-z-]+)(?: ([a-z-]+))?")
 BLOCK = re.compile(r"^ *```(?:sh|text)?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^ *(?:\$ )?(?:\w+=\S+ )*(?:\.venv/bin/)?(custody [a-z].*)$")
 MOST_BYTES = 150_000
@@ -86,6 +87,17 @@ def test_commands_they_show_are_there_with_their_options() -> None:
                 wrong.append(f"{page.name}: {line}")
     assert wrong == []
     assert seen > 30
+
+
+def test_commands_they_name_are_there() -> None:
+    """Every `custody …` in a line of the documents, as far as it is made of groups and a command."""
+    top, wrong = program(app).commands, []
+    for page in pages():
+        for group, name in NAMED_COMMAND.findall(page.read_text()):
+            below = getattr(top.get(group), "commands", {})
+            if group not in top or (below and name and name not in below):
+                wrong.append(f"{page.name}: custody {group} {name}")
+    assert wrong == []
 
 
 def commands(text: str) -> list[str]:
