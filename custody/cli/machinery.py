@@ -44,4 +44,4 @@ def stuck(chosen: FormatOption = Format.TABLE) -> None:
             now = unit.now
         found = view.stuck(session, deadlines=runtime.deadlines, now=now)
     columns = ("kind", "id", "state", "age_s=age_seconds", "why")
-    show(found["rows"], columns, chosen, wide=("since", "money", "who", "runbook"))
+    show(found["rows"], columns, chosen, wide=("reference", "since", "money", "who", "runbook"))

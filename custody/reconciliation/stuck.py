@@ -36,13 +36,14 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class StuckRow:
-    """One thing past its deadline. ``why`` is what it waits for, in words."""
+    """One thing past its deadline. ``why`` is what it waits for, in words; ``reference`` what its client calls it."""
 
     kind: str
     id: str
     state: str
     age_seconds: int
     why: str
+    reference: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As commands print it."""
@@ -52,6 +53,7 @@ class StuckRow:
             "state": self.state,
             "age_seconds": self.age_seconds,
             "why": self.why,
+            "reference": self.reference,
         }
 
 
@@ -117,7 +119,8 @@ _WITHDRAWALS: Final = text(
       SELECT * FROM unnest(CAST(:chains AS text[]), CAST(:states AS text[]), CAST(:since AS timestamptz[]))
         AS late (chain, state, since)
     ), open AS MATERIALIZED (
-      SELECT w.id, w.digest, w.state, w.waiting_for, w.state_since, coalesce(own.since, other.since) AS late_since
+      SELECT w.id, w.digest, w.state, w.waiting_for, w.reference, w.state_since,
+        coalesce(own.since, other.since) AS late_since
       FROM withdrawals w JOIN late other ON other.chain = '' AND other.state = w.state
         LEFT JOIN late own ON own.chain = w.chain AND own.state = w.state
       WHERE w.state NOT IN ('completed', 'denied', 'rejected', 'expired', 'cancelled', 'failed')
@@ -126,7 +129,8 @@ _WITHDRAWALS: Final = text(
       SELECT digest, not_before FROM intents
       WHERE not_before > (SELECT min(state_since) FROM open) AND not_before > created_at
     )
-    SELECT o.id, o.state, o.waiting_for, greatest(o.state_since, d.not_before) AS since, count(*) OVER () AS number
+    SELECT o.id, o.state, o.waiting_for, o.reference, greatest(o.state_since, d.not_before) AS since,
+      count(*) OVER () AS number
     FROM open o LEFT JOIN delayed d ON d.digest = o.digest
     WHERE greatest(o.state_since, d.not_before) <= o.late_since
     ORDER BY since, o.id LIMIT :limit
@@ -164,6 +168,7 @@ def _withdrawals(
             row.state,
             int((now - row.since).total_seconds()),
             f"waits for {row.waiting_for or _WAITS_FOR[row.state]}",
+            row.reference,
         )
         for row in found
     ]

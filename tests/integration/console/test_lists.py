@@ -82,6 +82,15 @@ def test_every_list_leads_to_its_last_row(house: House, alice: Visitor) -> None:
         expect_all(alice, path, wanted)
 
 
+def test_what_is_stuck_says_what_its_client_calls_it(house: House, alice: Visitor) -> None:
+    filled = crowd.fill(house, clients=2, waiting=3, stuck=2)
+    with superuser(house) as connection:
+        connection.execute("UPDATE withdrawals SET reference = 'invoice <4711>' WHERE id = %s", (filled.waiting[0],))
+    shown = alice.get("/console/stuck").text
+    called = shown.partition(f'href="/console/withdrawals/{filled.waiting[0]}"')[2].partition("</th>")[0]
+    assert "invoice &lt;4711&gt;" in called and shown.count("invoice") == 1
+
+
 def test_what_was_frozen_listed_and_pushed_before_is_listed_to_the_end(house: House, alice: Visitor) -> None:
     with superuser(house) as connection:
         connection.execute(_FROZEN)

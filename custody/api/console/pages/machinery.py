@@ -9,7 +9,7 @@ from typing import Any, Final
 from custody.api.console import parts
 from custody.api.console.door import Visit
 from custody.api.console.frame import page
-from custody.api.console.markup import Markup, element
+from custody.api.console.markup import Markup, element, joined
 from custody.api.console.pages import listing
 from custody.api.console.parts import Row, Tone
 
@@ -174,7 +174,8 @@ def _proof(proof: Mapping[str, Any] | None) -> Markup | str:
 def _what(row: Mapping[str, Any]) -> Markup | str:
     words, page_of = f"{row['kind']} {listing.sentence(row['state'])}", _PAGES.get(row["kind"])
     if page_of is not None:
-        return parts.link(words, f"{page_of}/{row['id']}")
+        called = element("span", f" {row['reference']}", class_="soft") if row["reference"] else ""
+        return joined(parts.link(words, f"{page_of}/{row['id']}"), called)
     return element("span", f"{words} ", element("span", row["id"], class_="mono soft"))
 
 
