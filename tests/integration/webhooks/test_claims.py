@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from custody.webhooks import operations
 from custody.webhooks.model import Outcome, Parcel
-from custody.webhooks.operations import delivering
+from custody.webhooks.operations import delivering, settling
 from custody.webhooks.pushing import send
 from tests.integration.webhooks.conftest import LEASE, Post
 from tests.support.plans import plan_of, rows_read
@@ -53,6 +53,8 @@ def test_endpoints_take_turns_so_that_nobodys_old_events_go_first(post: Post) ->
     assert len(claimed) == 10
     assert [each.order[2] for each in claimed if each.endpoint == late.endpoint.id] == ["new"]
     assert [each.order[2] for each in claimed if each.endpoint == many.endpoint.id] == [f"old {n}" for n in range(9)]
+    following = [each.order[2] for each in _claim(post, room=10)]
+    assert following == [f"old {n}" for n in range(9, 19)], "what is on its way takes nobody's place"
 
 
 def test_an_endpoint_that_fails_has_few_on_their_way_however_often_is_claimed(post: Post) -> None:
@@ -110,19 +112,27 @@ def test_the_order_is_kept_where_a_mark_is_missing(post: Post) -> None:
     assert [came.version for came in post.receiver.came] == [("a", 1)]
 
 
-def test_no_deliveries_are_made_where_what_came_of_others_is_being_written_down(post: Post) -> None:
+def test_no_deliveries_are_made_where_what_came_of_others_is_being_written_down(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else one could be marked as held behind another that is taken in the same moment, and wait for ever."""
+    made: list[int] = []
+
+    def beside(*_told: object) -> None:
+        with post.db.unit() as other:
+            other.session.execute(text("SET LOCAL lock_timeout = '2s'"))
+            made.append(operations.take_over(other.session, now=other.now))
+
+    monkeypatch.setattr(settling, "_note_attempts", beside)
     post.add()
     post.tell("a")
     with post.db.unit() as unit:
         operations.take_over(unit.session, now=unit.now)
     claimed = _claim(post, room=9)
     post.tell("a")
-    outcomes = _taken(post, claimed)
-    with post.db.unit() as one, post.db.unit() as other:
-        operations.settle(one.session, outcomes=outcomes, now=one.now)
-        other.session.execute(text("SET LOCAL lock_timeout = '2s'"))
-        assert operations.take_over(other.session, now=other.now) == 0
+    post.settle(_taken(post, claimed))
+    assert made == [0]
+    monkeypatch.undo()
     assert post.push() == 1
 
 
