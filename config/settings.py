@@ -24,6 +24,7 @@ from config.mail import MailSettings, read_mail
 from config.readout import read_sizes
 
 PREFIX: Final = "CUSTODY_"
+READ_OUT_FROM: Final = "CUSTODY_READ_OUT_FROM"
 HERE: Final = Path(__file__).parent
 SHORTEST_TOKEN: Final = 32
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
@@ -141,7 +142,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         webhook_inside=read.networks_inside("WEBHOOK_INSIDE"),
         webhook_lease_seconds=read.whole("WEBHOOK_LEASE_SECONDS", default=60, low=20, high=600),
         webhook_ca_file=read.text("WEBHOOK_CA_FILE", default=""),
-        read_out=read_sizes(read.text("READ_OUT_FROM", default=""), setting=f"{PREFIX}READ_OUT_FROM"),
+        read_out=read_sizes(read.text("READ_OUT_FROM", default=""), setting=READ_OUT_FROM),
         mail=read_mail(
             read.text("MAIL_URL", default=""),
             sender=read.text("MAIL_FROM", default=""),

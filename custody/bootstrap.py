@@ -187,6 +187,8 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
     """The parts for ``settings``; nothing is connected to yet. Raises ``ConfigError``."""
+    chains = _serve_all(settings, ())
+    _expect_known(settings, chains)
     return Runtime(
         settings=settings,
         database=Database(
@@ -195,8 +197,20 @@ def assemble(settings: Settings, *, pool_size: int = 5) -> Runtime:
             clock_offset=settings.clock_offset,
             around=tracing.unit,
         ),
-        chains=_serve_all(settings, ()),
+        chains=chains,
     )
+
+
+def _expect_known(settings: Settings, chains: Mapping[str, ServedChain]) -> None:
+    """A size of what nobody is ever paid would ask for nothing, and say nothing of it. Raises ``ConfigError``."""
+    known = {
+        *(each.addressing.native.code for each in chains.values()),
+        *(asset.code for asset in settings.assets.values()),
+    }
+    for code in settings.read_out:
+        if code not in known:
+            accepted = ", ".join(sorted(known))
+            raise ConfigError(configuration.READ_OUT_FROM, f"no asset here is called {code}; accepted are {accepted}")
 
 
 def with_registered(runtime: Runtime) -> Runtime:

@@ -14,7 +14,7 @@ from custody.api.problems import RoleRefused
 from custody.bootstrap import Runtime
 from custody.db import Unit
 from custody.db.unit import UnitConflict
-from custody.trust.operations import InForce, in_force
+from custody.trust.operations import InForce, hold_still, in_force
 
 TRIES: Final = 3
 
@@ -47,6 +47,18 @@ class Call:
     def trusting(self, work: Callable[[Unit, InForce], Result]) -> Result:
         """As ``unit``, with the trust root in force."""
         return self.unit(lambda unit: work(unit, in_force(unit.session)))
+
+    def letting_in(self, work: Callable[[Unit, InForce], Result]) -> Result:
+        """As ``trusting``, and no version comes into force meanwhile.
+
+        One that takes a passkey away ends what the passkey opened: what is opened here must be there to be ended.
+        """
+
+        def held(unit: Unit) -> Result:
+            hold_still(unit.session)
+            return work(unit, in_force(unit.session))
+
+        return self.unit(held)
 
 
 def admit(*roles: Role) -> Callable[[Request], Awaitable[Call]]:

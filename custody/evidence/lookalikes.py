@@ -133,5 +133,5 @@ def _telling(address: str) -> tuple[str, str]:
     if one and prefix.isalpha() and address == lower:
         # A network's name, a one, and no capitals: what follows begins with a version that nearly all share as well.
         return "b", rest[1:]
-    # The first character says what kind it is.
-    return address[:1], address[1:]
+    # The first character says what kind it is, and is one of those that people compare.
+    return address[:1], address

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
@@ -125,11 +125,7 @@ def invite(session: Session, *, operator: str, actor: str, now: datetime) -> str
 
     Invitations to the same person that were not used end. The secret is kept nowhere.
     """
-    session.execute(
-        update(InvitationRow)
-        .where(InvitationRow.operator == operator, InvitationRow.used_at.is_(None), InvitationRow.expires_at > now)
-        .values(expires_at=now)
-    )
+    operations.end_invitations(session, operator=operator, now=now)
     token = secrets.token_urlsafe(24)
     session.add(
         InvitationRow(

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from custody.audit import operations as audit
 from custody.evidence.passkeys import Credential
 from custody.kernel.errors import Conflict, Refused
-from custody.operators.tables import CandidateRow, ChallengeRow, CredentialRow, SignInRow
+from custody.operators.tables import CandidateRow, ChallengeRow, CredentialRow, InvitationRow, SignInRow
 
 SIGN_IN_LASTS: Final = timedelta(hours=8)
 KEPT: Final = timedelta(days=7)
@@ -104,13 +104,14 @@ def count(session: Session, *, credential: str, operator: str, sign_count: int, 
 def lock(session: Session, *, credential: str, operator: str, why: str, now: datetime) -> None:
     """From now on nothing by this passkey counts. Pages, once; locking it again changes nothing.
 
-    Whoever is signed in as its person is out: who holds the copy may be. The person comes in again by another passkey.
+    Whoever is signed in as its person is out, and an invitation for the person is over: who holds the copy may have
+    either. The person comes in again by another passkey, or by a new invitation.
     """
     row = _known(session, credential, operator)
     if row.locked_at is not None:
         return
     row.locked_at = now
-    ended = end_sign_ins(session, operator=row.operator, now=now)
+    ended = close_doors(session, operator=row.operator, now=now)
     facts = {"why": why, "sign_ins_ended": ended}
     audit.record(session, event="passkey.locked", subject=credential, actor=operator, now=now, facts=facts)
     audit.raise_alarm(session, kind="passkey-locked", subject=credential, why=f"{operator}: {why}", now=now)
@@ -169,11 +170,19 @@ def sign_out(session: Session, *, token: str, now: datetime) -> None:
     )
 
 
-def end_sign_ins(session: Session, *, operator: str, now: datetime) -> int:
-    """Close everything that is open at the console for ``operator``; how many there were."""
+def close_doors(session: Session, *, operator: str, now: datetime) -> int:
+    """End every sign-in of ``operator``, and every invitation for them; how many sign-ins there were."""
     still_open = (SignInRow.operator == operator, SignInRow.closed_at.is_(None), SignInRow.expires_at > now)
     ended = session.execute(update(SignInRow).where(*still_open).values(closed_at=now).returning(SignInRow.token_hash))
-    return len(ended.all())
+    number = len(ended.all())
+    end_invitations(session, operator=operator, now=now)
+    return number
+
+
+def end_invitations(session: Session, *, operator: str, now: datetime) -> None:
+    """Nobody makes a passkey for ``operator`` any more by an invitation that was not used."""
+    unused = (InvitationRow.operator == operator, InvitationRow.used_at.is_(None), InvitationRow.expires_at > now)
+    session.execute(update(InvitationRow).where(*unused).values(expires_at=now))
 
 
 def token_hash(token: str) -> str:

@@ -145,10 +145,11 @@ def succeed(
 
 
 def _close_doors(session: Session, before: TrustRoot, after: TrustRoot, now: datetime) -> None:
-    """Whoever lost a passkey by the new version, or is no operator any more, is signed in to the console no longer."""
+    """Whoever lost a passkey by the new version, or is no operator any more, is let in no longer, nor invited."""
     for person in before.operators:
-        if any(after.operator_credential(person.id, each.id) is None for each in person.credentials):
-            operators.end_sign_ins(session, operator=person.id, now=now)
+        is_gone = all(person.id != other.id for other in after.operators)
+        if is_gone or any(after.operator_credential(person.id, each.id) is None for each in person.credentials):
+            operators.close_doors(session, operator=person.id, now=now)
 
 
 def _tell(session: Session, row: TrustRootRow, actor: str, correlation_id: str, now: datetime) -> None:
@@ -169,6 +170,11 @@ def _tell(session: Session, row: TrustRootRow, actor: str, correlation_id: str, 
 def hold(session: Session) -> None:
     """Hold the succession to the end of the unit: versions come into force one after the other."""
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('trust-root', 0))"))
+
+
+def hold_still(session: Session) -> None:
+    """No version comes into force before the end of the unit; many may hold this at once."""
+    session.execute(text("SELECT pg_advisory_xact_lock_shared(hashtextextended('trust-root', 0))"))
 
 
 def in_force(session: Session) -> InForce:

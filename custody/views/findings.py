@@ -88,7 +88,9 @@ def with_first_payment(
     assets: KnownAssets,
     read_out: Mapping[str, Decimal],
 ) -> list[Finding]:
-    """``found``, and before it that the client never paid this address and the amount is as large as ``read_out``."""
+    """``found``, and before it that the client never paid any of this asset to this address, and now pays as much as
+    ``read_out`` says.
+    """
     request = filed.intent.request
     if known is None or known["payments"] or not isinstance(request, WithdrawalRequest):
         return found
@@ -96,7 +98,7 @@ def with_first_payment(
     size = read_out.get(asset.code)
     if size is None or request.amount < size.scaleb(asset.decimals):
         return found
-    sentence = f"The client has never paid this address, and it is {size:f} {asset.code} or more."
+    sentence = f"The client has never paid {asset.code} to this address, and it is {size:f} {asset.code} or more."
     return [Finding("first-payment-large", CRITICAL, sentence), *found]
 
 

@@ -41,7 +41,7 @@ def answer(person: Person, first: str, second: str) -> None:
 @pytest.fixture
 def stage(database: FreshDatabase, browser: Browser, tmp_path: Path) -> Iterator[Stage]:
     """Where a first payment of a fifth of a bitcoin is read out."""
-    yield from at_home(database, browser, tmp_path, read_out_from="0.2 BTC, 10 ETH")
+    yield from at_home(database, browser, tmp_path, read_out_from="0.2 BTC")
 
 
 def test_a_large_first_payment_is_read_out_and_a_smaller_one_is_not(stage: Stage) -> None:
@@ -50,7 +50,7 @@ def test_a_large_first_payment_is_read_out_and_a_smaller_one_is_not(stage: Stage
     )
     alice = stage.person("alice")
     groups = left_out(alice, large.digest, large.destination, "alice")
-    assert "The client has never paid this address, and it is 0.2 BTC or more." in alice.page.inner_text("main")
+    assert "The client has never paid BTC to this address, and it is 0.2 BTC or more." in alice.page.inner_text("main")
     answer(alice, *groups)
     assert alice.sign() == 201
     assert alice.give(small.digest) == 201

@@ -116,6 +116,12 @@ def test_sizes_from_which_an_address_is_read_out_are_whole_units_by_code() -> No
     assert settings().read_out == {}
 
 
+@pytest.mark.parametrize("sizes", ["0.5 btc", "1 BTC, 10 EHT"])
+def test_a_size_of_what_is_no_asset_here_is_refused(sizes: str) -> None:
+    with pytest.raises(ConfigError, match=r"READ_OUT_FROM: no asset here is called (btc|EHT); accepted are BTC"):
+        assemble(settings(READ_OUT_FROM=sizes))
+
+
 def test_no_clock_is_moved_where_money_is() -> None:
     assert settings(CLOCK_OFFSET_SECONDS="5").clock_offset.total_seconds() == 5
     real = {"ETHEREUM_RPC_URL": "http://127.0.0.1:2", "CLOCK_OFFSET_SECONDS": "5"}

@@ -85,7 +85,7 @@ def sign_in(request: Request, challenge: bytes, assertion: Assertion) -> str:
         return entering.enter(unit.session, challenge=challenge, assertion=assertion, root=trust.root, now=unit.now)
 
     try:
-        return nobodys_call(request).trusting(work)
+        return nobodys_call(request).letting_in(work)
     except entering.SignInRefused as error:
         raise NotLetIn(error.message, field=error.field) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from custody.api.console import bells
+from custody.db import Unit
 from custody.evidence.requests import OperatorChangeRequest
 from custody.evidence.trust_root import Person
 from custody.operators import entering
@@ -23,6 +25,7 @@ from tests.integration.api.conftest import serving
 from tests.support import passkeys
 from tests.support.console import Visitor, console_paths
 from tests.support.passkeys import Passkey
+from tests.support.processes import wait_until
 from tests.support.servers import FreshDatabase
 from tests.support.versions import Versions
 from tests.support.world import House
@@ -71,15 +74,19 @@ def found(house: House, query: str) -> list[Any]:
 def succeed(house: House, people: tuple[Person, ...], **parts: Any) -> None:
     """The next version, by the road that every version takes."""
     with house.db.unit() as unit:
-        versions = Versions.of(house.ceremony).then(operators=people, kind=OperatorChangeRequest, now=unit.now, **parts)
-        trust.succeed(
-            unit.session,
-            link=versions.links[0],
-            policy_text=versions.policy,
-            actor="alice",
-            correlation_id="test",
-            now=unit.now,
-        )
+        following(house, unit, people, **parts)
+
+
+def following(house: House, unit: Unit, people: tuple[Person, ...], **parts: Any) -> None:
+    versions = Versions.of(house.ceremony).then(operators=people, kind=OperatorChangeRequest, now=unit.now, **parts)
+    trust.succeed(
+        unit.session,
+        link=versions.links[0],
+        policy_text=versions.policy,
+        actor="alice",
+        correlation_id="test",
+        now=unit.now,
+    )
 
 
 def test_a_page_that_only_listens_keeps_nobody_signed_in(
@@ -158,6 +165,61 @@ def test_a_version_without_a_passkey_ends_what_is_open_for_its_person(house: Hou
     assert [is_in(each) for each in (phone, bob)] == [False, True]
     expect_problem(phone.enter(), 401, "sign-in-refused")
     assert is_in(enter(client, "alice"))
+
+
+def test_an_invitation_is_over_with_the_passkey_that_may_have_asked_for_it(house: House, client: TestClient) -> None:
+    """Who holds a copy, or what was taken away, makes no passkey for its person by a link that was kept."""
+
+    def invited(name: str) -> str:
+        with house.db.unit() as unit:
+            return entering.invite(unit.session, operator=name, actor=name, now=unit.now)
+
+    copied, others = invited("alice"), invited("bob")
+    alice = enter(client, "alice")
+    expect_problem(alice.enter(sign_count=1), 403, "passkey-counter")
+    expect_problem(ask_by(alice, copied), 403, "invitation-refused")
+    assert alice.make(others, Passkey("bob-phone")).status_code == 201
+    gone = invited("bob")
+    people = tuple(
+        replace(person, credentials=()) if person.id == "bob" else person for person in house.ceremony.root.operators
+    )
+    succeed(house, people)
+    expect_problem(ask_by(alice, gone), 403, "invitation-refused")
+    assert alice.make(invited("alice"), Passkey("alice-new")).status_code == 201, "a new one works"
+
+
+def test_nobody_comes_in_beside_the_version_that_takes_their_passkey_away(house: House, client: TestClient) -> None:
+    phone = Visitor(client, "alice", Passkey("alice-phone"))
+    people = tuple(
+        replace(person, credentials=person.credentials[:1]) if person.id == "alice" else person
+        for person in house.ceremony.root.operators
+    )
+    with ThreadPoolExecutor(1) as pool:
+        with house.db.unit() as unit:
+            following(house, unit, people)
+            entered = pool.submit(phone.enter)
+            wait_until(lambda: entered.done() or found(house, _WAITING) == [1])
+        expect_problem(entered.result(), 401, "sign-in-refused")
+    assert found(house, "SELECT operator FROM console_sign_ins WHERE closed_at IS NULL") == []
+
+
+def test_whoever_is_no_operator_any_more_is_not_invited(database: FreshDatabase, tmp_path: Path) -> None:
+    house = passkeys.found(database, credentials=PASSKEYS[:3])
+    with house.db.unit() as unit:
+        secret = entering.invite(unit.session, operator="carol", actor="alice", now=unit.now)
+    people = tuple(person for person in house.ceremony.root.operators if person.id != "carol")
+    policy = house.ceremony.policy.replace("operators: [alice, bob, carol]", "operators: [alice, bob]")
+    succeed(house, people, groups={"operators": ("alice", "bob")}, policy=policy)
+    with serving(house, tmp_path) as client:
+        expect_problem(ask_by(Visitor(client, "carol", Passkey("carol")), secret), 403, "invitation-refused")
+    house.close()
+
+
+def ask_by(visitor: Visitor, secret: str) -> Any:
+    return visitor.post("/console/invitation/question", body={"secret": secret})
+
+
+_WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 
 
 def test_a_version_without_a_person_ends_what_is_open_for_them_for_good(house: House, client: TestClient) -> None:

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import event, text
 
 from custody.api import entering
+from custody.api.signatures import memory
 from tests.integration.api.callers import expect_problem
 from tests.integration.api.signing import Signer, call_key, row, serving_rows, shared
 from tests.support.world import BTC, House
@@ -139,6 +140,24 @@ def test_what_was_refused_for_its_pace_or_scope_is_not_carried_out_later(house: 
         for headers in (for_its_scope, for_its_pace):
             expect_problem(shop.send("POST", "/v1/withdrawals", body, headers=headers), 401, "call-replayed", "nonce")
     assert house.withdrawals() == []
+
+
+def test_remembers_so_many_reads_of_a_key_and_takes_no_more(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads are remembered also where they come too fast: otherwise whoever is limited could fill the memory."""
+    monkeypatch.setattr(memory, "READS_KEPT", 3)
+    kept = "3 reads under this key could still come again"
+    with serving_rows(house, tmp_path, row("shop", calls_per_minute=1), row("other")) as client:
+        shop, other = (Signer(client, call_key(name)) for name in ("shop", "other"))
+        assert shop.send("GET", "/v1/assets").status_code == 200
+        told = [expect_problem(shop.send("GET", "/v1/assets"), 429, "too-many-calls") for _ in range(3)]
+        assert [each["detail"].startswith(kept) for each in told] == [False, False, True]
+        assert other.send("GET", "/v1/assets").status_code == 200
+        later = int(time.time()) + 120
+        monkeypatch.setattr(entering, "_now", lambda: later)
+        answer = shop.send("GET", "/v1/assets", said={"created": later, "expires": later + 60})
+        assert not expect_problem(answer, 429, "too-many-calls")["detail"].startswith(kept)
 
 
 def test_a_call_with_another_body_spends_nothing(house: House, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def allow_another(visit: AsVisitor, body: Body) -> Response:
         )
 
     try:
-        secret = visit.call.trusting(work)
+        secret = visit.call.letting_in(work)
     except entering.SignInRefused as error:
         raise NotLetIn(error.message, field=error.field) from error
     return JSONResponse({"next": f"/console/invitation#{secret}"}, status_code=201)

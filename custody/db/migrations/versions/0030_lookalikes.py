@@ -24,7 +24,7 @@ CREATE FUNCTION address_key(address text, arrangement text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
   kind text := left(address, 1);
-  told text := substr(address, 2);
+  told text := address;
 BEGIN
   IF lower(left(address, 2)) = '0x' THEN
     kind := 'x';
