@@ -31,6 +31,7 @@ class DepositRow(Base):
         CheckConstraint("NOT unbacked OR entry_id IS NOT NULL", name="unbacked"),
         Index("ix_deposits_client_id_id", "client_id", "id"),
         Index("ix_deposits_address_id", "address_id", "id"),
+        Index("ix_deposits_state_id", "state", "id"),
         Index("ix_deposits_vault_id", "vault_id", "height"),
         Index("ix_deposits_waiting", "chain", "height", postgresql_where=WAITING),
         Index("ix_deposits_unbacked", "chain", postgresql_where=UNBACKED),

@@ -49,6 +49,9 @@ REFUSED: Final = {
     "one Cherokee letter": "\u13e6raken",
     "Latin and Hebrew": "abc\u05d0",
     "a mark between alphabets": "\u041a\u0308raken",
+    "letters of syllables": "\u15f7I\u144e\u15e9\u144eCE",
+    "one Thai letter": "Kr\u0e04ken",
+    "one of a writing that is not named": "\u2d54KEX",
 }
 """By what it is. None of it may come in as a text that people read."""
 SHOWN: Final = {
@@ -65,6 +68,10 @@ SHOWN: Final = {
     "שכר דירה 5": "שכר [Hebrew] דירה [Hebrew] 5",
     "إيجار 5": "إيجار [Arabic] 5",
     "ɡooɡle": "ɡooɡle [Rare Latin]",
+    "B\u01c0nance, \u0138raken": "B\u01c0nance [Rare Latin], \u0138raken [Rare Latin]",
+    "\u15f7\u144e\u15e9 5": "\u15f7\u144e\u15e9 [Canadian] 5",
+    "తెలుగు 5": "తెలుగు [Telugu] 5",
+    "3Dプリンタ, Hawaiʻi, Zhōngguó": "3Dプリンタ, Hawaiʻi, Zhōngguó",
     "Кракен [Latin]": "Кракен [Cyrillic] [Latin]",
 }
 """Gets in, and how it is shown."""

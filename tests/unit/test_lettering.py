@@ -26,6 +26,8 @@ def test_each_is_refused_for_its_own_reason() -> None:
         ("struck digit", "has marks on no letter, on a digit, or more than 2 on one"),
         ("one Cyrillic letter", "mixes alphabets that look alike in one word"),
         ("a mark between alphabets", "mixes alphabets that look alike in one word"),
+        ("letters of syllables", "mixes alphabets that look alike in one word"),
+        ("one of a writing that is not named", "mixes alphabets that look alike in one word"),
     ):
         assert reasons[what] == reason, what
 

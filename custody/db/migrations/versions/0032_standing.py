@@ -1,4 +1,6 @@
-"""Verdicts that still stand, intents with a delay, vaults as they are listed: each read from one end of an index."""
+"""Verdicts that still stand, intents with a delay, vaults and deposits as they are listed: each read from one end of an
+index.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ def upgrade() -> None:
     op.execute(
         """
         CREATE INDEX ix_approvals_not_after ON approvals (not_after);
+        CREATE INDEX ix_deposits_state_id ON deposits (state, id);
         CREATE INDEX ix_vaults_opened_at_id ON vaults (opened_at, id);
         CREATE INDEX ix_intents_with_delay ON intents (not_before) WHERE not_before > created_at;
         """
