@@ -137,6 +137,8 @@ class Parcel:
     """Endpoint, kind and subject: parcels of one order leave one after the other."""
     headers: Mapping[str, str]
     body: bytes
+    is_failing: bool = False
+    """Whether the last attempt at this endpoint was not taken."""
 
 
 @dataclass(frozen=True, slots=True)

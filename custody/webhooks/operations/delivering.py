@@ -24,6 +24,8 @@ from custody.webhooks.tables import DeliveryRow, EndpointRow
 
 _LOCK: Final = 0x77656268
 """Claims are made one after the other: two at once could overtake each other within one object."""
+SHARE: Final = 300
+"""Parcels at once for one endpoint: what is slow to answer leaves room for others."""
 _FAILING_ROOM: Final = 4
 """Parcels at once for an endpoint whose last attempt failed: it is not hammered, and holds nobody else up."""
 
@@ -62,7 +64,7 @@ _HOLD_NEW: Final = text(
 
 # Of each endpoint as many are looked at as there is room for, so that the cost grows with nobody's backlog; endpoints
 # take turns, so that nobody's old events go before everybody else's. Each object is then read whole and in its order:
-# nothing leaves before one that is still out. An endpoint that fails has few on their way at any time.
+# nothing leaves before one that is still out. An endpoint has so many on their way and no more.
 _CLAIM: Final = text(
     """
     UPDATE webhook_deliveries SET leased_until = :until, attempts = attempts + 1
@@ -83,9 +85,9 @@ _CLAIM: Final = text(
         ) d
         WHERE d.is_due AND (d.repeat OR NOT coalesce(d.is_held, false))
         ORDER BY d.sequence
-        LIMIT CAST(CASE WHEN e.failing_since IS NULL THEN :room ELSE greatest(0, :failing_room - (
+        LIMIT CAST(greatest(0, CASE WHEN e.failing_since IS NULL THEN :share ELSE :failing_room END - (
           SELECT count(*) FROM webhook_deliveries
-          WHERE endpoint_id = e.id AND state = 'waiting' AND leased_until > :now)) END AS int)
+          WHERE endpoint_id = e.id AND state = 'waiting' AND leased_until > :now)) AS int)
       ) due WHERE e.state = 'active' ORDER BY due.turn, due.sequence LIMIT :room)
     RETURNING id, endpoint_id, sequence, event_id, kind, subject, attempts, repeat
     """
@@ -99,7 +101,8 @@ def claim(session: Session, *, sealer: Sealer, lease: timedelta, room: int, now:
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     taken = session.execute(
-        _CLAIM, {"now": now, "until": now + lease, "room": room, "failing_room": _FAILING_ROOM}
+        _CLAIM,
+        {"now": now, "until": now + lease, "room": room, "share": SHARE, "failing_room": _FAILING_ROOM},
     ).all()
     if not taken:
         return []
@@ -143,6 +146,7 @@ class _Signer:
             order=(where.id, row.kind, subject),
             headers=signed_headers(event.id, body, secrets, now=self._now),
             body=body,
+            is_failing=where.failing_since is not None,
         )
 
 

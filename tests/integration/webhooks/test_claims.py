@@ -69,6 +69,15 @@ def test_an_endpoint_that_fails_has_few_on_their_way_however_often_is_claimed(po
     assert post.endpoint(made).state == "active"
 
 
+def test_an_endpoint_that_is_slow_leaves_room_for_others(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivering, "SHARE", 3)
+    post.add()
+    post.tell(*(f"more {n}" for n in range(5)))
+    assert [len(_claim(post, room=100)) for _ in range(2)] == [3, 0]
+    post.ahead = LEASE + timedelta(seconds=1)
+    assert len(_claim(post, room=100)) == 3
+
+
 def test_what_waits_behind_a_failed_one_is_marked_until_that_is_taken(post: Post) -> None:
     post.add()
     post.receiver.answer = lambda came: (500 if came.version == ("a", 1) else 204, {}, b"")
@@ -151,7 +160,7 @@ def _rows_read(post: Post, *, room: int) -> int:
     with post.db.unit() as unit:
         operations.take_over(unit.session, now=unit.now)
         now = unit.now
-        asked = {"now": now, "until": now + LEASE, "room": room, "failing_room": delivering._FAILING_ROOM}
+        asked = {"now": now, "until": now + LEASE, "room": room, "share": delivering.SHARE, "failing_room": 4}
         return rows_read(plan_of(unit.session, delivering._CLAIM, asked), "webhook_deliveries")
 
 

@@ -18,6 +18,8 @@ from custody.webhooks.operations import Made
 from custody.webhooks.pushing import Pusher
 from custody.webhooks.wire import TIMEOUT_SECONDS, Wire
 from tests.integration.webhooks.conftest import LEASE, Post
+from tests.integration.webhooks.receiver import Came
+from tests.support.processes import wait_until
 
 
 class Rounds(threading.Event):
@@ -81,6 +83,31 @@ def test_what_could_not_be_written_down_is_written_down_later_and_sent_once(post
     push(post, rounds=3, database=Silent(post.db, at=3))
     assert len(post.receiver.came) == 1
     assert [(each.number, each.status) for each in attempts(post, made)] == [(1, 204)]
+
+
+def test_who_answers_nothing_holds_up_nobody_else(post: Post) -> None:
+    """Also where everything is due at once and nobody has failed yet."""
+    post.add(f"{post.receiver.url}/silent")
+    post.add()
+    post.tell(*(f"thing {number}" for number in range(6)))
+    stop, answers = threading.Event(), threading.Event()
+
+    def answer(came: Came) -> tuple[int, dict[str, str], bytes]:
+        if came.path.endswith("/silent"):
+            answers.wait(10)
+        return 204, {}, b""
+
+    post.receiver.answer = answer
+    pusher = Pusher(post.db, sealer=post.sealer, wire=post.wire, lease=LEASE, threads=2)
+    pushing = threading.Thread(target=pusher.run, args=(stop, threading.Event()), daemon=True)
+    pushing.start()
+    try:
+        wait_until(lambda: sum(came.path == "/hooks" for came in list(post.receiver.came)) == 6, seconds=10)
+        assert sum(came.path == "/hooks/silent" for came in list(post.receiver.came)) == 1
+    finally:
+        answers.set()
+        stop.set()
+        pushing.join(20)
 
 
 def test_an_answers_beginning_is_kept_in_signs_that_can_be_shown(post: Post) -> None:
