@@ -121,6 +121,12 @@ class Decision:
         return self._verdict.rules
 
     @property
+    def denial(self) -> str:
+        """Why one that denies does, in one line."""
+        forbids = [rule.title for rule in self.rules if rule.kind == "forbid"]
+        return f"forbidden by {', '.join(forbids)}" if forbids else "nothing in the policy permits it"
+
+    @property
     def document_hash(self) -> str:
         """Of the document that was asked."""
         return self._document_hash

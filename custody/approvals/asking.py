@@ -18,7 +18,7 @@ from custody.evidence.requests import Request, client_of
 from custody.kernel.errors import Refused
 from custody.trust.operations import InForce
 from custody.windows import operations as windows
-from policies.decision import Decision, Outcome, stricter
+from policies.decision import Outcome, stricter
 from policies.facts import Facts
 
 HOUSE: str = "house"
@@ -85,7 +85,7 @@ def ask(
         session, intent=intent, signature=signature, decision=decision, client=client, now=now
     )
     if state == "denied":
-        raise Denied(because(decision), field="request")
+        raise Denied(decision.denial, field="request")
     return Asked(intent.digest, state, replayed=False)
 
 
@@ -137,9 +137,3 @@ def reconsider(session: Session, *, trust: InForce, correlation_id: str, now: da
 
 
 JUDGED_BY_THEIR_ROOMS: Final = frozenset({"withdrawal", "respend", "stray_return", "sweep"})
-
-
-def because(decision: Decision) -> str:
-    """Why a denied decision denies, in one line."""
-    forbids = [rule.title for rule in decision.rules if rule.kind == "forbid"]
-    return f"forbidden by {', '.join(forbids)}" if forbids else "nothing in the policy permits it"

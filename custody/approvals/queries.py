@@ -182,13 +182,8 @@ def proven(session: Session, *, digest: str, root: TrustRoot | None = None) -> P
     filed = get(session, digest=digest)
     said = given(session, digest=digest)
     if root is not None:
-        said = [approval for approval in said if _is_known(approval, root)]
+        said = [approval for approval in said if _is_held(approval, root)]
     return ProvenIntent(filed.intent, filed.request_signature, tuple(said))
-
-
-def _is_known(approval: Approval, root: TrustRoot) -> bool:
-    person, key = approval.statement.approver, approval.signature.key
-    return root.operator_key(person, key) is not None or root.operator_credential(person, key) is not None
 
 
 def tally(

@@ -88,13 +88,8 @@ def without_key(old: TrustRoot, key_id: str) -> list[dict[str, Any]]:
 
 
 def _cooling(old: TrustRoot, new: TrustRoot, not_after: datetime) -> dict[str, datetime]:
-    present, before = _agreeing(new), _agreeing(old)
+    present, before = new.agreeing, old.agreeing
     kept = {key: moment for key, moment in new.cooling.items() if key in present}
     if not old.cooling_seconds:
         return kept
     return {**kept, **dict.fromkeys(sorted(present - before), not_after + timedelta(seconds=old.cooling_seconds))}
-
-
-def _agreeing(root: TrustRoot) -> set[str]:
-    keys = {key.id for person in root.operators for key in person.keys}
-    return keys | {each.id for person in root.operators for each in person.credentials}

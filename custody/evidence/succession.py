@@ -239,11 +239,11 @@ def _check_same_rules(kind: str, before: Document, after: Document) -> None:
 def _check_cooling(request: RuleChange, old: TrustRoot, new: TrustRoot) -> None:
     """A key that is new counts no earlier than the cooling period after the last moment its change can be agreed to."""
     earliest = request.not_after + timedelta(seconds=old.cooling_seconds)
-    added = _key_ids(new) - _key_ids(old)
+    added = new.agreeing - old.agreeing
     for key in sorted(added):
         if old.cooling_seconds and (key not in new.cooling or new.cooling[key] < earliest):
             raise SuccessionRefused(f"{key} would count too soon", field="succession.root.cooling")
-    for key in sorted(_key_ids(old) & _key_ids(new)):
+    for key in sorted(old.agreeing & new.agreeing):
         if new.cooling.get(key) != old.cooling.get(key):
             raise SuccessionRefused(f"the cooling of {key} is changed", field="succession.root.cooling")
     reused = _keys(old).keys() & _keys(new).keys()
@@ -252,7 +252,7 @@ def _check_cooling(request: RuleChange, old: TrustRoot, new: TrustRoot) -> None:
 
 
 def _first_to_count(old: TrustRoot, new: TrustRoot) -> datetime | None:
-    added = _key_ids(new) - _key_ids(old)
+    added = new.agreeing - old.agreeing
     return min((new.cooling[key] for key in added if key in new.cooling), default=None)
 
 
@@ -294,12 +294,6 @@ def _keys(root: TrustRoot) -> dict[str, str]:
     of_services = {key.id: key.public_key for service in root.services for key in service.keys}
     passkeys = {each.id: each.public_key for person in root.operators for each in person.credentials}
     return {**of_people, **of_services, **passkeys}
-
-
-def _key_ids(root: TrustRoot) -> set[str]:
-    """Of operators: what agrees to things. Back ends and services only ask and state."""
-    keys = {key.id for person in root.operators for key in person.keys}
-    return keys | {each.id for person in root.operators for each in person.credentials}
 
 
 def with_policy(root: TrustRoot, text: str) -> TrustRoot:

@@ -182,6 +182,12 @@ class TrustRoot:
         theirs = () if person is None else person.credentials
         return next((credential for credential in theirs if credential.id == credential_id), None)
 
+    @property
+    def agreeing(self) -> frozenset[str]:
+        """Ids of the keys and passkeys that agree to things: operators'. Back ends and services ask and state."""
+        keys = {key.id for person in self.operators for key in person.keys}
+        return frozenset(keys | {each.id for person in self.operators for each in person.credentials})
+
     def service_key(self, service: str, key_id: str, *, role: str) -> PublicKey | None:
         """The key ``key_id`` of a service that has ``role``, or None."""
         found = next((each for each in self.services if each.id == service and role in each.roles), None)

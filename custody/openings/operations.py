@@ -23,7 +23,6 @@ from custody.trust.operations import InForce
 from custody.vaults import operations as vaults
 from custody.vaults import queries as held
 from custody.windows import operations as windows
-from policies.decision import Decision
 from policies.facts import Facts
 
 POOL: Final = {"segregated": "segregated", "omnibus": "pool"}
@@ -75,7 +74,7 @@ def request_opening(
         session, intent=intent, signature=signature, decision=decision, client=request.client, now=now
     )
     if state == "denied":
-        raise OpeningDenied(_because(decision), field="request")
+        raise OpeningDenied(decision.denial, field="request")
     if state == "approved":
         complete(session, digest=intent.digest, now=now)
     return Opening(intent.digest, state, request.client, replayed=False)
@@ -141,8 +140,3 @@ def opening_facts(request: ClientOpeningRequest, chain: str, now: datetime) -> F
         segregation=request.segregation,
         chain=chain,
     )
-
-
-def _because(decision: Decision) -> str:
-    forbids = [rule.title for rule in decision.rules if rule.kind == "forbid"]
-    return f"forbidden by {', '.join(forbids)}" if forbids else "nothing in the policy permits it"

@@ -6,7 +6,6 @@ nobody must not be able to fill the house's books.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -129,7 +128,11 @@ def invite(session: Session, *, operator: str, actor: str, now: datetime) -> str
     token = secrets.token_urlsafe(24)
     session.add(
         InvitationRow(
-            token_hash=_hash(token), operator=operator, created_at=now, expires_at=now + INVITATION_LASTS, used_at=None
+            token_hash=operations.token_hash(token),
+            operator=operator,
+            created_at=now,
+            expires_at=now + INVITATION_LASTS,
+            used_at=None,
         )
     )
     audit.record(session, event="console.invited", subject=operator, actor=actor, now=now)
@@ -156,7 +159,7 @@ def accept(session: Session, *, token: str, challenge: bytes, made: library.Regi
 
 def _invitation(session: Session, token: str, now: datetime) -> InvitationRow:
     row = session.execute(
-        select(InvitationRow).where(InvitationRow.token_hash == _hash(token)).with_for_update()
+        select(InvitationRow).where(InvitationRow.token_hash == operations.token_hash(token)).with_for_update()
     ).scalar_one_or_none()
     if row is None or row.used_at is not None or row.expires_at <= now:
         # One word for all three: whoever guesses learns nothing.
@@ -208,10 +211,6 @@ def _holder(root: TrustRoot, credential: str) -> str | None:
     return next(
         (person.id for person in root.operators if any(each.id == credential for each in person.credentials)), None
     )
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _refused(reason: str, message: str) -> SignInRefused:

@@ -186,7 +186,7 @@ def end_invitations(session: Session, *, operator: str, now: datetime) -> None:
 
 
 def token_hash(token: str) -> str:
-    """What is kept of what a cookie holds."""
+    """What is kept of what a cookie or a link holds."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -66,7 +66,7 @@ def prospect_of(session: Session, trust: InForce, request: Request, *, now: date
     """What the policy will say of ``request``, as far as it can be said before it is filed."""
     decision = evaluate(trust.policy, _facts(session, request, now), nothing_used)
     if decision.outcome is Outcome.DENY:
-        return Prospect("deny", f"The policy does not permit it: {_why(decision)}.")
+        return Prospect("deny", f"The policy does not permit it: {decision.denial}.")
     if decision.outcome is Outcome.REQUIRE:
         return Prospect("require", f"Nothing happens until {obligation_words(decision.obligations)}.")
     return Prospect("allow", "The policy asks nobody else: it takes effect at once.")
@@ -192,8 +192,3 @@ def _facts(session: Session, request: Request, now: datetime) -> Facts:
         segregation=None if client is None else client.segregation,
         chain=getattr(request, "chain", None),
     )
-
-
-def _why(decision: Decision) -> str:
-    forbids = [rule.title for rule in decision.rules if rule.kind == "forbid"]
-    return f"forbidden by {', '.join(forbids)}" if forbids else "nothing permits it"

@@ -46,8 +46,12 @@ class Resolver:
                 return found
             if len(self._open) >= MOST_UNANSWERED:
                 raise Unanswered("too many names are not answered")
-            answer = self._open[(host, port)] = Future[Sequence[str]]()
-        threading.Thread(target=self._ask, args=(host, port, answer), name=f"name {host}", daemon=True).start()
+            answer = Future[Sequence[str]]()
+            try:
+                threading.Thread(target=self._ask, args=(host, port, answer), name=f"name {host}", daemon=True).start()
+            except RuntimeError:
+                raise Unanswered("no thread is left to ask by") from None
+            self._open[(host, port)] = answer
         return answer
 
     def _ask(self, host: str, port: int, answer: Future[Sequence[str]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -12,16 +13,21 @@ from custody.evidence import fields
 from custody.kernel.errors import InvalidInput
 from custody.operators.operations import PasskeyRefused
 
+DOCUMENT: Final = "document"
+"""The field of several lines, which is taken as it was typed."""
+
 
 def form_fields(body: bytes, *names: str, optional: Collection[str] = (), limit: int = 500) -> Mapping[str, str]:
     """The fields of a form: exactly ``names``, each once; an empty one is empty text. Raises ``InvalidInput``.
 
     Of those that are ``optional`` an absent one is empty text as well. Blanks around what was typed or pasted are
-    taken away, and an end of a line in it is a blank.
+    taken away, and an end of a line in it is a blank, but in a ``DOCUMENT``.
     """
     try:
-        text = body.decode("ascii")
-        found = urllib.parse.parse_qs(text, keep_blank_values=True, strict_parsing=True, max_num_fields=len(names) + 1)
+        text, most = body.decode("ascii"), len(names) + 1
+        found = urllib.parse.parse_qs(
+            text, keep_blank_values=True, strict_parsing=True, max_num_fields=most, errors="strict"
+        )
     except ValueError:
         found = {}
     found = {name: [""] for name in optional} | found
@@ -29,8 +35,15 @@ def form_fields(body: bytes, *names: str, optional: Collection[str] = (), limit:
         if name not in names or len(found.get(name, [])) != 1:
             field = name if name in names else "form"
             raise InvalidInput(f"accepted are exactly, and once each: {', '.join(names)}", field=field)
-    typed = {name: _in_one_line(values[0]) for name, values in found.items()}
-    return {name: fields.text(words, field=name, limit=limit) if words else "" for name, words in typed.items()}
+    return {name: _typed(name, values[0], limit) for name, values in found.items()}
+
+
+def _typed(name: str, words: str, limit: int) -> str:
+    if name == DOCUMENT:
+        # A browser sends the ends of lines as two characters; the document that is signed has one.
+        return fields.document(words.replace("\r\n", "\n"), field=name)
+    line = _in_one_line(words)
+    return fields.text(line, field=name, limit=limit) if line else ""
 
 
 def _in_one_line(words: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from custody.api.console.answers import form_fields
 from custody.bootstrap import Runtime
 from custody.evidence import fields
 from custody.evidence.drafting import draft
@@ -25,8 +25,6 @@ from custody.trust.operations import InForce
 
 GOOD_FOR: Final = timedelta(hours=24)
 RULES_GOOD_FOR: Final = timedelta(hours=72)
-_DOCUMENTS: Final = frozenset({"document"})
-"""Fields of several lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +57,13 @@ class Wish:
 def read_form(body: bytes, kind: str) -> Mapping[str, str]:
     """The fields of the form for ``kind``, each once; what was left empty is empty. Raises ``InvalidInput``."""
     names, _ = WISHES[fields.one_of(kind, tuple(WISHES), field="kind")]
-    return read_fields(body, *names)
-
-
-def read_fields(body: bytes, *names: str) -> Mapping[str, str]:
-    """Exactly these fields of a form, each once; blanks around them are taken away. Raises ``InvalidInput``."""
-    try:
-        text = body.decode("ascii")
-        found = urllib.parse.parse_qs(text, keep_blank_values=True, max_num_fields=len(names) + 1, errors="strict")
-    except ValueError:
-        found = {}
-    if set(found) != set(names) or any(len(values) != 1 for values in found.values()):
-        raise InvalidInput(f"accepted are exactly, and once each: {', '.join(names)}", field="form")
-    return {name: _text(name, values[0]) for name, values in found.items()}
+    return form_fields(body, *names)
 
 
 def make(kind: str, given: Mapping[str, str], asker: Asker) -> Wish:
     """The request that the form asks for. Raises ``InvalidInput`` naming the field, and for rules as ``draft`` does."""
     _, build = WISHES[kind]
     return build(given, asker)
-
-
-def _text(name: str, value: str) -> str:
-    if name in _DOCUMENTS:
-        # A browser sends the ends of lines as two characters; the document that is signed has one.
-        return fields.document(value.replace("\r\n", "\n"), field=name)
-    trimmed = value.strip()
-    return fields.text(trimmed, field=name, limit=500) if trimmed else ""
 
 
 def _freeze(given: Mapping[str, str], asker: Asker) -> Wish:

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from custody.approvals import operations as approvals
 from custody.approvals import queries as intents
-from custody.approvals.asking import because
 from custody.approvals.queries import FiledIntent
 from custody.clients import queries as clients
 from custody.evidence.requests import SweepRequest, WithdrawalRequest
@@ -130,7 +129,7 @@ def look_again(session: Session, row: WithdrawalRow, *, trust: InForce, now: dat
         return None
     later, facts = _evaluated(session, row, filed, trust, now)
     if later.outcome is Outcome.DENY:
-        return waits_to_know(filed.decision, later) or f"the policy: {because(later)}"
+        return waits_to_know(filed.decision, later) or f"the policy: {later.denial}"
     decision = stricter(filed.decision, later)
     state = approvals.redecide(session, digest=row.digest, decision=decision, root=trust.root, now=now)
     if state != "approved":

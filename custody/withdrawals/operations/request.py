@@ -244,7 +244,7 @@ def _take(
 
 def _proceed(session: Session, row: WithdrawalRow, decision: Decision, correlation_id: str, now: datetime) -> None:
     if decision.outcome is Outcome.DENY:
-        move(session, row, event=Event.DENY, actor="policy", now=now, why=_because(decision))
+        move(session, row, event=Event.DENY, actor="policy", now=now, why=decision.denial)
         return
     units = leaving(spending(row.chain), units=row.units, fee_units=row.max_fee_units)
     amount = Amount(row.asset, units)
@@ -344,8 +344,3 @@ def _expect_free(session: Session, client: str, reference: str | None) -> None:
     """The client is locked, so nobody takes it in between. Raises ``ReferenceTaken``."""
     if reference is not None and queries.by_reference(session, client=client, reference=reference) is not None:
         raise ReferenceTaken("another withdrawal of this client has it, and keeps it", field="reference")
-
-
-def _because(decision: Decision) -> str:
-    forbids = [rule.title for rule in decision.rules if rule.kind == "forbid"]
-    return f"forbidden by {', '.join(forbids)}" if forbids else "nothing permits it"

@@ -23,7 +23,7 @@ from custody.trust import operations as trust
 from tests.integration.api.callers import TOKENS, expect_problem
 from tests.integration.api.conftest import serving
 from tests.support import passkeys
-from tests.support.console import Visitor, console_paths
+from tests.support.console import Visitor, console_paths, question_on
 from tests.support.passkeys import Passkey
 from tests.support.processes import wait_until
 from tests.support.servers import FreshDatabase
@@ -189,18 +189,22 @@ def test_an_invitation_is_over_with_the_passkey_that_may_have_asked_for_it(house
 
 
 def test_nobody_comes_in_beside_the_version_that_takes_their_passkey_away(house: House, client: TestClient) -> None:
-    phone = Visitor(client, "alice", Passkey("alice-phone"))
+    """Nor are they invited beside it: neither would be there to be ended."""
+    phone, inside = Visitor(client, "alice", Passkey("alice-phone")), enter(client, "alice", "alice-phone")
+    question = question_on(inside.post("/console/passkeys/new", form={}).text)
     people = tuple(
         replace(person, credentials=person.credentials[:1]) if person.id == "alice" else person
         for person in house.ceremony.root.operators
     )
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         with house.db.unit() as unit:
             following(house, unit, people)
-            entered = pool.submit(phone.enter)
-            wait_until(lambda: entered.done() or found(house, _WAITING) == [1])
-        expect_problem(entered.result(), 401, "sign-in-refused")
+            let_in = [pool.submit(phone.enter), pool.submit(inside.answer, question)]
+            wait_until(lambda: any(each.done() for each in let_in) or found(house, _WAITING) == [2])
+        for each in let_in:
+            expect_problem(each.result(), 401, "sign-in-refused")
     assert found(house, "SELECT operator FROM console_sign_ins WHERE closed_at IS NULL") == []
+    assert found(house, "SELECT operator FROM console_invitations") == []
 
 
 def test_whoever_is_no_operator_any_more_is_not_invited(database: FreshDatabase, tmp_path: Path) -> None:

@@ -189,6 +189,17 @@ def test_so_many_names_may_hang_and_no_more() -> None:
         answered.set()
 
 
+def test_a_name_that_nobody_could_ask_for_is_asked_for_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    places, place = Places(look_up=lambda _host, _port: [PUBLIC]), read_url("https://some.example/")
+    with monkeypatch.context() as patched, pytest.raises(PlaceRefused, match="no thread is left"):
+        patched.setattr(threading.Thread, "start", start)
+        places.addresses(place)
+    assert places.addresses(place) == (PUBLIC,)
+
+
 def test_p112_a_redirect_to_a_private_address_is_not_followed() -> None:
     with Receiver() as receiver, Receiver() as inside, Wire(Places(read_networks("127.0.0.0/8"))) as wire:
         receiver.answer = lambda _came: (302, {"Location": inside.url}, b"")

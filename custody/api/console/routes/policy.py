@@ -11,13 +11,12 @@ from fastapi import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from custody.api.body import AskingBody
-from custody.api.console.answers import html, to_sign_in
+from custody.api.console.answers import form_fields, html, to_sign_in
 from custody.api.console.comparing import compared
 from custody.api.console.door import AsGuest, AsVisitor, Visit
 from custody.api.console.pages import policy as pages
 from custody.api.console.pages import requests as asking
 from custody.api.console.pages.policy import Explained, Tried
-from custody.api.console.wishes import read_fields
 from custody.api.problems import status_of
 from custody.db import Unit
 from custody.evidence import fields
@@ -81,7 +80,7 @@ def show_draft(visit: AsGuest) -> Response:
 @router.post("/draft")
 def try_draft(visit: AsVisitor, body: AskingBody) -> Response:
     """Compare a document with the one in force, or replay what was asked for; nothing is kept of it."""
-    given = read_fields(body, "document", "days", "do")
+    given = form_fields(body, "document", "days", "do")
     what = fields.one_of(given["do"], ("compare", "replay", "propose"), field="do")
     text, days = given["document"], DAYS
     try:
