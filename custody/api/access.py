@@ -100,7 +100,7 @@ def _deposit_owner(session: Session, name: str) -> str | None:
 
 
 def _job_owner(session: Session, name: str) -> str | None:
-    return jobs.get(session, job=name).asked.client
+    return jobs.get(session, job=name).client
 
 
 def _intent_owner(session: Session, name: str) -> str | None:
@@ -182,6 +182,7 @@ RULES: Final[Mapping[tuple[str, str], Rule]] = {
     ("POST", f"{_HOOK}/enable"): Rule(Scope.WEBHOOK, _ENDPOINT),
     ("POST", f"{_HOOK}/secret"): Rule(Scope.WEBHOOK, _ENDPOINT),
     ("POST", f"{_HOOK}/resend-failed"): Rule(Scope.WEBHOOK, _ENDPOINT),
+    ("POST", f"{_HOOK}/test"): Rule(Scope.WEBHOOK, _ENDPOINT),
     ("GET", f"{_HOOK}/deliveries"): Rule(Scope.READ, _ENDPOINT),
     ("GET", f"{_HOOK}/deliveries/{{event}}"): Rule(Scope.READ, _ENDPOINT),
     ("POST", f"{_HOOK}/deliveries/{{event}}/resend"): Rule(Scope.WEBHOOK, _ENDPOINT),

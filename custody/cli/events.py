@@ -1,4 +1,4 @@
-"""``event list | show | listen | resend`` and ``job show``: what changed, in order, and work asked for as a whole."""
+"""``event list | show | listen | resend | trigger`` and ``job show``: what changed, in order, and work as a whole."""
 
 from __future__ import annotations
 
@@ -109,6 +109,22 @@ def resend(
     confirm(f"Send {event} to {endpoint} again?", is_agreed=yes)
     found = Service(api, token_file).post("webhook-endpoints", endpoint, "deliveries", event, "resend", body={})
     show_fields(found, chosen)
+
+
+@app.command("trigger")
+def trigger(
+    endpoint: Annotated[str, typer.Option("--to", metavar="ENDPOINT", help="The webhook endpoint to try.")],
+    token_file: TokenOption,
+    api: ApiOption = "",
+    yes: YesOption = False,
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Push a test event, webhook_endpoint.test, to one endpoint, once. What came of it: custody webhook attempts.
+
+    custody event trigger --to whe_… --token-file token --yes
+    """
+    confirm(f"Send a test to {endpoint}?", is_agreed=yes)
+    show_fields(Service(api, token_file).post("webhook-endpoints", endpoint, "test", body={}), chosen)
 
 
 @jobs.callback()

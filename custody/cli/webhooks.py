@@ -9,6 +9,7 @@ import typer
 from custody.cli import house
 from custody.cli.exits import say
 from custody.cli.keys import YesOption, confirm
+from custody.cli.paged import ORDINARY, AfterOption, LimitOption, rows_of
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show, show_fields
 
@@ -51,8 +52,9 @@ def webhook_show(endpoint: EndpointArgument, chosen: FormatOption = Format.TABLE
 @app.command("deliveries")
 def webhook_deliveries(
     endpoint: EndpointArgument,
-    state: Annotated[str, typer.Option("--state", help="Only these: waiting or delivered.")] = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 50,
+    state: Annotated[str, typer.Option("--state", help="Only these: waiting, delivered or failed.")] = "",
+    after: AfterOption = "",
+    limit: LimitOption = ORDINARY,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
     """List what was sent there and what waits, the newest first.
@@ -66,7 +68,12 @@ def webhook_deliveries(
     only = fields.one_of(state, STATES, field="state") if state else None
     with house.reading() as (session, _):
         views.endpoint(session, endpoint=endpoint)
-        rows = views.deliveries(session, endpoint=endpoint, limit=limit, state=only)["deliveries"]
+        rows = rows_of(
+            lambda cursor, most: views.deliveries(session, endpoint=endpoint, limit=most, state=only, after=cursor),
+            views.DELIVERIES,
+            after=after,
+            limit=limit,
+        )
     columns = ("event", "type", "status", "attempts", "next_attempt_at")
     show(rows, columns, chosen, wide=("subject", "failing_since", "delivered_at"))
 
@@ -167,20 +174,13 @@ def webhook_resend(
     yes: YesOption = False,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
-    """Try everything that was not taken there again at once. One event: custody event resend.
+    """Try everything that was not taken there again, as a job: custody job show. One event: custody event resend.
 
     custody webhook resend whe_… --since 2026-11-23T04:00:00Z --token-file token --yes
     """
     confirm(f"Send everything that failed at {endpoint} again?", is_agreed=yes)
-    service, resent = Service(api, token_file), 0
-    query: dict[str, str] = {}
-    while True:
-        done = service.post(ROUTE, endpoint, "resend-failed", body={"since": since or None}, query=query)
-        resent += int(done["resent"])
-        if done["next"] is None:
-            break
-        query = {"after": str(done["next"])}
-    show_fields({"resent": resent}, chosen)
+    service = Service(api, token_file)
+    show_fields(service.post(ROUTE, endpoint, "resend-failed", body={"since": since or None}), chosen)
 
 
 def _show_made(found: Any, chosen: Format) -> None:

@@ -1,1 +1,1 @@
-"""Jobs: many addresses asked for at once and handed out piece by piece, so that no call waits for all of them."""
+"""Jobs: what is asked for as a whole and done piece by piece, so that no call waits for all of it."""

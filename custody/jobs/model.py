@@ -1,4 +1,4 @@
-"""A job as other rooms and the doors see it."""
+"""A job as other rooms and the doors see it: addresses handed out, or webhooks sent again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from custody.kernel.shown import when
+
 ADDRESSES: Final = "addresses"
+RESEND: Final = "resend"
 MOST_ADDRESSES: Final = 10_000
 """In one job. Every address is watched for ever, so nobody asks for a million by a slip."""
 PIECE: Final = 50
@@ -31,13 +34,30 @@ class AddressesAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ResendAsked:
+    """What failed at a webhook ``endpoint``, of what was made ``since`` then."""
+
+    endpoint: str
+    since: datetime | None
+
+    def to_json(self) -> dict[str, Any]:
+        """What a key is bound to."""
+        return {"endpoint": self.endpoint, "since": when(self.since)}
+
+
+Asked = AddressesAsked | ResendAsked
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One job: ``done`` of ``wanted`` pieces."""
+    """One job: ``done`` of ``wanted`` addresses or events."""
 
     id: str
     kind: str
     requester: str
-    asked: AddressesAsked
+    client: str | None
+    """Whose it is; None: the house's."""
+    asked: Asked
     wanted: int
     done: int
     state: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from custody.jobs.model import AddressesAsked, Job
+from custody.jobs.model import ADDRESSES, AddressesAsked, Asked, Job, ResendAsked
 from custody.jobs.tables import JobRow, ResultRow
+from custody.kernel.clock import parse_rfc3339
 from custody.kernel.errors import NotFound
 
 
@@ -35,13 +36,29 @@ def results(session: Session, *, job: str, after: int = -1, limit: int) -> list[
     return [(row.position, row.address_id) for row in rows]
 
 
+def newest_resend(session: Session, *, endpoint: str) -> Job | None:
+    """The job that was asked for last to send again what failed at this endpoint."""
+    query = select(JobRow).where(JobRow.endpoint_id == endpoint).order_by(JobRow.id.desc()).limit(1)
+    row = session.execute(query).scalar_one_or_none()
+    return None if row is None else view(row)
+
+
+def asked_of(row: JobRow) -> Asked:
+    """What the stored row was asked for."""
+    if row.kind == ADDRESSES:
+        return AddressesAsked(**row.asked)
+    since = row.asked["since"]
+    return ResendAsked(row.asked["endpoint"], None if since is None else parse_rfc3339(since, field="since"))
+
+
 def view(row: JobRow) -> Job:
     """The stored row as a value."""
     return Job(
         id=row.id,
         kind=row.kind,
         requester=row.requester,
-        asked=AddressesAsked(**row.asked),
+        client=row.client_id,
+        asked=asked_of(row),
         wanted=row.wanted,
         done=row.done,
         state=row.state,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from custody.jobs.model import RUNNING, Job
+from custody.jobs.model import RUNNING, AddressesAsked, Job, ResendAsked
 from custody.kernel.shown import when
 
 
@@ -13,8 +13,9 @@ def job_view(job: Job) -> dict[str, Any]:
     return {
         "id": job.id,
         "kind": job.kind,
-        "client": job.asked.client,
-        "vault": job.asked.vault,
+        "client": job.client,
+        "vault": job.asked.vault if isinstance(job.asked, AddressesAsked) else None,
+        "endpoint": job.asked.endpoint if isinstance(job.asked, ResendAsked) else None,
         "wanted": job.wanted,
         "done": job.done,
         "status": job.state,

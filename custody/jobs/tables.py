@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base
@@ -19,6 +19,11 @@ class JobRow(Base):
         UniqueConstraint("requester", "idempotency_key"),
         CheckConstraint("state IN ('running', 'completed', 'failed')", name="state"),
         CheckConstraint("done BETWEEN 0 AND wanted", name="done"),
+        CheckConstraint(
+            "CASE kind WHEN 'addresses' THEN client_id IS NOT NULL WHEN 'resend' THEN endpoint_id IS NOT NULL END",
+            name="kind",
+        ),
+        Index("ix_jobs_endpoint_id_id", "endpoint_id", "id", postgresql_where=text("endpoint_id IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -26,9 +31,12 @@ class JobRow(Base):
     requester: Mapped[str]
     idempotency_key: Mapped[str]
     asked: Mapped[dict[str, Any]]
-    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id"))
+    client_id: Mapped[str | None] = mapped_column(ForeignKey("clients.id"))
+    endpoint_id: Mapped[str | None] = mapped_column(ForeignKey("webhook_endpoints.id"))
     wanted: Mapped[int]
     done: Mapped[int] = mapped_column(server_default=text("0"))
+    place: Mapped[int | None] = mapped_column(BigInteger)
+    """Behind which event the next piece begins, of a job that sends again."""
     state: Mapped[str]
     waiting_for: Mapped[str | None]
     created_at: Mapped[datetime]

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from custody.events import queries as told
+from custody.events.model import Event
+from custody.jobs import queries as jobs
+from custody.jobs.shown import job_view
 from custody.kernel.clock import rfc3339
 from custody.views import cursors
 from custody.webhooks import queries
+from custody.webhooks.model import TEST
 from custody.webhooks.operations import Made
 from custody.webhooks.queries import Backlog
+
+DELIVERIES: Final = "deliveries"
 
 
 def endpoints(session: Session, *, clients: Collection[str] | None = None) -> list[dict[str, Any]]:
@@ -28,15 +35,17 @@ def endpoint(session: Session, *, endpoint: str, clients: Collection[str] | None
 
 
 def deliveries(
-    session: Session, *, endpoint: str, limit: int, state: str | None = None, before: int | None = None
+    session: Session, *, endpoint: str, limit: int, state: str | None = None, after: str | None = None
 ) -> dict[str, Any]:
-    """The newest deliveries of an endpoint; ``next`` continues with older ones, null at the end."""
+    """The newest deliveries of an endpoint; ``next`` is the cursor of older ones, null at the end.
+
+    Raises ``InvalidInput``.
+    """
+    begin = cursors.read(after, DELIVERIES)
+    before = cursors.number(begin[0]) if begin else None
     found = queries.deliveries(session, endpoint=endpoint, limit=limit + 1, state=state, before=before)
-    more = found[limit - 1].id if len(found) > limit else None
-    return {
-        "deliveries": [each.to_json() for each in found[:limit]],
-        "next": None if more is None else str(more),
-    }
+    more = cursors.written(DELIVERIES, str(found[limit - 1].id)) if len(found) > limit else None
+    return {DELIVERIES: [each.to_json() for each in found[:limit]], "next": more}
 
 
 def whole_endpoint(
@@ -44,19 +53,26 @@ def whole_endpoint(
 ) -> dict[str, Any]:
     """The endpoint of that id with a page of its deliveries, and every attempt of ``event`` where one is named.
 
-    Raises ``UnknownEndpoint`` and ``InvalidInput``.
+    ``job`` is the last one that sent again what failed there. Raises ``UnknownEndpoint`` and ``InvalidInput``.
     """
-    before = None if after is None else cursors.number(after)
+    job = jobs.newest_resend(session, endpoint=name)
     return {
+        "job": None if job is None else job_view(job),
         "endpoint": endpoint(session, endpoint=name),
         "event": event,
         "attempts": attempts(session, endpoint=name, event=event) if event else [],
-    } | deliveries(session, endpoint=name, limit=limit, before=before)
+    } | deliveries(session, endpoint=name, limit=limit, after=after)
 
 
 def attempts(session: Session, *, endpoint: str, event: str) -> list[dict[str, Any]]:
     """Every attempt to deliver this event there, with the beginning of each answer."""
     return [each.to_json() for each in queries.attempts(session, endpoint=endpoint, event=event)]
+
+
+def newest_test(session: Session, *, endpoint: str) -> Event:
+    """The test that was pushed there last. Raises ``UnknownEvent``."""
+    kind, _, event = TEST.partition(".")
+    return told.newest(session, kind=kind, subject=endpoint, event=event)
 
 
 def made(found: Made) -> dict[str, Any]:

@@ -24,10 +24,10 @@ OVERLAP: Final = timedelta(hours=24)
 """How long the old secret signs beside the new one."""
 ANSWER_BYTES: Final = 1_024
 GONE: Final = 410
-MOST_RESENT: Final = 5_000
-"""Failed deliveries tried again at one request: a unit stays short whatever failed."""
-STATES: Final = ("waiting", "delivered")
-"""What a delivery can be."""
+TEST: Final = "webhook_endpoint.test"
+"""Type of what is pushed to one endpoint because somebody tries it. No other object is ever told of by this type."""
+STATES: Final = ("waiting", "delivered", "failed")
+"""What a delivery can be. A test alone fails: it is tried once."""
 _LONGEST_WAIT: Final = timedelta(days=1)
 
 
@@ -137,6 +137,8 @@ class Parcel:
     """Endpoint, kind and subject: parcels of one order leave one after the other."""
     headers: Mapping[str, str]
     body: bytes
+    is_failing: bool = False
+    """Whether the last attempt at this endpoint was not taken."""
 
 
 @dataclass(frozen=True, slots=True)

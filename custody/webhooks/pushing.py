@@ -6,7 +6,6 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -16,6 +15,7 @@ import structlog
 from custody.db import Database
 from custody.kernel.errors import CustodyError, InvalidInput, Unavailable
 from custody.webhooks import operations
+from custody.webhooks.lanes import Chain, Lanes
 from custody.webhooks.model import ANSWER_BYTES, Outcome, Parcel
 from custody.webhooks.places import PlaceRefused
 from custody.webhooks.signing import Sealer
@@ -23,19 +23,11 @@ from custody.webhooks.wire import TIMEOUT_SECONDS, Answer, NoAnswer, Wire
 
 THREADS: Final = 16
 _ROOM: Final = 400
-"""Parcels under way at once; a batch of results is written in one unit."""
+"""Parcels under way at once, more than one endpoint has (``SHARE``); a batch of results is written in one unit."""
 _GATHER_SECONDS: Final = 0.01
 _REST_SECONDS: Final = 1.0
 
 log = structlog.get_logger("custody.webhooks")
-
-
-@dataclass(frozen=True, slots=True)
-class _Chain:
-    """Parcels of one object at one endpoint, which leave one after the other while their lease lasts."""
-
-    parcels: Sequence[Parcel]
-    until: float
 
 
 class Pusher:
@@ -45,10 +37,11 @@ class Pusher:
         self, database: Database, *, sealer: Sealer, wire: Wire, lease: timedelta, threads: int = THREADS
     ) -> None:
         self._database, self._sealer, self._wire, self._lease = database, sealer, wire, lease
-        self._chains: queue.SimpleQueue[_Chain | None] = queue.SimpleQueue()
+        self._lanes = Lanes(threads)
         self._came: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._unsettled: list[Outcome] = []
-        self._under_way = 0
+        self._under_way: dict[int, bool] = {}
+        """By delivery, whether its endpoint failed: those take nobody's room."""
         self._threads = [
             threading.Thread(target=self._send_all, name=f"push {number}", daemon=True) for number in range(threads)
         ]
@@ -65,8 +58,7 @@ class Pusher:
             except Unavailable as error:
                 log.warning("waits", why=error.code)
                 stop.wait(_REST_SECONDS)
-        for _ in self._threads:
-            self._chains.put(None)
+        self._lanes.close()
         for thread in self._threads:
             thread.join()
         self._settle(self._gather(0.0))
@@ -75,14 +67,14 @@ class Pusher:
         """Settle what came back and hand out what is due; how many parcels that were together."""
         outcomes = self._gather(_GATHER_SECONDS if self._under_way else 0.0)
         self._settle(outcomes)
-        room = _ROOM - self._under_way
+        room = _ROOM - sum(not is_failing for is_failing in self._under_way.values())
         began = time.monotonic()
         parcels = self._claim(room) if room >= _ROOM // 4 else []
+        self._under_way |= {parcel.delivery: parcel.is_failing for parcel in parcels}
         # Another may claim what a lease that ran out held: nothing leaves that could then still be on its way.
         until = began + self._lease.total_seconds() - TIMEOUT_SECONDS
         for each in chains(parcels):
-            self._chains.put(_Chain(each, until))
-        self._under_way += len(parcels)
+            self._lanes.put(Chain(each, until))
         return len(outcomes) + len(parcels)
 
     def _claim(self, room: int) -> list[Parcel]:
@@ -97,7 +89,8 @@ class Pusher:
         if self._unsettled:
             with self._database.unit() as unit:
                 operations.settle(unit.session, outcomes=self._unsettled, now=unit.now)
-            self._under_way -= len(self._unsettled)
+            for each in self._unsettled:
+                self._under_way.pop(each.delivery, None)
             self._unsettled.clear()
 
     def _gather(self, seconds: float) -> list[Outcome]:
@@ -112,9 +105,10 @@ class Pusher:
         return found
 
     def _send_all(self) -> None:
-        while (chain := self._chains.get()) is not None:
+        while (chain := self._lanes.take()) is not None:
             for outcome in send_in_order(self._wire, chain.parcels, until=chain.until):
                 self._came.put(outcome)
+            self._lanes.done(chain)
 
 
 def chains(parcels: Sequence[Parcel]) -> list[list[Parcel]]:

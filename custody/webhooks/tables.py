@@ -12,6 +12,9 @@ from custody.db.base import Base
 
 WAITING: Final = text("state = 'waiting'")
 """A partial index serves only a query whose words the planner can see: never parameters."""
+_HELD: Final = text("state = 'waiting' AND held")
+_FREE: Final = text("state = 'waiting' AND NOT held")
+_LEASED: Final = text("state = 'waiting' AND leased_until IS NOT NULL")
 
 
 class EndpointRow(Base):
@@ -44,14 +47,20 @@ class EndpointRow(Base):
 
 
 class DeliveryRow(Base):
-    """One event for one endpoint. A ``repeat`` was asked for again: it neither holds anything back nor is held."""
+    """One event for one endpoint. A ``repeat`` was asked for again: it neither holds anything back nor is held.
+
+    ``held`` marks what waits behind one of its object that was not taken, so that claims pass over it. What may leave
+    is decided by the object's rows themselves: a mark that is missing costs time, never the order.
+    """
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
         UniqueConstraint("endpoint_id", "sequence"),
-        CheckConstraint("state IN ('waiting', 'delivered')", name="state"),
+        CheckConstraint("state IN ('waiting', 'delivered', 'failed')", name="state"),
         Index("ix_webhook_deliveries_order", "endpoint_id", "kind", "subject", "sequence", postgresql_where=WAITING),
-        Index("ix_webhook_deliveries_due", "endpoint_id", "sequence", "due_at", postgresql_where=WAITING),
+        Index("ix_webhook_deliveries_due", "endpoint_id", "due_at", "sequence", postgresql_where=_FREE),
+        Index("ix_webhook_deliveries_held", "endpoint_id", "kind", "subject", postgresql_where=_HELD),
+        Index("ix_webhook_deliveries_leased", "endpoint_id", "leased_until", postgresql_where=_LEASED),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -63,6 +72,7 @@ class DeliveryRow(Base):
     subject: Mapped[str]
     state: Mapped[str]
     repeat: Mapped[bool]
+    held: Mapped[bool] = mapped_column(server_default=text("false"))
     attempts: Mapped[int]
     due_at: Mapped[datetime]
     leased_until: Mapped[datetime | None]

@@ -6,14 +6,20 @@ from typing import Any, Final
 
 import psycopg
 
+from tests.support.servers import FreshDatabase
 from tests.support.world import REGTEST, House
 
 
 def write(house: House, statement: str, **values: Any) -> None:
     """Run ``statement`` as the superuser, past triggers and foreign keys. ``chain`` and ``asset`` are filled in."""
-    with psycopg.connect(house.database.superuser_url.replace("+psycopg", "")) as connection:
+    write_past(house.database, statement, chain=REGTEST.chain, asset=REGTEST.asset.id, **values)
+
+
+def write_past(database: FreshDatabase, statement: str, **values: Any) -> None:
+    """The same in a database that is no house's."""
+    with psycopg.connect(database.superuser_url.replace("+psycopg", "")) as connection:
         connection.execute("SET session_replication_role = replica")
-        connection.execute(statement, {"chain": REGTEST.chain, "asset": REGTEST.asset.id, **values})
+        connection.execute(statement, values)
 
 
 _PAYMENTS: Final = """

@@ -1,4 +1,4 @@
-"""Doing what was asked for in bulk, a piece at a time."""
+"""Doing what was asked for as a whole, a piece at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from workers.unit import effect_task
 
 @effect_task("jobs.advance")
 def advance(runtime: Runtime, /, *, correlation_id: str, job: str) -> None:
-    """Hand out the next piece. Where the stock is empty it is asked for, and the piece waits until it is filled."""
+    """Do the next piece. Where the stock is empty it is asked for, and the piece waits until it is filled."""
     try:
         with runtime.database.unit() as unit:
             operations.advance(

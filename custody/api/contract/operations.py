@@ -434,9 +434,13 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", f"{_HOOK}/resend-failed"): Operation(
         "resendFailed",
         "webhooks",
-        {202: thing(resent=number(2), next=some(text("1242", description="Goes on as after; null at the end.")))},
+        {202: ref("Job"), 200: ref("Job")},
         body=thing(since=some(TIME)),
-        codes=_HOOK_CODES,
+        codes=(*_HOOK_CODES, "idempotency-mismatch"),
+        key="optional",
+    ),
+    ("POST", f"{_HOOK}/test"): Operation(
+        "sendTestEvent", "webhooks", {202: document("The event of the test.")}, codes=_HOOK_CODES
     ),
     ("GET", f"{_HOOK}/deliveries"): Operation(
         "listDeliveries", "webhooks", {200: _page("deliveries", document("A delivery."))}, codes=_HOOK_CODES

@@ -136,9 +136,10 @@ _DECISION: Final = thing(
 )
 _JOB: Final = thing(
     id=text("job_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
-    kind=one_of("addresses"),
-    client=CLIENT,
-    vault=VAULT,
+    kind=one_of("addresses", "resend"),
+    client=some(CLIENT),
+    vault=some(VAULT),
+    endpoint=some(text("whe_01ARZ3NDEKTSV4RRFFQ69G5FAV")),
     wanted=number(500),
     done=number(150),
     status=one_of("running", "completed", "failed"),

@@ -9,8 +9,9 @@ from custody.addresses import queries
 from custody.addresses.model import DepositAddress
 from custody.api.body import Body, json_object
 from custody.api.call import AsReader, AsRequesterOrOperator
+from custody.api.filing import filed
 from custody.api.giving import give_address, vault_on
-from custody.api.idempotency import REPLAYED, Key, expect_key
+from custody.api.idempotency import Key, expect_key
 from custody.api.paging import After, Limit, page
 from custody.clients import queries as clients
 from custody.db import Unit
@@ -20,7 +21,6 @@ from custody.jobs.model import MOST_ADDRESSES, AddressesAsked
 from custody.restore.queries import require_normal
 from custody.vaults import queries as vaults
 from custody.views import cursors
-from custody.views.jobs import job_view
 from custody.views.objects import address_view
 
 router = APIRouter(prefix="/v1/clients/{client}/addresses")
@@ -63,7 +63,7 @@ def many(call: AsRequesterOrOperator, client: str, body: Body, key: Key = None) 
     count = fields.whole_number(found["count"], field="count", low=1, high=MOST_ADDRESSES)
     chain = None if found["chain"] is None else fields.text(found["chain"], field="chain")
 
-    def work(unit: Unit) -> jobs.Asked:
+    def work(unit: Unit) -> jobs.Filed:
         require_normal(unit.session)
         vault = vault_on(unit, call, client=name, chain=chain)
         return jobs.ask_for_addresses(
@@ -75,6 +75,4 @@ def many(call: AsRequesterOrOperator, client: str, body: Body, key: Key = None) 
             now=unit.now,
         )
 
-    asked = call.unit(work)
-    headers = {"Location": f"/v1/jobs/{asked.job.id}", **(REPLAYED if asked.replayed else {})}
-    return JSONResponse(job_view(asked.job), status_code=200 if asked.replayed else 202, headers=headers)
+    return filed(call.unit(work))

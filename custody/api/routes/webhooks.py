@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
 from custody.api.body import Body, any_json, json_object
 from custody.api.call import AsReader, AsRequesterOrOperator, Call
+from custody.api.filing import filed
+from custody.api.idempotency import Key, expect_key
+from custody.api.paging import After, Limit, address
 from custody.api.problems import ClientRefused
 from custody.db import Unit
 from custody.events import queries as told
 from custody.evidence import fields
+from custody.jobs import operations as jobs
+from custody.jobs.model import ResendAsked
 from custody.kernel.clock import parse_rfc3339
 from custody.kernel.errors import InvalidInput
+from custody.kernel.ids import new_id
+from custody.views import cursors
 from custody.views import webhooks as views
 from custody.webhooks import operations, queries
 from custody.webhooks.model import STATES
@@ -22,7 +29,6 @@ from custody.webhooks.places import Places, read_networks
 from custody.webhooks.signing import Sealer
 
 CHANGEABLE: Final = ("url", "types", "payload", "label")
-MOST: Final = 200
 
 router = APIRouter(prefix="/v1/webhook-endpoints")
 
@@ -138,18 +144,23 @@ def rotate_secret(call: AsRequesterOrOperator, endpoint: str) -> Response:
 
 @router.get("/{endpoint}/deliveries")
 def deliveries(
-    call: AsReader, endpoint: str, limit: int = 50, after: str | None = None, state: str | None = None
+    call: AsReader,
+    request: Request,
+    endpoint: str,
+    after: After = None,
+    limit: Limit = None,
+    state: str | None = None,
 ) -> Response:
-    """What was sent there and what waits, the newest first."""
-    most = fields.whole_number(limit, field="limit", low=1, high=MOST)
+    """What was sent there and what waits, the newest first, a page at a time."""
+    most = cursors.limit(limit)
     chosen = None if state is None else fields.one_of(state, STATES, field="state")
-    before = _cursor(after)
 
     def work(unit: Unit) -> dict[str, Any]:
         _expect_own(unit, call, endpoint)
-        return views.deliveries(unit.session, endpoint=endpoint, limit=most, state=chosen, before=before)
+        return views.deliveries(unit.session, endpoint=endpoint, limit=most, state=chosen, after=after)
 
-    return JSONResponse(call.unit(work))
+    found = call.unit(work)
+    return JSONResponse(found | {"next": address(request, found["next"])})
 
 
 @router.get("/{endpoint}/deliveries/{event}")
@@ -177,31 +188,42 @@ def resend(call: AsRequesterOrOperator, endpoint: str, event: str) -> Response:
 
 
 @router.post("/{endpoint}/resend-failed")
-def resend_failed(call: AsRequesterOrOperator, endpoint: str, body: Body, after: str | None = None) -> Response:
-    """Try everything that was not taken again at once; of what was told since a moment, where one is named.
+def resend_failed(call: AsRequesterOrOperator, endpoint: str, body: Body, key: Key = None) -> Response:
+    """Try everything that was not taken again, as a job: 202, and where to see how far it is.
 
-    At most 5,000 events: where ``next`` is not null, ask again with it as ``after``.
+    ``since`` leaves out what was told before. 200 if it was asked before under this key.
     """
     _enter(call, endpoint)
     said = json_object(body, "since")["since"]
-    since = None if said is None else parse_rfc3339(said, field="since")
+    asked = ResendAsked(endpoint, None if said is None else parse_rfc3339(said, field="since"))
+    asked_under = None if key is None else expect_key(key)
 
-    begin = _cursor(after) or 0
-
-    def work(unit: Unit) -> operations.Resent:
+    def work(unit: Unit) -> jobs.Filed:
         _expect_own(unit, call, endpoint)
-        return operations.resend_failed(
-            unit.session, endpoint=endpoint, since=since, after=begin, actor=call.caller.name, now=unit.now
+        return jobs.ask_to_resend(
+            unit.session,
+            asked=asked,
+            requester=call.caller.name,
+            idempotency_key=asked_under or new_id("job", unit.now),
+            correlation_id=call.request_id,
+            now=unit.now,
         )
 
-    done = call.unit(work)
-    return JSONResponse({"resent": done.count, "next": None if done.next is None else str(done.next)}, status_code=202)
+    return filed(call.unit(work))
 
 
-def _cursor(after: str | None) -> int | None:
-    if after is not None and not (after.isascii() and after.isdigit() and len(after) < 19):
-        raise InvalidInput("not a cursor; accepted is what next gave", field="after")
-    return None if after is None else int(after)
+@router.post("/{endpoint}/test")
+def test(call: AsRequesterOrOperator, endpoint: str) -> Response:
+    """Push a test there and nowhere else, once: 202, and the event, whose type is ``webhook_endpoint.test``."""
+
+    def work(unit: Unit) -> None:
+        _expect_own(unit, call, endpoint)
+        operations.send_test(unit.session, endpoint=endpoint, actor=call.caller.name, now=unit.now)
+
+    call.unit(work)
+    event = call.unit(lambda unit: views.newest_test(unit.session, endpoint=endpoint))
+    where = f"/v1/webhook-endpoints/{endpoint}/deliveries/{event.id}"
+    return Response(event.body, status_code=202, media_type="application/json", headers={"Location": where})
 
 
 def _read(found: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from custody.clients import queries as clients
 from custody.events import operations as events
 from custody.events import queries as told
 from custody.events.model import expect_type
+from custody.kernel.clock import rfc3339
 from custody.kernel.errors import Conflict, InvalidInput
 from custody.kernel.ids import new_id
 from custody.webhooks.model import OVERLAP, Endpoint
@@ -164,6 +165,19 @@ def held(session: Session, endpoint: str) -> EndpointRow:
     return row
 
 
+def give_up(session: Session, *, endpoint: str, reason: str, now: datetime) -> None:
+    """Disable an active endpoint because nothing can be sent there, with an alarm."""
+    row = session.execute(
+        select(EndpointRow).where(EndpointRow.id == endpoint, EndpointRow.state == "active").with_for_update()
+    ).scalar_one_or_none()
+    if row is None:
+        return
+    row.state, row.reason = "disabled", reason
+    session.flush()
+    note(session, row, "disabled", actor="webhooks", now=now)
+    audit.raise_alarm(session, kind="webhook-disabled", subject=endpoint, step=rfc3339(now), why=reason, now=now)
+
+
 def note(session: Session, row: EndpointRow, event: str, *, actor: str, now: datetime) -> None:
     """Write down and tell that the endpoint changed."""
     facts = {"state": row.state, "reason": row.reason or ""}
@@ -187,9 +201,9 @@ def _moved(row: EndpointRow, url: str, sealed: bytes, sealer: Sealer) -> bytes:
 
 
 def _start_anew(session: Session, endpoint: str, now: datetime) -> None:
-    """What waits is due now and counts its failures from the beginning."""
+    """What waits is due now, held by nothing, and counts its failures from the beginning."""
     waiting = update(DeliveryRow).where(WAITING, DeliveryRow.endpoint_id == endpoint)
-    session.execute(waiting.values(due_at=now, first_failed_at=None))
+    session.execute(waiting.values(due_at=now, first_failed_at=None, held=False))
 
 
 def _types(types: Sequence[str]) -> list[str]:

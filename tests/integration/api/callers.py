@@ -58,3 +58,15 @@ def expect_problem(answer: Any, status: int, code: str, field: str | None = None
     assert document["request_id"] == answer.headers["request-id"]
     assert field is None or document["field"] == field
     return document
+
+
+def pages(caller: Caller, path: str, name: str) -> list[dict[str, Any]]:
+    """Every row, by following ``next``."""
+    found: list[dict[str, Any]] = []
+    following: str | None = path
+    while following is not None:
+        answer = caller.get(following)
+        assert answer.status_code == 200, answer.text
+        found += answer.json()[name]
+        following = answer.json()["next"]
+    return found

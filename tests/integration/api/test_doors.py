@@ -79,6 +79,7 @@ ROUTES = [
     ("POST", f"{WHE}/enable", {"requester", "operator"}),
     ("POST", f"{WHE}/secret", {"requester", "operator"}),
     ("POST", f"{WHE}/resend-failed", {"requester", "operator"}),
+    ("POST", f"{WHE}/test", {"requester", "operator"}),
     ("GET", f"{WHE}/deliveries", EVERYBODY),
     ("GET", f"{WHE}/deliveries/{EVT}", EVERYBODY),
     ("POST", f"{WHE}/deliveries/{EVT}/resend", {"requester", "operator"}),

@@ -14,7 +14,11 @@ from starlette.testclient import TestClient
 from custody.api.app import THREADS, application
 from custody.api.auth import Callers
 from custody.events import queries
-from tests.integration.api.callers import TOKENS, As, Caller, expect_problem
+from custody.webhooks import operations
+from custody.webhooks.model import TEST
+from tests.integration.api.callers import TOKENS, As, Caller, expect_problem, pages
+from tests.integration.api.working import work_off
+from tests.support.rows import write
 from tests.support.servers import FreshDatabase
 from tests.support.world import House, write_tokens
 
@@ -131,9 +135,52 @@ def test_an_endpoint_is_made_shown_changed_and_removed(house: House, call_as: As
     assert alice.post(f"{HOOKS}/{endpoint}/deliveries/{event}/resend").json()["waiting"] == 1
     assert [each["event"] for each in alice.get(f"{HOOKS}/{endpoint}/deliveries").json()["deliveries"]] == [event]
     assert alice.get(f"{HOOKS}/{endpoint}/deliveries/{event}").json() == {"attempts": []}
-    assert alice.post(f"{HOOKS}/{endpoint}/resend-failed", {"since": None}).json() == {"resent": 0, "next": None}
     assert alice.send("DELETE", f"{HOOKS}/{endpoint}").json() == {"removed": endpoint}
     expect_problem(alice.get(f"{HOOKS}/{endpoint}"), 404, "unknown-webhook-endpoint")
+
+
+def test_what_failed_is_sent_again_as_a_job_and_a_test_is_marked_as_one(house: House, call_as: As) -> None:
+    alice = call_as("alice")
+    endpoint = alice.post(HOOKS, NEW).json()["id"]
+    for _ in range(3):
+        house.address("acme")
+    with house.db.unit() as unit:
+        assert operations.take_over(unit.session, now=unit.now) == 4, "its own beginning is told as well"
+    write(house, "UPDATE webhook_deliveries SET first_failed_at = now(), due_at = now() + interval '1 hour'")
+    path, key = f"{HOOKS}/{endpoint}/resend-failed", {"Idempotency-Key": "again-1"}
+    asked = alice.post(path, {"since": None}, headers=key)
+    assert (asked.status_code, asked.json()["kind"], asked.json()["wanted"]) == (202, "resend", 4)
+    assert (asked.json()["endpoint"], asked.json()["vault"]) == (endpoint, None)
+    assert alice.post(path, {"since": None}, headers=key).status_code == 200
+    other = alice.post(path, {"since": "2026-11-23T00:00:00.000000Z"}, headers=key)
+    expect_problem(other, 422, "idempotency-mismatch", "since")
+    work_off(house)
+    done = alice.get(asked.headers["location"]).json()
+    assert (done["status"], done["done"], done["addresses"], done["next"]) == ("completed", 4, [], None)
+    assert alice.post(path, {"since": None}).json()["wanted"] == 0, "a key of its own where none is named"
+    tried = alice.post(f"{HOOKS}/{endpoint}/test")
+    assert (tried.status_code, tried.json()["type"], tried.json()["data"]["test"]) == (202, TEST, True)
+    assert alice.get(tried.headers["location"]).json() == {"attempts": []}
+    assert alice.get(f"/v1/events/{tried.json()['id']}").content == tried.content
+    alice.post(f"{HOOKS}/{endpoint}/disable", {"reason": "moving"})
+    expect_problem(alice.post(path, {"since": None}), 409, "webhook-endpoint-state", "endpoint")
+    expect_problem(alice.post(f"{HOOKS}/{endpoint}/test"), 409, "webhook-endpoint-state", "endpoint")
+
+
+def test_deliveries_are_read_by_the_address_of_the_next_page(house: House, call_as: As) -> None:
+    alice = call_as("alice")
+    endpoint = alice.post(HOOKS, NEW).json()["id"]
+    for _ in range(4):
+        house.address("acme")
+    with house.db.unit() as unit:
+        operations.take_over(unit.session, now=unit.now)
+    path = f"{HOOKS}/{endpoint}/deliveries"
+    whole = alice.get(path).json()["deliveries"]
+    assert pages(alice, f"{path}?limit=2&state=waiting", "deliveries") == whole and len(whole) == 5
+    following = alice.get(f"{path}?limit=2&state=waiting").json()["next"]
+    assert following.startswith(f"{path}?") and "state=waiting" in following
+    for foreign in ("4", "WyJhZGRyZXNzZXMiLCIxIl0"):
+        expect_problem(alice.get(f"{path}?after={foreign}"), 422, "invalid-input", "after")
 
 
 @pytest.mark.parametrize(
@@ -179,4 +226,5 @@ def _every_call(endpoint: str, event: str) -> list[tuple[str, str, Any]]:
         ("GET", f"{one}/deliveries/{event}", None),
         ("POST", f"{one}/deliveries/{event}/resend", None),
         ("POST", f"{one}/resend-failed", {"since": None}),
+        ("POST", f"{one}/test", None),
     ]

@@ -14,10 +14,12 @@ from starlette.testclient import TestClient
 
 from custody.api.app import application
 from custody.api.auth import Callers
+from custody.jobs import queries as jobs
 from custody.notices import choosing
 from custody.notices import operations as notices
 from custody.notices import queries as channels
 from custody.trust.operations import in_force
+from custody.views.webhooks import newest_test
 from custody.webhooks import operations, queries
 from custody.webhooks.signing import Sealer
 from tests.cosigner.builders import BTC
@@ -103,11 +105,19 @@ def test_an_endpoint_is_disabled_and_enabled_by_a_passkey(house: House, alice: V
     answer = send(alice, question)
     assert (answer.status_code, answer.json()) == (201, {"next": f"{WEBHOOKS}/{endpoint}"})
     assert state(house, endpoint) == "disabled"
-    assert "disabled by alice" in whole(alice, f"{WEBHOOKS}/{endpoint}")
+    page = whole(alice, f"{WEBHOOKS}/{endpoint}")
+    assert "disabled by alice" in page and page.count("It is disabled: nothing is sent there.") == 2
     expect_problem(send(alice, question), 403, "passkey-refused")
     assert send(alice, asked(alice, f"{WEBHOOKS}/{endpoint}/enable")).status_code == 201
     assert state(house, endpoint) == "active"
     assert send(alice, asked(alice, f"{WEBHOOKS}/{endpoint}/resend")).status_code == 201
+    with house.db.unit() as unit:
+        job = jobs.newest_resend(unit.session, endpoint=endpoint)
+    assert job is not None and (job.requester, job.state) == ("alice", "running")
+    assert job.id in whole(alice, f"{WEBHOOKS}/{endpoint}")
+    assert send(alice, asked(alice, f"{WEBHOOKS}/{endpoint}/test")).status_code == 201
+    with house.db.unit() as unit:
+        assert newest_test(unit.session, endpoint=endpoint).actor == "alice"
 
 
 def test_an_operator_is_told_where_their_passkey_agreed(house: House, alice: Visitor) -> None:

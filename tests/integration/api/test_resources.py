@@ -10,14 +10,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-import workers.tasks  # noqa: F401 - registers them
-from custody.addresses.operations import StockEmpty
-from custody.outbox import operations as outbox
 from tests.cosigner.builders import BTC, address
-from tests.integration.api.callers import As, Caller, expect_problem
+from tests.integration.api.callers import As, Caller, expect_problem, pages
+from tests.integration.api.working import work_off
 from tests.integration.movements.counting import statements_of
 from tests.support.world import House
-from workers.unit import DELIVERIES
 
 KEY = {"Idempotency-Key": "many-1"}
 
@@ -28,18 +25,6 @@ def acme(house: House) -> House:
     house.open_client("acme", branch=1, stock=12)
     house.credit("acme", 10 * BTC)
     return house
-
-
-def pages(caller: Caller, path: str, name: str) -> list[dict[str, Any]]:
-    """Every row, by following ``next``."""
-    found: list[dict[str, Any]] = []
-    following: str | None = path
-    while following is not None:
-        answer = caller.get(following)
-        assert answer.status_code == 200, answer.text
-        found += answer.json()[name]
-        following = answer.json()["next"]
-    return found
 
 
 def test_pages_put_together_are_the_set_at_the_cursors_time(acme: House, call_as: As) -> None:
@@ -136,24 +121,6 @@ def test_many_addresses_are_a_job_that_is_asked_for_once(acme: House, call_as: A
     assert [event["type"] for event in told] == ["job.asked", "job.waiting", "job.completed"]
     assert told[-1]["data"]["is_over"] and {event["client"] for event in told} == {"acme"}
     expect_problem(exchange.get("/v1/jobs/job_01ARZ3NDEKTSV4RRFFQ69G5FAV"), 404, "unknown-job", "job")
-
-
-def work_off(house: House, *, ahead: timedelta = timedelta(0)) -> None:
-    """Deliver what waits of jobs, as workers do."""
-    while True:
-        with house.db.unit() as unit:
-            leased = outbox.lease(unit.session, now=unit.now + ahead, length=timedelta(seconds=0), limit=100)
-        waiting = [message for message in leased if message.topic == "jobs.advance"]
-        if not waiting:
-            return
-        for message in waiting:
-            try:
-                DELIVERIES["jobs.advance"](house.runtime, message.id)
-            except StockEmpty as error:  # the worker postpones it
-                with house.db.unit() as unit:
-                    until = unit.now + timedelta(minutes=1)
-                    outbox.postpone(unit.session, message_id=message.id, until=until, why=str(error))
-                return
 
 
 def test_a_dry_run_says_what_would_become_of_it_and_writes_nothing(acme: House, call_as: As) -> None:

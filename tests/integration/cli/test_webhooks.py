@@ -49,7 +49,11 @@ def test_an_endpoint_is_made_looked_at_and_changed(command: Command, stage: Stag
     assert (delivery["event"], delivery["status"]) == (event["id"], "waiting")
     assert command("webhook", "attempts", endpoint, event["id"], "--format", "json").json == []
     resent: Any = change("resend", endpoint).json
-    assert resent == {"resent": 0}, "nothing failed yet"
+    assert (resent["kind"], resent["wanted"], resent["status"]) == ("resend", 0, "running"), "nothing failed yet"
+    shown = command("job", "show", resent["id"], "--token-file", tokens["exchange"], "--format", "json").json
+    assert shown["endpoint"] == endpoint
+    tried: Any = command("event", "trigger", "--to", endpoint, *as_exchange, "--format", "json").json
+    assert (tried["type"], tried["data"]["test"]) == ("webhook_endpoint.test", True)
     assert command("webhook", "show", "whe_none").code == 3
     assert command("webhook", "deliveries", endpoint, "--state", "lost").code == 2
 

@@ -18,7 +18,6 @@ from custody.events.queries import UnknownEvent
 from custody.kernel.errors import InvalidInput
 from custody.webhooks import operations, queries
 from custody.webhooks.model import FAILING_LIMIT, WAITS, WARNED_AFTER, Outcome, wait_after
-from custody.webhooks.operations import Resent, delivering
 from custody.webhooks.operations.endpoints import EndpointState
 from custody.webhooks.pushing import send_in_order
 from custody.webhooks.signing import Sealer, Secret, SecretTampered
@@ -237,8 +236,7 @@ def test_an_endpoint_hears_its_client_and_its_types_alone(post: Post) -> None:
     assert "data" not in post.receiver.came[0].event
 
 
-def test_one_is_resent_and_all_that_failed_by_pieces(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivering, "MOST_RESENT", 1)
+def test_one_is_sent_again_under_its_own_id(post: Post) -> None:
     made = post.add()
     post.tell("a", "b")
     post.push()
@@ -247,26 +245,6 @@ def test_one_is_resent_and_all_that_failed_by_pieces(post: Post, monkeypatch: py
         operations.resend(unit.session, endpoint=made.endpoint.id, event=event, actor="alice", now=unit.now)
     assert post.push() == 1
     assert post.receiver.ids().count(event.id) == 2
-    post.receiver.answer = lambda _came: (500, {}, b"")
-    post.tell("c", "d")
-    post.push()
-    assert post.push() == 0
-
-    def again(**chosen: Any) -> Resent:
-        with post.db.unit() as unit:
-            return operations.resend_failed(
-                unit.session, endpoint=made.endpoint.id, actor="alice", now=unit.now, **chosen
-            )
-
-    assert again(since=post.now() + DAY) == Resent(0, None)
-    first = again()
-    assert first.count == 1 and first.next is not None
-    assert post.push() == 1, "and it fails again"
-    second = again(after=first.next)
-    assert second.count == 1 and second.next is not None and second.next > first.next
-    assert again(after=second.next) == Resent(0, None)
-    post.receiver.answer = lambda _came: (204, {}, b"")
-    assert post.push() == 1
 
 
 def test_for_a_day_both_secrets_sign(post: Post) -> None:

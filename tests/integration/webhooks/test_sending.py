@@ -12,12 +12,15 @@ import pytest
 
 from custody.db import Database, Unit
 from custody.kernel.errors import Unavailable
-from custody.webhooks import queries
+from custody.webhooks import pushing, queries
 from custody.webhooks.model import ANSWER_BYTES, Attempt
 from custody.webhooks.operations import Made
 from custody.webhooks.pushing import Pusher
 from custody.webhooks.wire import TIMEOUT_SECONDS, Wire
 from tests.integration.webhooks.conftest import LEASE, Post
+from tests.integration.webhooks.receiver import Came
+from tests.support.processes import wait_until
+from tests.support.rows import write_past
 
 
 class Rounds(threading.Event):
@@ -81,6 +84,55 @@ def test_what_could_not_be_written_down_is_written_down_later_and_sent_once(post
     push(post, rounds=3, database=Silent(post.db, at=3))
     assert len(post.receiver.came) == 1
     assert [(each.number, each.status) for each in attempts(post, made)] == [(1, 204)]
+
+
+@contextmanager
+def pushing_beside_the_silent(post: Post, *, threads: int) -> Iterator[None]:
+    """What goes to ``/silent`` gets no answer until the end."""
+    stop, answers = threading.Event(), threading.Event()
+
+    def answer(came: Came) -> tuple[int, dict[str, str], bytes]:
+        if came.path.endswith("/silent"):
+            answers.wait(10)
+        return 204, {}, b""
+
+    post.receiver.answer = answer
+    pusher = Pusher(post.db, sealer=post.sealer, wire=post.wire, lease=LEASE, threads=threads)
+    runs = threading.Thread(target=pusher.run, args=(stop, threading.Event()), daemon=True)
+    runs.start()
+    try:
+        yield
+    finally:
+        answers.set()
+        stop.set()
+        runs.join(20)
+
+
+def came_to(post: Post, path: str) -> int:
+    return sum(came.path == path for came in list(post.receiver.came))
+
+
+def test_who_answers_nothing_holds_up_nobody_else(post: Post) -> None:
+    """Also where everything is due at once and nobody has failed yet."""
+    post.add(f"{post.receiver.url}/silent")
+    post.add()
+    post.tell(*(f"thing {number}" for number in range(6)))
+    with pushing_beside_the_silent(post, threads=2):
+        wait_until(lambda: came_to(post, "/hooks") == 6, seconds=10)
+        assert came_to(post, "/hooks/silent") == 1
+
+
+def test_those_that_fail_take_nobodys_room(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pushing, "_ROOM", 4)
+    post.add(f"{post.receiver.url}/silent")
+    write_past(post.database, "UPDATE webhook_endpoints SET failing_since = now()")
+    post.tell(*(f"thing {number}" for number in range(6)))
+    with pushing_beside_the_silent(post, threads=2):
+        wait_until(lambda: came_to(post, "/hooks/silent") == 1, seconds=10)
+        post.add()
+        post.tell("alive")
+        wait_until(lambda: came_to(post, "/hooks") == 1, seconds=10)
+        assert came_to(post, "/hooks/silent") == 1
 
 
 def test_an_answers_beginning_is_kept_in_signs_that_can_be_shown(post: Post) -> None:

@@ -18,9 +18,15 @@ from custody.webhooks.model import Endpoint
 
 WEBHOOKS: Final = "/console/webhooks"
 HEALTH: Final = "/console/health"
-ACTIONS: Final = {"resend": "Resend what failed", "disable": "Disable", "enable": "Enable again"}
+ACTIONS: Final = {
+    "test": "Send a test event",
+    "resend": "Resend what failed",
+    "disable": "Disable",
+    "enable": "Enable again",
+}
 _EFFECTS: Final = {
-    "resend": "Every event that this endpoint did not take is sent again at once. Money is not touched.",
+    "test": "One event, webhook_endpoint.test, is pushed there, once, and nowhere else. Money is not touched.",
+    "resend": "Every event that this endpoint did not take is sent again, piece by piece. Money is not touched.",
     "disable": "Nothing is pushed there until it is enabled; what is told meanwhile waits. Money is not touched.",
     "enable": "What waited is pushed there, in order, and what is told from now on. Money is not touched.",
 }
@@ -57,6 +63,7 @@ def webhook(visit: Visit, shown: Mapping[str, Any], *, after: str | None) -> str
             numbers=(4, 5),
         ),
         parts.section("What can be done", *(_action(found, each) for each in ACTIONS)),
+        _resending(visit, shown["job"]) if shown["job"] else "",
         _attempts(visit, shown["event"], shown["attempts"]) if shown["event"] else "",
         parts.table(
             "Deliveries, the newest first",
@@ -106,7 +113,8 @@ def _endpoint(visit: Visit, found: Mapping[str, Any]) -> Row:
 
 
 def _delivery(visit: Visit, each: Mapping[str, Any]) -> Row:
-    tone: Tone = "ok" if each["status"] == "delivered" else ("warn" if each["attempts"] else "plain")
+    tones: Mapping[str, Tone] = {"delivered": "ok", "failed": "bad"}
+    tone = tones.get(each["status"], "warn" if each["attempts"] else "plain")
     return Row(
         (
             parts.link(
@@ -118,6 +126,29 @@ def _delivery(visit: Visit, each: Mapping[str, Any]) -> Row:
             str(each["attempts"]),
             listing.at(each["next_attempt_at"], visit.at, never="none"),
         )
+    )
+
+
+def _resending(visit: Visit, job: Mapping[str, Any]) -> Markup:
+    why = f": {job['reason']}" if job["reason"] else ""
+    tone: Tone = "bad" if job["status"] == "failed" else ("ok" if job["is_over"] else "warn")
+    return parts.table(
+        "What failed, sent again",
+        ("job", "stands", "sent again", "of", "asked for", "ended"),
+        [
+            Row(
+                (
+                    parts.one(job["id"]),
+                    parts.tag(f"{job['status']}{why}", tone),
+                    f"{job['done']:,}",
+                    f"{job['wanted']:,}",
+                    listing.at(job["created_at"], visit.at),
+                    listing.at(job["ended_at"], visit.at, never="not yet"),
+                )
+            )
+        ],
+        empty="",
+        numbers=(2, 3),
     )
 
 
@@ -146,8 +177,8 @@ def _action(endpoint: Mapping[str, Any], action: str) -> Markup:
     why_not = ""
     if action == "enable" and endpoint["status"] == "active":
         why_not = "It is active: nothing is held back."
-    if action == "disable" and endpoint["status"] == "disabled":
-        why_not = "It is disabled already."
+    if action != "enable" and endpoint["status"] == "disabled":
+        why_not = "It is disabled already." if action == "disable" else "It is disabled: nothing is sent there."
     return parts.form(
         f"{WEBHOOKS}/{endpoint['id']}/{action}",
         parts.button(f"{ACTIONS[action]} …", why_not=why_not),

@@ -10,12 +10,15 @@ from starlette.responses import Response
 
 from custody.api.body import Body
 from custody.api.console.answers import html, to_sign_in
-from custody.api.console.door import AsGuest, AsVisitor
+from custody.api.console.door import AsGuest, AsVisitor, Visit
 from custody.api.console.pages import webhooks as pages
 from custody.api.console.reading import ROWS
 from custody.api.console.stepping import put_step, take_answer
 from custody.db import Unit
 from custody.evidence import fields
+from custody.jobs import operations as jobs
+from custody.jobs.model import ResendAsked
+from custody.kernel.ids import new_id
 from custody.trust.operations import InForce
 from custody.views import webhooks as views
 from custody.webhooks import operations as webhooks
@@ -53,7 +56,7 @@ def take_step(visit: AsVisitor, body: Body) -> Response:
     """Do what a passkey agreed to: 201 and where to go on."""
 
     def carry_out(unit: Unit, _trust: InForce, change: Mapping[str, Any]) -> str:
-        _do(unit, change["action"], change["endpoint"], visit.operator)
+        _do(unit, change["action"], change["endpoint"], visit)
         return f"{pages.WEBHOOKS}/{change['endpoint']}"
 
     return take_answer(visit, body, about=ABOUT, carry_out=carry_out)
@@ -74,9 +77,19 @@ def ask_for_step(visit: AsVisitor, endpoint: str, action: str) -> Response:
     return html(visit.call.trusting(work))
 
 
-def _do(unit: Unit, action: str, endpoint: str, operator: str) -> None:
+def _do(unit: Unit, action: str, endpoint: str, visit: Visit) -> None:
+    operator = visit.operator
     if action == "resend":
-        webhooks.resend_failed(unit.session, endpoint=endpoint, actor=operator, now=unit.now)
+        jobs.ask_to_resend(
+            unit.session,
+            asked=ResendAsked(endpoint, None),
+            requester=operator,
+            idempotency_key=new_id("job", unit.now),
+            correlation_id=visit.call.request_id,
+            now=unit.now,
+        )
+    elif action == "test":
+        webhooks.send_test(unit.session, endpoint=endpoint, actor=operator, now=unit.now)
     elif action == "disable":
         why = f"disabled by {operator}"
         webhooks.disable(unit.session, endpoint=endpoint, reason=why, actor=operator, now=unit.now)
