@@ -17,6 +17,7 @@ from custody.cli.exits import MEANINGS, program
 from custody.cli.main import app
 from tests.integration.cli.conftest import Command
 from tests.integration.reconciliation.stage import Stage
+from tests.support.status import state_status
 from tests.unit.cli.test_command_line import named_commands
 
 READS = (
@@ -82,6 +83,7 @@ def test_every_read_prints_every_format(command: Command, stage: Stage) -> None:
     paid = stage.request("acme", 10_000_000)
     (deposit,) = json.loads(command("deposit", "list", "--format", "json").out)
     command("reconcile")
+    state_status(stage.db)
     named = {"withdrawal": paid.id, "deposit": deposit["id"], "vault": stage.vault("acme")}
     codes = {}
     for words in (line.format(**named).split() for line in READS):
