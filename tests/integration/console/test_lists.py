@@ -7,6 +7,7 @@ import re
 
 import psycopg
 
+from tests.cosigner.builders import BTC
 from tests.support import crowd
 from tests.support.console import Visitor
 from tests.support.world import House
@@ -80,6 +81,16 @@ def test_every_list_leads_to_its_last_row(house: House, alice: Visitor) -> None:
         ("/console/breaks", [f"/console/breaks/{each}" for each in filled.breaks[16:]]),
     ):
         expect_all(alice, path, wanted)
+
+
+def test_a_name_keeps_its_mark_and_a_time_its_unit(house: House, alice: Visitor) -> None:
+    """In the queue, whose columns are narrow: neither is read without the other."""
+    asked = house.withdraw(house.withdrawal_request("acme", BTC // 10))
+    house.approve(asked.digest, "bob")
+    row = alice.get("/console").text.partition(f'id="row-{asked.digest[:16]}"')[2].partition("</tr>")[0]
+    assert "bob\u00a0✓" in row
+    kept = re.findall(r'<span class="one"[^>]*>([^<]+)</span>', row)
+    assert [re.sub(r"\d+", "N", each) for each in kept] == ["N s", "N h left"]
 
 
 def test_what_is_stuck_says_what_its_client_calls_it(house: House, alice: Visitor) -> None:
