@@ -58,10 +58,12 @@ def take_passkey(request: HttpRequest, console: OnOwnPage, body: Body) -> Respon
     found = json_object(body, "secret", "challenge", "credential")
     secret = fields.text(found["secret"], field="secret", limit=200)
     answered = challenge(found["challenge"])
-    made = library.registered(found["credential"], challenge=answered, console=console)
-    nobodys_call(request).unit(
-        lambda unit: entering.accept(unit.session, token=secret, challenge=answered, made=made, now=unit.now)
-    )
+    knocking: Knocking = request.app.state.knocking
+    with knocking.heard(request):
+        made = library.registered(found["credential"], challenge=answered, console=console)
+        nobodys_call(request).unit(
+            lambda unit: entering.accept(unit.session, token=secret, challenge=answered, made=made, now=unit.now)
+        )
     return JSONResponse({"next": f"/console/candidates/{made.credential.id}"}, status_code=201)
 
 
