@@ -62,9 +62,9 @@ _HOLD_NEW: Final = text(
     """
 )
 
-# Of each endpoint as many are looked at as there is room for, and of one that fails a few, so that the cost grows with nobody's backlog; endpoints
-# take turns, so that nobody's old events go before everybody else's. Each object is then read whole and in its order:
-# nothing leaves before one that is still out. An endpoint has so many on their way and no more.
+# Of each endpoint as many are looked at as there is room for, and of one that fails a few, so that the cost grows with
+# nobody's backlog; endpoints take turns, so that nobody's old events go before everybody else's. Each object is then
+# read whole and in its order: nothing leaves before one that is still out. Each has so many on their way, no more.
 _CLAIM: Final = text(
     """
     UPDATE webhook_deliveries SET leased_until = :until, attempts = attempts + 1
