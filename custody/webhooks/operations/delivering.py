@@ -62,9 +62,9 @@ _HOLD_NEW: Final = text(
     """
 )
 
-# Of each endpoint as many are looked at as there is room for, so that the cost grows with nobody's backlog; endpoints
-# take turns, so that nobody's old events go before everybody else's. Each object is then read whole and in its order:
-# nothing leaves before one that is still out. An endpoint has so many on their way and no more.
+# Of each endpoint as many are looked at as there is room for, and of one that fails a few, so that the cost grows with
+# nobody's backlog; endpoints take turns, so that nobody's old events go before everybody else's. Each object is then
+# read whole and in its order: nothing leaves before one that is still out. Each has so many on their way, no more.
 _CLAIM: Final = text(
     """
     UPDATE webhook_deliveries SET leased_until = :until, attempts = attempts + 1
@@ -75,7 +75,8 @@ _CLAIM: Final = text(
             SELECT kind, subject FROM webhook_deliveries
             WHERE endpoint_id = e.id AND state = 'waiting' AND NOT held AND due_at <= :now
               AND coalesce(leased_until <= :now, true)
-            ORDER BY due_at, sequence LIMIT :room) free
+            ORDER BY due_at, sequence
+            LIMIT CAST(CASE WHEN e.failing_since IS NULL THEN :room ELSE 4 * :failing_room END AS int)) free
         ) object CROSS JOIN LATERAL (
           SELECT id, sequence, repeat, due_at <= :now AND coalesce(leased_until <= :now, true) AS is_due,
             bool_or(NOT repeat AND (due_at > :now OR coalesce(leased_until > :now, false))) OVER (
