@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -52,10 +53,16 @@ def leave_behind(
             _restock(unit.session, unit, error)
 
 
+def facts_of(error: CustodyError) -> Mapping[str, Any]:
+    """What the log is told of it: the door answers a browser in words of its own, and what it heard is their cause."""
+    heard = error.__cause__
+    return heard.facts | error.facts if isinstance(heard, CustodyError) else error.facts
+
+
 def _is_kept(knocking: Knocking, error: CustodyError, actor: str) -> bool:
     if not isinstance(error, _BY_PASSKEY) or isinstance(error, CounterWentBack):
         return True
-    named = str(error.facts.get("operator", "")) if actor == NOBODY else actor
+    named = str(facts_of(error).get("operator", "")) if actor == NOBODY else actor
     return bool(named) and knocking.is_kept(named, at_the_door=actor == NOBODY)
 
 
@@ -78,8 +85,9 @@ def _record_mismatch(unit: Unit, error: IdempotencyMismatch, actor: str, correla
 
 def _record_refusal(unit: Unit, error: CustodyError, where: str, actor: str, correlation_id: str) -> None:
     """What did not count, by the one check it failed; a passkey that may be a copy is locked."""
-    facts = {"reason": str(error.facts.get("reason", error.code)), "field": error.field or ""}
-    named = {name: str(error.facts[name]) for name in ("about", "operator") if name in error.facts}
+    said = facts_of(error)
+    facts = {"reason": str(said.get("reason", error.code)), "field": error.field or ""}
+    named = {name: str(said[name]) for name in ("about", "operator") if name in said}
     audit.record(
         unit.session,
         event=_event(error),

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from custody.api import holding
-from custody.api.aftermath import NOBODY, leave_behind
+from custody.api.aftermath import NOBODY, facts_of, leave_behind
 from custody.api.auth import Callers
 from custody.api.bell import Bell
 from custody.api.console.bells import Bells
@@ -200,4 +200,4 @@ def _where(request: Request) -> str:
 
 
 def _plain(error: CustodyError) -> dict[str, str | int]:
-    return {f"fact_{name}": value for name, value in error.facts.items() if isinstance(value, (str, int))}
+    return {f"fact_{name}": value for name, value in facts_of(error).items() if isinstance(value, (str, int))}

@@ -43,11 +43,6 @@ class NotLetIn(Unauthenticated):
 
     code = "sign-in-refused"
 
-    @classmethod
-    def by(cls, error: entering.SignInRefused) -> NotLetIn:
-        """The same for a browser, with the word for the check that it failed, and whose passkey it was, for the log."""
-        return cls(error.message, field=error.field, **error.facts)
-
 
 class ForeignOrigin(Refused):
     """Something was sent to the console by a page that is not the console's."""
@@ -92,7 +87,7 @@ def sign_in(request: Request, challenge: bytes, assertion: Assertion) -> str:
     try:
         return nobodys_call(request).letting_in(work)
     except entering.SignInRefused as error:
-        raise NotLetIn.by(error) from error
+        raise NotLetIn(error.message, field=error.field) from error
 
 
 def sign_out(request: Request, console: Console) -> None:

@@ -80,5 +80,5 @@ def allow_another(visit: AsVisitor, body: Body) -> Response:
     try:
         secret = visit.call.letting_in(work)
     except entering.SignInRefused as error:
-        raise NotLetIn.by(error) from error
+        raise NotLetIn(error.message, field=error.field) from error
     return JSONResponse({"next": f"/console/invitation#{secret}"}, status_code=201)
