@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from custody.jobs import operations as jobs
+from custody.jobs.model import ResendAsked
 from custody.notices import queries as notices
 from custody.webhooks import operations, queries
 from custody.webhooks.signing import Sealer
@@ -26,6 +28,14 @@ def endpoint(stage: Stage) -> str:
     stage.digest()
     with house.db.unit() as unit:
         operations.take_over(unit.session, now=unit.now)
+        jobs.ask_to_resend(
+            unit.session,
+            asked=ResendAsked(made.endpoint.id, None),
+            requester="bob",
+            idempotency_key="again",
+            correlation_id="",
+            now=unit.now,
+        )
     return made.endpoint.id
 
 
