@@ -18,6 +18,9 @@ DELAYED: Final = text("state = 'approved' AND not_before > decided_at")
 TAKEN_BACK: Final = text("state IN ('rejected', 'withdrawn')")
 ASKS: Final = "decision - '{trace,usage,facts,rules,would_change}'::text[]"
 """Of a decision, what it asks for: without why, which is large."""
+ASKING: Final = """hashtextextended(coalesce((decision -> 'approvals')::text, '{}')
+  || coalesce((decision -> 'roles')::text, '[]'), 0)"""
+"""Of whom it is asked, as one number: jsonb says the same in the same words."""
 
 
 class IntentRow(Base):
@@ -28,6 +31,8 @@ class IntentRow(Base):
         UniqueConstraint("requester", "idempotency_key"),
         CheckConstraint("state IN ('pending', 'approved', 'rejected', 'denied', 'expired', 'withdrawn')", name="state"),
         Index("ix_intents_pending", "not_after", "digest", postgresql_where=PENDING),
+        Index("ix_intents_pending_created_at", "created_at", postgresql_where=PENDING),
+        Index("ix_intents_pending_asking", "asking", "requester", postgresql_where=PENDING),
         Index("ix_intents_delayed", "not_before", postgresql_where=DELAYED),
         Index("ix_intents_taken_back", "not_after", postgresql_where=TAKEN_BACK),
         Index("ix_intents_not_before", "not_before"),
@@ -52,6 +57,8 @@ class IntentRow(Base):
     carried_out_at: Mapped[datetime | None]
     obligations: Mapped[dict[str, Any]] = mapped_column(Computed(ASKS, persisted=True), deferred=True)
     """Written by the database, so that a queue is counted without reading every decision."""
+    asking: Mapped[int] = mapped_column(BigInteger, Computed(ASKING, persisted=True), deferred=True)
+    """The same for all that ask the same of people."""
 
 
 class ApprovalRow(Base):

@@ -21,20 +21,19 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    cast,
     exists,
     false,
     func,
     literal,
     or_,
     select,
-    text,
     true,
     tuple_,
+    union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import Session
 
+from custody.approvals.askings import Asking
 from custody.approvals.queries import FiledIntent, tally
 from custody.approvals.stored import read, stored
 from custody.approvals.tables import DELAYED, PENDING, ApprovalRow, IntentRow
@@ -52,9 +51,6 @@ COUNTED_TO: Final = 100
 """A count stops here: whoever reads it needs to know that it is many, and not how many exactly."""
 
 _NOW: Final = bindparam("now", type_=DateTime(timezone=True))
-_ASKED: Final = IntentRow.obligations["approvals"]
-_AGREED: Final = func.count(ApprovalRow.approver.distinct())
-_ROLES: Final = IntentRow.obligations["roles"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +66,8 @@ class Waiting:
     """Each group the operator is in, and since when."""
     patience: Mapping[str, int]
     """CAIP-2 id to the seconds an intent on that chain may wait for people; the shortest counts for any other."""
+    askings: tuple[Asking, ...]
+    """Of all that waits, read in the same unit."""
     now: datetime
     client: str = ""
     kind: str = ""
@@ -83,6 +81,8 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class _Rules:
     """What the conditions below are put together from; equal ones are put together once."""
+
+    askings: tuple[Asking, ...]
 
     groups: tuple[tuple[str, tuple[str, ...]], ...]
     """Each with whoever is in it, in order."""
@@ -109,11 +109,16 @@ def page(
     session: Session, waiting: Waiting, *, place: str, after: tuple[datetime, str] | None, limit: int
 ) -> list[FiledIntent]:
     """The next ``limit`` intents in ``place``, the earliest deadline first; ``after`` names the last one shown."""
-    query = stored().where(_there(_rules(waiting), place))
-    if after is not None:
-        query = query.where(tuple_(IntentRow.not_after, IntentRow.digest) > (after[0], after[1]))
-    ordered = query.order_by(IntentRow.not_after, IntentRow.digest).limit(limit)
-    return [read(row) for row in session.execute(ordered, waiting.asked)]
+    query, values = paging(waiting, place=place, after=after, limit=limit)
+    return [read(row) for row in session.execute(query, values)]
+
+
+def paging(
+    waiting: Waiting, *, place: str, after: tuple[datetime, str] | None, limit: int
+) -> tuple[Select[*tuple[Any, ...]], dict[str, object]]:
+    """What ``page`` asks, and with which values."""
+    begin = {} if after is None else {"ended": after[0], "behind": after[1]}
+    return _page(_rules(waiting), place, is_first=after is None), {**waiting.asked, **begin, "most": limit}
 
 
 def asked_of(
@@ -199,6 +204,7 @@ def _missing(
 
 def _rules(waiting: Waiting) -> _Rules:
     return _Rules(
+        waiting.askings,
         _in_order(waiting.root.groups),
         _in_order(waiting.roles),
         tuple(sorted(waiting.patience.items())),
@@ -215,62 +221,82 @@ def _in_order(named: Mapping[str, Collection[str]]) -> tuple[tuple[str, tuple[st
 
 @lru_cache(maxsize=256)
 def _counting(rules: _Rules, place: str) -> Select[int]:
-    found = select(IntentRow.digest).where(_there(rules, place))
-    if place == MINE:
-        # Whose deadline is far was asked for last, and is not late: counting soon has all it counts to.
-        found = found.order_by(IntentRow.not_after.desc(), IntentRow.digest.desc())
-    return select(func.count()).select_from(found.limit(COUNTED_TO).subquery())
+    # Whose deadline is far was asked for last, and is not late: counting soon has all it counts to.
+    last_first = (IntentRow.not_after.desc(), IntentRow.digest.desc())
+    order = () if place == LATE else last_first
+    found = [select(IntentRow.digest).where(each).order_by(*order).limit(COUNTED_TO) for each in _ways(rules, place)]
+    return select(func.count()).select_from(_one_list(found).limit(COUNTED_TO).subquery())
 
 
 @lru_cache(maxsize=256)
-def _there(rules: _Rules, place: str) -> ColumnElement[bool]:
-    """What ``Waiting.asked`` gives values to: every page of the console asks it, so it is put together once."""
+def _page(rules: _Rules, place: str, *, is_first: bool) -> Select[*tuple[Any, ...]]:
+    """Which they are is found first: only of what is shown the documents are read."""
+    order, most = (IntentRow.not_after, IntentRow.digest), bindparam("most", type_=Integer)
+    behind = true() if is_first else tuple_(*order) > tuple_(bindparam("ended"), bindparam("behind"))
+    found = [select(*order).where(each, behind).order_by(*order).limit(most) for each in _ways(rules, place)]
+    first = _one_list(found).subquery()
+    shown = select(first.c.digest).order_by(first.c.not_after, first.c.digest).limit(most)
+    return stored().where(IntentRow.digest.in_(shown)).order_by(*order)
+
+
+def _one_list(found: Sequence[Select[*tuple[Any, ...]]]) -> Select[*tuple[Any, ...]]:
+    both = (
+        found[0].subquery() if len(found) == 1 else union_all(*(select(each.subquery()) for each in found)).subquery()
+    )
+    return select(both)
+
+
+@lru_cache(maxsize=256)
+def _ways(rules: _Rules, place: str) -> tuple[ColumnElement[bool], ...]:
+    """How something comes to be in ``place``, each by an index of its own; ``Waiting.asked`` gives the values.
+
+    Every page of the console asks it, so it is put together once.
+    """
     some = [IntentRow.client_id == bindparam("client")] if rules.has_client else []
     some += [IntentRow.kind == bindparam("kind")] if rules.has_kind else []
-    late = _late(rules)
     if place == LATE:
-        return and_(PENDING, _asked_in_order(late), *some)
+        overdue = _overdue(rules)
+        return and_(PENDING, overdue, *some), and_(PENDING, _beyond_reach(rules), ~overdue, *some)
+    here = ~or_(_overdue(rules), _beyond_reach(rules))
     if place == MINE:
-        return and_(PENDING, _asked_in_order(~late, _mine(rules)), *some)
-    mine = _mine(rules, is_among_many=True)
+        return (and_(PENDING, _asked_in_order(here, _mine(rules)), *some),)
     # What people agreed to can still be vetoed until its delay is over: nobody has to do anything.
     vetoable = and_(DELAYED, IntentRow.not_before > _NOW)
-    return and_(or_(and_(PENDING, _asked_in_order(~late, ~mine)), vetoable), *some)
+    return and_(PENDING, _asked_in_order(here, ~_mine(rules, is_among_many=True)), *some), and_(vetoable, *some)
 
 
 def _asked_in_order(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     """All of ``conditions``, the first one first, and taken to be true of every second row.
 
-    Postgres knows nothing of what stands in a document: it takes such rows for rare, reads all that wait and sorts
-    them, where the first ones in the order of an index are a page.
+    Postgres cannot know how many there are: where it takes them for rare it reads all that wait and sorts them, where
+    the first ones in the order of an index are a page.
     """
     return case((and_(*conditions), true()), else_=false())
 
 
-def _late(rules: _Rules) -> ColumnElement[bool]:
-    """Past its deadline, or beyond reach: some group or role that is asked for has too few people left who count."""
+def _overdue(rules: _Rules) -> ColumnElement[bool]:
     since = func.greatest(IntentRow.created_at, func.coalesce(IntentRow.not_before, IntentRow.created_at))
     shortest = min((seconds for _, seconds in rules.patience), default=0)
-    chain = IntentRow.document["chain"].as_string()
     # The shortest first: only of what may be late its document is read.
-    overdue: ColumnElement[bool] = since < _NOW - timedelta(seconds=shortest)
+    mayhap = _NOW - timedelta(seconds=shortest)
+    found: ColumnElement[bool] = and_(IntentRow.created_at < mayhap, since < mayhap)
     for name, seconds in rules.patience:
         if seconds != shortest:
-            overdue = and_(overdue, or_(chain != name, since < _NOW - timedelta(seconds=seconds)))
-    return or_(overdue, *_beyond_reach(rules))
-
-
-def _beyond_reach(rules: _Rules) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    for group, members in rules.groups:
-        own = IntentRow.requester.in_(members)
-        found.append(func.coalesce(_number_asked(group), 0) > len(members) - cast(own, Integer))
-    unknown = _ASKED.op("-")(cast([group for group, _ in rules.groups], ARRAY(TEXT)))
-    found.append(func.coalesce(unknown, text("'{}'::jsonb")) != text("'{}'::jsonb"))
-    for role, people in rules.roles:
-        alone = literal(not people) | (IntentRow.requester.in_(people) & literal(len(people) == 1))
-        found.append(and_(func.coalesce(_ROLES.op("?")(role), False), alone))
+            elsewhere = IntentRow.document["chain"].as_string() != name
+            found = and_(found, or_(elsewhere, since < _NOW - timedelta(seconds=seconds)))
     return found
+
+
+def _beyond_reach(rules: _Rules) -> ColumnElement[bool]:
+    """Some group or role that is asked for has too few people left who count."""
+    groups, roles = dict(rules.groups), dict(rules.roles)
+    lost = [each.id for each in rules.askings if each.is_beyond(groups, roles)]
+    of_some = [
+        and_(IntentRow.asking == each.id, IntentRow.requester.in_(people))
+        for each in rules.askings
+        if each.id not in lost and (people := each.beyond_if_asked_by(groups, roles))
+    ]
+    return or_(IntentRow.asking.in_(lost), *of_some)
 
 
 def _mine(rules: _Rules, *, is_among_many: bool = False) -> ColumnElement[bool]:
@@ -278,14 +304,15 @@ def _mine(rules: _Rules, *, is_among_many: bool = False) -> ColumnElement[bool]:
 
     A few rows have their verdicts looked up one by one; with ``is_among_many`` what stands is gathered once for all.
     """
-    if not rules.operator:
-        return literal(False)
+    held = {role for role, people in rules.roles if rules.operator in people}
+    by_role = [each.id for each in rules.askings if held & set(each.roles)]
     full = _full_ones if is_among_many else _is_full
-    asked: list[ColumnElement[bool]] = [
-        and_(_ASKED.op("?")(group), IntentRow.created_at >= since, ~full(rules, group)) for group, since in rules.joined
-    ]
-    asked += [_ROLES.op("?")(role) for role, people in rules.roles if rules.operator in people]
-    if not asked:
+    asked: list[ColumnElement[bool]] = [IntentRow.asking.in_(by_role)] if by_role else []
+    for group, since in rules.joined:
+        for number in sorted({dict(each.approvals).get(group, 0) for each in rules.askings} - {0}):
+            ids = [each.id for each in rules.askings if dict(each.approvals).get(group) == number]
+            asked.append(and_(IntentRow.asking.in_(ids), IntentRow.created_at >= since, ~full(rules, group, number)))
+    if not rules.operator or not asked:
         return literal(False)
     own = and_(ApprovalRow.approver == rules.operator, ApprovalRow.not_after >= _NOW)
     spoken: ColumnElement[bool] = (
@@ -293,34 +320,23 @@ def _mine(rules: _Rules, *, is_among_many: bool = False) -> ColumnElement[bool]:
         if is_among_many
         else exists().where(ApprovalRow.digest == IntentRow.digest, own)
     )
-    return and_(
-        IntentRow.requester != rules.operator,
-        IntentRow.not_after >= _NOW,
-        func.coalesce(or_(*asked), False),
-        ~spoken,
-    )
+    return and_(IntentRow.requester != rules.operator, IntentRow.not_after >= _NOW, or_(*asked), ~spoken)
 
 
-def _is_full(rules: _Rules, group: str) -> ColumnElement[bool]:
+def _is_full(rules: _Rules, group: str, number: int) -> ColumnElement[bool]:
     """Enough of ``group`` have agreed."""
-    agreed = select(_AGREED).where(ApprovalRow.digest == IntentRow.digest, _counts_for(_alone(rules, group)))
-    found: ColumnElement[bool] = agreed.scalar_subquery() >= _number_asked(group)
-    return found
+    agreed = select(func.count()).where(ApprovalRow.digest == IntentRow.digest, _counts_for(_alone(rules, group)))
+    return agreed.scalar_subquery() >= number
 
 
-def _full_ones(rules: _Rules, group: str) -> ColumnElement[bool]:
-    """The same, said so that it is gathered once for each number of people that may be asked for."""
-    people = _alone(rules, group)
-    agreed = select(ApprovalRow.digest).where(_counts_for(people)).group_by(ApprovalRow.digest)
-    enough = {number: IntentRow.digest.in_(agreed.having(number <= _AGREED)) for number in range(1, len(people) + 1)}
-    return case(enough, value=_number_asked(group), else_=false()) if enough else false()
-
-
-def _number_asked(group: str) -> ColumnElement[int]:
-    return cast(_ASKED[group].as_string(), Integer)
+def _full_ones(rules: _Rules, group: str, number: int) -> ColumnElement[bool]:
+    """The same, said so that it is gathered once."""
+    agreed = select(ApprovalRow.digest).where(_counts_for(_alone(rules, group))).group_by(ApprovalRow.digest)
+    return IntentRow.digest.in_(agreed.having(func.count() >= number))
 
 
 def _counts_for(people: Collection[str]) -> ColumnElement[bool]:
+    """One verdict a person at most: a trigger refuses a second one while the first stands."""
     return and_(ApprovalRow.verdict == "approve", ApprovalRow.approver.in_(people), ApprovalRow.not_after >= _NOW)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from custody.approvals.askings import askings_among
 from custody.cli import environment, subjects
 from custody.cli.exits import say
 from custody.cli.inputs import file_json, is_given
@@ -137,7 +138,7 @@ def _waiting(place: str, person: str, client: str, limit: int) -> list[dict[str,
     with house.reading() as (session, runtime):
         with runtime.database.unit() as unit:
             now = unit.now
-        asked = views.Asked(trust.in_force(session), person, runtime.deadlines, now, client)
+        asked = views.Asked(trust.in_force(session), person, runtime.deadlines, askings_among(session), now, client)
         places = (place,) if place else views.PLACES
         return [row for each in places for row in views.queue(session, asked, place=each, limit=limit).rows]
 

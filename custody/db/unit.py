@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -39,6 +39,14 @@ _MET: Final = ("40001", "40P01", "23505")
 
 _AT_ONCE: Final = {"options": "-c jit=off"}
 """No statement here runs for as long as making machine code of it takes."""
+
+_PREPARED: Final = 500
+"""How many different statements a connection keeps prepared. A console sends some hundreds in turn: of the driver's
+hundred each would be forgotten before it is sent again."""
+
+
+def _prepare_many(connection: Any, _: object) -> None:
+    connection.prepared_max = _PREPARED
 
 
 def _sqlstate(error: DBAPIError) -> str | None:
@@ -70,6 +78,7 @@ class Database:
         self.engine = create_engine(
             url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True, future=True, connect_args=_AT_ONCE
         )
+        event.listen(self.engine, "connect", _prepare_many)
         self._offset = clock_offset
         self._around = around
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from custody.approvals import queries as intents
 from custody.approvals import waiting
+from custody.approvals.askings import askings_among
 from custody.approvals.queries import FiledIntent
 from custody.approvals.saying import words_of
 from custody.approvals.waiting import Waiting
@@ -132,7 +133,7 @@ def _heard_of_late(session: Session, now: datetime) -> set[tuple[str, str]]:
 
 def _collect_for(session: Session, channel: ChannelRow, trust: InForce, now: datetime) -> int:
     joined = trust.joined(channel.operator)
-    asked = Waiting(trust.root, trust.policy.roles, channel.operator, joined, NO_PATIENCE, now)
+    asked = Waiting(trust.root, trust.policy.roles, channel.operator, joined, NO_PATIENCE, askings_among(session), now)
     told = _told(channel)
     new = waiting.asked_of(session, asked, besides=told, limit=MOST_TOLD)
     fresh = {each.digest for each in new}

@@ -17,6 +17,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from custody.approvals import waiting
+from custody.approvals.askings import Asking
 from custody.approvals.queries import FiledIntent
 from custody.approvals.waiting import Standing, Waiting
 from custody.clients import queries as clients
@@ -53,6 +54,8 @@ class Asked:
     operator: str
     """Empty for nobody's: then nothing needs ``me``."""
     deadlines: Mapping[str, Deadlines]
+    askings: tuple[Asking, ...]
+    """Of all that waits, read in the same unit."""
     now: datetime
     client: str = ""
     kind: str = ""
@@ -67,6 +70,7 @@ class Asked:
             self.operator,
             self.trust.joined(self.operator),
             patience,
+            self.askings,
             self.now,
             self.client,
             self.kind,

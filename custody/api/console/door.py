@@ -17,6 +17,7 @@ from custody.api.call import Call
 from custody.api.console.looks import COOKIE, Looks
 from custody.api.problems import Unauthenticated
 from custody.approvals import waiting
+from custody.approvals.askings import askings_among
 from custody.bootstrap import Runtime
 from custody.db import Unit
 from custody.evidence.passkeys import Assertion, Console
@@ -133,7 +134,7 @@ def _visit(request: Request, *, is_active: bool) -> Visit | None:
         groups = tuple(group for group, members in sorted(trust.root.groups.items()) if name in members)
         known = {each.chain: each.name for each in runtime.chains.values()}
         tips = movements.tips(unit.session)
-        asked = queue_of(runtime, trust, name, unit.now)
+        asked = queue_of(runtime, trust, name, unit)
         return Visit(
             call=_call(request, name),
             console=console,
@@ -179,9 +180,9 @@ def give_cookie(response: Response, console: Console, token: str, *, seconds: in
     )
 
 
-def queue_of(runtime: Runtime, trust: InForce, operator: str, now: datetime) -> Asked:
+def queue_of(runtime: Runtime, trust: InForce, operator: str, unit: Unit) -> Asked:
     """What the view of the queue is asked for this operator."""
-    return Asked(trust, operator, {chain: served.deadlines for chain, served in runtime.chains.items()}, now)
+    return Asked(trust, operator, runtime.deadlines, askings_among(unit.session), unit.now)
 
 
 def credentials_of(root: TrustRoot, operator: str) -> list[str]:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse
 from custody.api.auth import Role
 from custody.api.call import AsReader, Call
 from custody.api.paging import After, Limit, address
+from custody.approvals.askings import askings_among
 from custody.db import Unit
 from custody.evidence import fields
 from custody.trust.operations import InForce
@@ -42,4 +43,4 @@ def waiting(
 
 def _asked(call: Call, unit: Unit, trust: InForce, client: str) -> Asked:
     operator = call.caller.name if call.caller.role == Role.OPERATOR else ""
-    return Asked(trust, operator, call.runtime.deadlines, unit.now, client)
+    return Asked(trust, operator, call.runtime.deadlines, askings_among(unit.session), unit.now, client)

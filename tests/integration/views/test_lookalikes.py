@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from custody.approvals import queries as intents
+from custody.approvals.askings import askings_among
 from custody.evidence.lookalikes import keys
 from custody.trust.assets import known_assets
 from custody.trust.operations import in_force
@@ -208,7 +209,7 @@ def _in_stock(house: House) -> str:
 
 def _risks(house: House) -> list[str]:
     with house.db.unit() as unit:
-        asked = Asked(in_force(unit.session), "", house.runtime.deadlines, unit.now)
+        asked = Asked(in_force(unit.session), "", house.runtime.deadlines, askings_among(unit.session), unit.now)
         (row,) = queue(unit.session, asked, place=NEEDS_OTHERS).rows
     return list(row["risks"])
 

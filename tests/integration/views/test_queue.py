@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from custody.approvals import queries as intents
+from custody.approvals.askings import askings_among
 from custody.kernel.errors import InvalidInput
 from custody.trust.operations import in_force
 from custody.views.queue import NEEDS_KEYS, NEEDS_ME, NEEDS_OTHERS, ON_CHAIN, PLACES, STUCK, Asked, Page, counts, queue
@@ -49,7 +50,7 @@ def _found(database: FreshDatabase, policy: str, **groups: tuple[str, ...]) -> H
 
 def asked(house: House, operator: str, **changes: Any) -> Asked:
     with house.db.unit() as unit:
-        found = Asked(in_force(unit.session), operator, house.runtime.deadlines, unit.now)
+        found = Asked(in_force(unit.session), operator, house.runtime.deadlines, askings_among(unit.session), unit.now)
     return replace(found, **changes)
 
 

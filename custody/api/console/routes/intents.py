@@ -50,7 +50,7 @@ def show_done(visit: AsGuest, digest: str) -> Response:
 
     def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], dict[str, Any] | None]:
         filed = queries.get(unit.session, digest=name)
-        waiting = queue(unit.session, queue_of(runtime, trust, operator, unit.now), place=NEEDS_ME, limit=2).rows
+        waiting = queue(unit.session, queue_of(runtime, trust, operator, unit), place=NEEDS_ME, limit=2).rows
         following = next((each for each in waiting if each["digest"] != name), None)
         return whole_intent(unit.session, filed, root=trust.root, now=unit.now), following
 

@@ -36,7 +36,7 @@ def show_queue(visit: AsGuest, tab: str = "needs-me", client: str = "", kind: st
     operator, runtime = visit.operator, visit.call.runtime
 
     def work(unit: Unit, trust: InForce) -> tuple[view.Page, dict[str, dict[str, Any]]]:
-        asked = replace(queue_of(runtime, trust, operator, unit.now), client=chosen.client, kind=chosen.kind)
+        asked = replace(queue_of(runtime, trust, operator, unit), client=chosen.client, kind=chosen.kind)
         shown = view.queue(unit.session, asked, place=place, after=after or None, limit=ROWS_ON_A_PAGE)
         known = {} if chosen.client or chosen.kind else {view.NEEDS_ME: visit.needs_me}
         if not after and shown.next is None:
