@@ -1,6 +1,7 @@
-"""Who was asked to read an address off the client's instruction, and read something else.
+"""Who was asked to read an address off the client's instruction, and what they read.
 
-It is kept in the audit log and nowhere else: what follows from it can be proved later, and nobody takes it back.
+It is kept in the audit log and nowhere else: what follows from it can be proved later, and nobody takes it back. How
+often the question comes is counted from there: one that comes with every approval is read by nobody any more.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from custody.audit import queries
 from custody.kernel.errors import Refused
 
 EVENT: Final = "intent.address_misread"
+READ: Final = "intent.address_read"
 MOST: Final = 2
 """After so many wrong answers a person is not asked again about that intent: somebody else reads."""
 
@@ -34,6 +36,12 @@ def misread(session: Session, *, digest: str, operator: str, correlation_id: str
     before = expect_may_read(session, digest=digest, operator=operator)
     audit.record(session, event=EVENT, subject=digest, actor=operator, now=now, correlation_id=correlation_id)
     return before + 1
+
+
+def read(session: Session, *, digest: str, operator: str, correlation_id: str, now: datetime) -> None:
+    """Record the right answer. Raises ``AddressMisread`` where none is accepted."""
+    expect_may_read(session, digest=digest, operator=operator)
+    audit.record(session, event=READ, subject=digest, actor=operator, now=now, correlation_id=correlation_id)
 
 
 def expect_may_read(session: Session, *, digest: str, operator: str) -> int:

@@ -14,6 +14,7 @@ from custody.api.console.parts import groups_of
 from custody.api.console.routes import intents as routes
 from custody.api.console.trouble import MONEY
 from custody.approvals import misreading, queries
+from custody.telemetry.tally import Tally
 from tests.cosigner.builders import BTC
 from tests.integration.api.callers import expect_problem
 from tests.support.console import WHY_NOT, Visitor, question_on
@@ -58,12 +59,21 @@ def test_a_look_alike_is_agreed_to_by_who_reads_the_address_elsewhere(house: Hou
     assert asked.status_code == 200
     assert "data-challenge" not in asked.text
     assert rows(house, "SELECT 1 FROM challenges WHERE purpose = 'approval'") == []
+    tally = Tally()
+    assert interrupted(house, tally) == []
     groups = groups_of(to)[1]
     right = [groups[place] for place in hidden_groups(to, digest, "alice")]
     assert all(group not in asked.text.partition("<main")[2] for group in right)
     answer = statement(alice, digest, *right)
     question = question_on(answer.text)
     assert alice.send(digest, question.challenge, alice.passkey.answer(question.challenge)).status_code == 201
+    assert interrupted(house, tally) == [1], "H3: how often approvals are interrupted is counted"
+
+
+def interrupted(house: House, tally: Tally) -> list[float]:
+    """What the page of metrics says of it, as far as it says anything."""
+    with house.db.unit() as unit:
+        return [each.value for each in tally.take(unit.session) if each.labels == (misreading.READ,)]
 
 
 def test_who_reads_it_wrongly_twice_is_asked_no_more_and_others_are(house: House, alice: Visitor) -> None:

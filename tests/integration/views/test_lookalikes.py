@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import pytest
 from sqlalchemy import text
@@ -22,6 +22,7 @@ from custody.views.queue import NEEDS_OTHERS, Asked, queue
 from custody.withdrawals import queries as withdrawals
 from tests.cosigner.builders import BTC, address
 from tests.integration.movements.counting import statements_of
+from tests.support.plans import plan_of
 from tests.support.rows import pay, write
 from tests.support.servers import FreshDatabase
 from tests.support.world import REGTEST, House
@@ -266,15 +267,3 @@ def everything(house: House, digest: str) -> None:
         findings(unit.session, filed)
         twins(unit.session, places=[("acme", TO)], orders=BOTH_ENDS)
         known_of(unit.session, filed, assets=known_assets(unit.session))
-
-
-def plan_of(session: Any, statement: Any, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-    """Every node of the plan that was carried out."""
-    (answer,) = session.execute(text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"), parameters).scalar_one()
-    return list(_nodes(answer["Plan"]))
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for each in node.get("Plans", ()):
-        yield from _nodes(each)

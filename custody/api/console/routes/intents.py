@@ -78,7 +78,13 @@ def make_statement(visit: AsVisitor, digest: str, body: Body) -> Response:
 
     def work(unit: Unit, trust: InForce) -> tuple[dict[str, Any], Statement, list[str]]:
         if places:
-            misreading.expect_may_read(unit.session, digest=name, operator=visit.operator)
+            misreading.read(
+                unit.session,
+                digest=name,
+                operator=visit.operator,
+                correlation_id=visit.call.request_id,
+                now=unit.now,
+            )
         filed = queries.get(unit.session, digest=name)
         approvals.expect_waiting(filed, verdict=verdict, now=unit.now)
         said = passkeys.ask(
