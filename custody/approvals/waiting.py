@@ -37,10 +37,11 @@ from custody.approvals.askings import Asking
 from custody.approvals.queries import FiledIntent, tally
 from custody.approvals.stored import read, stored
 from custody.approvals.tables import DELAYED, PENDING, ApprovalRow, IntentRow
+from custody.db.conditions import among
 from custody.evidence.approvals import Approval
 from custody.evidence.trust_root import TrustRoot
 from custody.operators import queries as operators
-from custody.trust.history import roots_at
+from custody.trust.operations import InForce
 from policies.tally import Tally
 
 MINE: Final = "mine"
@@ -154,19 +155,18 @@ def standings(
     session: Session,
     filed: Sequence[FiledIntent],
     *,
-    root: TrustRoot,
-    roles: Mapping[str, Collection[str]],
+    trust: InForce,
     now: datetime,
 ) -> dict[str, Standing]:
-    """How far each of ``filed`` has got, by digest; as ``queries.standing`` says of one, in a fixed number of reads."""
+    """How far each of ``filed`` has got, by digest; as ``queries.standing`` says of one, in two reads."""
     if not filed:
         return {}
+    root, roles = trust.root, trust.policy.roles
     said = given_among(session, [each.digest for each in filed])
-    before = roots_at(session, times=[each.created_at for each in filed], newest=root)
     locked = operators.locked(session)
     found = {}
     for each in filed:
-        then = before[each.created_at].groups
+        then = trust.root_at(each.created_at).groups
         members = {group: frozenset(people) & frozenset(then.get(group, ())) for group, people in root.groups.items()}
         asked = roles if each.decision.obligations.roles else {}
         given, requester = said.get(each.digest, ()), each.intent.request.requester
@@ -182,7 +182,7 @@ def given_among(session: Session, digests: Collection[str]) -> dict[str, tuple[A
     """Every verdict on these intents, by digest, oldest first."""
     rows = session.execute(
         select(ApprovalRow.digest, ApprovalRow.document)
-        .where(ApprovalRow.digest.in_(sorted(set(digests))))
+        .where(among(ApprovalRow.digest, digests))
         .order_by(ApprovalRow.id)
     )
     found: dict[str, list[Approval]] = {}

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from custody.approvals.askings import askings_among
 from custody.cli import environment, subjects
 from custody.cli.exits import say
 from custody.cli.inputs import file_json, is_given
@@ -131,6 +130,7 @@ def queue(
 
 def _waiting(place: str, person: str, client: str, limit: int) -> list[dict[str, Any]]:
     """The first rows of one place of the queue, or of each."""
+    from custody.approvals.askings import askings_among
     from custody.cli import house
     from custody.trust import operations as trust
     from custody.views import queue as views

@@ -106,7 +106,7 @@ def keys(address: str) -> Keys:
 
 
 def shared(one: str, other: str) -> Shared:
-    """What the two have in common, without what all addresses of their kind begin with."""
+    """What the two have in common of what comes behind ``0x`` or the name of a network."""
     (kind, told), (other_kind, other_told) = _telling(one), _telling(other)
     if kind != other_kind or told == other_told:
         return Shared(0, 0)
@@ -131,7 +131,7 @@ def _telling(address: str) -> tuple[str, str]:
         return "x", lower[2:]
     prefix, one, rest = address.rpartition("1")
     if one and prefix.isalpha() and address == lower:
-        # A network's name, a one, and no capitals: what follows begins with a version that nearly all share as well.
-        return "b", rest[1:]
-    # The first character says what kind it is, and is one of those that people compare.
+        # A network's name, a one, and no capitals.
+        return "b", rest
+    # What follows a network's name, and here the first character, says what kind it is; people compare it all the same.
     return address[:1], address

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
 from custody.chains.registry import has_coins
@@ -97,12 +97,23 @@ def by_digest(session: Session, *, digest: str) -> Listing | None:
     return found[0] if found else None
 
 
+_LABELS: Final = text(
+    """
+    SELECT l.client_id, l.chain, l.destination, l.label
+      FROM unnest(CAST(:clients AS text[]), CAST(:chains AS text[]), CAST(:destinations AS text[]))
+           AS asked (client, chain, destination)
+      JOIN listings l ON (l.client_id, l.chain, l.destination) = (asked.client, asked.chain, asked.destination)
+     WHERE l.delisted_at IS NULL
+    """
+)
+
+
 def labels(session: Session, *, places: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
     """What the clients call these destinations, of each (client, chain, destination) that stands on a list."""
     if not places:
         return {}
-    key = (ListingRow.client_id, ListingRow.chain, ListingRow.destination)
-    rows = session.execute(select(*key, ListingRow.label).where(STANDING, tuple_(*key).in_(sorted(set(places)))))
+    asked = zip(("clients", "chains", "destinations"), zip(*sorted(set(places)), strict=True), strict=True)
+    rows = session.execute(_LABELS, {name: list(column) for name, column in asked})
     return {(row.client_id, row.chain, row.destination): row.label for row in rows}
 
 

@@ -172,7 +172,7 @@ def _items(session: Session, rows: Sequence[MessageRow], trust: InForce, now: da
     told = session.execute(about).scalars().all()
     filed = intents.among(session, digests=[each.digest for each in told])
     live = [each for each in filed.values() if each.not_after >= now]
-    reached = waiting.standings(session, live, root=trust.root, roles=trust.policy.roles, now=now)
+    reached = waiting.standings(session, live, trust=trust, now=now)
     assets = known_assets(session)
     found: dict[str, list[Item]] = {row.id: [] for row in rows}
     for each in told:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -50,7 +50,12 @@ class KnownAssets:
 
 def known_assets(session: Session) -> KnownAssets:
     """What is known now. Raises as reading the trust root does."""
-    return KnownAssets({asset.id: asset for asset in registered_assets(session) or ()})
+    return known_among(registered_assets(session) or ())
+
+
+def known_among(registered: Iterable[Asset]) -> KnownAssets:
+    """What is known where these are registered."""
+    return KnownAssets({asset.id: asset for asset in registered})
 
 
 def assets_seen(session: Session) -> KnownAssets:

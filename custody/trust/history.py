@@ -24,24 +24,6 @@ def root_at(session: Session, *, at: datetime, newest: TrustRoot) -> TrustRoot:
     return SignedTrustRoot.parse(document).root
 
 
-def roots_at(session: Session, *, times: Collection[datetime], newest: TrustRoot) -> dict[datetime, TrustRoot]:
-    """The version in force at each of ``times``, as ``root_at`` says of one; one or two statements for all."""
-    rows = session.execute(
-        select(TrustRootRow.version, TrustRootRow.hash, TrustRootRow.in_force_at).order_by(TrustRootRow.version)
-    ).all()
-    chosen = {
-        at: next((row for row in reversed(rows) if row.in_force_at <= at), rows[0] if rows else None) for at in times
-    }
-    older = {row.version for row in chosen.values() if row is not None and row.hash != newest.hash}
-    documents: dict[int, TrustRoot] = {}
-    if older:
-        found = session.execute(
-            select(TrustRootRow.version, TrustRootRow.document).where(TrustRootRow.version.in_(sorted(older)))
-        )
-        documents = {row.version: SignedTrustRoot.parse(row.document).root for row in found}
-    return {at: newest if row is None else documents.get(row.version, newest) for at, row in chosen.items()}
-
-
 def in_force_since(session: Session) -> dict[int, datetime]:
     """Each version to when it came into force."""
     rows = session.execute(select(TrustRootRow.version, TrustRootRow.in_force_at).order_by(TrustRootRow.version))

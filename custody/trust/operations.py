@@ -69,6 +69,11 @@ class InForce:
         """Every version, the newest first."""
         return (*(link.root for link in reversed(self.links)), self.signed.root)
 
+    def root_at(self, at: datetime) -> TrustRoot:
+        """The version in force at ``at``, the first one for any time before it."""
+        versions = zip(reversed(self.since), self.roots, strict=True)
+        return next((root for since, root in versions if since <= at), self.signed.root)
+
     def joined(self, person: str) -> dict[str, datetime]:
         """Each group that ``person`` is in now, to when the first version that says so came into force.
 

@@ -25,7 +25,7 @@ from custody.evidence.codes import digest_code
 from custody.kernel.errors import InvalidInput
 from custody.listings import queries as listings
 from custody.reconciliation.stuck import Deadlines
-from custody.trust.assets import KnownAssets, assets_seen
+from custody.trust.assets import KnownAssets, known_among
 from custody.trust.operations import InForce
 from custody.views import cursors, risks
 from custody.views.objects import asset_view, delay_left, money, when, words_of
@@ -163,9 +163,9 @@ def _rows(
 ) -> list[dict[str, Any]]:
     if not filed and not moving:
         return []
-    assets, root = assets_seen(session), asked.trust.root
+    assets = known_among(asked.trust.root.assets)
     payments = withdrawals.by_digests(session, digests=[each.digest for each in filed])
-    standings = waiting.standings(session, filed, root=root, roles=asked.trust.policy.roles, now=asked.now)
+    standings = waiting.standings(session, filed, trust=asked.trust, now=asked.now)
     about = [_about(each.intent.request) for each in filed]
     named = clients.names(session, clients=[*(each.client for each in filed), *(each.client for each in moving)])
     places = [(each.client, each.intent.chain, to) for each, (_, _, to) in zip(filed, about, strict=True) if to]

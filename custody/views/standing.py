@@ -69,7 +69,7 @@ def whole_intents(
     if not filed:
         return []
     assets = assets_seen(session)
-    standings = waiting.standings(session, filed, root=trust.root, roles=trust.policy.roles, now=now)
+    standings = waiting.standings(session, filed, trust=trust, now=now)
     return [
         views.intent_view(
             each,

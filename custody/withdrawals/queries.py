@@ -11,6 +11,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, false, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from custody.db.conditions import among
 from custody.evidence.lookalikes import keys
 from custody.kernel.errors import NotFound
 from custody.withdrawals.model import Step, Withdrawal
@@ -123,7 +124,7 @@ def by_digests(session: Session, *, digests: Collection[str]) -> dict[str, Withd
     """The withdrawals of these intents, by digest."""
     if not digests:
         return {}
-    rows = session.execute(select(WithdrawalRow).where(WithdrawalRow.digest.in_(sorted(set(digests))))).scalars()
+    rows = session.execute(select(WithdrawalRow).where(among(WithdrawalRow.digest, digests))).scalars()
     return {row.digest: view(row) for row in rows}
 
 

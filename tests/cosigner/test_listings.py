@@ -79,7 +79,7 @@ def test_a_listing_that_nobody_has_to_agree_to_counts_from_when_it_was_first_met
     ("one", "other"),
     [
         ("0xAbCd000000000000000000000000000000001234", "0xabcd999999999999999999999999999999991234"),
-        ("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "bcrt1qw508aaaaaaaaaaaaaaaaaaaaaaaaaaaaaat080"),
+        ("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "bcrt1qw50aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaat080"),
         ("1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "1BoaQQQQQQQQQQQQQQQQQQQQQQQQQQQtpyT"),
     ],
 )

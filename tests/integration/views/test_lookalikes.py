@@ -46,10 +46,10 @@ def house(database: FreshDatabase) -> Iterator[House]:
 
 def like(head: int, tail: int, *, of: str = TO) -> str:
     """What looks like an address, and shares so many characters with it at either end."""
-    told = of.removeprefix("bcrt1q")
+    told = of.removeprefix("bcrt1")
     other = {False: "q", True: "p"}
     middle = "".join(other[each == "q"] for each in told[head : len(told) - tail])
-    return f"bcrt1q{told[:head]}{middle}{told[len(told) - tail :]}"
+    return f"bcrt1{told[:head]}{middle}{told[len(told) - tail :]}"
 
 
 def list_for(house: House, client: str, destination: str, label: str) -> None:

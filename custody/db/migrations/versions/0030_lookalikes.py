@@ -31,7 +31,7 @@ BEGIN
     told := lower(substr(address, 3));
   ELSIF address = lower(address) AND address COLLATE "C" ~ '^[a-z]+1[^1]*$' THEN
     kind := 'b';
-    told := substr(address, strpos(address, '1') + 2);
+    told := substr(address, strpos(address, '1') + 1);
   END IF;
   RETURN kind || CASE arrangement
     WHEN 'head' THEN told
