@@ -6,6 +6,7 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from custody.api.console import parts
@@ -89,6 +90,8 @@ def joined_with_space(*links: Markup) -> tuple[str, ...]:
     return tuple(part for link in links for part in (link, " "))
 
 
+_KEPT: Final = lru_cache(maxsize=1_024)
+"""What rows are made of is made once: whoever looks, they say the same until something happens."""
 _HEADS: Final = ("what", "client", "risk", "people", "age", "time left")
 
 
@@ -101,7 +104,7 @@ def _row(row: Mapping[str, Any]) -> Row:
     )
     version = "-".join(str(row.get(key)) for key in ("status", "reason", "place"))
     return Row(
-        (_what(row, where), who, _risks(row), _people(row), _age(row), _left(row, tone)),
+        (_what(row, where), who, _risks_of(row), _people_of(row), _age(row), _left(row, tone)),
         tone="warn" if row["risks"] and tone == "plain" else tone,
         id=f"row-{row['digest'][:16]}",
         version=version,
@@ -113,21 +116,28 @@ def _what(row: Mapping[str, Any], where: str) -> Markup:
     kind = row["kind"].replace("_", " ")
     if row["amount"] is None or row["asset"] is None:
         return joined(element("a", row["sentence"], href=where), " ", element("span", kind, class_="soft"))
-    money = parts.amount(row["amount"]["decimal"], row["asset"]["code"])
     to = row.get("destination_name") or ""
-    place = element("span", to) if to else parts.short_address(row["destination"]) if row["destination"] else ""
+    return _payment(kind, row["amount"]["decimal"], row["asset"]["code"], to, row["destination"] or "", where)
+
+
+@_KEPT
+def _payment(kind: str, decimal: str, code: str, name: str, destination: str, where: str) -> Markup:
+    place = element("span", name) if name else parts.short_address(destination) if destination else ""
+    money = parts.amount(decimal, code)
     return joined(element("a", f"{kind.capitalize()} ", money, href=where), " to " if place else "", place)
 
 
-def _risks(row: Mapping[str, Any]) -> Markup:
-    cues = [element("li", parts.tag("Look", "warn"), f" {each}") for each in row["risks"]]
+def _risks_of(row: Mapping[str, Any]) -> Markup:
+    full = tuple((each["words"], each["percent"]) for each in row["limits"] if each["percent"] is not None)
+    return _risks(tuple(row["risks"]), full)
+
+
+@_KEPT
+def _risks(risks: tuple[str, ...], limits: tuple[tuple[str, int], ...]) -> Markup:
+    cues = [element("li", parts.tag("Look", "warn"), f" {each}") for each in risks]
     bars = [
-        element(
-            "li",
-            parts.bar(f"{each['words']}: {each['percent']} %", each["percent"], 100, tone=_filled(each["percent"])),
-        )
-        for each in row["limits"]
-        if each["percent"] is not None
+        element("li", parts.bar(f"{words}: {percent} %", percent, 100, tone=_filled(percent)))
+        for words, percent in limits
     ]
     return element("ul", *cues, *bars, class_="plain") if cues or bars else element("span", "none seen", class_="soft")
 
@@ -140,7 +150,7 @@ _AGREED: Final = "\u00a0✓"
 """Behind a name, and on its line."""
 
 
-def _people(row: Mapping[str, Any]) -> Markup:
+def _people_of(row: Mapping[str, Any]) -> Markup:
     if "people" not in row:
         return joined(row["reason"] or f"next: {row['next_actor']}")
     lines = [
@@ -155,7 +165,12 @@ def _people(row: Mapping[str, Any]) -> Markup:
         lines.append(row["reason"])
     if row["you_are_last"]:
         lines.append("you would be the last")
-    return element("ul", *(element("li", each) for each in lines or [row["reason"]]), class_="plain")
+    return _people(tuple(lines or [row["reason"]]))
+
+
+@_KEPT
+def _people(lines: tuple[str, ...]) -> Markup:
+    return element("ul", *(element("li", each) for each in lines), class_="plain")
 
 
 def _age(row: Mapping[str, Any]) -> Markup:
