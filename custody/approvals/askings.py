@@ -45,7 +45,7 @@ class Asking:
     def is_beyond(self, groups: Mapping[str, Collection[str]], roles: Mapping[str, Collection[str]]) -> bool:
         """Whether there are too few people, whoever asked."""
         too_many = any(number > len(groups.get(group, ())) for group, number in self.approvals)
-        return too_many or any(not roles[role] for role in self.roles if role in roles)
+        return too_many or any(not roles.get(role) for role in self.roles)
 
     def beyond_if_asked_by(
         self, groups: Mapping[str, Collection[str]], roles: Mapping[str, Collection[str]]

@@ -282,7 +282,7 @@ def _overdue(rules: _Rules) -> ColumnElement[bool]:
     found: ColumnElement[bool] = and_(IntentRow.created_at < mayhap, since < mayhap)
     for name, seconds in rules.patience:
         if seconds != shortest:
-            elsewhere = IntentRow.document["chain"].as_string() != name
+            elsewhere = IntentRow.document["chain"].as_string().is_distinct_from(name)
             found = and_(found, or_(elsewhere, since < _NOW - timedelta(seconds=seconds)))
     return found
 

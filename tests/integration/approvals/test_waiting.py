@@ -25,6 +25,8 @@ GROUPS: Final = {"operators": ["alice", "bob", "carol"], "risk": ["carol", "dora
 ROLES: Final = {"client:security": ["alice"], "client:owner": ["bob", "dora"], "client:gone": []}
 PEOPLE: Final = ("alice", "bob", "carol", "dora", "erin", "exchange")
 PATIENCE: Final = timedelta(minutes=10)
+SLOW: Final = "eip155:1"
+"""A chain on which people may take twice as long."""
 ROWS: Final = 400
 
 
@@ -34,6 +36,8 @@ class Row:
 
     digest: str
     client: str
+    chain: str | None
+    """None for what is of no chain: nobody waits longer for it than for the most urgent."""
     requester: str
     state: str
     approvals: Mapping[str, int]
@@ -71,10 +75,11 @@ def invented(rng: random.Random, number: int, now: datetime) -> Row:
     return Row(
         f"{number:064x}",
         rng.choice(("acme", "birch")),
+        rng.choice((REGTEST.chain, SLOW, None)),
         rng.choice(PEOPLE),
         "pending" if waits else "approved",
         {group: min(most, len(GROUPS.get(group, ())) + 1) for group, most in asked.items()},
-        sorted(role for role in ROLES if rng.random() < 0.15),
+        sorted(role for role in (*ROLES, "client:former") if rng.random() < 0.1),
         created,
         rng.choice((None, created, now + timedelta(minutes=5), ago(3, 20))),
         now + timedelta(minutes=rng.choice((-2, 3, 60, 61))),
@@ -88,9 +93,10 @@ def place(row: Row, operator: str, since: Mapping[str, datetime], now: datetime)
         return OTHERS if row.not_before and row.not_before > now else ""
     able = {group: set(people) - {row.requester} for group, people in GROUPS.items()}
     held = {role: set(people) - {row.requester} for role, people in ROLES.items()}
-    overdue = max(row.created_at, row.not_before or row.created_at) < now - PATIENCE
+    patience = 2 * PATIENCE if row.chain == SLOW else PATIENCE
+    overdue = max(row.created_at, row.not_before or row.created_at) < now - patience
     beyond = any(number > len(able.get(group, ())) for group, number in row.approvals.items())
-    if overdue or beyond or not all(held[role] for role in row.roles):
+    if overdue or beyond or not all(held.get(role) for role in row.roles):
         return LATE
     standing = [(person, verdict) for person, verdict, until in row.said if until >= now]
     asked = any(operator in ROLES[role] for role in row.roles)
@@ -111,10 +117,10 @@ def write(house: House, rows: Collection[Row]) -> None:
             connection.execute(
                 "INSERT INTO intents (digest, kind, document, request_hash, request_signature, requester,"
                 " idempotency_key, client_id, decision, state, not_after, not_before, created_at, decided_at)"
-                " SELECT %s, kind, document, request_hash, request_signature, %s, %s, %s, decision || %s, %s, %s, %s,"
-                " %s, %s FROM intents WHERE digest = %s",
+                " SELECT %s, kind, document || %s, request_hash, request_signature, %s, %s, %s, decision || %s, %s, %s,"
+                " %s, %s, %s FROM intents WHERE digest = %s",
                 (
-                    *(row.digest, row.requester, row.digest, row.client),
+                    *(row.digest, Jsonb({"chain": row.chain}), row.requester, row.digest, row.client),
                     Jsonb({"approvals": dict(row.approvals), "roles": list(row.roles)}),
                     *(row.state, row.not_after, row.not_before, row.created_at),
                     *(None if row.state == "pending" else row.created_at - timedelta(minutes=1), made.digest),
@@ -168,7 +174,8 @@ def listed(
     """By Postgres; each is counted as often as it is listed."""
     root = cast("TrustRoot", SimpleNamespace(groups=GROUPS))
     with house.db.unit() as unit:
-        patience, askings = {REGTEST.chain: int(PATIENCE.total_seconds())}, askings_among(unit.session)
+        seconds, askings = int(PATIENCE.total_seconds()), askings_among(unit.session)
+        patience = {REGTEST.chain: seconds, SLOW: 2 * seconds}
         asked = Waiting(root, ROLES, operator, since, patience, askings, now, client)
         found: dict[str, set[str]] = {}
         for name in waiting.PLACES:
