@@ -171,7 +171,8 @@ def approve(house: House, digests: list[str]) -> None:
     with house.db.unit() as unit:
         root = trust.in_force(unit.session).root
         for digest in digests:
-            said = verdict("carol", digest, given_at=unit.now)
+            until = queries.get(unit.session, digest=digest).not_after
+            said = verdict("carol", digest, given_at=unit.now, not_after=until)
             approvals.give(unit.session, digest=digest, approval=said, root=root, correlation_id="test", now=unit.now)
 
 
@@ -188,7 +189,8 @@ def agreed(proven: ProvenIntent, now: datetime) -> ProvenIntent:
     """With carol's yes, where nobody has given one to the house."""
     if proven.approvals:
         return proven
-    return replace(proven, approvals=(verdict("carol", proven.intent.digest, given_at=now),))
+    said = verdict("carol", proven.intent.digest, given_at=now, not_after=proven.intent.request.not_after)
+    return replace(proven, approvals=(said,))
 
 
 def signed_by_cosigner(stage: Stage, digests: list[str]) -> list[str]:

@@ -394,7 +394,7 @@ def approval(
     *,
     verdict: str = "approve",
     given_at: datetime = NOW,
-    not_after: datetime = NOW + timedelta(days=1),
+    not_after: datetime | None = None,
     nonce: str | None = None,
 ) -> Approval:
     """One person's signed statement."""
@@ -405,7 +405,7 @@ def approval(
         approver=name,
         nonce=nonce or hashlib.sha256(seed.encode()).hexdigest()[:32],
         given_at=given_at,
-        not_after=not_after,
+        not_after=given_at + timedelta(days=1) if not_after is None else not_after,
     )
     return Approval(statement, sign_ed25519(person_key(name), key_id(name), statement.message))
 
