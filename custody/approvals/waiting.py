@@ -278,8 +278,8 @@ def _overdue(rules: _Rules) -> ColumnElement[bool]:
     since = func.greatest(IntentRow.created_at, func.coalesce(IntentRow.not_before, IntentRow.created_at))
     shortest = min((seconds for _, seconds in rules.patience), default=0)
     # The shortest first: only of what may be late its document is read.
-    mayhap = _NOW - timedelta(seconds=shortest)
-    found: ColumnElement[bool] = and_(IntentRow.created_at < mayhap, since < mayhap)
+    soonest = _NOW - timedelta(seconds=shortest)
+    found: ColumnElement[bool] = and_(IntentRow.created_at < soonest, since < soonest)
     for name, seconds in rules.patience:
         if seconds != shortest:
             elsewhere = IntentRow.document["chain"].as_string().is_distinct_from(name)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
-from custody.db.migrations.run import config_for, upgrade
-from tests.integration.db.test_claims_migration import EMPTY
+from tests.integration.db.upgrading import upgraded
 from tests.support.servers import FreshDatabase
 
 BEFORE = """
@@ -27,19 +24,9 @@ FROM unnest(ARRAY['approved', 'completed', 'cancelled', 'denied', 'broadcast']) 
 
 
 def test_takes_over_withdrawals_in_the_order_they_were_asked_for(database: FreshDatabase) -> None:
-    config = config_for(database.owner_url)
-    before = ScriptDirectory.from_config(config).get_revision("0020").down_revision
-    engine = create_engine(database.superuser_url)
-    with engine.begin() as connection:
-        connection.execute(text(EMPTY))
-    command.upgrade(config, str(before))
-    with engine.begin() as connection:
-        connection.exec_driver_sql(BEFORE)
-    upgrade(database.owner_url)
-    with engine.begin() as connection:
+    with upgraded(database, over="0020", rows=BEFORE) as connection:
         query = "SELECT digest, client, destination, asset, requester, units, ended_at IS NULL, released"
         rows = connection.execute(text(f"{query} FROM admissions ORDER BY sequence")).all()
-    engine.dispose()
     common = ("acme", "to", "BTC", "exchange")
     assert [tuple(row) for row in rows] == [
         ("digest 5", *common, 105, True, False),

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from custody.chains.spending import Coin, read_input
-from custody.db.migrations.run import config_for, upgrade
+from tests.integration.db.upgrading import upgraded
 from tests.support.servers import FreshDatabase
-
-EMPTY = """
-DROP SCHEMA public CASCADE;
-CREATE SCHEMA public;
-GRANT ALL ON SCHEMA public TO PUBLIC;
-"""
 
 BEFORE = """
 SET session_replication_role = replica;
@@ -36,21 +28,11 @@ VALUES ('withdrawals.replace', '{"withdrawal": "wdr_1", "fee_rate_sat_kvb": 2000
 
 
 def test_names_what_was_reserved_and_spent_by_claims(database: FreshDatabase) -> None:
-    config = config_for(database.owner_url)
-    before = ScriptDirectory.from_config(config).get_revision("0012").down_revision
-    engine = create_engine(database.superuser_url)
-    with engine.begin() as connection:
-        connection.execute(text(EMPTY))
-    command.upgrade(config, str(before))
-    with engine.begin() as connection:
-        connection.exec_driver_sql(BEFORE)
-    upgrade(database.owner_url)
-    with engine.begin() as connection:
+    with upgraded(database, over="0012", rows=BEFORE) as connection:
         attempts = connection.execute(text("SELECT inputs, unsigned, weight FROM attempts ORDER BY id")).all()
         ((bundled,),) = connection.execute(text("SELECT inputs FROM bundles")).all()
         reserved = connection.execute(text("SELECT chain, claim, withdrawal_id FROM reservations ORDER BY 2")).all()
         payloads = connection.execute(text("SELECT payload FROM outbox ORDER BY id")).scalars().all()
-    engine.dispose()
     coins = [
         Coin("bb", 1, 700, change=True, index=4, block_hash="ee"),
         Coin("aa", 0, 2_100_000_000_000_000, change=False, index=9, block_hash="ff"),

@@ -17,7 +17,7 @@ from custody.cli.main import app
 from custody.db.migrations import foreseeing
 from custody.db.migrations.foreseeing import Lock, foresee, indexes_of, touches_of
 from custody.db.migrations.run import config_for
-from tests.integration.db.test_claims_migration import EMPTY
+from tests.integration.db.upgrading import EMPTY
 from tests.support.servers import FreshDatabase
 
 HELD = """

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from alembic import command
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
-from custody.db.migrations.run import config_for, upgrade
-from tests.integration.db.test_claims_migration import EMPTY
+from tests.integration.db.upgrading import upgraded
 from tests.support.servers import FreshDatabase
 
 BEFORE = """
@@ -25,16 +22,6 @@ FROM (VALUES ('one', 1, 'a', 'waiting', false, true), ('one', 2, 'a', 'waiting',
 
 
 def test_marks_what_waits_behind_a_failed_one(database: FreshDatabase) -> None:
-    config = config_for(database.owner_url)
-    before = ScriptDirectory.from_config(config).get_revision("0033").down_revision
-    engine = create_engine(database.superuser_url)
-    with engine.begin() as connection:
-        connection.execute(text(EMPTY))
-    command.upgrade(config, str(before))
-    with engine.begin() as connection:
-        connection.exec_driver_sql(BEFORE)
-    upgrade(database.owner_url)
-    with engine.begin() as connection:
+    with upgraded(database, over="0033", rows=BEFORE) as connection:
         held = connection.execute(text("SELECT endpoint_id, sequence FROM webhook_deliveries WHERE held")).all()
-    engine.dispose()
     assert [tuple(each) for each in held] == [("one", 2)]
