@@ -79,7 +79,7 @@ _UNKNOWN: Final[Mapping[str, str]] = {
     "no-candidate": "No passkey was registered under that id.",
     "unknown-address": "No address of that id was given to anybody.",
     "unknown-entry": "No entry of that number.",
-    "unknown-event": "No event of that id.",
+    "unknown-event": "No event of that id, or nothing told of an object of that id.",
     "unknown-intent": "No intent of that digest.",
     "unknown-job": "No job of that id.",
     "unknown-keyset": "No keyset of that id is registered.",

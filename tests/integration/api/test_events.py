@@ -68,10 +68,19 @@ def test_the_feed_is_narrowed_by_client_and_type(call_as: As) -> None:
     assert types == {"client.opened", "vault.opened"}
 
 
+def test_the_feed_of_one_object_is_its_own_and_a_mistyped_one_is_not_waited_for(call_as: As) -> None:
+    exchange = call_as("exchange")
+    told = events_of(exchange.get("/v1/events?type=client&subject=acme"))
+    assert [(event["object"]["id"], event["type"]) for event in told] == [("acme", "client.opened")]
+    unknown = exchange.get("/v1/events?type=withdrawal&subject=acme&wait=30")
+    expect_problem(unknown, 404, "unknown-event", "subject")
+
+
 @pytest.mark.parametrize(
     ("query", "field"),
     [("after=x", "after"), ("after=-1", "after"), ("limit=0", "limit"), ("limit=201", "limit"), ("wait=31", "wait"),
-     ("type=A", "type"), ("client=%00", "client"), ("limit=x", "limit")],
+     ("type=A", "type"), ("client=%00", "client"), ("limit=x", "limit"),
+     ("subject=acme", "subject"), ("type=client&subject=", "subject")],
 )  # fmt: skip
 def test_what_is_not_accepted_is_named(call_as: As, query: str, field: str) -> None:
     expect_problem(call_as("exchange").get(f"/v1/events?{query}"), 422, "invalid-input", field)
