@@ -79,6 +79,9 @@ def test_a_long_object_leaves_whole_and_in_its_order_a_front_at_a_time(post: Pos
     assert post.push() == holding.FRONT + 1, "the others are in nobody's way"
     assert _held(post) == 5
     post.tell("a")
+    with post.db.unit() as unit:
+        operations.take_over(unit.session, now=unit.now)
+    assert _held(post) == 6
     assert [post.push() for _ in range(2)] == [holding.FRONT, 6]
     came = [came.version for came in post.receiver.came if came.version[0] == "a"]
     assert came == [("a", version) for version in range(1, number + 2)]
