@@ -235,7 +235,15 @@ def _rows_read(post: Post, *, room: int) -> int:
     with post.db.unit() as unit:
         operations.take_over(unit.session, now=unit.now)
         now = unit.now
-        asked = {"now": now, "until": now + LEASE, "room": room, "share": delivering.SHARE, "failing_room": 4}
+        asked = {
+            "now": now,
+            "until": now + LEASE,
+            "room": room,
+            "share": delivering.SHARE,
+            "failing_room": 4,
+            "late_share": 40,
+            "prompt": None,
+        }
         asked["front"] = holding.FRONT
         return rows_read(plan_of(unit.session, delivering._CLAIM, asked), "webhook_deliveries")
 
