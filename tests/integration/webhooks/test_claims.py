@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Final
 
@@ -151,6 +152,17 @@ def test_an_endpoint_that_is_slow_leaves_room_for_others(post: Post, monkeypatch
     assert [len(_claim(post, room=100)) for _ in range(2)] == [3, 0]
     post.ahead = LEASE + timedelta(seconds=1)
     assert len(_claim(post, room=100)) == 3
+
+
+def test_of_who_is_not_known_to_be_prompt_fewer_are_on_their_way(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivering, "LATE_SHARE", 2)
+    made, _other = post.add(), post.add()
+    post.tell(*(f"more {n}" for n in range(5)))
+    with post.db.unit() as unit:
+        operations.take_over(unit.session, now=unit.now)
+        prompt, now = {made.endpoint.id}, unit.now
+        claimed = operations.claim(unit.session, sealer=post.sealer, lease=LEASE, room=100, prompt=prompt, now=now)
+    assert Counter(each.endpoint in prompt for each in claimed) == {True: 5, False: 2}
 
 
 def test_what_waits_behind_a_failed_one_is_marked_until_that_is_taken(post: Post) -> None:
