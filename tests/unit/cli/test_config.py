@@ -81,7 +81,9 @@ STANDS = {
 
 
 @pytest.mark.parametrize("chosen", list(Format))
-@pytest.mark.parametrize("wrong", [{}, {"CUSTODY_STOCK_TARGET": "-1"}, {"CUSTODY_DATABASE_URL": "postgresql+psycopg://u:a/hunter2@h:1/d"}])
+@pytest.mark.parametrize(
+    "wrong", [{}, {"CUSTODY_STOCK_TARGET": "-1"}, {"CUSTODY_DATABASE_URL": "postgresql+psycopg://u:a/hunter2@h:1/d"}]
+)
 def test_shows_no_secret_in_any_format(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, chosen: Format, wrong: dict[str, str]
 ) -> None:
