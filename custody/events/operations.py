@@ -39,6 +39,7 @@ class _Told:
     actor: str
     correlation_id: str
     at: datetime
+    occurred_at: datetime | None
 
 
 def publish(
@@ -52,13 +53,14 @@ def publish(
     actor: str,
     correlation_id: str,
     now: datetime,
+    occurred_at: datetime | None = None,
 ) -> None:
     """State that the object ``subject`` of ``kind`` changed by ``event`` and is ``data`` now, as the API shows it.
 
     It is told when the unit commits, and never where it does not. ``client``: whose it is, who alone of the clients
-    may hear of it; None is for the house.
+    may hear of it; None is for the house. ``occurred_at``: when it happened, where that is another time than ``now``.
     """
-    _LOG.collect(session, _Told(kind, subject, event, dict(data), client, actor, correlation_id, now))
+    _LOG.collect(session, _Told(kind, subject, event, dict(data), client, actor, correlation_id, now, occurred_at))
 
 
 def _number(session: Session, told: list[_Told]) -> None:
@@ -97,6 +99,7 @@ def _rows(told: Sequence[_Told], last: Sequence[Row[Any]]) -> list[dict[str, Any
                 "actor": item.actor,
                 "correlation_id": item.correlation_id,
                 "at": item.at,
+                "occurred_at": item.occurred_at,
                 "data": item.data,
             }
         )
