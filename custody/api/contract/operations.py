@@ -443,7 +443,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "webhooks",
         {202: ref("Job"), 200: ref("Job")},
         body=thing(since=some(TIME)),
-        codes=(*_HOOK_CODES, "idempotency-mismatch"),
+        codes=(*_HOOK_CODES, "idempotency-mismatch", "resend-running"),
         key="optional",
     ),
     ("POST", f"{_HOOK}/test"): Operation(
