@@ -10,7 +10,7 @@ import typer
 
 from custody.cli import house
 from custody.cli.chains import ChainOption
-from custody.cli.exits import DONE, INVALID, REFUSED
+from custody.cli.exits import DONE, INVALID, REFUSED, resumable
 from custody.cli.progress import watched
 from custody.cli.showing import Format, FormatOption, is_for_people, print_sentence, show, show_whole, table
 
@@ -81,17 +81,18 @@ def reconcile(
     runtime = house.runtime()
     act = effect.reconcile_ranged if ranged else effect.reconcile
     places = house.chains(runtime, chain)
-    runs = [
-        act(
-            here.node,
-            runtime.database,
-            chain=here.chain,
-            assets=here.assets,
-            start_height=here.start_height,
-            actor="cli",
-        )
-        for here in watched(places, len(places), doing="comparing chains", from_number=2)
-    ]
+    with resumable("a chain that was compared is written down, no other is: run it again"):
+        runs = [
+            act(
+                here.node,
+                runtime.database,
+                chain=here.chain,
+                assets=here.assets,
+                start_height=here.start_height,
+                actor="cli",
+            )
+            for here in watched(places, len(places), doing="comparing chains", from_number=2)
+        ]
     told = [run.to_json() for run in runs]
     names = {here.chain: here.name for here in runtime.chains.values()}
     if is_for_people(chosen):

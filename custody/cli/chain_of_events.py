@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from custody.cli import house
-from custody.cli.exits import REFUSED, say
+from custody.cli.exits import REFUSED, resumable, say
+from custody.cli.inputs import new_file
 from custody.cli.paged import ORDINARY, AfterOption, LimitOption, rows_of
 from custody.cli.progress import watched
 from custody.cli.showing import Format, FormatOption, is_for_people, minute, show, show_fields
@@ -72,7 +72,7 @@ def export(
         sys.stdout.buffer.flush()
         return
     number = 0
-    with Path(out).open("xb") as file:
+    with resumable(f"{out} was not kept: run it again"), new_file(out) as file:
         for line in _every_event():
             file.write(line)
             number += 1
@@ -98,7 +98,7 @@ def verify(chosen: FormatOption = Format.TABLE) -> None:
     """
     from custody.audit import queries
 
-    with house.reading() as (session, _):
+    with resumable("nothing was changed: run it again"), house.reading() as (session, _):
         head = queries.head(session)
         bad = queries.first_bad_record(session, watched=partial(watched, number=head.sequence, doing="reading"))
     show_fields({"sequence": head.sequence, "hash": head.hash, "intact": bad is None}, chosen)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import typer
 
 from custody.cli import house
+from custody.cli.exits import Interrupted
 from custody.cli.keys import YesOption, confirm
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show, show_fields
@@ -79,18 +81,16 @@ def listen(
     if after < 0:
         with house.reading() as (session, _):
             after = queries.head(session)
-    told = 0
-    while True:
-        rows, after = _page(after, kind, client, PAGE)
-        for row in rows:
+    try:
+        for told, row in enumerate(_as_they_happen(after, kind, client), 1):
             print(json.dumps(row, ensure_ascii=False), flush=True)
             if forwarder is not None:
                 forwarder.forward(row)
-            told += 1
+            after = int(row["cursor"])
             if count and told >= count:
                 return
-        if len(rows) < PAGE:
-            time.sleep(SECONDS)
+    except KeyboardInterrupt:
+        raise Interrupted(f"say --after {after} to go on from here") from None
 
 
 @app.command("resend")
@@ -139,6 +139,14 @@ def job_show(job: str, token_file: TokenOption, api: ApiOption = "", chosen: For
     custody job show job_… --token-file token
     """
     show_fields(Service(api, token_file).get("jobs", job), chosen)
+
+
+def _as_they_happen(after: int, kinds: list[str] | None, client: str) -> Iterator[dict[str, Any]]:
+    while True:
+        rows, after = _page(after, kinds, client, PAGE)
+        yield from rows
+        if len(rows) < PAGE:
+            time.sleep(SECONDS)
 
 
 def _page(after: int, kinds: list[str] | None, client: str, limit: int) -> tuple[list[dict[str, Any]], int]:

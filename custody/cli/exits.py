@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import typer
@@ -48,6 +49,19 @@ class Locked(Refused):
     code = "locked"
 
 
+class Interrupted(Exception):
+    """Somebody ended long work with Ctrl-C; the message says what is done of it and how it goes on."""
+
+
+@contextmanager
+def resumable(how: str) -> Iterator[None]:
+    """Work that may be ended with Ctrl-C: ``how`` it goes on is said then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(how) from None
+
+
 def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; whatever is wrong is said in one line."""
     try:
@@ -57,6 +71,9 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except Rehearsed as stopped:
         show_json(stopped.would_send)
         return DONE
+    except Interrupted as stopped:
+        say(f"error: interrupted; {stopped}")
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -68,6 +85,8 @@ def run(app: typer.Typer, arguments: list[str] | None = None) -> int:
     except OSError as error:
         say(f"error: {error.filename or 'connection'}: {error.strerror or 'failed'}")
         return INVALID if error.filename else UNREACHABLE
+    if code == INTERRUPTED:  # Ctrl-C, which the parser makes this code of
+        say("error: interrupted")
     return code if isinstance(code, int) else DONE
 
 

@@ -1,10 +1,12 @@
-"""Files that commands are given; ``-`` is standard input, which one of them can be."""
+"""Files that commands are given, and write; ``-`` is standard input, which one of them can be."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 STANDARD: Final = "-"
 
@@ -31,6 +33,20 @@ def file_json(path: str, *, field: str, limit_bytes: int | None = None) -> Any:
 
     limits = {} if limit_bytes is None else {"limit_bytes": limit_bytes}
     return parse_json(file_bytes(path), field=field, **limits)
+
+
+@contextmanager
+def new_file(path: str) -> Iterator[BinaryIO]:
+    """A file that was not there, and is not there afterwards where writing it was ended half way.
+
+    Raises OSError where there is one of that name.
+    """
+    with Path(path).open("xb") as file:
+        try:
+            yield file
+        except BaseException:
+            Path(path).unlink()
+            raise
 
 
 def is_given(path: str) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from custody.cli.exits import DONE, REFUSED
+from custody.cli.exits import DONE, REFUSED, resumable
 from custody.cli.inputs import file_json, file_text
 from custody.cli.policy_showing import (
     decimals_beside,
@@ -159,7 +159,7 @@ def policy_simulate(
     from policies.document import load_document
 
     document, first = load_document(file_text(file)), moment(since, field="since")
-    with house.reading() as (session, runtime):
+    with resumable("nothing was changed: run it again"), house.reading() as (session, runtime):
         with runtime.database.unit() as unit:
             now = unit.now
         last = moment(until, field="until") if until else now

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from custody.cli.asking import Closing, HoursOption, Pen, PurposeOption, ask
-from custody.cli.exits import say
+from custody.cli.exits import resumable, say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm
 from custody.cli.service import ApiOption, Service, TokenOption
 from custody.cli.showing import Format, FormatOption, show_whole, table
@@ -93,17 +93,18 @@ def start(
         return
     confirm(f"Ask for {len(openings)} openings and {len(found['sweeps'])} sweeps as {requester}?", is_agreed=yes)
     pen = Pen(key, key_id, is_agreed=True)
-    for opening in openings:
-        _tell(ask(service, _opening(opening, Closing.of(requester, hours, "")), pen))
-    places: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for step in found["sweeps"]:
-        whose = (step["client"], step["to"])
-        if whose not in places:
-            # One address for each client, vault and run: all that comes together there is the same client's.
-            query = {"chain": step["chain"]}
-            places[whose] = service.post("clients", step["client"], "addresses", body={}, query=query)
-        closing = Closing.of(requester, hours, "")
-        _tell(ask(service, _sweep(step, places[whose], purpose, closing), pen))
+    with resumable("what was asked for stands: run it again for the rest"):
+        for opening in openings:
+            _tell(ask(service, _opening(opening, Closing.of(requester, hours, "")), pen))
+        places: dict[tuple[str, str], Mapping[str, Any]] = {}
+        for step in found["sweeps"]:
+            whose = (step["client"], step["to"])
+            if whose not in places:
+                # One address for each client, vault and run: all that comes together there is the same client's.
+                query = {"chain": step["chain"]}
+                places[whose] = service.post("clients", step["client"], "addresses", body={}, query=query)
+            closing = Closing.of(requester, hours, "")
+            _tell(ask(service, _sweep(step, places[whose], purpose, closing), pen))
 
 
 REMAINING = ("keyset", "asset", "amount", "vaults")

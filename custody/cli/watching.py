@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from custody.cli import house
-from custody.cli.exits import DONE, REFUSED, WAITING, say
+from custody.cli.exits import DONE, REFUSED, WAITING, resumable, say
 from custody.cli.showing import Format, FormatOption, is_for_people
 
 SECONDS: Final = 1.0
@@ -32,9 +32,15 @@ def watch(
     """
     from custody.kernel.ids import expect_id
     from custody.withdrawals.model import PREFIXES
+
+    with resumable("the withdrawal goes on by itself: run it again to go on looking"):
+        _follow(expect_id(withdrawal, *PREFIXES, field="withdrawal"), wait, chosen)
+
+
+def _follow(name: str, wait: int, chosen: Format) -> None:
     from custody.withdrawals.states import FINAL, State
 
-    name, began, told = expect_id(withdrawal, *PREFIXES, field="withdrawal"), time.monotonic(), 0
+    began, told = time.monotonic(), 0
     while True:
         state, why, steps = _look(name)
         for step in steps[told:]:

@@ -31,6 +31,7 @@ _LAST: Final = text(
 
 @dataclass(frozen=True, slots=True)
 class _Told:
+    id: str
     kind: str
     subject: str
     event: str
@@ -52,13 +53,15 @@ def publish(
     actor: str,
     correlation_id: str,
     now: datetime,
-) -> None:
+) -> str:
     """State that the object ``subject`` of ``kind`` changed by ``event`` and is ``data`` now, as the API shows it.
 
     It is told when the unit commits, and never where it does not. ``client``: whose it is, who alone of the clients
-    may hear of it; None is for the house.
+    may hear of it; None is for the house. Answers the id it is told under.
     """
-    _LOG.collect(session, _Told(kind, subject, event, dict(data), client, actor, correlation_id, now))
+    told = _Told(new_id("evt", now), kind, subject, event, dict(data), client, actor, correlation_id, now)
+    _LOG.collect(session, told)
+    return told.id
 
 
 def _number(session: Session, told: list[_Told]) -> None:
@@ -88,7 +91,7 @@ def _rows(told: Sequence[_Told], last: Sequence[Row[Any]]) -> list[dict[str, Any
         rows.append(
             {
                 "sequence": sequence,
-                "id": new_id("evt", item.at),
+                "id": item.id,
                 "kind": item.kind,
                 "subject": item.subject,
                 "event": item.event,

@@ -36,14 +36,19 @@ def after(
     limit: int,
     client: str | Collection[str] | None = None,
     kinds: Collection[str] | None = None,
+    subject: str | None = None,
 ) -> Page:
     """Up to ``limit`` events told after ``cursor`` (0: from the beginning), oldest first.
 
     ``client``: only what concerns this one, or one of these. ``kinds``: only these kinds (``withdrawal``) or types
-    (``withdrawal.approved``).
+    (``withdrawal.approved``). ``subject``: only what is told of the object of that id, whose kind is among ``kinds``;
+    raises ``UnknownEvent`` where nothing ever was.
     """
     newest = head(session)
     query = select(EventRow).where(EventRow.sequence > cursor, EventRow.sequence <= newest)
+    if subject is not None:
+        query = query.where(EventRow.subject == subject)
+        _expect_told_of(session, subject, client, kinds)
     rows = session.execute(_only(query, client, kinds).order_by(EventRow.sequence).limit(limit)).scalars().all()
     events = tuple(view(row) for row in rows)
     if len(events) == limit:
@@ -76,15 +81,6 @@ def of_subject(session: Session, *, kind: str, subject: str) -> list[Event]:
     return [view(row) for row in session.execute(query).scalars()]
 
 
-def newest(session: Session, *, kind: str, subject: str, event: str) -> Event:
-    """What was told last of one object by this event. Raises ``UnknownEvent``."""
-    query = select(EventRow).where(EventRow.kind == kind, EventRow.subject == subject, EventRow.event == event)
-    row = session.execute(query.order_by(EventRow.version.desc()).limit(1)).scalar_one_or_none()
-    if row is None:
-        raise UnknownEvent("no such event", field="event")
-    return view(row)
-
-
 def first_since(session: Session, *, since: datetime) -> int:
     """The cursor from which everything told at ``since`` or later is read."""
     query = select(func.min(EventRow.sequence)).where(EventRow.at >= since)
@@ -106,6 +102,16 @@ def view(row: EventRow) -> Event:
         at=row.at,
         data=row.data,
     )
+
+
+def _expect_told_of(
+    session: Session, subject: str, client: str | Collection[str] | None, kinds: Collection[str] | None
+) -> None:
+    """A name that is mistyped is said at once, and not waited for."""
+    of = None if kinds is None else {kind.partition(".")[0] for kind in kinds}
+    query = _only(select(EventRow.sequence).where(EventRow.subject == subject), client, of)
+    if session.execute(query.limit(1)).first() is None:
+        raise UnknownEvent("nothing was told of an object of this id", field="subject")
 
 
 def _only(query: Select[Any], client: str | Collection[str] | None, kinds: Collection[str] | None) -> Select[Any]:

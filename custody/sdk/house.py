@@ -21,6 +21,8 @@ from custody.sdk.transport import Answer, Transport
 from custody.sdk.trust import Trust, derive, names_of, own_opening, read_trust
 
 Shown = TypeVar("Shown")
+MOST: Final = 200
+"""Events of one answer."""
 
 
 class House:
@@ -78,16 +80,16 @@ class House:
             following = page.get("next")
 
     def told(
-        self, *, after: int, client: str | None, types: Sequence[str], wait_seconds: int
+        self, *, after: int, types: Sequence[str], wait_seconds: int, client: str | None = None, of: str | None = None
     ) -> tuple[list[Event], int]:
-        """One page of the feed after a cursor, and the cursor to read on from. Raises ``ApiError``."""
-        query = {"after": after, "client": client, "type": list(types), "wait": wait_seconds or None}
+        """One page of the feed after a cursor, and the cursor to read on from; ``of`` one object, where one is named.
+
+        Raises ``ApiError``.
+        """
+        chosen = {"client": client, "type": list(types), "subject": of}
+        query = {"after": after, "limit": MOST, **chosen, "wait": wait_seconds or None}
         found = self.get("/v1/events", **query)
         return [Event.of(each) for each in found["events"]], int(found["cursor"])
-
-    def newest(self) -> int:
-        """The cursor of the newest event: whatever is told from now on comes after it. Raises ``ApiError``."""
-        return int(self.get("/v1/events", after="newest")["cursor"])
 
     def trust(self) -> Trust:
         """The trust root in force, proved from the pinned one; asked for once. Raises ``NotProven``."""

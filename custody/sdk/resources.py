@@ -14,13 +14,13 @@ from custody.kernel.errors import InvalidInput
 from custody.kernel.money import parse_decimal
 from custody.sdk.errors import InvalidRequest, StillWaiting
 from custody.sdk.house import House, new_key, segment
-from custody.sdk.objects import ClientRecord, Deposit, DepositAddress, Opening, Withdrawal
+from custody.sdk.objects import FINAL, ClientRecord, Deposit, DepositAddress, Opening, Withdrawal
 
 GOOD_FOR: Final = timedelta(days=1)
 """How long what is asked for may be carried out, where nobody says."""
 WAIT_SECONDS: Final = 600.0
 _LISTEN_SECONDS: Final = 20
-"""How long one question to the feed is held back; then the withdrawal itself is looked at."""
+"""How long one question to the feed is held back; then it is asked again."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -184,26 +184,24 @@ class Withdrawals:
     def wait(self, withdrawal: str, *, until: str = "completed", timeout: float = WAIT_SECONDS) -> Withdrawal:
         """The withdrawal once its status is ``until``, has been since you began to wait, or it has ended another way.
 
-        It listens to the feed, so that a status which lasts a moment is not missed. Raises ``StillWaiting`` with how
-        it last stood after ``timeout`` seconds, and ``ApiError``.
+        It listens to what the feed tells of this withdrawal, so that a status which lasts a moment is not missed.
+        Raises ``StillWaiting`` with how it last stood after ``timeout`` seconds, and ``ApiError``.
         """
         ends = self.house.now + timedelta(seconds=timeout)
-        # Asked for first: what happens between this and the look is told after it.
-        cursor = self.house.newest()
-        found, was_reached = self.get(withdrawal), False
-        while not (was_reached or found.status == until or found.is_final):
+        cursor, newest = 0, ""
+        while True:
             left = (ends - self.house.now).total_seconds()
+            patience = min(_LISTEN_SECONDS, max(math.ceil(left), 0))
+            told, cursor = self.house.told(after=cursor, of=withdrawal, types=("withdrawal",), wait_seconds=patience)
+            statuses = [str(event.data.get("status", "")) for event in told]
+            # What was told before is its past; how it stands is the last of it.
+            heard = statuses if newest else statuses[-1:]
+            newest = statuses[-1] if statuses else newest
+            if until in heard or newest in FINAL:
+                return self.get(withdrawal)
             if left <= 0:
-                raise StillWaiting(f"{withdrawal} is {found.status} after {timeout:g} seconds", last=found)
-            patience = min(_LISTEN_SECONDS, math.ceil(left))
-            told, cursor = self.house.told(
-                after=cursor, client=found.client, types=("withdrawal",), wait_seconds=patience
-            )
-            ours = [event for event in told if event.subject == withdrawal]
-            was_reached = any(event.data.get("status") == until for event in ours)
-            if ours or not told:
-                found = self.get(withdrawal)
-        return found
+                last = self.get(withdrawal)
+                raise StillWaiting(f"{withdrawal} is {last.status} after {timeout:g} seconds", last=last)
 
     def _as_before(self, request: WithdrawalRequest, reference: str | None, error: InvalidRequest) -> Withdrawal:
         """What was asked for under this key; signed and asked again as it was then, as long as that can be carried out.

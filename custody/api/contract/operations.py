@@ -399,7 +399,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         codes=("unknown-bundle", "bundle-closed", "answered-otherwise", "refusal-invalid", "body-too-large"),
     ),
     ("GET", "/v1/events"): Operation(
-        "listEvents", "events", {200: thing(events=many(document("An event.")), cursor=text("1042"))}
+        "listEvents",
+        "events",
+        {200: thing(events=many(document("An event.")), cursor=text("1042"))},
+        codes=("unknown-event",),
     ),
     ("GET", "/v1/events/{event}"): Operation(
         "getEvent", "events", {200: document("An event.")}, codes=("unknown-event",)
@@ -436,7 +439,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "webhooks",
         {202: ref("Job"), 200: ref("Job")},
         body=thing(since=some(TIME)),
-        codes=(*_HOOK_CODES, "idempotency-mismatch"),
+        codes=(*_HOOK_CODES, "idempotency-mismatch", "resend-running"),
         key="optional",
     ),
     ("POST", f"{_HOOK}/test"): Operation(

@@ -37,9 +37,11 @@ async def feed(
     wait: int = 0,
     client: str | None = None,
     type: Annotated[list[str] | None, Query()] = None,  # noqa: A002  the parameter's public name
+    subject: str | None = None,
 ) -> Response:
     """Events told after a cursor, oldest first, and the cursor to read on from.
 
+    With ``subject`` those of one object: its id, beside its kind as ``type``. 404 where nothing was told of it.
     With ``wait`` an empty answer is held back for up to so many seconds, until something is there. One credential has
     100 answers held back at once, and no more (429).
     """
@@ -47,10 +49,13 @@ async def feed(
     left = fields.whole_number(wait, field="wait", high=LONGEST_WAIT)
     whose = _whose(call.caller, client)
     kinds = None if type is None else [expect_type(each, field="type") for each in type]
+    about = None if subject is None else fields.text(subject, field="subject")
+    if about is not None and not kinds:
+        raise InvalidInput("accepted beside type, which says the kind of the object", field="subject")
     cursor = await run_in_threadpool(call.unit, _head) if after == NEWEST else _cursor(after)
 
     def read(unit: Unit) -> Page:
-        return queries.after(unit.session, cursor=cursor, limit=most, client=whose, kinds=kinds)
+        return queries.after(unit.session, cursor=cursor, limit=most, client=whose, kinds=kinds, subject=about)
 
     if not left:
         return _answer(await run_in_threadpool(call.unit, read))

@@ -216,12 +216,12 @@ def resend_failed(call: AsRequesterOrOperator, endpoint: str, body: Body, key: K
 def test(call: AsRequesterOrOperator, endpoint: str) -> Response:
     """Push a test there and nowhere else, once: 202, and the event, whose type is ``webhook_endpoint.test``."""
 
-    def work(unit: Unit) -> None:
+    def work(unit: Unit) -> str:
         _expect_own(unit, call, endpoint)
-        operations.send_test(unit.session, endpoint=endpoint, actor=call.caller.name, now=unit.now)
+        return operations.send_test(unit.session, endpoint=endpoint, actor=call.caller.name, now=unit.now)
 
-    call.unit(work)
-    event = call.unit(lambda unit: views.newest_test(unit.session, endpoint=endpoint))
+    sent = call.unit(work)
+    event = call.unit(lambda unit: told.by_id(unit.session, event=sent))
     where = f"/v1/webhook-endpoints/{endpoint}/deliveries/{event.id}"
     return Response(event.body, status_code=202, media_type="application/json", headers={"Location": where})
 

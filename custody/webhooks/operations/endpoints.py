@@ -19,10 +19,11 @@ from custody.kernel.clock import rfc3339
 from custody.kernel.errors import Conflict, InvalidInput
 from custody.kernel.ids import new_id
 from custody.webhooks.model import OVERLAP, Endpoint
+from custody.webhooks.operations.holding import mark
 from custody.webhooks.places import read_url
 from custody.webhooks.queries import UnknownEndpoint, view
 from custody.webhooks.signing import Sealer, Secret
-from custody.webhooks.tables import WAITING, DeliveryRow, EndpointRow
+from custody.webhooks.tables import FREE, DeliveryRow, EndpointRow
 
 PAYLOADS: Final = ("full", "thin")
 MOST_TYPES: Final = 50
@@ -201,9 +202,12 @@ def _moved(row: EndpointRow, url: str, sealed: bytes, sealer: Sealer) -> bytes:
 
 
 def _start_anew(session: Session, endpoint: str, now: datetime) -> None:
-    """What waits is due now, held by nothing, and counts its failures from the beginning."""
-    waiting = update(DeliveryRow).where(WAITING, DeliveryRow.endpoint_id == endpoint)
-    session.execute(waiting.values(due_at=now, first_failed_at=None, held=False))
+    """What was not taken is due now, and counts its failures from the beginning. Nothing else is due later."""
+    failed = update(DeliveryRow).where(
+        FREE, DeliveryRow.endpoint_id == endpoint, DeliveryRow.first_failed_at.is_not(None)
+    )
+    again = failed.values(due_at=now, first_failed_at=None).returning(DeliveryRow.id)
+    mark(session, deliveries=session.execute(again).scalars().all())
 
 
 def _types(types: Sequence[str]) -> list[str]:

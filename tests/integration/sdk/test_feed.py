@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from starlette.testclient import TestClient
 
-from custody.sdk import Client, NotAllowed, StillWaiting
+from custody.sdk import Client, NotAllowed, NotThere, StillWaiting
 from custody.sdk.objects import Event, Withdrawal
 from tests.cosigner.builders import address
 from tests.integration.api.signing import row, serving_rows
@@ -19,6 +19,9 @@ from tests.support.processes import wait_until
 from tests.support.road import Road
 from tests.support.servers import Servers
 from tests.support.world import BTC
+
+MOST_CALLS = 3
+"""Of the journeys that every integration makes."""
 
 
 @pytest.fixture(scope="module")
@@ -78,10 +81,66 @@ def test_waiting_hears_of_a_status_that_lasts_a_moment(house: Road, joined: tupl
         house.settle()
         found = answer.result(30)
     assert found.status in ("approved", "composed", "awaiting_signatures", "signed", "broadcast")
-    assert _looks(between, paid) == 2
+    assert _looks(between, paid) == 1
     with waiting(client, between, paid, "completed") as answer:
         house.mine(6)
         assert answer.result(30).status == "completed"
+
+
+def test_a_payment_takes_three_calls_from_asking_to_its_end(house: Road, joined: tuple[Client, Between]) -> None:
+    client, between = joined
+    client.trust_root()  # Proved once in a process's life: one call more, whatever is done after it.
+    assert _calls(between) == 1
+    paid = pay(client, "0.1")
+    assert _calls(between) == 2
+    with waiting(client, between, paid, "completed") as answer:
+        house.approve(paid.intent_digest, "alice", "bob")
+        house.settle()
+        house.mine(6)
+        assert answer.result(30).txid
+    # The asking (forgotten by who waits), one wait, and one look at what it came to.
+    assert 1 + _calls(between) == MOST_CALLS
+
+
+def test_a_deposit_takes_three_calls_from_a_new_clients_address_to_the_credit(
+    house: Road, joined: tuple[Client, Between]
+) -> None:
+    client, between = joined
+    client.trust_root()
+    house.open("nova")
+    house.stock(house.vaults["nova"], 3)
+    cursor = _newest(client)
+    between.sent.clear()
+    there = client.addresses.new("nova")  # With what proves a new client's vault: asked for once for each client.
+    with ThreadPoolExecutor(1) as pool:
+        told = client.events(after=cursor, types=["deposit.credited"], client="nova", wait_seconds=30)
+        answer = pool.submit(next, told)
+        house.node.send(there.address, BTC)
+        house.mine(6)
+        assert answer.result(30).data["txid"]
+    assert _calls(between) == MOST_CALLS
+    between.sent.clear()
+    client.addresses.new("nova")
+    assert _calls(between) == 1
+
+
+def test_waiting_for_what_does_not_exist_ends_at_once(client: Client) -> None:
+    with pytest.raises(NotThere) as refused:
+        client.withdrawals.wait("wdr_01ARZ3NDEKTSV4RRFFQ69G5FAV")
+    assert (refused.value.code, refused.value.field) == ("unknown-event", "subject")
+
+
+def test_a_status_that_is_over_is_not_waited_for_in_the_past(house: Road, client: Client) -> None:
+    paid = pay(client, "0.1")
+    client.withdrawals.cancel(paid.id)
+    # It was pending before: what counts is how it stands, and what comes to it from now on.
+    assert client.withdrawals.wait(paid.id, until="pending_approval").status == "cancelled"
+    waits = pay(client, "0.1")
+    house.approve(waits.intent_digest, "alice", "bob")
+    house.settle()
+    with pytest.raises(StillWaiting, match="is broadcast after"):
+        client.withdrawals.wait(waits.id, until="pending_approval", timeout=0)
+    house.mine(6)
 
 
 def test_waiting_ends_when_nothing_more_can_come_and_when_the_time_is_over(
@@ -114,11 +173,10 @@ def test_reads_every_event_by_cursor_in_the_order_it_became_true(house: Road, cl
 
 def test_hears_of_what_is_told_from_now_on(house: Road, client: Client) -> None:
     heard: list[Event] = []
-    newest = client.request("GET", "/v1/events?after=newest").document
-    assert newest["events"] == []
+    newest = _newest(client)
 
     def listen() -> None:
-        for event in client.events(after=int(newest["cursor"]), types=["withdrawal"], wait_seconds=30):
+        for event in client.events(after=newest, types=["withdrawal"], wait_seconds=30):
             heard.append(event)
             if event.type == "withdrawal.cancelled":
                 return
@@ -155,6 +213,16 @@ def test_says_what_a_payment_would_cost_and_keeps_nothing(house: Road, client: C
     assert after.pop("call_nonces") == before.pop("call_nonces") + 2
     assert after == before
     assert house.balance("bolt") == (BTC, 0)
+
+
+def _calls(between: Between) -> int:
+    """How many calls were made; however often one wait had to ask again, it is one."""
+    waits = [request for request in between.sent if "wait=" in str(request.url)]
+    return len(between.sent) - len(waits) + bool(waits)
+
+
+def _newest(client: Client) -> int:
+    return int(client.request("GET", "/v1/events?after=newest").document["cursor"])
 
 
 def _looks(between: Between, paid: Withdrawal) -> int:
