@@ -81,15 +81,6 @@ def of_subject(session: Session, *, kind: str, subject: str) -> list[Event]:
     return [view(row) for row in session.execute(query).scalars()]
 
 
-def newest(session: Session, *, kind: str, subject: str, event: str) -> Event:
-    """What was told last of one object by this event. Raises ``UnknownEvent``."""
-    query = select(EventRow).where(EventRow.kind == kind, EventRow.subject == subject, EventRow.event == event)
-    row = session.execute(query.order_by(EventRow.version.desc()).limit(1)).scalar_one_or_none()
-    if row is None:
-        raise UnknownEvent("no such event", field="event")
-    return view(row)
-
-
 def first_since(session: Session, *, since: datetime) -> int:
     """The cursor from which everything told at ``since`` or later is read."""
     query = select(func.min(EventRow.sequence)).where(EventRow.at >= since)
@@ -109,6 +100,7 @@ def view(row: EventRow) -> Event:
         client=row.client,
         actor=row.actor,
         at=row.at,
+        occurred_at=row.occurred_at or row.at,
         data=row.data,
     )
 

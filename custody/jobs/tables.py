@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base
+
+_RESENDS: Final = text("endpoint_id IS NOT NULL AND state = 'running'")
+"""At an endpoint one job sends again at a time."""
 
 
 class JobRow(Base):
@@ -24,6 +27,7 @@ class JobRow(Base):
             name="kind",
         ),
         Index("ix_jobs_endpoint_id_id", "endpoint_id", "id", postgresql_where=text("endpoint_id IS NOT NULL")),
+        Index("ix_jobs_endpoint_id_running", "endpoint_id", unique=True, postgresql_where=_RESENDS),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True)

@@ -208,6 +208,7 @@ _CONFLICT: Final[Mapping[str, str]] = {
     "notice-channel-state": "The channel for notices is in that state already.",
     "reference-taken": "Another withdrawal of the client's has this reference, and keeps it whatever became of it.",
     "relaying-forbidden-move": "The state does not know this event.",
+    "resend-running": "A job sends again what failed at this webhook endpoint already; the message names it.",
     "returned-already": "The stray is being sent on already, or was.",
     "status-turned-back": "The service has made a later statement, or another one of this number.",
     "tip-moved": "The stored tip is not the one this was read against: somebody else scanned on, or the chain changed.",

@@ -7,14 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from custody.events import queries as told
-from custody.events.model import Event
 from custody.jobs import queries as jobs
 from custody.jobs.shown import job_view
 from custody.kernel.clock import rfc3339
 from custody.views import cursors
 from custody.webhooks import queries
-from custody.webhooks.model import TEST
 from custody.webhooks.operations import Made
 from custody.webhooks.queries import Backlog
 
@@ -67,12 +64,6 @@ def whole_endpoint(
 def attempts(session: Session, *, endpoint: str, event: str) -> list[dict[str, Any]]:
     """Every attempt to deliver this event there, with the beginning of each answer."""
     return [each.to_json() for each in queries.attempts(session, endpoint=endpoint, event=event)]
-
-
-def newest_test(session: Session, *, endpoint: str) -> Event:
-    """The test that was pushed there last. Raises ``UnknownEvent``."""
-    kind, _, event = TEST.partition(".")
-    return told.newest(session, kind=kind, subject=endpoint, event=event)
 
 
 def made(found: Made) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from custody.db import Database
+from custody.db.unit import UnitConflict
 from custody.kernel.errors import CustodyError, InvalidInput, Unavailable
 from custody.webhooks import operations
 from custody.webhooks.lanes import Chain, Lanes
@@ -55,7 +56,7 @@ class Pusher:
                 if not self.turn() and not self._under_way:
                     rung.wait(_REST_SECONDS)
                     rung.clear()
-            except Unavailable as error:
+            except (Unavailable, UnitConflict) as error:
                 log.warning("waits", why=error.code)
                 stop.wait(_REST_SECONDS)
         self._lanes.close()

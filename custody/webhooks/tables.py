@@ -12,8 +12,7 @@ from custody.db.base import Base
 
 WAITING: Final = text("state = 'waiting'")
 """A partial index serves only a query whose words the planner can see: never parameters."""
-_HELD: Final = text("state = 'waiting' AND held")
-_FREE: Final = text("state = 'waiting' AND NOT held")
+FREE: Final = text("state = 'waiting' AND NOT held")
 _LEASED: Final = text("state = 'waiting' AND leased_until IS NOT NULL")
 
 
@@ -32,6 +31,8 @@ class EndpointRow(Base):
     client: Mapped[str | None]
     types: Mapped[list[Any]]
     payload: Mapped[str]
+    source: Mapped[str | None]
+    """Of the CloudEvents it gets; null where it gets events as the feed has them."""
     label: Mapped[str]
     state: Mapped[str]
     reason: Mapped[str | None]
@@ -49,17 +50,21 @@ class EndpointRow(Base):
 class DeliveryRow(Base):
     """One event for one endpoint. A ``repeat`` was asked for again: it neither holds anything back nor is held.
 
-    ``held`` marks what waits behind one of its object that was not taken, so that claims pass over it. What may leave
-    is decided by the object's rows themselves: a mark that is missing costs time, never the order.
+    ``held`` marks what has more than ``FRONT`` of its object before it, or one that was not taken, so that claims pass
+    over it, and nothing ever reads an object further than that. What may leave is decided by the object's first rows
+    themselves: a mark that is missing costs time, never the order.
     """
 
     __tablename__ = "webhook_deliveries"
     __table_args__ = (
         UniqueConstraint("endpoint_id", "sequence"),
         CheckConstraint("state IN ('waiting', 'delivered', 'failed')", name="state"),
-        Index("ix_webhook_deliveries_order", "endpoint_id", "kind", "subject", "sequence", postgresql_where=WAITING),
-        Index("ix_webhook_deliveries_due", "endpoint_id", "due_at", "sequence", postgresql_where=_FREE),
-        Index("ix_webhook_deliveries_held", "endpoint_id", "kind", "subject", postgresql_where=_HELD),
+        Index(
+            "ix_webhook_deliveries_order",
+            *("endpoint_id", "kind", "subject", "repeat", "sequence"),
+            postgresql_where=WAITING,
+        ),
+        Index("ix_webhook_deliveries_due", "endpoint_id", "due_at", "sequence", postgresql_where=FREE),
         Index("ix_webhook_deliveries_leased", "endpoint_id", "leased_until", postgresql_where=_LEASED),
     )
 

@@ -11,14 +11,16 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.events import queries as told
 from custody.events.model import Event
-from custody.kernel.canonical import canonical_json
+from custody.webhooks.formats import body_of, content_type
 from custody.webhooks.model import TEST, Parcel
 from custody.webhooks.operations.endpoints import give_up
+from custody.webhooks.operations.holding import FRONT, mark_new
 from custody.webhooks.signing import Sealer, Secret, SecretTampered, signed_headers
 from custody.webhooks.tables import DeliveryRow, EndpointRow
 
@@ -44,52 +46,52 @@ def take_over(session: Session, *, now: datetime, limit: int = 1_000) -> int:
         page = told.after(session, cursor=row.position, limit=limit, client=row.client, kinds=wanted)
         found = [event for event in page.events if event.type != TEST or event.subject == row.id]
         if found:
-            session.execute(insert(DeliveryRow), [new_row(row.id, event, now) for event in found])
-            session.execute(_HOLD_NEW, {"endpoint": row.id, "position": row.position})
+            rows = [new_row(row.id, event, now) for event in found]
+            mark_new(session, endpoint=row.id, rows=rows)
+            session.execute(_MAKE, rows)
         row.position = page.cursor
         made += len(found)
     return made
 
 
-_HOLD_NEW: Final = text(
-    """
-    UPDATE webhook_deliveries made SET held = true
-    WHERE endpoint_id = :endpoint AND sequence > :position AND state = 'waiting' AND NOT repeat AND EXISTS (
-      SELECT FROM webhook_deliveries failed
-      WHERE failed.endpoint_id = made.endpoint_id AND failed.kind = made.kind AND failed.subject = made.subject
-        AND failed.sequence < made.sequence AND failed.state = 'waiting' AND NOT failed.repeat
-        AND failed.first_failed_at IS NOT NULL)
-    """
-)
+# What was asked for before it was taken over stands already, as a repeat.
+_MAKE: Final = insert(DeliveryRow).on_conflict_do_nothing(index_elements=["endpoint_id", "sequence"])
 
 # Of each endpoint as many are looked at as there is room for, and of one that fails a few, so that the cost grows with
-# nobody's backlog; endpoints take turns, so that nobody's old events go before everybody else's. Each object is then
-# read whole and in its order: nothing leaves before one that is still out. Each has so many on their way, no more.
+# nobody's backlog; endpoints take turns, so that nobody's old events go before everybody else's. Of each object its
+# first ones are then read in their order: nothing leaves before one that is still out. Each endpoint has so many on
+# their way, no more.
 _CLAIM: Final = text(
     """
     UPDATE webhook_deliveries SET leased_until = :until, attempts = attempts + 1
-    WHERE id IN (
+    WHERE id = ANY(ARRAY(
       SELECT due.id FROM webhook_endpoints e CROSS JOIN LATERAL (
+        WITH free AS MATERIALIZED (
+          SELECT id, sequence, kind, subject, repeat FROM webhook_deliveries
+          WHERE endpoint_id = e.id AND state = 'waiting' AND NOT held AND due_at <= :now
+            AND coalesce(leased_until <= :now, true)
+          ORDER BY due_at, sequence
+          LIMIT CAST(CASE WHEN e.failing_since IS NULL THEN :room ELSE 4 * :failing_room END AS int)
+        )
         SELECT d.id, d.sequence, row_number() OVER (ORDER BY d.sequence) AS turn FROM (
-          SELECT DISTINCT kind, subject FROM (
-            SELECT kind, subject FROM webhook_deliveries
-            WHERE endpoint_id = e.id AND state = 'waiting' AND NOT held AND due_at <= :now
-              AND coalesce(leased_until <= :now, true)
-            ORDER BY due_at, sequence
-            LIMIT CAST(CASE WHEN e.failing_since IS NULL THEN :room ELSE 4 * :failing_room END AS int)) free
-        ) object CROSS JOIN LATERAL (
-          SELECT id, sequence, repeat, due_at <= :now AND coalesce(leased_until <= :now, true) AS is_due,
-            bool_or(NOT repeat AND (due_at > :now OR coalesce(leased_until > :now, false))) OVER (
-              ORDER BY sequence ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS is_held
-          FROM webhook_deliveries
-          WHERE endpoint_id = e.id AND state = 'waiting' AND kind = object.kind AND subject = object.subject
+          SELECT id, sequence FROM free WHERE repeat
+          UNION ALL
+          SELECT line.id, line.sequence FROM (SELECT DISTINCT kind, subject FROM free WHERE NOT repeat) object
+          CROSS JOIN LATERAL (
+            SELECT id, sequence, bool_and(is_due) OVER (ORDER BY sequence) AS may_leave FROM (
+              SELECT id, sequence, due_at <= :now AND coalesce(leased_until <= :now, true) AS is_due
+              FROM webhook_deliveries
+              WHERE endpoint_id = e.id AND state = 'waiting' AND NOT repeat AND kind = object.kind
+                AND subject = object.subject
+              ORDER BY sequence LIMIT :front
+            ) first
+          ) line WHERE line.may_leave
         ) d
-        WHERE d.is_due AND (d.repeat OR NOT coalesce(d.is_held, false))
         ORDER BY d.sequence
         LIMIT CAST(greatest(0, CASE WHEN e.failing_since IS NULL THEN :share ELSE :failing_room END - (
           SELECT count(*) FROM webhook_deliveries
           WHERE endpoint_id = e.id AND state = 'waiting' AND leased_until > :now)) AS int)
-      ) due WHERE e.state = 'active' ORDER BY due.turn, due.sequence LIMIT :room)
+      ) due WHERE e.state = 'active' ORDER BY due.turn, due.sequence LIMIT :room))
     RETURNING id, endpoint_id, sequence, event_id, kind, subject, attempts, repeat
     """
 )
@@ -103,7 +105,14 @@ def claim(session: Session, *, sealer: Sealer, lease: timedelta, room: int, now:
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     taken = session.execute(
         _CLAIM,
-        {"now": now, "until": now + lease, "room": room, "share": SHARE, "failing_room": _FAILING_ROOM},
+        {
+            "now": now,
+            "until": now + lease,
+            "room": room,
+            "front": FRONT,
+            "share": SHARE,
+            "failing_room": _FAILING_ROOM,
+        },
     ).all()
     if not taken:
         return []
@@ -136,7 +145,8 @@ class _Signer:
     def parcel(self, row: Row[Any], event: Event) -> Parcel:
         """Raises ``SecretTampered``."""
         where, secrets = self._row, self._secrets
-        body = event.body if where.payload == "full" else canonical_json(event.thin())
+        body = body_of(event, is_thin=where.payload == "thin", source=where.source)
+        kind = {"content-type": content_type(where.source)}
         # What was asked for again is held back by nothing, so it is an order of its own.
         subject = f"{row.subject} {row.id}" if row.repeat else row.subject
         return Parcel(
@@ -145,7 +155,7 @@ class _Signer:
             url=where.url,
             attempt=row.attempts,
             order=(where.id, row.kind, subject),
-            headers=signed_headers(event.id, body, secrets, now=self._now),
+            headers=kind | signed_headers(event.id, body, secrets, now=self._now),
             body=body,
             is_failing=where.failing_since is not None,
         )
@@ -162,6 +172,7 @@ def new_row(endpoint: str, event: Event, now: datetime) -> dict[str, Any]:
         "subject": event.subject,
         "state": "waiting",
         "repeat": event.type == TEST,
+        "held": False,
         "attempts": 0,
         "due_at": now,
         "created_at": now,

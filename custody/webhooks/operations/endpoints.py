@@ -19,10 +19,11 @@ from custody.kernel.clock import rfc3339
 from custody.kernel.errors import Conflict, InvalidInput
 from custody.kernel.ids import new_id
 from custody.webhooks.model import OVERLAP, Endpoint
+from custody.webhooks.operations.holding import mark
 from custody.webhooks.places import read_url
 from custody.webhooks.queries import UnknownEndpoint, view
 from custody.webhooks.signing import Sealer, Secret
-from custody.webhooks.tables import WAITING, DeliveryRow, EndpointRow
+from custody.webhooks.tables import FREE, DeliveryRow, EndpointRow
 
 PAYLOADS: Final = ("full", "thin")
 MOST_TYPES: Final = 50
@@ -53,9 +54,11 @@ def add(
     sealer: Sealer,
     actor: str,
     now: datetime,
+    source: str = "",
 ) -> Made:
     """Push to ``url``, from what is told next on. The caller looked the address up (``Places.read``) before the unit.
 
+    ``source``: push CloudEvents of it; empty: events as the feed has them.
     Raises ``InvalidInput`` naming the field, and ``UnknownClient``.
     """
     read_url(url)
@@ -68,6 +71,7 @@ def add(
         client=client,
         types=wanted,
         payload=_payload(payload),
+        source=source or None,
         label=label,
         state="active",
         secret=sealer.seal(secret, endpoint=endpoint, url=url, client=client),
@@ -92,8 +96,12 @@ def change(
     types: Sequence[str] | None = None,
     payload: str | None = None,
     label: str | None = None,
+    source: str | None = None,
 ) -> Endpoint:
-    """Change what is named; the secret stays. Raises ``UnknownEndpoint``, ``InvalidInput`` and ``SecretTampered``."""
+    """Change what is named; the secret stays. An empty ``source``: events as the feed has them.
+
+    Raises ``UnknownEndpoint``, ``InvalidInput`` and ``SecretTampered``.
+    """
     row = held(session, endpoint)
     if url is not None and url != row.url:
         read_url(url)
@@ -103,6 +111,7 @@ def change(
     row.types = row.types if types is None else _types(types)
     row.payload = row.payload if payload is None else _payload(payload)
     row.label = row.label if label is None else label
+    row.source = row.source if source is None else source or None
     session.flush()
     note(session, row, "changed", actor=actor, now=now)
     return view(row)
@@ -201,9 +210,12 @@ def _moved(row: EndpointRow, url: str, sealed: bytes, sealer: Sealer) -> bytes:
 
 
 def _start_anew(session: Session, endpoint: str, now: datetime) -> None:
-    """What waits is due now, held by nothing, and counts its failures from the beginning."""
-    waiting = update(DeliveryRow).where(WAITING, DeliveryRow.endpoint_id == endpoint)
-    session.execute(waiting.values(due_at=now, first_failed_at=None, held=False))
+    """What was not taken is due now, and counts its failures from the beginning. Nothing else is due later."""
+    failed = update(DeliveryRow).where(
+        FREE, DeliveryRow.endpoint_id == endpoint, DeliveryRow.first_failed_at.is_not(None)
+    )
+    again = failed.values(due_at=now, first_failed_at=None).returning(DeliveryRow.id)
+    mark(session, deliveries=session.execute(again).scalars().all())
 
 
 def _types(types: Sequence[str]) -> list[str]:

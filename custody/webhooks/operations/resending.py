@@ -17,7 +17,7 @@ from custody.webhooks.model import TEST, Endpoint
 from custody.webhooks.operations.delivering import new_row
 from custody.webhooks.operations.endpoints import EndpointState, held
 from custody.webhooks.queries import view
-from custody.webhooks.tables import WAITING, DeliveryRow
+from custody.webhooks.tables import FREE, DeliveryRow
 
 PIECE: Final = 1_000
 """Failed deliveries tried again in one unit: it stays short whatever failed."""
@@ -83,16 +83,18 @@ def resend_piece(
     return Piece(len(found), max(found) if len(found) == limit else None)
 
 
-def send_test(session: Session, *, endpoint: str, actor: str, now: datetime) -> None:
+def send_test(session: Session, *, endpoint: str, actor: str, now: datetime) -> str:
     """Tell of a test of this endpoint, and push it there alone, whatever types it hears. It is tried once.
 
     Its type is ``webhook_endpoint.test`` and its object the endpoint, so nobody takes it for a change of anything
-    else; in the feed it stands as what it is. Raises ``UnknownEndpoint``, ``EndpointState``.
+    else; in the feed it stands as what it is, under the id that is answered.
+
+    Raises ``UnknownEndpoint``, ``EndpointState``.
     """
     found = expect_sending(session, endpoint=endpoint)
     kind, _, what = TEST.partition(".")
     audit.record(session, event=TEST, subject=endpoint, actor=actor, now=now)
-    events.publish(
+    return events.publish(
         session,
         kind=kind,
         subject=endpoint,
@@ -106,8 +108,8 @@ def send_test(session: Session, *, endpoint: str, actor: str, now: datetime) -> 
 
 
 def _failed(what: Any, endpoint: str, since: datetime | None, now: datetime) -> Select[Any]:
-    """Only what was tried and not taken is due later: what is held back by it is due, and waits."""
-    query = select(what).where(WAITING, DeliveryRow.endpoint_id == endpoint, DeliveryRow.due_at > now)
+    """Only what was tried and not taken is due later, and is not held: what is held back by it is due, and waits."""
+    query = select(what).where(FREE, DeliveryRow.endpoint_id == endpoint, DeliveryRow.due_at > now)
     return query if since is None else query.where(DeliveryRow.created_at >= since)
 
 

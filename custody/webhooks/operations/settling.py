@@ -13,6 +13,7 @@ from custody.audit import operations as audit
 from custody.kernel.clock import rfc3339
 from custody.webhooks.model import FAILING_LIMIT, GONE, TEST, WARNED_AFTER, Outcome, wait_after
 from custody.webhooks.operations.endpoints import give_up
+from custody.webhooks.operations.holding import mark
 from custody.webhooks.tables import WAITING, AttemptRow, DeliveryRow, EndpointRow
 
 
@@ -30,6 +31,7 @@ def settle(session: Session, *, outcomes: Sequence[Outcome], now: datetime) -> N
     _note_untried(session, [each.delivery for each in outcomes if each.is_unsent])
     failed = [each for each in tried if each.problem is not None]
     since = _note_failed(session, failed, now)
+    mark(session, deliveries=[each.delivery for each in tried])
     _note_endpoints(session, tried, now)
     for each in failed:
         _judge(session, each, since.get(each.delivery, now), now)
@@ -76,23 +78,15 @@ def _note_attempts(session: Session, tried: Sequence[Outcome], now: datetime) ->
         session.execute(_ATTEMPTS, {"now": now, **columns})
 
 
-_RELEASE: Final = text(
-    """
-    UPDATE webhook_deliveries later SET held = false FROM webhook_deliveries taken
-    WHERE taken.id = ANY(:ids) AND later.endpoint_id = taken.endpoint_id AND later.kind = taken.kind
-      AND later.subject = taken.subject AND later.state = 'waiting' AND later.held
-    """
-)
-
-
 def _note_taken(session: Session, deliveries: Sequence[int], now: datetime) -> None:
     if deliveries:
         session.execute(
             update(DeliveryRow)
             .where(DeliveryRow.id.in_(deliveries), WAITING)
-            .values(state="delivered", delivered_at=now, leased_until=None, first_failed_at=None, repeat=False)
+            .values(
+                state="delivered", delivered_at=now, leased_until=None, first_failed_at=None, repeat=False, held=False
+            )
         )
-        session.execute(_RELEASE, {"ids": deliveries})
 
 
 def _note_untried(session: Session, deliveries: Sequence[int]) -> None:
@@ -113,14 +107,6 @@ _FAILED: Final = text(
     RETURNING webhook_deliveries.id, first_failed_at
     """
 ).bindparams(bindparam("ids"), bindparam("due"))
-_HOLD: Final = text(
-    """
-    UPDATE webhook_deliveries later SET held = true FROM webhook_deliveries failed
-    WHERE failed.id = ANY(:ids) AND failed.state = 'waiting' AND NOT failed.repeat
-      AND later.endpoint_id = failed.endpoint_id AND later.kind = failed.kind AND later.subject = failed.subject
-      AND later.sequence > failed.sequence AND later.state = 'waiting' AND NOT later.held AND NOT later.repeat
-    """
-)
 
 
 def _note_failed(session: Session, failed: Sequence[Outcome], now: datetime) -> Mapping[int, datetime]:
@@ -129,7 +115,6 @@ def _note_failed(session: Session, failed: Sequence[Outcome], now: datetime) -> 
     due = [now + wait_after(each.attempt, asked=_asked(each, now)) for each in failed]
     ids = [each.delivery for each in failed]
     rows = session.execute(_FAILED, {"ids": ids, "due": due, "now": now, "test": TEST}).all()
-    session.execute(_HOLD, {"ids": ids})
     return {row.id: row.first_failed_at for row in rows}
 
 

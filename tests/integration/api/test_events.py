@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from custody.api import access
 from custody.api.app import THREADS, application
 from custody.api.auth import Callers
 from custody.events import queries
@@ -102,15 +105,22 @@ def test_more_wait_than_there_are_threads_and_all_hear_of_what_is_told(house: Ho
     assert [[event["type"] for event in events] for events in heard] == [["address.issued"]] * len(waiting)
 
 
-def test_who_is_bound_to_a_client_hears_and_configures_what_is_theirs(house: House, tmp_path: Path) -> None:
-    """P-116 of these routes: another client's endpoint does not exist, and its events are not told."""
-    tokens = write_tokens(tmp_path / "tokens.json", TOKENS)
+@contextmanager
+def bound_to_acme(house: House, folder: Path) -> Iterator[TestClient]:
+    """A door where ``exchange`` is bound to one client."""
+    tokens = write_tokens(folder / "tokens.json", TOKENS)
     document = json.loads(tokens.read_text())
     for caller in document["callers"]:
         if caller["name"] == "exchange":
             caller["clients"] = ["acme"]
     tokens.write_text(json.dumps(document))
     with TestClient(application(house.runtime, Callers.load(tokens)), raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_who_is_bound_to_a_client_hears_and_configures_what_is_theirs(house: House, tmp_path: Path) -> None:
+    """P-116 of these routes: another client's endpoint does not exist, and its events are not told."""
+    with bound_to_acme(house, tmp_path) as client:
         bound, alice = Caller(client, "exchange"), Caller(client, "alice")
         assert {event["client"] for event in events_of(bound.get("/v1/events?limit=200"))} == {"acme"}
         assert events_of(bound.get("/v1/events?client=globex")) == []
@@ -124,6 +134,38 @@ def test_who_is_bound_to_a_client_hears_and_configures_what_is_theirs(house: Hou
         for method, path, body in _every_call(theirs, foreign["id"]):
             expect_problem(bound.send(method, path, json=body), 404, "unknown-webhook-endpoint")
         expect_problem(bound.post(f"{HOOKS}/{own}/deliveries/{foreign['id']}/resend"), 404, "unknown-event")
+
+
+def test_every_route_of_an_endpoint_asks_for_itself_whose_it_is(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where what is asked at the door of every call were missing."""
+    for place in [place for place in access.RULES if place[1].startswith(f"{HOOKS}/")]:
+        monkeypatch.setitem(access.RULES, place, replace(access.RULES[place], whose=access.Anybodys()))
+    with bound_to_acme(house, tmp_path) as client:
+        bound, alice = Caller(client, "exchange"), Caller(client, "alice")
+        theirs = alice.post(HOOKS, NEW | {"client": "globex"}).json()["id"]
+        event = events_of(alice.get("/v1/events?limit=1"))[0]["id"]
+        before = house.row_counts()
+        for method, path, body in _every_call(theirs, event):
+            expect_problem(bound.send(method, path, json=body), 404, "unknown-webhook-endpoint")
+        assert house.row_counts() == before
+
+
+def test_a_test_answers_its_own_event_whatever_is_tried_beside_it(
+    house: House, call_as: As, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = call_as("alice")
+    endpoint = alice.post(HOOKS, NEW).json()["id"]
+    read = queries.by_id
+
+    def after_another(session: Any, **asked: Any) -> Any:
+        with house.db.unit() as unit:
+            operations.send_test(unit.session, endpoint=endpoint, actor="bob", now=unit.now)
+        return read(session, **asked)
+
+    monkeypatch.setattr(queries, "by_id", after_another)
+    assert alice.post(f"{HOOKS}/{endpoint}/test").json()["actor"] == "alice"
 
 
 def test_an_endpoint_is_made_shown_changed_and_removed(house: House, call_as: As) -> None:
@@ -148,6 +190,18 @@ def test_an_endpoint_is_made_shown_changed_and_removed(house: House, call_as: As
     expect_problem(alice.get(f"{HOOKS}/{endpoint}"), 404, "unknown-webhook-endpoint")
 
 
+def test_an_endpoint_chooses_its_format_and_may_change_it(call_as: As) -> None:
+    alice = call_as("alice")
+    plain = alice.post(HOOKS, NEW).json()
+    assert (plain["format"], plain["source"]) == ("standard", None)
+    made = alice.post(HOOKS, NEW | {"format": "cloudevents"}).json()
+    assert made["format"] == "cloudevents" and made["source"].startswith("/custody/")
+    path = f"{HOOKS}/{made['id']}"
+    assert alice.send("PATCH", path, json={"label": "other"}).json()["format"] == "cloudevents"
+    changed = alice.send("PATCH", path, json={"format": "standard"}).json()
+    assert (changed["format"], changed["source"]) == ("standard", None)
+
+
 def test_what_failed_is_sent_again_as_a_job_and_a_test_is_marked_as_one(house: House, call_as: As) -> None:
     alice = call_as("alice")
     endpoint = alice.post(HOOKS, NEW).json()["id"]
@@ -161,6 +215,9 @@ def test_what_failed_is_sent_again_as_a_job_and_a_test_is_marked_as_one(house: H
     assert (asked.status_code, asked.json()["kind"], asked.json()["wanted"]) == (202, "resend", 4)
     assert (asked.json()["endpoint"], asked.json()["vault"]) == (endpoint, None)
     assert alice.post(path, {"since": None}, headers=key).status_code == 200
+    beside = alice.post(path, {"since": None}, headers={"Idempotency-Key": "again-2"})
+    expect_problem(beside, 409, "resend-running", "endpoint")
+    assert asked.json()["id"] in beside.json()["detail"]
     other = alice.post(path, {"since": "2026-11-23T00:00:00.000000Z"}, headers=key)
     expect_problem(other, 422, "idempotency-mismatch", "since")
     work_off(house)
@@ -202,6 +259,7 @@ def test_deliveries_are_read_by_the_address_of_the_next_page(house: House, call_
         ({"types": ["Nope"]}, "types"),
         ({"types": "withdrawal"}, "types"),
         ({"payload": "fat"}, "payload"),
+        ({"format": "xml"}, "format"),
         ({"label": ""}, "label"),
         ({"client": 5}, "client"),
         ({"more": 1}, "body.more"),

@@ -14,13 +14,14 @@ from starlette.testclient import TestClient
 
 from custody.api.app import application
 from custody.api.auth import Callers
+from custody.events import queries as events
 from custody.jobs import queries as jobs
 from custody.notices import choosing
 from custody.notices import operations as notices
 from custody.notices import queries as channels
 from custody.trust.operations import in_force
-from custody.views.webhooks import newest_test
 from custody.webhooks import operations, queries
+from custody.webhooks.model import TEST
 from custody.webhooks.signing import Sealer
 from tests.cosigner.builders import BTC
 from tests.integration.api.callers import expect_problem
@@ -117,7 +118,8 @@ def test_an_endpoint_is_disabled_and_enabled_by_a_passkey(house: House, alice: V
     assert job.id in whole(alice, f"{WEBHOOKS}/{endpoint}")
     assert send(alice, asked(alice, f"{WEBHOOKS}/{endpoint}/test")).status_code == 201
     with house.db.unit() as unit:
-        assert newest_test(unit.session, endpoint=endpoint).actor == "alice"
+        tried = events.of_subject(unit.session, kind="webhook_endpoint", subject=endpoint)[-1]
+    assert (tried.type, tried.actor) == (TEST, "alice")
 
 
 def test_an_operator_is_told_where_their_passkey_agreed(house: House, alice: Visitor) -> None:

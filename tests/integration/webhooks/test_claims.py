@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from custody.webhooks import operations
 from custody.webhooks.model import Outcome, Parcel
-from custody.webhooks.operations import delivering, settling
+from custody.webhooks.operations import delivering, holding, settling
 from custody.webhooks.pushing import send
 from tests.integration.webhooks.conftest import LEASE, Post
 from tests.support.plans import plan_of, rows_read
@@ -42,6 +42,78 @@ def test_what_waits_at_a_dead_endpoint_costs_a_claim_nothing(post: Post, each: i
         post.tell(*(f"alive {n}" for n in range(50)))
         read.append(_rows_read(post, room=100))
     assert read[1] <= read[0] + 10 and read[1] < 300, read
+
+
+_ONE_OBJECT: Final = """
+INSERT INTO webhook_deliveries (endpoint_id, sequence, event_id, kind, type, subject, state, repeat, held, attempts,
+  due_at, first_failed_at, created_at)
+SELECT %(endpoint)s, 1000000 + n, 'evt_' || n, 'thing', 'thing.changed', 'one', 'waiting', false, n > %(front)s, 0,
+  now() - interval '1 hour', CASE WHEN n = 1 AND %(is_failing)s THEN now() END, now() - interval '1 hour'
+FROM generate_series(1, %(number)s) AS n
+"""
+
+
+@pytest.mark.parametrize("is_failing", [False, True])
+def test_an_object_is_read_at_its_front_alone_however_much_of_it_waits(post: Post, is_failing: bool) -> None:
+    made = post.add()
+    endpoint, front = made.endpoint.id, 1 if is_failing else holding.FRONT
+    new = {"endpoint": endpoint, "kinds": ["thing"], "subjects": ["one"], "front": holding.FRONT}
+    read = []
+    for number in (1_000, 20_000):
+        write_past(post.database, "DELETE FROM webhook_deliveries")
+        write_past(post.database, _ONE_OBJECT, endpoint=endpoint, number=number, front=front, is_failing=is_failing)
+        write_past(post.database, "ANALYZE webhook_deliveries")
+        with post.db.unit() as unit:
+            first = unit.session.execute(text("SELECT min(id) FROM webhook_deliveries")).scalar_one()
+            marked = plan_of(unit.session, holding._MARK, {"ids": [first], "front": holding.FRONT})
+            standing = plan_of(unit.session, holding._STANDING, new)
+        of_table = [rows_read(plan, "webhook_deliveries") for plan in (marked, standing)]
+        read.append([_rows_read(post, room=100), *of_table])
+    assert read[1] == read[0] and max(read[1]) <= 4 * holding.FRONT, read
+
+
+def test_a_long_object_leaves_whole_and_in_its_order_a_front_at_a_time(post: Post) -> None:
+    post.add()
+    number = 2 * holding.FRONT + 5
+    post.tell(*["a"] * number, "b")
+    assert post.push() == holding.FRONT + 1, "the others are in nobody's way"
+    assert _held(post) == 5
+    post.tell("a")
+    assert [post.push() for _ in range(2)] == [holding.FRONT, 6]
+    came = [came.version for came in post.receiver.came if came.version[0] == "a"]
+    assert came == [("a", version) for version in range(1, number + 2)]
+    assert (post.push(), _held(post)) == (0, 0)
+
+
+def test_what_was_not_taken_holds_its_front_as_well_until_it_is_or_the_endpoint_is_enabled(post: Post) -> None:
+    made = post.add()
+    post.receiver.answer = lambda came: (500 if came.version == ("a", 2) else 204, {}, b"")
+    post.tell(*["a"] * (holding.FRONT + 2))
+    assert post.push() == 2
+    post.tell("a")
+    assert (post.push(), _held(post)) == (0, holding.FRONT + 1)
+    with post.db.unit() as unit:
+        operations.disable(unit.session, endpoint=made.endpoint.id, reason="moving", actor="alice", now=unit.now)
+        operations.enable(unit.session, endpoint=made.endpoint.id, actor="alice", now=unit.now)
+    assert _held(post) == 2
+    post.receiver.answer = lambda _came: (204, {}, b"")
+    assert (post.push(), post.push(), _held(post)) == (holding.FRONT, 2, 0)
+    versions = [came.version[1] for came in post.receiver.came]
+    assert versions == [1, 2, *range(2, holding.FRONT + 4)]
+
+
+def test_what_is_asked_for_again_holds_no_place_at_the_front(post: Post) -> None:
+    made = post.add()
+    post.tell(*["a"] * (holding.FRONT + 1))
+    while post.push():
+        pass
+    for event in post.events():
+        if event.subject == "a":
+            with post.db.unit() as unit:
+                operations.resend(unit.session, endpoint=made.endpoint.id, event=event, actor="alice", now=unit.now)
+    post.tell("a")
+    assert _held(post) == 0
+    assert post.push() == holding.FRONT + 2
 
 
 def test_endpoints_take_turns_so_that_nobodys_old_events_go_first(post: Post) -> None:
@@ -161,6 +233,7 @@ def _rows_read(post: Post, *, room: int) -> int:
         operations.take_over(unit.session, now=unit.now)
         now = unit.now
         asked = {"now": now, "until": now + LEASE, "room": room, "share": delivering.SHARE, "failing_room": 4}
+        asked["front"] = holding.FRONT
         return rows_read(plan_of(unit.session, delivering._CLAIM, asked), "webhook_deliveries")
 
 

@@ -70,6 +70,17 @@ def test_what_is_asked_for_again_holds_nothing_back_and_is_held_back_by_nothing(
     assert versions(post)[3:] == [("b", 1), ("b", 2)], "it was asked for although version 1 waits"
 
 
+def test_what_is_asked_for_before_it_was_taken_over_is_sent_once_and_stops_nobody(post: Post) -> None:
+    made = post.add()
+    with post.db.unit() as unit:
+        operations.disable(unit.session, endpoint=made.endpoint.id, reason="moving", actor="alice", now=unit.now)
+    post.tell("a", "b")
+    again(post, made, "a", 1)
+    _enable(post, made)
+    assert post.push() == 2
+    assert versions(post) == [("a", 1), ("b", 1)]
+
+
 def test_what_waits_is_sent_now_where_it_is_asked_for_and_nowhere_else(post: Post) -> None:
     made, other = post.add(), post.add()
     refuse(post)

@@ -11,12 +11,14 @@ from custody.events.queries import UnknownEvent
 from custody.jobs import operations as jobs
 from custody.jobs import queries
 from custody.jobs.model import Job, ResendAsked
+from custody.jobs.operations.resending import ResendRunning
 from custody.kernel.errors import Refused
 from custody.webhooks import operations
 from custody.webhooks import queries as hooks
 from custody.webhooks.model import TEST
 from custody.webhooks.operations import EndpointState, Made
 from tests.integration.webhooks.conftest import Post
+from tests.support.rows import write_past
 
 
 def ask(post: Post, made: Made, *, key: str = "key", since: datetime | None = None) -> jobs.Filed:
@@ -70,6 +72,22 @@ def test_all_that_failed_is_sent_again_by_pieces_each_once_and_in_order(
     told = [(event.event, event.data["done"]) for event in post.events() if event.kind == "job"]
     assert told == [("asked", 0), ("completed", 3)]
     assert post.count("outbox WHERE topic = 'jobs.advance'") == 2, "one for each piece"
+
+
+def test_one_job_at_a_time_sends_again_at_an_endpoint(post: Post) -> None:
+    made = failed(post, "a")
+    first = ask(post, made, key="first").job
+    other = ask(post, failed(post, "b"), key="other").job
+    with pytest.raises(ResendRunning) as refused:
+        ask(post, made, key="second")
+    assert first.id in refused.value.message
+    assert ask(post, made, key="first").job.id == first.id
+    advance(post, first)
+    third = ask(post, made, key="third").job
+    assert ask(post, made, key="first").replayed, "what was asked before is answered while another runs"
+    assert other.state == third.state == "running"
+    with pytest.raises(Exception, match="ix_jobs_endpoint_id_running"):
+        write_past(post.database, "UPDATE jobs SET state = 'running', ended_at = NULL WHERE id = %(id)s", id=first.id)
 
 
 def test_a_piece_that_was_not_written_down_is_done_again(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
