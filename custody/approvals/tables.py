@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Computed, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
 from custody.db.base import Base
@@ -24,7 +25,7 @@ ASKING: Final = """hashtextextended(coalesce((decision -> 'approvals')::text, '{
 
 
 class IntentRow(Base):
-    """One intent. Only ``decision``, ``state`` and its times ever change (a trigger says so)."""
+    """One intent. Only ``decision``, ``state``, ``heard`` and its times ever change (a trigger says so)."""
 
     __tablename__ = "intents"
     __table_args__ = (
@@ -55,6 +56,10 @@ class IntentRow(Base):
     created_at: Mapped[datetime]
     decided_at: Mapped[datetime | None]
     carried_out_at: Mapped[datetime | None]
+    heard: Mapped[list[str]] = mapped_column(ARRAY(TEXT), server_default="{}", deferred=True)
+    """Who has ever said something of it, written by the database. Whether it still counts, the approvals say."""
+    heard_until: Mapped[datetime | None] = mapped_column(deferred=True)
+    """Until then every word of it stands."""
     obligations: Mapped[dict[str, Any]] = mapped_column(Computed(ASKS, persisted=True), deferred=True)
     """Written by the database, so that a queue is counted without reading every decision."""
     asking: Mapped[int] = mapped_column(BigInteger, Computed(ASKING, persisted=True), deferred=True)

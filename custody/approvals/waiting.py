@@ -18,10 +18,10 @@ from sqlalchemy import (
     DateTime,
     Integer,
     Select,
+    all_,
     and_,
     bindparam,
     case,
-    exists,
     false,
     func,
     literal,
@@ -37,7 +37,7 @@ from custody.approvals.askings import Asking
 from custody.approvals.queries import FiledIntent, tally
 from custody.approvals.stored import read, stored
 from custody.approvals.tables import DELAYED, PENDING, ApprovalRow, IntentRow
-from custody.db.conditions import among
+from custody.db.conditions import among, plain
 from custody.evidence.approvals import Approval
 from custody.evidence.trust_root import TrustRoot
 from custody.operators import queries as operators
@@ -221,11 +221,12 @@ def _in_order(named: Mapping[str, Collection[str]]) -> tuple[tuple[str, tuple[st
 
 @lru_cache(maxsize=256)
 def _counting(rules: _Rules, place: str) -> Select[int]:
-    # Whose deadline is far was asked for last, and is not late: counting soon has all it counts to.
-    last_first = (IntentRow.not_after.desc(), IntentRow.digest.desc())
-    order = () if place == LATE else last_first
-    found = [select(IntentRow.digest).where(each).order_by(*order).limit(COUNTED_TO) for each in _ways(rules, place)]
-    return select(func.count()).select_from(_one_list(found).limit(COUNTED_TO).subquery())
+    # Read along an index each. Of what is not late: whose deadline is far was asked for last, so that counting soon
+    # has all it counts to.
+    order = (IntentRow.created_at,) if place == LATE else (IntentRow.not_after.desc(), IntentRow.digest.desc())
+    most = plain(COUNTED_TO)
+    found = [select(IntentRow.digest).where(each).order_by(*order).limit(most) for each in _ways(rules, place)]
+    return select(func.count()).select_from(_one_list(found).limit(most).subquery())
 
 
 @lru_cache(maxsize=256)
@@ -254,15 +255,16 @@ def _ways(rules: _Rules, place: str) -> tuple[ColumnElement[bool], ...]:
     """
     some = [IntentRow.client_id == bindparam("client")] if rules.has_client else []
     some += [IntentRow.kind == bindparam("kind")] if rules.has_kind else []
+    overdue, beyond = _overdue(rules), _beyond_reach(rules)
     if place == LATE:
-        overdue = _overdue(rules)
-        return and_(PENDING, overdue, *some), and_(PENDING, _beyond_reach(rules), ~overdue, *some)
-    here = ~or_(_overdue(rules), _beyond_reach(rules))
+        late = and_(PENDING, overdue, *some)
+        return (late, and_(PENDING, or_(*beyond), ~overdue, *some)) if beyond else (late,)
+    here = ~or_(overdue, *beyond)
     if place == MINE:
         return (and_(PENDING, _asked_in_order(here, _mine(rules)), *some),)
     # What people agreed to can still be vetoed until its delay is over: nobody has to do anything.
     vetoable = and_(DELAYED, IntentRow.not_before > _NOW)
-    return and_(PENDING, _asked_in_order(here, ~_mine(rules, is_among_many=True)), *some), and_(vetoable, *some)
+    return and_(PENDING, _asked_in_order(here, ~_mine(rules)), *some), and_(vetoable, *some)
 
 
 def _asked_in_order(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -271,7 +273,7 @@ def _asked_in_order(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     Postgres cannot know how many there are: where it takes them for rare it reads all that wait and sorts them, where
     the first ones in the order of an index are a page.
     """
-    return case((and_(*conditions), true()), else_=false())
+    return _first(and_(*conditions), true())
 
 
 def _overdue(rules: _Rules) -> ColumnElement[bool]:
@@ -287,57 +289,65 @@ def _overdue(rules: _Rules) -> ColumnElement[bool]:
     return found
 
 
-def _beyond_reach(rules: _Rules) -> ColumnElement[bool]:
-    """Some group or role that is asked for has too few people left who count."""
+def _beyond_reach(rules: _Rules) -> list[ColumnElement[bool]]:
+    """Some group or role that is asked for has too few people left who count: one of these; of most houses, none."""
     groups, roles = dict(rules.groups), dict(rules.roles)
     lost = [each.id for each in rules.askings if each.is_beyond(groups, roles)]
     of_some = [
-        and_(IntentRow.asking == each.id, IntentRow.requester.in_(people))
+        and_(_asks([each.id]), among(IntentRow.requester, people))
         for each in rules.askings
         if each.id not in lost and (people := each.beyond_if_asked_by(groups, roles))
     ]
-    return or_(IntentRow.asking.in_(lost), *of_some)
+    return [_asks(lost), *of_some] if lost else of_some
 
 
-def _mine(rules: _Rules, *, is_among_many: bool = False) -> ColumnElement[bool]:
+def _asks(askings: Sequence[int]) -> ColumnElement[bool]:
+    return IntentRow.asking.in_([plain(each) for each in askings])
+
+
+def _mine(rules: _Rules) -> ColumnElement[bool]:
     """The operator is asked, by group or role, has not spoken, and did not ask for it himself.
 
-    A few rows have their verdicts looked up one by one; with ``is_among_many`` what stands is gathered once for all.
+    Verdicts are looked up only of what somebody was heard on who matters: few rows, whatever waits.
     """
     held = {role for role, people in rules.roles if rules.operator in people}
     by_role = [each.id for each in rules.askings if held & set(each.roles)]
-    full = _full_ones if is_among_many else _is_full
-    asked: list[ColumnElement[bool]] = [IntentRow.asking.in_(by_role)] if by_role else []
+    asked: list[ColumnElement[bool]] = [_asks(by_role)] if by_role else []
     for group, since in rules.joined:
         for number in sorted({dict(each.approvals).get(group, 0) for each in rules.askings} - {0}):
             ids = [each.id for each in rules.askings if dict(each.approvals).get(group) == number]
-            asked.append(and_(IntentRow.asking.in_(ids), IntentRow.created_at >= since, ~full(rules, group, number)))
+            asked.append(and_(_asks(ids), IntentRow.created_at >= since, ~_is_full(rules, group, number)))
     if not rules.operator or not asked:
         return literal(False)
-    own = and_(ApprovalRow.approver == rules.operator, ApprovalRow.not_after >= _NOW)
-    spoken: ColumnElement[bool] = (
-        IntentRow.digest.in_(select(ApprovalRow.digest).where(own))
-        if is_among_many
-        else exists().where(ApprovalRow.digest == IntentRow.digest, own)
+    # Counted, for whether there is one Postgres would gather of all that anybody ever said.
+    still = _verdicts(ApprovalRow.approver == rules.operator, ApprovalRow.not_after >= _NOW) > 0
+    spoken = case(
+        (literal(rules.operator) != all_(IntentRow.heard), false()),
+        (IntentRow.heard_until >= _NOW, true()),
+        else_=still,
     )
     return and_(IntentRow.requester != rules.operator, IntentRow.not_after >= _NOW, or_(*asked), ~spoken)
 
 
 def _is_full(rules: _Rules, group: str, number: int) -> ColumnElement[bool]:
     """Enough of ``group`` have agreed."""
-    agreed = select(func.count()).where(ApprovalRow.digest == IntentRow.digest, _counts_for(_alone(rules, group)))
-    return agreed.scalar_subquery() >= number
+    agreed = _verdicts(_counts_for(_alone(rules, group)))
+    return _first(func.cardinality(IntentRow.heard) >= number, agreed >= number)
 
 
-def _full_ones(rules: _Rules, group: str, number: int) -> ColumnElement[bool]:
-    """The same, said so that it is gathered once."""
-    agreed = select(ApprovalRow.digest).where(_counts_for(_alone(rules, group))).group_by(ApprovalRow.digest)
-    return IntentRow.digest.in_(agreed.having(func.count() >= number))
+def _verdicts(*of: ColumnElement[bool]) -> ColumnElement[int]:
+    """How many there are on the row."""
+    return select(func.count()).where(ApprovalRow.digest == IntentRow.digest, *of).scalar_subquery()
+
+
+def _first(cheap: ColumnElement[bool], dear: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Both, and ``dear`` is asked only where ``cheap`` is true: Postgres orders no two conditions that it may not."""
+    return case((cheap, dear), else_=false())
 
 
 def _counts_for(people: Collection[str]) -> ColumnElement[bool]:
     """One verdict a person at most: a trigger refuses a second one while the first stands."""
-    return and_(ApprovalRow.verdict == "approve", ApprovalRow.approver.in_(people), ApprovalRow.not_after >= _NOW)
+    return and_(ApprovalRow.verdict == "approve", among(ApprovalRow.approver, people), ApprovalRow.not_after >= _NOW)
 
 
 def _alone(rules: _Rules, group: str) -> list[str]:

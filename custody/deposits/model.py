@@ -106,6 +106,8 @@ class Deposit:
     """A reorg removed it and the ledger cannot reverse it before a payment that spent it is reversed."""
     first_seen_at: datetime
     booked_at: datetime | None
+    mined_at: datetime | None
+    """When its block was made, as miners say; ``None`` while it is in none, or where that was not kept."""
 
     def depth_at(self, tip_height: int) -> int:
         """Confirmations with the tip at ``tip_height``; 0 while in no block."""

@@ -221,4 +221,5 @@ def view(row: DepositRow) -> Deposit:
         is_unbacked=row.unbacked,
         first_seen_at=row.first_seen_at,
         booked_at=row.booked_at,
+        mined_at=row.mined_at,
     )

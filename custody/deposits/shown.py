@@ -38,6 +38,8 @@ def deposit_view(deposit: Deposit, assets: KnownAssets) -> dict[str, Any]:
         "expires_at": None,
         "required_confirmations": deposit.required_depth,
         "height": deposit.height,
+        "occurred_at": when(deposit.mined_at),
+        "recorded_at": rfc3339(deposit.first_seen_at),
         "first_seen_at": rfc3339(deposit.first_seen_at),
         "booked_at": when(deposit.booked_at),
     }

@@ -26,6 +26,7 @@ class DepositRow(Base):
         CheckConstraint("state IN ('seen', 'confirming', 'credited', 'orphaned', 'quarantined', 'dust')", name="state"),
         CheckConstraint("units > 0", name="units"),
         CheckConstraint("(height IS NULL) = (state IN ('seen', 'orphaned'))", name="block"),
+        CheckConstraint("mined_at IS NULL OR height IS NOT NULL", name="mined_at"),
         CheckConstraint("(entry_id IS NOT NULL) = (state IN ('credited', 'quarantined', 'dust'))", name="booked"),
         CheckConstraint("state <> 'credited' OR client_id IS NOT NULL", name="credited"),
         CheckConstraint("NOT unbacked OR entry_id IS NOT NULL", name="unbacked"),
@@ -59,6 +60,8 @@ class DepositRow(Base):
     first_seen_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     booked_at: Mapped[datetime | None]
+    mined_at: Mapped[datetime | None]
+    """When its block was made, as the header says."""
 
 
 class DepositTransitionRow(Base):

@@ -28,6 +28,9 @@ class Event:
     client: str | None
     actor: str
     at: datetime
+    """When it was written down."""
+    occurred_at: datetime
+    """When it happened: the time of a block where the chain did it, and else as it was written down."""
     data: Mapping[str, Any]
 
     @property
@@ -40,6 +43,8 @@ class Event:
         return {
             "type": self.type,
             "timestamp": rfc3339(self.at),
+            "occurred_at": rfc3339(self.occurred_at),
+            "recorded_at": rfc3339(self.at),
             "id": self.id,
             "cursor": str(self.sequence),
             "object": {

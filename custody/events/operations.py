@@ -40,6 +40,7 @@ class _Told:
     actor: str
     correlation_id: str
     at: datetime
+    occurred_at: datetime | None
 
 
 def publish(
@@ -53,15 +54,18 @@ def publish(
     actor: str,
     correlation_id: str,
     now: datetime,
+    occurred_at: datetime | None = None,
 ) -> str:
     """State that the object ``subject`` of ``kind`` changed by ``event`` and is ``data`` now, as the API shows it.
 
     It is told when the unit commits, and never where it does not. ``client``: whose it is, who alone of the clients
-    may hear of it; None is for the house. Answers the id it is told under.
+    may hear of it; None is for the house. ``occurred_at``: when it happened, where that is another time than ``now``.
+    Answers the id it is told under.
     """
-    told = _Told(new_id("evt", now), kind, subject, event, dict(data), client, actor, correlation_id, now)
+    event_id = new_id("evt", now)
+    told = _Told(event_id, kind, subject, event, dict(data), client, actor, correlation_id, now, occurred_at)
     _LOG.collect(session, told)
-    return told.id
+    return event_id
 
 
 def _number(session: Session, told: list[_Told]) -> None:
@@ -100,6 +104,7 @@ def _rows(told: Sequence[_Told], last: Sequence[Row[Any]]) -> list[dict[str, Any
                 "actor": item.actor,
                 "correlation_id": item.correlation_id,
                 "at": item.at,
+                "occurred_at": item.occurred_at,
                 "data": item.data,
             }
         )

@@ -100,6 +100,7 @@ def view(row: EventRow) -> Event:
         client=row.client,
         actor=row.actor,
         at=row.at,
+        occurred_at=row.occurred_at or row.at,
         data=row.data,
     )
 

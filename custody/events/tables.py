@@ -12,7 +12,10 @@ from custody.db.base import Base
 
 
 class EventRow(Base):
-    """One change of one object. ``sequence`` has no gaps and follows the order of commits: it is the cursor."""
+    """One change of one object. ``sequence`` has no gaps and follows the order of commits: it is the cursor.
+
+    ``occurred_at`` is null where it happened as it was written down, ``at``.
+    """
 
     __tablename__ = "events"
     __table_args__ = (
@@ -32,4 +35,5 @@ class EventRow(Base):
     actor: Mapped[str]
     correlation_id: Mapped[str]
     at: Mapped[datetime]
+    occurred_at: Mapped[datetime | None]
     data: Mapped[dict[str, Any]]

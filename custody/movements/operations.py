@@ -79,8 +79,14 @@ def record_block(
         raise TipMoved("the block does not follow the tip", chain=chain, height=block.height)
     tip = Tip(block.height, block.hash)
     _move_tip(session, chain, expected_tip, tip, now)
-    row = {"chain": chain, "height": block.height, "hash": block.hash, "parent": block.parent, "scanned_at": now}
-    row["complete"] = block.is_complete
+    row: dict[str, Any] = {
+        "chain": chain,
+        "height": block.height,
+        "hash": block.hash,
+        "parent": block.parent,
+        "scanned_at": now,
+    }
+    row |= {"complete": block.is_complete, "mined_at": block.time}
     session.execute(insert(BlockRow).values(row))
     matches = _apply(session, chain, block, assets, has_coins, now)
     crash_point("movements.block_recording")

@@ -287,6 +287,15 @@ def changes(session: Session, *, chain: str, after: int, limit: int) -> list[Mov
     )
 
 
+def block_times(session: Session, *, chain: str, heights: Iterable[int]) -> dict[str, datetime]:
+    """When the blocks at ``heights`` were made, by their hash, as their headers say; of those whose time was kept."""
+    wanted = sorted(set(heights))
+    if not wanted:
+        return {}
+    query = select(BlockRow.hash, BlockRow.mined_at).where(BlockRow.chain == chain, BlockRow.height.in_(wanted))
+    return {name: at for name, at in session.execute(query) if at is not None}
+
+
 def movements_of(session: Session, *, vault: str, up_to_height: int | None = None) -> list[Movement]:
     """The vault's movements that stand, in chain order."""
     query = select(MovementRow).where(MovementRow.vault_id == vault, MovementRow.removed_at.is_(None))

@@ -16,7 +16,10 @@ CHANGES = Sequence("movement_changes", metadata=Base.metadata)
 
 
 class BlockRow(Base):
-    """One block of the best chain as it was when we read it. ``complete``: the node showed all that moved in it."""
+    """One block of the best chain as it was when we read it. ``complete``: the node showed all that moved in it.
+
+    ``mined_at`` is the header's, which miners choose; unknown of blocks that were read before it was kept.
+    """
 
     __tablename__ = "blocks"
     __table_args__ = (Index("ix_blocks_in_part", "chain", "height", postgresql_where=IN_PART),)
@@ -26,6 +29,7 @@ class BlockRow(Base):
     hash: Mapped[str]
     parent: Mapped[str | None]
     scanned_at: Mapped[datetime]
+    mined_at: Mapped[datetime | None]
     complete: Mapped[bool] = mapped_column(server_default=text("true"))
 
 

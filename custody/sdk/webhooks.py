@@ -50,14 +50,16 @@ class Deliveries:
 
 
 def verify(headers: Mapping[str, str], body: bytes, secret: str, *, now: float | None = None) -> Event:
-    """The event of a delivery, by Standard Webhooks. ``secret`` is ``whsec_…`` or the public key ``whpk_…``.
+    """The event of a delivery, by Standard Webhooks, also where it came as a CloudEvent.
 
+    ``secret`` is ``whsec_…`` or the public key ``whpk_…``.
     ``body`` is the exact bytes that came; ``now`` is seconds since 1970. Raises ``NotTheHouses``, and
     ``InvalidInput`` for a secret that is none.
     """
     check(headers, body, secret, now=now)
     try:
-        return Event.of(json.loads(body))
+        told = json.loads(body)
+        return Event.of(told["data"] if "specversion" in told else told)
     except (ValueError, KeyError, TypeError) as error:
         raise NotTheHouses("signed, and no event") from error
 

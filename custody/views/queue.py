@@ -108,7 +108,7 @@ def counts(session: Session, asked: Asked, *, known: Mapping[str, int] | None = 
     """How many rows each place has; ``at_least`` where counting stopped. ``known`` is not counted again."""
     found = dict(known or {})
     asks: list[tuple[str, Select[int]]] = []
-    values: dict[str, object] = {"most": waiting.COUNTED_TO}
+    values: dict[str, object] = {}
     for place in (each for each in PLACES if each not in found):
         found[place] = 0
         if place in _OF_PEOPLE:
@@ -116,7 +116,7 @@ def counts(session: Session, asked: Asked, *, known: Mapping[str, int] | None = 
             asks.append((place, query))
             values |= named
         if place in _ON_THE_WAY:
-            query, named = withdrawals.counting_resting(**_resting(asked, place))
+            query, named = withdrawals.counting_resting(**_resting(asked, place), most=waiting.COUNTED_TO)
             asks.append((place, query))
             values |= named
     if asks:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from custody.kernel.clock import rfc3339
 from custody.kernel.shown import when
+from custody.webhooks.formats import CLOUDEVENTS, STANDARD
 
 WAITS: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -42,6 +43,8 @@ class Endpoint:
     types: tuple[str, ...]
     """Kinds and types it wants; empty: all of them."""
     payload: str
+    source: str | None
+    """Of the CloudEvents it gets; None: it gets events as the feed has them."""
     label: str
     state: str
     reason: str | None
@@ -61,6 +64,8 @@ class Endpoint:
             "client": self.client,
             "types": list(self.types),
             "payload": self.payload,
+            "format": STANDARD if self.source is None else CLOUDEVENTS,
+            "source": self.source,
             "label": self.label,
             "status": self.state,
             "reason": self.reason,

@@ -116,6 +116,7 @@ def view(row: EndpointRow) -> Endpoint:
         client=row.client,
         types=tuple(row.types),
         payload=row.payload,
+        source=row.source,
         label=row.label,
         state=row.state,
         reason=row.reason,

@@ -31,6 +31,8 @@ class EndpointRow(Base):
     client: Mapped[str | None]
     types: Mapped[list[Any]]
     payload: Mapped[str]
+    source: Mapped[str | None]
+    """Of the CloudEvents it gets; null where it gets events as the feed has them."""
     label: Mapped[str]
     state: Mapped[str]
     reason: Mapped[str | None]

@@ -162,8 +162,8 @@ class _Closed(Exception):
 
 def _request(place: Place, headers: Mapping[str, str], body: bytes) -> bytes:
     lines = [f"POST {place.path} HTTP/1.1", f"host: {place.authority}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    lines += ["content-type: application/json", f"content-length: {len(body)}", "user-agent: custody-webhooks/1"]
+    lines += [f"{name}: {value}" for name, value in ({"content-type": "application/json"} | dict(headers)).items()]
+    lines += [f"content-length: {len(body)}", "user-agent: custody-webhooks/1"]
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 

@@ -39,6 +39,9 @@ _SPREAD: Final = timedelta(minutes=4)
 """The waiting ones were asked for within this time: none of them is stuck for its age, on regtest ten minutes, while
 a measurement runs."""
 
+_STANDS: Final = timedelta(hours=1)
+"""How long an approval does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
@@ -185,6 +188,8 @@ def _write_asked(
 ) -> None:
     signed = [house.signed(each.intent.request).to_json() for each in asked]
     changed = [{"client": each.client, "destination_text": _destination(each.number)} for each in asked]
+    said = [*_spread(asked, agreed)]
+    heard = {each.number for each in said}
     intents = (
         {
             "digest": each.intent.digest,
@@ -200,6 +205,8 @@ def _write_asked(
             "not_after": each.intent.request.not_after,
             "not_before": each.at,
             "created_at": each.at,
+            "heard": ["alice"] if each.number in heard else [],
+            "heard_until": now + _STANDS if each.number in heard else None,
         }
         for each, signature, facts in zip(asked, signed, changed, strict=True)
     )
@@ -225,7 +232,7 @@ def _write_asked(
             for each in asked
         ),
     )
-    _copy(connection, "approvals", (_approval(house, each, now) for each in _spread(asked, agreed)))
+    _copy(connection, "approvals", (_approval(house, each, now) for each in said))
 
 
 def _spread(asked: Sequence[_Asked], number: int) -> Iterator[_Asked]:
@@ -261,7 +268,7 @@ def _withdrawal(each: _Asked, template: _Template, facts: Mapping[str, Any]) -> 
 
 def _approval(house: House, each: _Asked, now: datetime) -> dict[str, Any]:
     said = house.approval(
-        "alice", each.intent.digest, given_at=now, not_after=now + timedelta(hours=1), nonce=secrets.token_hex(16)
+        "alice", each.intent.digest, given_at=now, not_after=now + _STANDS, nonce=secrets.token_hex(16)
     )
     return {
         "digest": each.intent.digest,

@@ -5,9 +5,10 @@ The origin comes from the trust root. A cookie opens nothing that matters: a ver
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Request
 from starlette.responses import Response
@@ -28,6 +29,8 @@ from custody.operators import entering
 from custody.operators import operations as operators
 from custody.trust.operations import InForce
 from custody.views.queue import Asked
+
+Result = TypeVar("Result")
 
 LIVE: Final = "x-custody-live"
 """The header of what the live script fetches by itself."""
@@ -118,41 +121,53 @@ def guest(request: Request) -> Visit | None:
 
     What the live script fetches by itself is nothing that the person does.
     """
-    return _visit(request, is_active=LIVE not in request.headers)
+    looked = _look(request, _nothing_more, is_active=LIVE not in request.headers)
+    return looked and looked[0]
 
 
-def _visit(request: Request, *, is_active: bool) -> Visit | None:
-    runtime = request.app.state.runtime
+def looking(request: Request, work: Callable[[Unit, Visit, Asked], Result]) -> tuple[Visit, Result] | None:
+    """As ``guest``, and what ``work`` finds in the very unit that the frame is read in, if anybody is signed in.
 
-    def work(unit: Unit, trust: InForce) -> Visit | None:
+    For the page that people have open: one unit in the place of two. Raises ``NoConsole``, and what ``work`` raises.
+    """
+    return _look(request, work, is_active=LIVE not in request.headers)
+
+
+def _nothing_more(_unit: Unit, _visit: Visit, _asked: Asked) -> None:
+    """Of a page that reads in a unit of its own."""
+
+
+def _look(
+    request: Request, work: Callable[[Unit, Visit, Asked], Result], *, is_active: bool
+) -> tuple[Visit, Result] | None:
+    runtime: Runtime = request.app.state.runtime
+
+    def whole(unit: Unit, trust: InForce) -> tuple[Visit, Result] | None:
         console = _console(trust)
         token = request.cookies.get(_cookie(console), "")
         found = entering.signed_in(unit.session, token=token, now=unit.now, is_active=is_active)
         if found is None or not _is_operator(trust, found.operator):
             return None
         name = found.operator
-        groups = tuple(group for group, members in sorted(trust.root.groups.items()) if name in members)
+        request.state.caller = name
         known = {each.chain: each.name for each in runtime.chains.values()}
-        tips = movements.tips(unit.session)
         asked = queue_of(runtime, trust, name, unit)
-        return Visit(
+        visit = Visit(
             call=_call(request, name),
             console=console,
             operator=name,
-            groups=groups,
+            groups=tuple(group for group, members in sorted(trust.root.groups.items()) if name in members),
             looks=Looks.read(request.cookies.get(COOKIE, "")),
             environment=f"{' '.join(known.values()).upper()} {trust.root.name}",
             is_mainnet=runtime.is_mainnet,
-            tips=tuple((known.get(chain, chain), height) for chain, height, _ in tips),
+            tips=tuple((known.get(chain, chain), height) for chain, height, _ in movements.tips(unit.session)),
             needs_me=waiting.count(unit.session, asked.waiting, place=waiting.MINE),
             at=unit.now,
             idle_seconds=int((min(found.idle_at, found.expires_at) - unit.now).total_seconds()),
         )
+        return visit, work(unit, visit, asked)
 
-    visit = nobodys_call(request).trusting(work)
-    if visit is not None:
-        request.state.caller = visit.operator
-    return visit
+    return nobodys_call(request).trusting(whole)
 
 
 def visitor(request: Request) -> Visit:
@@ -166,10 +181,10 @@ def visitor(request: Request) -> Visit:
 
 def watcher(request: Request) -> Visit:
     """A dependency of what a page fetches by itself: who is signed in; it keeps nobody so. Raises ``NotSignedIn``."""
-    found = _visit(request, is_active=False)
+    found = _look(request, _nothing_more, is_active=False)
     if found is None:
         raise NotSignedIn("sign in to the console first")
-    return found
+    return found[0]
 
 
 def give_cookie(response: Response, console: Console, token: str, *, seconds: int) -> None:

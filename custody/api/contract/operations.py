@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from custody.api.contract.shapes import Shape, by_name, document, flag, many, number, ref, some, text, thing
+from custody.api.contract.shapes import Shape, by_name, document, flag, many, number, one_of, ref, some, text, thing
 from custody.api.contract.things import CLIENT, CODE, DIGEST, NEXT, TIME, WDR
 
 ANY_CALL: Final = (
@@ -77,6 +77,10 @@ _ENDPOINT_BODY: Final = thing(
     payload=text("full"),
     label=text("back office"),
 )
+_NEW_ENDPOINT: Final = {
+    **_ENDPOINT_BODY,
+    "properties": {**_ENDPOINT_BODY["properties"], "format": one_of("standard", "cloudevents")},
+}
 
 
 def _page(name: str, shape: Shape, **more: Shape) -> Shape:
@@ -412,7 +416,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "createWebhookEndpoint",
         "webhooks",
         {201: _ENDPOINT},
-        body=_ENDPOINT_BODY,
+        body=_NEW_ENDPOINT,
         codes=(*_HOOK_CODES, "unknown-client"),
     ),
     ("GET", _HOOK): Operation("getWebhookEndpoint", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),

@@ -239,6 +239,8 @@ THINGS: Final[dict[str, Shape]] = {
         **_STANDS,
         required_confirmations=number(3),
         height=some(number(871_204)),
+        occurred_at=some(TIME),
+        recorded_at=TIME,
         first_seen_at=TIME,
         booked_at=some(TIME),
     ),

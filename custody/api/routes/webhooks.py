@@ -24,11 +24,12 @@ from custody.kernel.ids import new_id
 from custody.views import cursors
 from custody.views import webhooks as views
 from custody.webhooks import operations, queries
+from custody.webhooks.formats import CLOUDEVENTS, FORMATS, source_of
 from custody.webhooks.model import STATES
 from custody.webhooks.places import Places, read_networks
 from custody.webhooks.signing import Sealer
 
-CHANGEABLE: Final = ("url", "types", "payload", "label")
+CHANGEABLE: Final = ("url", "types", "payload", "format", "label")
 
 router = APIRouter(prefix="/v1/webhook-endpoints")
 
@@ -42,12 +43,17 @@ def every(call: AsReader) -> Response:
 
 @router.post("")
 def add(call: AsRequesterOrOperator, body: Body) -> Response:
-    """Push events to an address. The answer holds the secret, this once."""
-    found = json_object(body, "url", "client", "types", "payload", "label")
+    """Push events to an address. The answer holds the secret, this once.
+
+    ``format`` may be ``cloudevents``; left out, what is pushed is what the feed has.
+    """
+    sent = any_json(body)
+    named = ("format",) if isinstance(sent, dict) and "format" in sent else ()
+    found = fields.exact_object(sent, ("url", "client", "types", "payload", *named, "label"), field="body")
     client = None if found["client"] is None else fields.name(found["client"], field="client")
     if not call.caller.may_see(client):
         raise ClientRefused("this credential is bound to other clients", field="client")
-    chosen = _read(found)
+    chosen = _read(call, found)
     _look_up(call, chosen["url"])
 
     def work(unit: Unit) -> dict[str, Any]:
@@ -69,14 +75,14 @@ def one(call: AsReader, endpoint: str) -> Response:
 
 @router.patch("/{endpoint}")
 def change(call: AsRequesterOrOperator, endpoint: str, body: Body) -> Response:
-    """Change its address, filter, payload or label; the secret stays."""
+    """Change its address, filter, payload, format or label; the secret stays."""
     _enter(call, endpoint)
     found = any_json(body)
     if not isinstance(found, dict) or not found or not set(found) <= set(CHANGEABLE):
         raise InvalidInput(
             f"not an object of what is to be changed; accepted are {', '.join(CHANGEABLE)}", field="body"
         )
-    chosen = _read(found)
+    chosen = _read(call, found)
     if "url" in chosen:
         _look_up(call, chosen["url"])
 
@@ -226,7 +232,7 @@ def test(call: AsRequesterOrOperator, endpoint: str) -> Response:
     return Response(event.body, status_code=202, media_type="application/json", headers={"Location": where})
 
 
-def _read(found: Any) -> dict[str, Any]:
+def _read(call: Call, found: Any) -> dict[str, Any]:
     """The fields of an endpoint that are there. What is in them is judged by the operation."""
     chosen: dict[str, Any] = {}
     if "url" in found:
@@ -235,6 +241,9 @@ def _read(found: Any) -> dict[str, Any]:
         chosen["types"] = [fields.text(each, field="types") for each in fields.array(found["types"], field="types")]
     if "payload" in found:
         chosen["payload"] = fields.text(found["payload"], field="payload")
+    if "format" in found:
+        is_cloud = fields.one_of(found["format"], FORMATS, field="format") == CLOUDEVENTS
+        chosen["source"] = source_of(call.runtime.settings.api_names[0]) if is_cloud else ""
     if "label" in found:
         chosen["label"] = fields.text(found["label"], field="label")
     return chosen

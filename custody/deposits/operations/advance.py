@@ -18,7 +18,7 @@ from custody.deposits import queries
 from custody.deposits.model import IN_DOUBT, DepositRules, is_capital, is_deposit
 from custody.deposits.operations.booking import book, unbook
 from custody.deposits.operations.doubting import judge_doubts
-from custody.deposits.operations.rows import known, lock_chain, move, open_deposit
+from custody.deposits.operations.rows import Mined, known, lock_chain, move, open_deposit, put_in
 from custody.deposits.states import BOOKED, DepositEvent
 from custody.deposits.tables import CONFIRMING, UNBACKED, DepositProgressRow, DepositRow
 from custody.kernel.crash import crash_point
@@ -102,19 +102,23 @@ class _Run:
 
     def _take_up(self, changes: Sequence[Movement]) -> None:
         rows = known(self.session, self.chain, ((item.txid, item.position) for item in changes))
-        owners = addresses.by_ids(self.session, {item.address_id for item in changes if not item.removed})
+        stand = [item for item in changes if not item.removed]
+        owners = addresses.by_ids(self.session, {item.address_id for item in stand})
+        times = movements.block_times(self.session, chain=self.chain, heights={item.height for item in stand})
         for item in changes:
             row = rows.get((item.txid, item.position))
             if not item.removed and is_capital(owners[item.address_id], asset=item.asset, native=self.native):
                 continue
             if item.removed:
                 self._remove(item, row)
-            elif row is None:
-                rows[(item.txid, item.position)] = self._open(item, owners[item.address_id])
+                continue
+            block = Mined(item.height, item.block_hash, times.get(item.block_hash))
+            if row is None:
+                rows[(item.txid, item.position)] = self._open(item, owners[item.address_id], block)
             else:
-                self._mine(item, row)
+                self._mine(row, block)
 
-    def _open(self, item: Movement, owner: OwnedAddress) -> DepositRow:
+    def _open(self, item: Movement, owner: OwnedAddress, block: Mined) -> DepositRow:
         row = open_deposit(
             self.session,
             chain=self.chain,
@@ -124,7 +128,7 @@ class _Run:
             units=item.units,
             coinbase=item.coinbase,
             event=DepositEvent.MINED,
-            block=(item.height, item.block_hash),
+            block=block,
             rules=self.rules,
             actor=self.actor,
             now=self.now,
@@ -132,10 +136,10 @@ class _Run:
         self.mined.append(row.id)
         return row
 
-    def _mine(self, item: Movement, row: DepositRow) -> None:
-        if row.block_hash == item.block_hash and not row.unbacked:
+    def _mine(self, row: DepositRow, block: Mined) -> None:
+        if row.block_hash == block.hash and not row.unbacked:
             return
-        row.height, row.block_hash = item.height, item.block_hash
+        put_in(row, block)
         if row.unbacked:
             row.unbacked = False
             return
@@ -149,7 +153,7 @@ class _Run:
         if row.state in BOOKED:
             unbook(self.session, row, actor=self.actor, now=self.now)
             return
-        row.height = row.block_hash = None
+        put_in(row, None)
         move(self.session, row, DepositEvent.REMOVED, actor=self.actor, now=self.now)
 
     def _rows(self, *conditions: ColumnElement[bool] | TextClause) -> Sequence[DepositRow]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from custody.audit import operations as audit
 from custody.clients import operations as clients
 from custody.deposits.model import DUST, UNATTRIBUTED
-from custody.deposits.operations.rows import move
+from custody.deposits.operations.rows import move, put_in
 from custody.deposits.states import DepositEvent, DepositState
 from custody.deposits.tables import DepositRow
 from custody.kernel.money import Amount
@@ -59,8 +59,9 @@ def unbook(session: Session, row: DepositRow, *, actor: str, now: datetime) -> b
     except (ledger.VaultOverdrawn, ledger.InsufficientFunds):
         row.unbacked = True
         return False
-    row.entry_id = row.booked_at = row.height = row.block_hash = None
+    row.entry_id = row.booked_at = None
     row.unbacked = False
+    put_in(row, None)
     move(session, row, DepositEvent.REMOVED, actor=actor, now=now)
     return True
 

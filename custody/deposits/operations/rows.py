@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +23,15 @@ from custody.kernel.ids import new_id
 from custody.trust.assets import AssetUnknown, assets_seen
 
 Outpoint = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """The block a deposit is in. ``at`` is the header's time; ``None`` where that was not kept."""
+
+    height: int
+    hash: str
+    at: datetime | None
 
 
 def lock_chain(session: Session, chain: str) -> DepositProgressRow:
@@ -58,7 +68,7 @@ def open_deposit(
     units: int,
     coinbase: bool,
     event: DepositEvent,
-    block: tuple[int, str] | None,
+    block: Mined | None,
     rules: DepositRules,
     actor: str,
     now: datetime,
@@ -66,7 +76,6 @@ def open_deposit(
     """Write a deposit first seen now, and whose it is for good. Raises ``NoDepositRules``."""
     own_rules = rules.of(asset)
     client, reason = owner_of(owner, units=units, rules=own_rules)
-    height, block_hash = block if block else (None, None)
     row = DepositRow(
         id=new_id("dep", now),
         chain=chain,
@@ -82,16 +91,22 @@ def open_deposit(
         step=1,
         occurrence=0,
         required_depth=own_rules.required_depth(units=units, coinbase=coinbase),
-        height=height,
-        block_hash=block_hash,
         reason=reason,
         unbacked=False,
         first_seen_at=now,
         updated_at=now,
     )
+    put_in(row, block)
     session.add(row)
     _note(session, row, NEW, event, actor, now)
     return row
+
+
+def put_in(row: DepositRow, block: Mined | None) -> None:
+    """Say in which block the deposit is; in none."""
+    row.height = block.height if block else None
+    row.block_hash = block.hash if block else None
+    row.mined_at = block.at if block else None
 
 
 def move(session: Session, row: DepositRow, event: DepositEvent, *, actor: str, now: datetime) -> None:
@@ -134,6 +149,7 @@ def _note(session: Session, row: DepositRow, before: str, event: DepositEvent, a
         actor=actor,
         correlation_id="",
         now=now,
+        occurred_at=row.mined_at if event is DepositEvent.MINED else None,
     )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from custody.events import queries as told
 from custody.events.model import Event
-from custody.kernel.canonical import canonical_json
+from custody.webhooks.formats import body_of, content_type
 from custody.webhooks.model import TEST, Parcel
 from custody.webhooks.operations.endpoints import give_up
 from custody.webhooks.operations.holding import FRONT, mark_new
@@ -159,7 +159,8 @@ class _Signer:
     def parcel(self, row: Row[Any], event: Event) -> Parcel:
         """Raises ``SecretTampered``."""
         where, secrets = self._row, self._secrets
-        body = event.body if where.payload == "full" else canonical_json(event.thin())
+        body = body_of(event, is_thin=where.payload == "thin", source=where.source)
+        kind = {"content-type": content_type(where.source)}
         # What was asked for again is held back by nothing, so it is an order of its own.
         subject = f"{row.subject} {row.id}" if row.repeat else row.subject
         return Parcel(
@@ -168,7 +169,7 @@ class _Signer:
             url=where.url,
             attempt=row.attempts,
             order=(where.id, row.kind, subject),
-            headers=signed_headers(event.id, body, secrets, now=self._now),
+            headers=kind | signed_headers(event.id, body, secrets, now=self._now),
             body=body,
             is_failing=where.failing_since is not None,
         )

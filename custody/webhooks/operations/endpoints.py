@@ -54,9 +54,11 @@ def add(
     sealer: Sealer,
     actor: str,
     now: datetime,
+    source: str = "",
 ) -> Made:
     """Push to ``url``, from what is told next on. The caller looked the address up (``Places.read``) before the unit.
 
+    ``source``: push CloudEvents of it; empty: events as the feed has them.
     Raises ``InvalidInput`` naming the field, and ``UnknownClient``.
     """
     read_url(url)
@@ -69,6 +71,7 @@ def add(
         client=client,
         types=wanted,
         payload=_payload(payload),
+        source=source or None,
         label=label,
         state="active",
         secret=sealer.seal(secret, endpoint=endpoint, url=url, client=client),
@@ -93,8 +96,12 @@ def change(
     types: Sequence[str] | None = None,
     payload: str | None = None,
     label: str | None = None,
+    source: str | None = None,
 ) -> Endpoint:
-    """Change what is named; the secret stays. Raises ``UnknownEndpoint``, ``InvalidInput`` and ``SecretTampered``."""
+    """Change what is named; the secret stays. An empty ``source``: events as the feed has them.
+
+    Raises ``UnknownEndpoint``, ``InvalidInput`` and ``SecretTampered``.
+    """
     row = held(session, endpoint)
     if url is not None and url != row.url:
         read_url(url)
@@ -104,6 +111,7 @@ def change(
     row.types = row.types if types is None else _types(types)
     row.payload = row.payload if payload is None else _payload(payload)
     row.label = row.label if label is None else label
+    row.source = row.source if source is None else source or None
     session.flush()
     note(session, row, "changed", actor=actor, now=now)
     return view(row)

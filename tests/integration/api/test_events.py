@@ -190,6 +190,18 @@ def test_an_endpoint_is_made_shown_changed_and_removed(house: House, call_as: As
     expect_problem(alice.get(f"{HOOKS}/{endpoint}"), 404, "unknown-webhook-endpoint")
 
 
+def test_an_endpoint_chooses_its_format_and_may_change_it(call_as: As) -> None:
+    alice = call_as("alice")
+    plain = alice.post(HOOKS, NEW).json()
+    assert (plain["format"], plain["source"]) == ("standard", None)
+    made = alice.post(HOOKS, NEW | {"format": "cloudevents"}).json()
+    assert made["format"] == "cloudevents" and made["source"].startswith("/custody/")
+    path = f"{HOOKS}/{made['id']}"
+    assert alice.send("PATCH", path, json={"label": "other"}).json()["format"] == "cloudevents"
+    changed = alice.send("PATCH", path, json={"format": "standard"}).json()
+    assert (changed["format"], changed["source"]) == ("standard", None)
+
+
 def test_what_failed_is_sent_again_as_a_job_and_a_test_is_marked_as_one(house: House, call_as: As) -> None:
     alice = call_as("alice")
     endpoint = alice.post(HOOKS, NEW).json()["id"]
@@ -247,6 +259,7 @@ def test_deliveries_are_read_by_the_address_of_the_next_page(house: House, call_
         ({"types": ["Nope"]}, "types"),
         ({"types": "withdrawal"}, "types"),
         ({"payload": "fat"}, "payload"),
+        ({"format": "xml"}, "format"),
         ({"label": ""}, "label"),
         ({"client": 5}, "client"),
         ({"more": 1}, "body.more"),

@@ -74,6 +74,20 @@ def test_one_person_counts_once(house: House, asked: Withdrawal) -> None:
     assert state_of(house, asked.digest) == "pending"
 
 
+def test_who_was_heard_stands_beside_the_intent_with_the_first_end_of_a_word(house: House, asked: Withdrawal) -> None:
+    first, now = house.approval("alice", asked.digest), house.now()
+    later = now + timedelta(hours=2)
+    again = house.approval("alice", asked.digest, given_at=later, not_after=later + timedelta(hours=1))
+    give(house, asked.digest, first)
+    with house.db.unit() as unit:
+        root = trust.in_force(unit.session).root
+        approvals.give(unit.session, digest=asked.digest, approval=again, root=root, correlation_id="test", now=later)
+    with house.db.unit() as unit:
+        query = text("SELECT heard, heard_until FROM intents WHERE digest = :digest")
+        row = unit.session.execute(query, {"digest": asked.digest}).one()
+    assert tuple(row) == (["alice"], first.statement.not_after)
+
+
 def test_a_nonce_is_used_once(house: House, asked: Withdrawal) -> None:
     other = house.withdraw(house.withdrawal_request("acme", BTC // 11))
     nonce = secrets.token_hex(16)

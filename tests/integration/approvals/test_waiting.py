@@ -116,14 +116,17 @@ def write(house: House, rows: Collection[Row]) -> None:
         for row in rows:
             connection.execute(
                 "INSERT INTO intents (digest, kind, document, request_hash, request_signature, requester,"
-                " idempotency_key, client_id, decision, state, not_after, not_before, created_at, decided_at)"
+                " idempotency_key, client_id, decision, state, not_after, not_before, created_at, decided_at, heard,"
+                " heard_until)"
                 " SELECT %s, kind, document || %s, request_hash, request_signature, %s, %s, %s, decision || %s, %s, %s,"
-                " %s, %s, %s FROM intents WHERE digest = %s",
+                " %s, %s, %s, %s, %s FROM intents WHERE digest = %s",
                 (
                     *(row.digest, Jsonb({"chain": row.chain}), row.requester, row.digest, row.client),
                     Jsonb({"approvals": dict(row.approvals), "roles": list(row.roles)}),
                     *(row.state, row.not_after, row.not_before, row.created_at),
-                    *(None if row.state == "pending" else row.created_at - timedelta(minutes=1), made.digest),
+                    None if row.state == "pending" else row.created_at - timedelta(minutes=1),
+                    *([person for person, _, _ in row.said], min((until for _, _, until in row.said), default=None)),
+                    made.digest,
                 ),
             )
             for person, verdict, until in row.said:
@@ -139,19 +142,22 @@ def test_everything_is_where_a_slow_reading_of_its_row_says(house: House, seed: 
     rng = random.Random(seed)
     with house.db.unit() as unit:
         now = unit.now
-    # One is asked, of two who may; that one of them said no fills no place.
-    refused = replace(
-        invented(rng, ROWS, now),
-        requester="exchange",
-        state="pending",
-        approvals={"operators": 1},
-        roles=(),
-        created_at=now,
-        not_before=None,
-        not_after=now + PATIENCE,
-        said=(("alice", "reject", now + PATIENCE),),
-    )
-    rows = [*(invented(rng, number, now) for number in range(ROWS)), refused]
+    # One is asked, of two who may: that one of them said no fills no place, and that one agreed fills it.
+    sure = [
+        replace(
+            invented(rng, ROWS + number, now),
+            requester="exchange",
+            state="pending",
+            approvals={"operators": 1},
+            roles=(),
+            created_at=now,
+            not_before=None,
+            not_after=now + PATIENCE,
+            said=(("alice", verdict, now + PATIENCE),),
+        )
+        for number, verdict in enumerate(("reject", "approve"))
+    ]
+    rows = [*(invented(rng, number, now) for number in range(ROWS)), *sure]
     write(house, rows)
     met: set[str] = set()
     for operator in ("", *PEOPLE):

@@ -33,7 +33,7 @@ def test_a_deposit_removed_before_credit_comes_back_as_the_same_row(world: World
     world.node.reorg(3)
     world.settle()
     (orphaned,) = world.deposits()
-    assert (orphaned.state, orphaned.height) == (DepositState.ORPHANED, None)
+    assert (orphaned.state, orphaned.height, orphaned.mined_at) == (DepositState.ORPHANED, None, None)
     world.watch()
     assert states(world) == [DepositState.SEEN]
     world.mine(5)

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 from starlette.testclient import TestClient
 
+from custody.kernel.clock import parse_rfc3339
 from custody.sdk import Client, NotAllowed, NotThere, StillWaiting
 from custody.sdk.objects import Event, Withdrawal
 from tests.cosigner.builders import address
@@ -122,6 +124,23 @@ def test_a_deposit_takes_three_calls_from_a_new_clients_address_to_the_credit(
     between.sent.clear()
     client.addresses.new("nova")
     assert _calls(between) == 1
+
+
+def test_what_a_chain_did_has_the_time_of_its_block_beside_that_of_the_record(house: Road, client: Client) -> None:
+    cursor = _newest(client)
+    (txid,) = house.deposit("acme", BTC)
+    mined, credited = (
+        event.raw for event in client.events(after=cursor, types=["deposit.confirming", "deposit.credited"])
+    )
+    block = house.node.rpc("getblockheader", house.node.rpc("getblockhash", mined["data"]["height"]))
+    made = datetime.fromtimestamp(block["time"], UTC)
+    assert parse_rfc3339(mined["occurred_at"], field="occurred_at") == made
+    assert mined["recorded_at"] == mined["timestamp"] != mined["occurred_at"]
+    # Crediting is the house's own act: it happens as it is written down.
+    assert credited["occurred_at"] == credited["recorded_at"] == credited["timestamp"]
+    (deposit,) = (each.raw for each in client.deposits.list("acme") if each.txid == txid)
+    assert deposit["occurred_at"] == mined["occurred_at"] == credited["data"]["occurred_at"]
+    assert deposit["recorded_at"] == deposit["first_seen_at"]
 
 
 def test_waiting_for_what_does_not_exist_ends_at_once(client: Client) -> None:
