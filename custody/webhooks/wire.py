@@ -76,7 +76,7 @@ class Wire:
             self._idle.clear()
 
     def post(self, url: str, headers: Mapping[str, str], body: bytes, *, asker: str = "") -> Answer:
-        """Post ``body`` for ``asker`` and read the answer. Raises ``PlaceRefused``, ``InvalidInput`` or ``NoAnswer``."""
+        """Post ``body`` for ``asker`` and read the answer. Raises ``PlaceRefused``, ``InvalidInput``, ``NoAnswer``."""
         place = read_url(url)
         until = time.monotonic() + self._timeout
         request = _request(place, headers, body)

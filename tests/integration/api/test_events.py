@@ -19,6 +19,7 @@ from custody.api.auth import Callers
 from custody.events import queries
 from custody.webhooks import operations
 from custody.webhooks.model import TEST
+from custody.webhooks.places import Places
 from tests.integration.api.callers import TOKENS, As, Caller, expect_problem, pages
 from tests.integration.api.working import work_off
 from tests.support.rows import write
@@ -150,6 +151,13 @@ def test_every_route_of_an_endpoint_asks_for_itself_whose_it_is(
         for method, path, body in _every_call(theirs, event):
             expect_problem(bound.send(method, path, json=body), 404, "unknown-webhook-endpoint")
         assert house.row_counts() == before
+
+
+def test_the_name_of_an_endpoint_is_looked_up_for_who_asks(call_as: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Places, "read", lambda _self, _url, *, asker: asked.append(asker))
+    assert call_as("alice").post(HOOKS, NEW).status_code == 201
+    assert asked == ["alice"]
 
 
 def test_a_test_answers_its_own_event_whatever_is_tried_beside_it(

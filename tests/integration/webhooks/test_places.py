@@ -10,7 +10,7 @@ import pytest
 
 from custody.kernel.errors import InvalidInput
 from custody.webhooks.model import Parcel
-from custody.webhooks.places import PlaceRefused, Places, read_networks, read_url
+from custody.webhooks.places import Place, PlaceRefused, Places, read_networks, read_url
 from custody.webhooks.pushing import send
 from custody.webhooks.resolving import MOST_OF_ONE, MOST_UNANSWERED
 from custody.webhooks.wire import NoAnswer, Wire
@@ -199,6 +199,20 @@ def test_whose_names_hang_has_a_quarter_of_them_and_holds_up_nobody_else() -> No
             places.addresses(read_url("https://well.example/"), asker="globex")
     finally:
         answered.set()
+
+
+@pytest.mark.parametrize("client", ["acme", None])
+def test_what_is_sent_is_looked_up_for_the_client_or_the_endpoint(client: str | None) -> None:
+    asked: list[str] = []
+
+    class Watched(Places):
+        def addresses(self, place: Place, *, asker: str = "", seconds: float = 0.0) -> tuple[str, ...]:
+            asked.append(asker)
+            raise PlaceRefused("nowhere")
+
+    with Wire(Watched()) as wire:
+        send(wire, Parcel(1, "whe", "https://a.example/", 1, ("whe", "k", "s"), {}, b"{}", client=client))
+    assert asked == [client or "whe"]
 
 
 def test_who_was_answered_has_its_room_again() -> None:
