@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from custody.api import access
 from custody.api.app import THREADS, application
 from custody.api.auth import Callers
+from custody.api.call import Call
 from custody.events import queries
 from custody.webhooks import operations
 from custody.webhooks.model import TEST
@@ -165,14 +166,15 @@ def test_a_test_answers_its_own_event_whatever_is_tried_beside_it(
 ) -> None:
     alice = call_as("alice")
     endpoint = alice.post(HOOKS, NEW).json()["id"]
-    read = queries.by_id
+    unit_of = Call.unit
 
-    def after_another(session: Any, **asked: Any) -> Any:
+    def with_another_behind(call: Call, work: Any) -> Any:
+        answer = unit_of(call, work)
         with house.db.unit() as unit:
             operations.send_test(unit.session, endpoint=endpoint, actor="bob", now=unit.now)
-        return read(session, **asked)
+        return answer
 
-    monkeypatch.setattr(queries, "by_id", after_another)
+    monkeypatch.setattr(Call, "unit", with_another_behind)
     assert alice.post(f"{HOOKS}/{endpoint}/test").json()["actor"] == "alice"
 
 
