@@ -106,9 +106,9 @@ def _operation(route: Served, operation: Operation) -> dict[str, Any]:
 
 
 def _responses(operation: Operation, *, is_read: bool) -> dict[str, Any]:
-    words = {**_STATUS, 200: "As it stands."} if is_read else _STATUS
+    meaning = {**_STATUS, 200: "As it stands."} if is_read else _STATUS
     found: dict[str, Any] = {
-        str(status): {"description": words[status], "content": {"application/json": _content(shape)}}
+        str(status): {"description": meaning[status], "content": {"application/json": _content(shape)}}
         for status, shape in operation.answers.items()
     }
     for status, codes in sorted(_by_status(operation).items()):

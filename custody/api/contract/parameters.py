@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from custody.api.contract.samples import DIGEST
+from custody.api.contract.samples import CHAIN, DIGEST
 
 TAGS: Final[Mapping[str, str]] = {
     "addresses": "Where a client's money comes in.",
@@ -31,7 +31,7 @@ TAGS: Final[Mapping[str, str]] = {
 _PARAMETERS: Final[Mapping[str, tuple[str, Any]]] = {
     "after": ("The cursor behind which the page begins: out of `next` of the page before.", "WyJjbGllbnRzIiwiYWNtZSJd"),
     "bundle": ("Id of the bundle.", "bnd_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
-    "chain": ("CAIP-2 id or short name of a chain.", "bip122:000000000019d6689c085ae165831e93"),
+    "chain": ("CAIP-2 id or short name of a chain.", CHAIN),
     "client": ("Id of the client.", "acme"),
     "code": ("The error code.", "insufficient-funds"),
     "cosigner": ("The cosigner's own name.", "north"),
