@@ -11,7 +11,8 @@ import time
 
 MEASUREMENTS = (
     "ledger", "scan", "addresses", "safe_addresses", "evm_holdings", "reconcile", "windows", "withdrawal",
-    "worker_ready", "cosigner", "policy", "policy_prove", "policy_simulate", "console", "api", "webhooks",
+    "worker_ready", "command_line", "cosigner", "policy", "policy_prove", "policy_simulate", "console", "api",
+    "webhooks",
 )  # fmt: skip
 
 

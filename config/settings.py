@@ -181,7 +181,8 @@ class _Reader:
             return self._from_file(key + "_FILE")
         if default is None:
             raise ConfigError(key, f"missing; accepted is a value, or {key}_FILE naming a file that holds it")
-        return default
+        # Asked with its default, so that whoever lists the settings hears of that too.
+        return self._environment.get(key, default)
 
     def networks(self) -> tuple[str, tuple[str, ...]]:
         """The setting, and the names in ``CHAINS`` or the one in ``NETWORK``."""

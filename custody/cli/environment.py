@@ -11,7 +11,7 @@ NEARBY: Final = Path(".custody/env")
 """What a demo leaves where it ran."""
 _PREFIX: Final = "CUSTODY_"
 _ORIGINS: dict[str, str] = {}
-"""Settings that a file gave, and which."""
+"""Settings that a file gave, and which; with ``--env`` in front where it was named on the command line."""
 
 
 def prepare(named: str) -> None:
@@ -22,7 +22,7 @@ def prepare(named: str) -> None:
     if named:
         given = _read(Path(named))
         os.environ.update(given)
-        _ORIGINS.update(dict.fromkeys(given, named))
+        _ORIGINS.update(dict.fromkeys(given, f"--env {named}"))
         return
     other = os.environ.get("CUSTODY_ENV_FILE", "")
     path = Path(other) if other else _nearby()
@@ -33,7 +33,7 @@ def prepare(named: str) -> None:
 
 
 def origin(name: str) -> str:
-    """Where the setting that is in force comes from: a file, or the process's own environment."""
+    """Where the setting that is in force comes from: ``--env`` FILE, a file, or the process's own environment."""
     return _ORIGINS.get(name, "environment")
 
 

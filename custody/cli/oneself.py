@@ -15,7 +15,8 @@ from custody.cli.service import ApiOption, Service
 from custody.cli.showing import Format, FormatOption, show, show_fields
 
 config = typer.Typer(help="Settings.", no_args_is_help=True)
-_SECRET: Final = ("KEY", "TOKEN", "PASSWORD", "SECRET")
+_SECRET: Final = ("KEY", "TOKEN", "PASS", "SECRET", "MNEMONIC", "SEED")
+_NOT_SET: Final = ""
 _HIDDEN: Final = "********"
 
 
@@ -34,6 +35,8 @@ def group() -> None:
 def config_show(chosen: FormatOption = Format.TABLE) -> None:
     """List every setting that is read, its value, and where that comes from; secrets are not shown.
 
+    From first to last: the file that --env names, the environment, ./.custody/env or CUSTODY_ENV_FILE, the default.
+
     custody config show
     """
     from config.chains import ConfigError
@@ -44,7 +47,7 @@ def config_show(chosen: FormatOption = Format.TABLE) -> None:
         bootstrap.read_settings(read)
     except ConfigError as error:
         problem = str(error)
-    rows = [_setting(name) for name in sorted({*read.asked, *_ours()})]
+    rows = [_setting(name, read.defaults.get(name, _NOT_SET)) for name in sorted({*read.asked, *_ours()})]
     show(rows, ("setting", "value", "from"), chosen)
     if problem:
         say(f"error: {problem}")
@@ -96,15 +99,21 @@ def _is_known(service: Service) -> str:
 
 
 class _Recorder(Mapping[str, str]):
-    """An environment that remembers what it was asked for."""
+    """An environment that remembers what it was asked for, and what is taken where it has nothing."""
 
     def __init__(self, of: Mapping[str, str]) -> None:
         self._of = of
         self.asked: set[str] = set()
+        self.defaults: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
         self.asked.add(name)
         return self._of[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.asked.add(name)
+        self.defaults[name] = default
+        return self._of.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         if not str(name).endswith("_FILE") or name in self._of:
@@ -122,20 +131,33 @@ def _ours() -> set[str]:
     return {name for name in os.environ if name.startswith("CUSTODY_")}
 
 
-def _setting(name: str) -> dict[str, Any]:
-    if name not in os.environ:
-        held = f"{name}_FILE" in os.environ
-        return {"setting": name, "value": None, "from": f"the file in {name}_FILE" if held else "default, or not set"}
-    return {"setting": name, "value": _masked(name, os.environ[name]), "from": environment.origin(name)}
+def _setting(name: str, default: str) -> dict[str, Any]:
+    if name in os.environ:
+        return {"setting": name, "value": _masked(name, os.environ[name]), "from": environment.origin(name)}
+    if f"{name}_FILE" in os.environ:
+        return {"setting": name, "value": None, "from": f"the file in {name}_FILE"}
+    if default == _NOT_SET:
+        return {"setting": name, "value": None, "from": "not set"}
+    return {"setting": name, "value": _masked(name, default), "from": "default"}
 
 
 def _masked(name: str, value: str) -> str:
-    """The value without what opens anything: whole secrets, and what stands before the host of an address."""
+    """The value without what opens anything: whole secrets, and all of an address but where it leads."""
     if name.endswith("_FILE"):
         return value
     if any(word in name for word in _SECRET):
         return _HIDDEN
-    if "://" in value and "@" in value:
-        scheme, _, rest = value.partition("://")
-        return f"{scheme}://{_HIDDEN}@{rest.rpartition('@')[2]}"
+    if "URL" in name or "://" in value:
+        return _address(value)
     return value
+
+
+def _address(value: str) -> str:
+    """Scheme, host and port. Who calls stands before them, and what a provider knows him by may stand behind."""
+    scheme, sign, rest = value.partition("://")
+    authority, slash, path = rest.partition("/")
+    before, at, host = authority.rpartition("@")
+    if not sign or "@" in path or any(mark in authority for mark in "?#"):
+        return _HIDDEN  # not spelled as addresses are: any part may be the password's
+    is_database = scheme.startswith("postgresql") and "?" not in path
+    return f"{scheme}://{_HIDDEN + at if before else ''}{host}{slash}{path if is_database or not path else _HIDDEN}"

@@ -53,8 +53,8 @@ def policy_check(
     document = load_document(text)
     table, claims = file_beside(file, "cases", cases), file_beside(file, "invariants", invariants)
     if table and claims:
-        earlier = Path(before).read_text() if before else None
-        found = admit(text, table.read_text(), claims.read_text(), before=earlier)
+        earlier = file_text(before) if before else None
+        found = admit(text, file_text(table), file_text(claims), before=earlier)
     else:
         found = check(document)
     row = {"name": document.name, "version": document.version, "rules": len(document.rules), "hash": document.hash}
@@ -75,8 +75,8 @@ def policy_test(file: str, cases: CasesOption = "") -> None:
     """
     from policies.cases import run_cases
 
-    beside = Path(file).parent.parent / "cases" / Path(file).name
-    results = run_cases(file_text(file), (Path(cases) if cases else beside).read_text())
+    beside = str(Path(file).parent.parent / "cases" / Path(file).name)
+    results = run_cases(file_text(file), file_text(cases or beside))
     for result in results:
         print("\n  ".join(result.words()))
     failed = sum(not result.passed for result in results)
@@ -120,8 +120,8 @@ def policy_prove(
     from policies.document import load_document
 
     document = load_document(file_text(file))
-    claims = Path(invariants) if invariants else Path(file).parent.parent / "invariants" / Path(file).name
-    proofs = prove(document, read_invariants(claims.read_text(), document))
+    beside = str(Path(file).parent.parent / "invariants" / Path(file).name)
+    proofs = prove(document, read_invariants(file_text(invariants or beside), document))
     show_proofs(proofs, chosen)
     raise typer.Exit(REFUSED if broken(proofs) else DONE)
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from custody.cli.inputs import file_text
 from custody.cli.showing import Format, is_for_people, show, show_whole, table
 from custody.kernel.clock import parse_rfc3339
 from custody.kernel.errors import InvalidInput
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from policies.simulation import Replayed, Simulated
 
 
-def file_beside(document: str, folder: str, named: str) -> Path | None:
-    """The file that was named, or the one of the same name in the folder beside the document's, if it is there."""
+def file_beside(document: str, folder: str, named: str) -> str:
+    """The file that was named, or the one of the same name in the folder beside the document's; empty without it."""
     if named:
-        return Path(named)
+        return named
     beside = Path(document).parent.parent / folder / Path(document).name
-    return beside if beside.is_file() else None
+    return str(beside) if beside.is_file() else ""
 
 
 def decimals_beside(file: str, document: Document) -> dict[str, int]:
@@ -32,7 +33,7 @@ def decimals_beside(file: str, document: Document) -> dict[str, int]:
     from policies.analysis.invariants import read_invariants
 
     claims = file_beside(file, "invariants", "")
-    return dict(read_invariants(claims.read_text(), document).decimals) if claims else {}
+    return dict(read_invariants(file_text(claims), document).decimals) if claims else {}
 
 
 def moment(text: str, *, field: str) -> datetime:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from custody.cosigner.answering import read_bundle
-from custody.cosigner.home import read_json, read_text
+from custody.cosigner.home import read_text
 from custody.cosigner.opinion import Opinion, opinion_of_bundle
 from custody.cosigner.papers import opinion_of_paper
 from custody.evidence.codes import digest_code, long_code, names_digest
@@ -32,7 +32,7 @@ def verify(arguments: argparse.Namespace) -> int:
         pin = root.hash if root else arguments.pin or ""
         opinion = opinion_of_bundle(read_bundle(found), pin=pin, now=now)
     else:
-        policy = read_text(arguments.policy, field="policy") if arguments.policy else ""
+        policy = _text(arguments.policy, field="policy") if arguments.policy else ""
         opinion = opinion_of_paper(found, root=root, policy=policy, now=now)
     if arguments.format == "json":
         print(json.dumps(opinion.to_json(), indent=2, ensure_ascii=False))
@@ -59,7 +59,7 @@ def _root(path: Path | None, pin: str | None) -> TrustRoot | None:
     """The trust root that the reader keeps, which must be the one of the pin where both are given."""
     if path is None:
         return None
-    found = read_json(path, field="root")
+    found = _json(path, field="root")
     if isinstance(found, dict) and "document" in found:
         root = SignedTrustRoot.parse(found, field="root").root
     else:
@@ -70,11 +70,18 @@ def _root(path: Path | None, pin: str | None) -> TrustRoot | None:
 
 
 def _read(source: str) -> dict[str, Any]:
-    if source == "-":
-        text = sys.stdin.read(_FILE_BYTES + 1)
-        found = parse_json(text, field="file", limit_bytes=_FILE_BYTES)
-    else:
-        found = read_json(Path(source), field="file", limit_bytes=_FILE_BYTES)
+    found = _json(Path(source), field="file")
     if not isinstance(found, dict):
         raise InvalidInput("not an object", field="file")
     return found
+
+
+def _json(path: Path, *, field: str) -> Any:
+    return parse_json(_text(path, field=field), field=field, limit_bytes=_FILE_BYTES)
+
+
+def _text(path: Path, *, field: str) -> str:
+    """What stands in a file, or comes from standard input where it is called ``-``."""
+    if str(path) == "-":
+        return sys.stdin.read(_FILE_BYTES + 1)
+    return read_text(path, field=field, limit_bytes=_FILE_BYTES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 from dataclasses import replace
@@ -217,13 +218,23 @@ def test_an_approval_is_good_for_who_gave_it(world: World, capsys: pytest.Captur
     assert said(capsys, file, "--root", root, "--at", rfc3339(NOW + timedelta(days=2)))[0] == MAY_NOT
 
 
-def test_a_proposal_says_everything_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+def proposed() -> tuple[Any, Any, dict[str, Any], tuple[str, str, str]]:
+    """A change of the policy that alice asks for, what is sent of it, and the three files it is read from."""
     request, proposal = drafted("policy_change", policy=relaxed(DEMO_POLICY))
     signature = sign_ed25519(person_key("alice"), key_id("alice"), request_message(request))
     body = {"request": request.to_json(), "attachments": proposal.to_json(), "signature": signature.to_json()}
-    file, root = written("proposal.json", body), written("root.json", ROOT.to_json())
     Path("policy.yaml").write_text(DEMO_POLICY)
-    given = (file, "--root", root, "--policy", "policy.yaml", *AT)
+    return (
+        request,
+        proposal,
+        body,
+        (written("proposal.json", body), written("root.json", ROOT.to_json()), "policy.yaml"),
+    )
+
+
+def test_a_proposal_says_everything_it_changes(capsys: pytest.CaptureFixture[str]) -> None:
+    request, proposal, body, (file, root, policy) = proposed()
+    given = (file, "--root", root, "--policy", policy, *AT)
     code, lines = said(capsys, *given)
     assert code == MAY, lines[-1]
     assert any(line.startswith(f"version 2, code {digest_code(proposal.root.hash)}, follows 1") for line in lines)
@@ -235,6 +246,17 @@ def test_a_proposal_says_everything_it_changes(capsys: pytest.CaptureFixture[str
     assert main(["verify", file, *AT]) == INVALID
     changed = {**body, "attachments": {**body["attachments"], "policy": DEMO_POLICY}}
     assert said(capsys, written("changed.json", changed), *given[1:])[0] == MAY_NOT
+
+
+@pytest.mark.parametrize("piped", ["proposal.json", "root.json", "policy.yaml"])
+def test_any_of_its_files_may_be_standard_input(
+    piped: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, proposal, _, files = proposed()
+    file, root, policy = ("-" if name == piped else name for name in files)
+    monkeypatch.setattr("sys.stdin", io.StringIO(Path(piped).read_text()))
+    code, lines = said(capsys, file, "--root", root, "--policy", policy, *AT)
+    assert (code, any(digest_code(proposal.root.hash) in line for line in lines)) == (MAY, True), lines
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"payments": 1}', '{"statement": {}}', '{"request": {}}', "\xff"])

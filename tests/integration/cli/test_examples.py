@@ -49,6 +49,8 @@ NOT_HERE: Final[Mapping[str, tuple[int, str]]] = {
 does so until somebody ends it."""
 OF_OPERATORS: Final = ("withdrawal bump", "withdrawal respend", "rotation", "intent")
 """What the file ``token`` is an operator's for."""
+DOCUMENTS: Final = (".json", ".yaml", ".approval")
+"""How the files end that examples read, and that are no secrets."""
 FOUNDERS: Final = ("alice", "bob", "exchange")
 COSIGNERS: Final = ("north", "south", "east")
 
@@ -78,6 +80,8 @@ class Reader:
             name: examples(each.help or "") for name, each in named_commands(app, "custody") if not each.hidden
         }
         self.tried: set[str] = set()
+        self.piped: set[tuple[str, str | int]] = set()
+        """Parameters that took a document from standard input."""
         self.names = {
             "cli_…": "acme",
             "ethereum": "regtest",
@@ -115,10 +119,27 @@ class Reader:
         assert answer.code == code, (words, answer.err)
         assert (answer.err.splitlines() or [""])[-1].startswith(said), (words, answer.err)
         assert "Traceback" not in answer.err, answer.err
+        self._pipe(name, words)
         for kind in ("whe", "job", "brk", "evt", "wdr"):
             for identity in re.findall(rf"\b{kind}_[0-9a-zA-Z]{{20,}}\b", answer.out):
                 self.names[f"{kind}_…"] = identity
         return answer
+
+    def _pipe(self, name: str, words: list[str]) -> None:
+        """Run it once more for each document among its words, with that on standard input: all of it is read."""
+        for place, word in enumerate(words):
+            parameter = (name, words[place - 1] if words[place - 1].startswith("--") else place)
+            if word.endswith(DOCUMENTS) and words[place - 1] != "--out" and Path(word).is_file():
+                if parameter in self.piped or name == "custody verify":
+                    continue
+                piped = io.TextIOWrapper(io.BytesIO(Path(word).read_bytes()))
+                self.patch.setattr("sys.stdin", piped)
+                again = [*words[:place], "-", *words[place + 1 :]]
+                if "--out" in again:
+                    again[again.index("--out") + 1] = f"again-{len(self.piped)}"
+                answer = self.command(*again)
+                assert piped.buffer.read() == b"", (again, answer.err)
+                self.piped.add(parameter)
 
 
 @pytest.fixture
@@ -177,6 +198,7 @@ def test_every_example_in_help_runs_as_it_stands(
     _rules(reader)
     _trouble(reader, stage)
     assert reader.tried == set(reader.examples)
+    assert len(reader.piped) >= 30, sorted(map(str, reader.piped))
 
 
 def _before_the_ceremony(folder: Path) -> Path:
