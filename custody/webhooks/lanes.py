@@ -1,19 +1,25 @@
-"""Which chain of parcels a thread sends next: no endpoint has all the threads, and those that fail have half of them.
+"""Which chain of parcels a thread sends next, so that nobody who answers late or not at all holds up the others.
 
-An endpoint that answers nothing holds each thread until the time limit. Its backlog waits for it, and nobody else does.
+An endpoint is prompt while its answers come within ``PROMPT_SECONDS`` and none is out for longer. The last quarter of
+the threads is for endpoints that have none. Who is not known yet has a quarter; who fails or is late has a quarter as
+well, and all of those together have half.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from custody.webhooks.model import Parcel
+from custody.webhooks.model import Outcome, Parcel
+
+PROMPT_SECONDS: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Chain:
     """Parcels of one object at one endpoint, which leave one after the other while their lease lasts."""
 
@@ -27,18 +33,22 @@ class Chain:
 
     @property
     def is_failing(self) -> bool:
-        """Whether the last attempt there was not taken."""
+        """Whether the last attempt there was not taken when they were claimed."""
         return self.parcels[0].is_failing
 
 
 class Lanes:
     """What waits for a thread, endpoint by endpoint. Safe to share between threads."""
 
-    def __init__(self, threads: int) -> None:
-        self._most, self._most_failing = max(1, threads * 3 // 4), max(1, threads // 2)
+    def __init__(self, threads: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._few, self._most_late = max(1, threads // 4), max(1, threads // 2)
+        self._most_shared = max(1, threads - self._few)
+        self._clock = clock
         self._waiting: OrderedDict[str, deque[Chain]] = OrderedDict()
-        self._busy: Counter[str] = Counter()
-        self._failing = 0
+        self._out: dict[Chain, float] = {}
+        """What is being sent, and since when its next answer is awaited."""
+        self._was_prompt: dict[str, bool] = {}
+        """How the last answer of each endpoint came."""
         self._is_closed = False
         self._news = threading.Condition()
 
@@ -55,16 +65,39 @@ class Lanes:
                 if self._is_closed and not self._waiting:
                     return None
                 self._news.wait()
-            self._busy[chain.endpoint] += 1
-            self._failing += chain.is_failing
+            self._out[chain] = self._clock()
             return chain
+
+    def came(self, chain: Chain, outcome: Outcome) -> list[Parcel]:
+        """Note what came of a parcel of ``chain``.
+
+        Where that was no answer at all, what waits for its endpoint is handed back: it is not to be sent now.
+        """
+        with self._news:
+            began, self._out[chain] = self._out[chain], self._clock()
+            if outcome.is_unsent:
+                return []
+            is_prompt = outcome.status is not None and self._out[chain] - began <= PROMPT_SECONDS
+            if is_prompt and not self._was_prompt.get(chain.endpoint):
+                self._news.notify_all()
+            self._was_prompt[chain.endpoint] = is_prompt
+            if outcome.status is not None or chain.is_failing:
+                return []
+            return [parcel for each in self._waiting.pop(chain.endpoint, ()) for parcel in each.parcels]
 
     def done(self, chain: Chain) -> None:
         """A thread is through with it: what waited behind its endpoint's share may follow."""
         with self._news:
-            self._busy[chain.endpoint] -= 1
-            self._failing -= chain.is_failing
-            self._news.notify_all()
+            del self._out[chain]
+            if self._is_closed:
+                self._news.notify_all()
+            else:
+                self._news.notify()
+
+    def prompt(self) -> set[str]:
+        """The endpoints that answer in time, as far as that is known."""
+        with self._news:
+            return {endpoint for endpoint, was_prompt in self._was_prompt.items() if was_prompt} - self._silent()
 
     def close(self) -> None:
         """Nothing more comes. What waits is handed out still."""
@@ -73,11 +106,27 @@ class Lanes:
             self._news.notify_all()
 
     def _next(self) -> Chain | None:
+        silent, busy = self._silent(), Counter(chain.endpoint for chain in self._out)
+        late = sum(self._is_late(chain, silent) for chain in self._out)
         for endpoint, chains in self._waiting.items():
-            if self._busy[endpoint] < self._most and not (chains[0].is_failing and self._failing >= self._most_failing):
-                chain = chains.popleft()
-                self._waiting.move_to_end(endpoint)
-                if not chains:
-                    del self._waiting[endpoint]
-                return chain
+            is_late = self._is_late(chains[0], silent)
+            if busy[endpoint] and len(self._out) >= self._most_shared:
+                continue
+            if busy[endpoint] >= self._few and (is_late or endpoint not in self._was_prompt):
+                continue
+            if is_late and late >= self._most_late:
+                continue
+            chain = chains.popleft()
+            self._waiting.move_to_end(endpoint)
+            if not chains:
+                del self._waiting[endpoint]
+            return chain
         return None
+
+    def _silent(self) -> set[str]:
+        """Endpoints of which an answer is awaited for longer than it should be."""
+        since = self._clock() - PROMPT_SECONDS
+        return {chain.endpoint for chain, began in self._out.items() if began < since}
+
+    def _is_late(self, chain: Chain, silent: set[str]) -> bool:
+        return chain.is_failing or chain.endpoint in silent or self._was_prompt.get(chain.endpoint) is False

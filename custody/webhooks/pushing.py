@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -41,8 +41,7 @@ class Pusher:
         self._lanes = Lanes(threads)
         self._came: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._unsettled: list[Outcome] = []
-        self._under_way: dict[int, bool] = {}
-        """By delivery, whether its endpoint failed: those take nobody's room."""
+        self._under_way: dict[int, Parcel] = {}
         self._threads = [
             threading.Thread(target=self._send_all, name=f"push {number}", daemon=True) for number in range(threads)
         ]
@@ -68,21 +67,25 @@ class Pusher:
         """Settle what came back and hand out what is due; how many parcels that were together."""
         outcomes = self._gather(_GATHER_SECONDS if self._under_way else 0.0)
         self._settle(outcomes)
-        room = _ROOM - sum(not is_failing for is_failing in self._under_way.values())
+        prompt = self._lanes.prompt()
+        # Those that fail or are late take nobody's room.
+        room = _ROOM - sum(not each.is_failing and each.endpoint in prompt for each in self._under_way.values())
         began = time.monotonic()
-        parcels = self._claim(room) if room >= _ROOM // 4 else []
-        self._under_way |= {parcel.delivery: parcel.is_failing for parcel in parcels}
+        parcels = self._claim(room, prompt) if room >= _ROOM // 4 else []
+        self._under_way |= {parcel.delivery: parcel for parcel in parcels}
         # Another may claim what a lease that ran out held: nothing leaves that could then still be on its way.
         until = began + self._lease.total_seconds() - TIMEOUT_SECONDS
         for each in chains(parcels):
             self._lanes.put(Chain(each, until))
         return len(outcomes) + len(parcels)
 
-    def _claim(self, room: int) -> list[Parcel]:
+    def _claim(self, room: int, prompt: Collection[str]) -> list[Parcel]:
         with self._database.unit() as unit:
             operations.take_over(unit.session, now=unit.now)
         with self._database.unit() as unit:
-            return operations.claim(unit.session, sealer=self._sealer, lease=self._lease, room=room, now=unit.now)
+            return operations.claim(
+                unit.session, sealer=self._sealer, lease=self._lease, room=room, prompt=prompt, now=unit.now
+            )
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
         """What could not be written down is kept and written with the next."""
@@ -109,6 +112,8 @@ class Pusher:
         while (chain := self._lanes.take()) is not None:
             for outcome in send_in_order(self._wire, chain.parcels, until=chain.until):
                 self._came.put(outcome)
+                for parcel in self._lanes.came(chain, outcome):
+                    self._came.put(_unsent(parcel))
             self._lanes.done(chain)
 
 
@@ -193,4 +198,4 @@ def _moment(said: str) -> datetime | None:
 
 
 def _unsent(parcel: Parcel) -> Outcome:
-    return Outcome(parcel.delivery, parcel.endpoint, parcel.attempt, None, 0, "waits for one before it", is_unsent=True)
+    return Outcome(parcel.delivery, parcel.endpoint, parcel.attempt, None, 0, "not its turn yet", is_unsent=True)

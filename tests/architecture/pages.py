@@ -22,6 +22,8 @@ from custody.kernel.problems import PROBLEMS
 from custody.ledger.reasons import RULES
 from custody.withdrawals import states as withdrawals
 from policies.vocabulary import CLOSED_SETS, FIELDS_OF_KIND, MEANINGS, NEVER_PERMITTED
+from tests.architecture import reference
+from tests.architecture.reference import table
 from workers import routes
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,7 +46,7 @@ def rooms() -> str:
     """Each room and the first line of what it promises."""
     packages = sorted((REPOSITORY / "custody").glob("*/__init__.py"))
     promises = [(f"`{path.parent.name}`", _first_line(ast.parse(path.read_text()))) for path in packages]
-    return _table(("room", "what it is for"), promises)
+    return table(("room", "what it is for"), promises)
 
 
 def import_order() -> str:
@@ -82,7 +84,7 @@ def refusal_reasons() -> str:
     found = [
         (f"`{_constant(value)}`", _text(words)) for value, words in pairwise(body) if isinstance(value, ast.Assign)
     ]
-    return _table(("reason", "what it means"), found)
+    return table(("reason", "what it means"), found)
 
 
 def error_codes() -> str:
@@ -94,7 +96,7 @@ def error_codes() -> str:
         for code, name in sorted(found.items())
         if _family(name, classes)
     ]
-    return _table(("code", "family", "meaning"), rows)
+    return table(("code", "family", "meaning"), rows)
 
 
 def api_operations() -> str:
@@ -112,7 +114,7 @@ def api_operations() -> str:
             for each, path, method, operation in sorted(found, key=lambda item: item[:3])
             if each == tag
         ]
-        lines += [f"### {tag}", "", _table(("call", "operation", "what it does", "its own error codes"), rows), ""]
+        lines += [f"### {tag}", "", table(("call", "operation", "what it does", "its own error codes"), rows), ""]
     return "\n".join(lines).rstrip()
 
 
@@ -122,7 +124,7 @@ def api_errors() -> str:
         (f"`{each.code}`", str(each.status), "yes" if each.retryable else "", each.meaning, each.money)
         for each in PROBLEMS.values()
     ]
-    return _table(("code", "status", "ask again", "what it means", "what it means for the money"), rows)
+    return table(("code", "status", "ask again", "what it means", "what it means for the money"), rows)
 
 
 def _own_codes(operation: Mapping[str, Any]) -> str:
@@ -141,7 +143,7 @@ def ledger_reasons() -> str:
         )
         for reason, rule in RULES.items()
     ]
-    return _table(("reason", "may fall", "may rise", "names who authorised it"), rows)
+    return table(("reason", "may fall", "may rise", "names who authorised it"), rows)
 
 
 def policy_fields() -> str:
@@ -154,7 +156,7 @@ def policy_fields() -> str:
         if len(having) > len(lacking):
             kinds = f"all but {', '.join(lacking)}" if lacking else "all"
         rows.append((f"`{field}`", meaning, _what_may_be_written(field), kinds))
-    return _table(("field", "what it is", "what a match says of it", "kinds that have it"), rows)
+    return table(("field", "what it is", "what a match says of it", "kinds that have it"), rows)
 
 
 def policy_kinds() -> str:
@@ -202,11 +204,6 @@ def _diagram(moves: Iterable[tuple[str, str, str]], ends: Iterable[str]) -> str:
     return "\n".join(["```mermaid", "stateDiagram-v2", *lines, *(f"    {end} --> [*]" for end in sorted(ends)), "```"])
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(["| " + " | ".join(head) + " |", "|" + " --- |" * len(head), *lines])
-
-
 def _sources() -> Iterator[Path]:
     for package in PACKAGES:
         yield from sorted((REPOSITORY / package).rglob("*.py"))
@@ -245,7 +242,8 @@ def _text(node: ast.stmt) -> str:
 
 
 def main() -> None:
-    """Write every page's parts anew."""
+    """Write the API's reference and every page's parts anew."""
+    reference.write()
     for page in pages():
         text = page.read_text()
         page.write_text(rendered(text))

@@ -33,7 +33,8 @@ ON_THE_WIRE: Mapping[str, set[str]] = {
     "custody/spends/shown.py": {"vsize"},
     "custody/kernel/problems.py": {"psbt", "safe_tx"},
     "custody/api/contract/operations.py": {"psbt", "sat"},
-    "custody/api/contract/things.py": {"bip122", "vout", "vsize"},
+    "custody/api/contract/samples.py": {"bip122", "psbt"},
+    "custody/api/contract/things.py": {"vout", "vsize"},
     "custody/cli/withdrawals.py": {"vsize"},
     "custody/evidence/bundle.py": {"bitcoin", "bip122", "psbt", "eip155", "safe_tx"},
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,14 @@ from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from custody.api.app import routes_served
 from custody.api.contract.operations import OPERATIONS
+from custody.evidence.requests import (
+    ClientOpeningRequest,
+    FreezeRequest,
+    RespendRequest,
+    StrayReturnRequest,
+    WithdrawalRequest,
+)
+from custody.evidence.signatures import Signature
 from custody.kernel.problems import PROBLEMS
 from tests.architecture import contract
 
@@ -43,6 +52,46 @@ def test_every_operation_has_words_and_whole_examples() -> None:
                     for example in examples or [content["example"]]:
                         errors = list(Draft202012Validator(schema).iter_errors(example))
                         assert not errors, (method, path, status, errors[:1])
+
+
+def test_every_parameter_and_body_has_an_example_and_every_noun_its_words() -> None:
+    document = contract.made()
+    assert all(tag["description"] for tag in document["tags"])
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for each in operation["parameters"]:
+                assert each["description"] and each["example"] is not None, (method, path, each["name"])
+                kind = {"string": str, "integer": int}[each["schema"]["type"]]
+                assert isinstance(each["example"], kind), (method, path, each["name"])
+            if "requestBody" in operation:
+                content = operation["requestBody"]["content"]["application/json"]
+                schema = {**content["schema"], "components": document["components"]}
+                Draft202012Validator(schema).validate(content["example"])
+                assert {} not in (content["example"], *content["example"].values()), (method, path)
+
+
+@pytest.mark.parametrize(
+    ("operation", "read"),
+    [
+        ("createWithdrawal", WithdrawalRequest.parse),
+        ("quoteWithdrawal", WithdrawalRequest.parse),
+        ("evaluateWithdrawal", WithdrawalRequest.parse),
+        ("openClient", ClientOpeningRequest.parse),
+        ("createRespend", RespendRequest.parse),
+        ("createReturn", StrayReturnRequest.parse),
+        ("createIntent", FreezeRequest.parse),
+    ],
+)
+def test_the_example_of_a_request_is_one_that_is_read(operation: str, read: Callable[[object], object]) -> None:
+    document = contract.made()
+    (found,) = [each for methods in document["paths"].values() for each in methods.values() if _is(each, operation)]
+    sent = found["requestBody"]["content"]["application/json"]["example"]
+    assert read(sent["request"])
+    assert Signature.parse(sent["signature"], field="signature")
+
+
+def _is(found: Any, operation: str) -> bool:
+    return bool(found["operationId"] == operation)
 
 
 def _without_operation(document: Any) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from custody.cli.exits import program
 from custody.cli.main import app
+from tests.architecture import reference
 from tests.architecture.pages import MARKED, PARTS, REPOSITORY, pages, rendered
 
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
@@ -26,6 +27,15 @@ ADR = re.compile(r"(\d{4})-[a-z0-9-]+\.md")
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_parts_from_the_code_are_fresh(page: Path) -> None:
     assert page.read_text() == rendered(page.read_text()), "run: .venv/bin/python -m tests.architecture.pages"
+
+
+def test_the_reference_of_the_api_is_as_the_contract_makes_it() -> None:
+    files = reference.made()
+    assert set(files) - {reference.INDEX} == set(reference.FOLDER.glob("*.md"))
+    stale = [path.name for path, text in files.items() if path.read_text() != text]
+    assert stale == [], "run: .venv/bin/python -m tests.architecture.pages"
+    links = LINK.findall(files[reference.INDEX])
+    assert [link for link in links if not (REPOSITORY / link).exists()] == []
 
 
 def test_every_part_stands_in_some_page() -> None:

@@ -11,7 +11,9 @@ from fastapi import FastAPI
 from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import iter_route_contexts
 
+from custody.api import leaving
 from custody.api.contract.operations import ANY_CALL, OPERATIONS, Operation
+from custody.api.contract.parameters import TAGS, told
 from custody.api.contract.shapes import Shape, example_of, ref
 from custody.api.contract.things import THINGS
 from custody.api.versions import SERVED
@@ -55,13 +57,19 @@ def openapi(routes: Iterable[Served]) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, operation)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Custody", "version": VERSION, "description": _DESCRIPTION},
+        "info": {
+            "title": "Custody",
+            "version": VERSION,
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "contact": {"name": "Whoever operates this house"},
+        },
         "servers": [{"url": "/"}],
         "security": [{"token": []}, {"signature": []}],
-        "tags": [{"name": tag} for tag in sorted({each.tag for each in OPERATIONS.values()})],
+        "tags": [{"name": tag, "description": TAGS[tag]} for tag in sorted({each.tag for each in OPERATIONS.values()})],
         "paths": paths,
         "components": {
-            "examples": {code: {"value": _told(code)} for code in PROBLEMS},
+            "examples": {code: {"value": _told(code)} for code in sorted(_first_codes())},
             "schemas": {name: dict(shape) for name, shape in sorted(THINGS.items())},
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
@@ -89,29 +97,41 @@ def _operation(route: Served, operation: Operation) -> dict[str, Any]:
         "summary": words.split("\n", 1)[0],
         "description": words,
         "parameters": [*_parameters(route), *_key(operation), *_version(operation)],
-        "responses": _responses(operation),
+        "responses": _responses(operation, is_read=route.method == "GET"),
     }
     if operation.is_open:
         found["security"] = []
+    if (route.method, route.path) in leaving.LEAVING:
+        found["deprecated"] = True
     if operation.body is not None:
         found["requestBody"] = {"required": True, "content": {"application/json": _content(operation.body)}}
     return found
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
+def _responses(operation: Operation, *, is_read: bool) -> dict[str, Any]:
+    meaning = {**_STATUS, 200: "As it stands."} if is_read else _STATUS
     found: dict[str, Any] = {
-        str(status): {"description": _STATUS[status], "content": {"application/json": _content(shape)}}
+        str(status): {"description": meaning[status], "content": {"application/json": _content(shape)}}
         for status, shape in operation.answers.items()
     }
-    by_status: dict[int, list[str]] = {}
-    for code in codes_of(operation):
-        by_status.setdefault(PROBLEMS[code].status, []).append(code)
-    for status, codes in sorted(by_status.items()):
+    for status, codes in sorted(_by_status(operation).items()):
         words = f"A problem, with one of the codes in `x-codes`; /problems says what each means. First: {codes[0]}."
         examples = {codes[0]: {"$ref": f"#/components/examples/{codes[0]}"}}
         content = {_PROBLEM: {"schema": ref("Problem"), "examples": examples}}
         known = found.get(str(status), {"description": words, "content": {}})
         found[str(status)] = {**known, "content": {**known["content"], **content}, "x-codes": codes}
+    return found
+
+
+def _first_codes() -> set[str]:
+    """The codes that stand as the example of some answer: the first of each status of each operation."""
+    return {codes[0] for operation in OPERATIONS.values() for codes in _by_status(operation).values()}
+
+
+def _by_status(operation: Operation) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for code in codes_of(operation):
+        found.setdefault(PROBLEMS[code].status, []).append(code)
     return found
 
 
@@ -139,15 +159,18 @@ def _parameters(route: Served) -> list[dict[str, Any]]:
     """Of path and query, as the route itself reads them."""
     dependant = get_dependant(path=route.path, call=route.endpoint)
     named = [(each, "path") for each in dependant.path_params] + [(each, "query") for each in dependant.query_params]
-    return [_parameter(each, place) for each, place in named]
+    return [_parameter(route.path, each, place) for each, place in named]
 
 
-def _parameter(each: Any, place: str) -> dict[str, Any]:
+def _parameter(path: str, each: Any, place: str) -> dict[str, Any]:
     is_number = "int" in str(getattr(each.field_info, "annotation", ""))
+    words, example = told(path, each.alias)
     return {
         "name": each.alias,
         "in": place,
         "required": place == "path" or bool(each.field_info.is_required()),
+        "description": words,
+        "example": example,
         "schema": {"type": "integer" if is_number else "string"},
     }
 
@@ -161,6 +184,7 @@ def _key(operation: Operation) -> list[dict[str, Any]]:
             "in": "header",
             "required": operation.key == "required",
             "description": "The key of the call; where the body carries a signed request, the key in that request.",
+            "example": "order-17",
             "schema": {"type": "string"},
         }
     ]
@@ -175,6 +199,7 @@ def _version(operation: Operation) -> list[dict[str, Any]]:
             "in": "header",
             "required": False,
             "description": "The dated contract the call was written for; every answer names the one it is of.",
+            "example": SERVED[-1],
             "schema": {"type": "string", "enum": list(SERVED)},
         }
     ]

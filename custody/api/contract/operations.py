@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from custody.api.contract import samples
 from custody.api.contract.shapes import Shape, by_name, document, flag, many, number, one_of, ref, some, text, thing
 from custody.api.contract.things import CLIENT, CODE, DIGEST, NEXT, TIME, WDR
 
@@ -50,14 +51,22 @@ class Operation:
     """Whether it needs no credential."""
 
 
-_SIGNED: Final = thing(request=document("The signed request."), signature=document("`{key, signature}`."))
-_PAYMENT: Final = {
-    **_SIGNED,
-    "properties": {**_SIGNED["properties"], "reference": text("invoice 4711", maxLength=128)},
-}
+_SIGNATURE: Final = document("`{key, signature}`.", samples.SIGNATURE)
+
+
+def _signed(request: Mapping[str, Any]) -> Shape:
+    return thing(request=document("The signed request.", request), signature=_SIGNATURE)
+
+
+def _with(shape: Shape, **fields: Shape) -> Shape:
+    """The object with fields that may be left out."""
+    return {**shape, "properties": {**shape["properties"], **fields}}
+
+
+_PAYMENT: Final = _with(_signed(samples.WITHDRAWAL), reference=text("invoice 4711", maxLength=128))
 _MAYBE_SIGNED: Final = {
     "type": "object",
-    "properties": {"request": document("A withdrawal request."), "signature": document("`{key, signature}`.")},
+    "properties": {"request": document("A withdrawal request.", samples.WITHDRAWAL), "signature": _SIGNATURE},
     "required": ["request"],
     "additionalProperties": False,
 }
@@ -69,7 +78,10 @@ _RETURN: Final = document("What came astray, where it goes, and how far that is.
 _HOOKS: Final = "/v1/webhook-endpoints"
 _HOOK: Final = f"{_HOOKS}/{{endpoint}}"
 _HOOK_CODES: Final = ("unknown-webhook-endpoint", "webhook-endpoint-state", "webhook-secret-tampered", "body-too-large")
-_ENDPOINT: Final = document("A webhook endpoint and what waits for it; a new secret is in the answer that made it.")
+_ENDPOINT: Final = document(
+    "A webhook endpoint and what waits for it; a new secret is in the answer that made it.", samples.ENDPOINT
+)
+_EVENT: Final = document("An event.", samples.EVENT)
 _ENDPOINT_BODY: Final = thing(
     url=text("https://exchange.example/hooks"),
     client=some(CLIENT),
@@ -77,10 +89,7 @@ _ENDPOINT_BODY: Final = thing(
     payload=text("full"),
     label=text("back office"),
 )
-_NEW_ENDPOINT: Final = {
-    **_ENDPOINT_BODY,
-    "properties": {**_ENDPOINT_BODY["properties"], "format": one_of("standard", "cloudevents")},
-}
+_NEW_ENDPOINT: Final = _with(_ENDPOINT_BODY, format=one_of("standard", "cloudevents"))
 
 
 def _page(name: str, shape: Shape, **more: Shape) -> Shape:
@@ -123,7 +132,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "openClient",
         "clients",
         {**_created(ref("Opening")), 202: ref("Opening")},
-        body=_SIGNED,
+        body=_signed(samples.OPENING),
         codes=(
             *ASKING,
             "client-exists",
@@ -243,7 +252,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
                 intent_state=text("pending"),
             )
         ),
-        body=_SIGNED,
+        body=_signed(samples.RESPEND),
         codes=(*ASKING, "cannot-respend", "unknown-withdrawal"),
         key="optional",
     ),
@@ -252,7 +261,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "createReturn",
         "returns",
         _created(_RETURN),
-        body=_SIGNED,
+        body=_signed(samples.RETURN),
         codes=(
             *ASKING,
             "unknown-stray",
@@ -274,7 +283,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "createIntent",
         "intents",
         _created(ref("Intent")),
-        body=document("`{request, signature}`, and `attachments` where the kind reads them."),
+        body=document(
+            "`{request, signature}`, and `attachments` where the kind reads them.",
+            {"request": samples.FREEZE, "signature": samples.SIGNATURE},
+        ),
         codes=(
             *PAYING,
             "client-exists",
@@ -316,7 +328,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "createApproval",
         "intents",
         {201: ref("Intent")},
-        body=thing(statement=document("The statement."), signature=document("`{key, signature}`, or an assertion.")),
+        body=thing(
+            statement=document("The statement.", samples.APPROVAL),
+            signature=document("`{key, signature}`, or an assertion.", samples.SIGNATURE),
+        ),
         codes=(
             "unknown-intent",
             "approval-refused",
@@ -347,7 +362,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "confirmListing",
         "destinations",
         {201: thing(digest=DIGEST, state=text("pending"))},
-        body=thing(confirmation=document("The word."), signature=document("`{key, signature}`.")),
+        body=thing(confirmation=document("The word.", samples.CONFIRMATION), signature=_SIGNATURE),
         codes=("nothing-to-confirm", "confirmation-refused", "body-too-large", "unknown-intent"),
     ),
     ("GET", "/v1/rotation"): Operation(
@@ -362,14 +377,20 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "createStatus",
         "rules",
         {201: thing(service=text("status"), number=number(7))},
-        body=document("A signed status statement."),
+        body=document(
+            "A signed status statement.",
+            {"status": samples.STATUS, "service": "status", "signature": samples.SIGNATURE},
+        ),
         codes=("status-refused", "status-stale", "status-turned-back", "body-too-large", "retraction-refused"),
     ),
     ("POST", "/v1/statements"): Operation(
         "createStatement",
         "rules",
         {201: thing(message=DIGEST, new=flag()), 200: thing(message=DIGEST, new=flag(False))},
-        body=document("A signed price or screening."),
+        body=document(
+            "A signed price or screening.",
+            {"statement": samples.PRICE, "service": "ticker", "signature": samples.SIGNATURE},
+        ),
         codes=("statement-refused", "body-too-large"),
     ),
     ("GET", "/v1/bundles"): Operation(
@@ -382,7 +403,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "createSignature",
         "bundles",
         {200: _ANSWERED},
-        body=document("What the cosigner signed."),
+        body=document("What the cosigner signed.", samples.SIGNED),
         codes=(
             "unknown-bundle",
             "bundle-closed",
@@ -399,18 +420,16 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "createRefusal",
         "bundles",
         {200: _ANSWERED},
-        body=thing(refusal=document("The refusal."), signature=text("00")),
+        body=thing(refusal=document("The refusal.", samples.REFUSAL), signature=text("1f" * 64)),
         codes=("unknown-bundle", "bundle-closed", "answered-otherwise", "refusal-invalid", "body-too-large"),
     ),
     ("GET", "/v1/events"): Operation(
         "listEvents",
         "events",
-        {200: thing(events=many(document("An event.")), cursor=text("1042"))},
+        {200: thing(events=many(_EVENT), cursor=text("1042"))},
         codes=("unknown-event",),
     ),
-    ("GET", "/v1/events/{event}"): Operation(
-        "getEvent", "events", {200: document("An event.")}, codes=("unknown-event",)
-    ),
+    ("GET", "/v1/events/{event}"): Operation("getEvent", "events", {200: _EVENT}, codes=("unknown-event",)),
     ("GET", _HOOKS): Operation("listWebhookEndpoints", "webhooks", {200: thing(webhook_endpoints=many(_ENDPOINT))}),
     ("POST", _HOOKS): Operation(
         "createWebhookEndpoint",
@@ -424,7 +443,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "changeWebhookEndpoint",
         "webhooks",
         {200: _ENDPOINT},
-        body=document("What is to be changed."),
+        body=document("What is to be changed.", {"label": "back office"}),
         codes=_HOOK_CODES,
     ),
     ("DELETE", _HOOK): Operation(
@@ -447,13 +466,19 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         key="optional",
     ),
     ("POST", f"{_HOOK}/test"): Operation(
-        "sendTestEvent", "webhooks", {202: document("The event of the test.")}, codes=_HOOK_CODES
+        "sendTestEvent", "webhooks", {202: document("The event of the test.", samples.TEST_EVENT)}, codes=_HOOK_CODES
     ),
     ("GET", f"{_HOOK}/deliveries"): Operation(
-        "listDeliveries", "webhooks", {200: _page("deliveries", document("A delivery."))}, codes=_HOOK_CODES
+        "listDeliveries",
+        "webhooks",
+        {200: _page("deliveries", document("A delivery.", samples.DELIVERY))},
+        codes=_HOOK_CODES,
     ),
     ("GET", f"{_HOOK}/deliveries/{{event}}"): Operation(
-        "listAttempts", "webhooks", {200: thing(attempts=many(document("An attempt.")))}, codes=_HOOK_CODES
+        "listAttempts",
+        "webhooks",
+        {200: thing(attempts=many(document("An attempt.", samples.ATTEMPT)))},
+        codes=_HOOK_CODES,
     ),
     ("POST", f"{_HOOK}/deliveries/{{event}}/resend"): Operation(
         "resendEvent", "webhooks", {202: _ENDPOINT}, codes=(*_HOOK_CODES, "unknown-event")

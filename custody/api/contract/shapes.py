@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 Shape = Mapping[str, Any]
@@ -60,9 +61,9 @@ def with_more(shape: Shape, **fields: Shape) -> Shape:
     return thing(**{**shape["properties"], **fields})
 
 
-def document(words: str) -> Shape:
+def document(words: str, example: Mapping[str, Any] = MappingProxyType({})) -> Shape:
     """An object that another document describes: what is signed, and what proves it."""
-    return {"type": "object", "description": words, "additionalProperties": True, "examples": [{}]}
+    return {"type": "object", "description": words, "additionalProperties": True, "examples": [dict(example)]}
 
 
 def ref(name: str) -> Shape:

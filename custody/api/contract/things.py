@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from custody.api.contract import samples
 from custody.api.contract.shapes import (
     Shape,
     by_name,
@@ -22,10 +23,7 @@ from custody.deposits.states import DepositState
 from custody.kernel.problems import PROBLEMS
 from custody.withdrawals.states import State
 
-_BTC: Final = "bip122:000000000019d6689c085ae165831e93"
-_DIGEST: Final = "5f2b8c0de1a94b7d3c6e8f1029384756aabbccddeeff00112233445566778899"
-_TXID: Final = "9b0fc92260312ce44e74ef369f5c66bb85b66a7b1ab3b4b2c8f9c8e0d1a2b3c4"
-_ADDRESS: Final = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+_BTC, _DIGEST, _TXID, _ADDRESS = samples.CHAIN, samples.DIGEST, samples.TXID, samples.ADDRESS
 
 WORDS: Final = text("waits for 1 of operators")
 TIME: Final = text("2026-11-22T15:30:00.000000Z", format="date-time")
@@ -281,8 +279,8 @@ THINGS: Final[dict[str, Shape]] = {
         kind=text("withdrawal"),
         state=one_of("pending", "approved", "rejected", "denied", "expired", "withdrawn"),
         client=CLIENT,
-        document=document("The intent, whose canonical form has the digest."),
-        request_signature=document("Who signed the request, with which key."),
+        document=document("The intent, whose canonical form has the digest.", {"request": samples.WITHDRAWAL}),
+        request_signature=document("Who signed the request, with which key.", samples.SIGNATURE),
         words=many(WORDS),
         decision=ref("Decision"),
         tally=thing(

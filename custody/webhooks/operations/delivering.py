@@ -6,7 +6,7 @@ same id. An event that was not taken holds back the later ones of its object, at
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
@@ -28,6 +28,8 @@ _LOCK: Final = 0x77656268
 """Claims are made one after the other: two at once could overtake each other within one object."""
 SHARE: Final = 300
 """Parcels at once for one endpoint: what is slow to answer leaves room for others."""
+LATE_SHARE: Final = 40
+"""Parcels at once for an endpoint that is late, or of which nothing is known yet."""
 _FAILING_ROOM: Final = 4
 """Parcels at once for an endpoint whose last attempt failed: it is not hammered, and holds nobody else up."""
 
@@ -88,7 +90,8 @@ _CLAIM: Final = text(
           ) line WHERE line.may_leave
         ) d
         ORDER BY d.sequence
-        LIMIT CAST(greatest(0, CASE WHEN e.failing_since IS NULL THEN :share ELSE :failing_room END - (
+        LIMIT CAST(greatest(0, CASE WHEN e.failing_since IS NOT NULL THEN :failing_room
+            WHEN e.id = ANY(coalesce(CAST(:prompt AS text[]), ARRAY[e.id])) THEN :share ELSE :late_share END - (
           SELECT count(*) FROM webhook_deliveries
           WHERE endpoint_id = e.id AND state = 'waiting' AND leased_until > :now)) AS int)
       ) due WHERE e.state = 'active' ORDER BY due.turn, due.sequence LIMIT :room))
@@ -97,9 +100,18 @@ _CLAIM: Final = text(
 )
 
 
-def claim(session: Session, *, sealer: Sealer, lease: timedelta, room: int, now: datetime) -> list[Parcel]:
+def claim(
+    session: Session,
+    *,
+    sealer: Sealer,
+    lease: timedelta,
+    room: int,
+    now: datetime,
+    prompt: Collection[str] | None = None,
+) -> list[Parcel]:
     """Take up to ``room`` due deliveries for ``lease``, signed and ready to send, in the order they are to leave.
 
+    ``prompt`` are the endpoints known to answer in time; None: all of them. Of others fewer are on their way at once.
     An endpoint whose secret does not open is disabled: nothing is sent unsigned.
     """
     session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -111,6 +123,8 @@ def claim(session: Session, *, sealer: Sealer, lease: timedelta, room: int, now:
             "room": room,
             "front": FRONT,
             "share": SHARE,
+            "late_share": LATE_SHARE,
+            "prompt": None if prompt is None else list(prompt),
             "failing_room": _FAILING_ROOM,
         },
     ).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Final
 
@@ -79,6 +80,9 @@ def test_a_long_object_leaves_whole_and_in_its_order_a_front_at_a_time(post: Pos
     assert post.push() == holding.FRONT + 1, "the others are in nobody's way"
     assert _held(post) == 5
     post.tell("a")
+    with post.db.unit() as unit:
+        operations.take_over(unit.session, now=unit.now)
+    assert _held(post) == 6
     assert [post.push() for _ in range(2)] == [holding.FRONT, 6]
     came = [came.version for came in post.receiver.came if came.version[0] == "a"]
     assert came == [("a", version) for version in range(1, number + 2)]
@@ -148,6 +152,17 @@ def test_an_endpoint_that_is_slow_leaves_room_for_others(post: Post, monkeypatch
     assert [len(_claim(post, room=100)) for _ in range(2)] == [3, 0]
     post.ahead = LEASE + timedelta(seconds=1)
     assert len(_claim(post, room=100)) == 3
+
+
+def test_of_who_is_not_known_to_be_prompt_fewer_are_on_their_way(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivering, "LATE_SHARE", 2)
+    made, _other = post.add(), post.add()
+    post.tell(*(f"more {n}" for n in range(5)))
+    with post.db.unit() as unit:
+        operations.take_over(unit.session, now=unit.now)
+        prompt, now = {made.endpoint.id}, unit.now
+        claimed = operations.claim(unit.session, sealer=post.sealer, lease=LEASE, room=100, prompt=prompt, now=now)
+    assert Counter(each.endpoint in prompt for each in claimed) == {True: 5, False: 2}
 
 
 def test_what_waits_behind_a_failed_one_is_marked_until_that_is_taken(post: Post) -> None:
@@ -232,7 +247,15 @@ def _rows_read(post: Post, *, room: int) -> int:
     with post.db.unit() as unit:
         operations.take_over(unit.session, now=unit.now)
         now = unit.now
-        asked = {"now": now, "until": now + LEASE, "room": room, "share": delivering.SHARE, "failing_room": 4}
+        asked = {
+            "now": now,
+            "until": now + LEASE,
+            "room": room,
+            "share": delivering.SHARE,
+            "failing_room": 4,
+            "late_share": 40,
+            "prompt": None,
+        }
         asked["front"] = holding.FRONT
         return rows_read(plan_of(unit.session, delivering._CLAIM, asked), "webhook_deliveries")
 

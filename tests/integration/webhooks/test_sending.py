@@ -12,12 +12,13 @@ import pytest
 
 from custody.db import Database, Unit
 from custody.kernel.errors import Unavailable
-from custody.webhooks import pushing, queries
+from custody.webhooks import lanes, pushing, queries
 from custody.webhooks.model import ANSWER_BYTES, Attempt
-from custody.webhooks.operations import Made
+from custody.webhooks.operations import Made, delivering
+from custody.webhooks.places import Places
 from custody.webhooks.pushing import Pusher
 from custody.webhooks.wire import TIMEOUT_SECONDS, Wire
-from tests.integration.webhooks.conftest import LEASE, Post
+from tests.integration.webhooks.conftest import LEASE, LOOPBACK, Post
 from tests.integration.webhooks.receiver import Came
 from tests.support.processes import wait_until
 from tests.support.rows import write_past
@@ -87,25 +88,28 @@ def test_what_could_not_be_written_down_is_written_down_later_and_sent_once(post
 
 
 @contextmanager
-def pushing_beside_the_silent(post: Post, *, threads: int) -> Iterator[None]:
-    """What goes to ``/silent`` gets no answer until the end."""
-    stop, answers = threading.Event(), threading.Event()
+def pushing_beside_the_silent(
+    post: Post, *, threads: int, timeout_seconds: float = 10.0, answers: threading.Event | None = None
+) -> Iterator[None]:
+    """What goes to ``/silent`` gets no answer until the end, or while ``answers`` is not set."""
+    stop, answers = threading.Event(), answers or threading.Event()
 
     def answer(came: Came) -> tuple[int, dict[str, str], bytes]:
-        if came.path.endswith("/silent"):
+        if "/silent" in came.path:
             answers.wait(10)
         return 204, {}, b""
 
     post.receiver.answer = answer
-    pusher = Pusher(post.db, sealer=post.sealer, wire=post.wire, lease=LEASE, threads=threads)
-    runs = threading.Thread(target=pusher.run, args=(stop, threading.Event()), daemon=True)
-    runs.start()
-    try:
-        yield
-    finally:
-        answers.set()
-        stop.set()
-        runs.join(20)
+    with Wire(Places(LOOPBACK), timeout_seconds=timeout_seconds) as wire:
+        pusher = Pusher(post.db, sealer=post.sealer, wire=wire, lease=LEASE, threads=threads)
+        runs = threading.Thread(target=pusher.run, args=(stop, threading.Event()), daemon=True)
+        runs.start()
+        try:
+            yield
+        finally:
+            answers.set()
+            stop.set()
+            runs.join(20)
 
 
 def came_to(post: Post, path: str) -> int:
@@ -120,6 +124,39 @@ def test_who_answers_nothing_holds_up_nobody_else(post: Post) -> None:
     with pushing_beside_the_silent(post, threads=2):
         wait_until(lambda: came_to(post, "/hooks") == 6, seconds=10)
         assert came_to(post, "/hooks/silent") == 1
+
+
+def test_who_begins_to_hang_all_at_once_holds_neither_threads_nor_room(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that were prompt until now, and more due than there is room for: the well one gets all of its own."""
+    monkeypatch.setattr(lanes, "PROMPT_SECONDS", 0.2)
+    monkeypatch.setattr(pushing, "_ROOM", 8)
+    monkeypatch.setattr(delivering, "SHARE", 4)
+    for name in ("/silent", "/silent/too", ""):
+        post.add(f"{post.receiver.url}{name}")
+    answers = threading.Event()
+    answers.set()
+    with pushing_beside_the_silent(post, threads=8, answers=answers):
+        post.tell("first")
+        wait_until(lambda: post.count("webhook_deliveries WHERE state = 'delivered'") == 3, seconds=10)
+        answers.clear()
+        post.tell(*(f"thing {number}" for number in range(12)))
+        wait_until(lambda: came_to(post, "/hooks") == 13, seconds=8)
+
+
+def test_what_waits_for_one_that_does_not_answer_is_given_back_and_not_tried(post: Post) -> None:
+    post.add(f"{post.receiver.url}/silent")
+    answers = threading.Event()
+    answers.set()
+    with pushing_beside_the_silent(post, threads=4, timeout_seconds=0.5, answers=answers):
+        post.tell("first")
+        wait_until(lambda: post.count("webhook_deliveries WHERE state = 'delivered'") == 1, seconds=10)
+        answers.clear()
+        post.tell(*(f"thing {number}" for number in range(60)))
+        wait_until(lambda: post.count("webhook_deliveries WHERE first_failed_at IS NOT NULL") > 0, seconds=10)
+        wait_until(lambda: post.count("webhook_deliveries WHERE leased_until IS NOT NULL") <= 4, seconds=10)
+        assert post.count("webhook_deliveries WHERE attempts = 0") >= 30
 
 
 def test_those_that_fail_take_nobodys_room(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
