@@ -82,6 +82,15 @@ def deciding(
     }
 
 
+def headline(shown: Mapping[str, Any]) -> str:
+    """One sentence a tired person can read aloud."""
+    if shown.get("amount") is None or not shown.get("destination"):
+        return str(shown["words"][0])
+    amount = f"{shown['amount']['decimal']} {shown['asset']['code']}"
+    whose = shown["client_name"] or shown["client"]
+    return f"Send {amount} of {whose} to {shown['destination_name'] or 'the address below'}"
+
+
 def why_not(operator: str, shown: dict[str, Any]) -> str:
     """Why ``operator`` can decide nothing here, in a sentence; empty where there is something to decide."""
     is_vetoable = shown["state"] == "approved" and shown["delay_left_seconds"] > 0
