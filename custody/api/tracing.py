@@ -12,7 +12,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from custody.api import versions
+from custody.api import leaving, versions
 from custody.kernel.ids import new_id
 from custody.telemetry.tracing import span
 
@@ -50,6 +50,7 @@ class RequestIds:
                 headers = MutableHeaders(scope=message)
                 headers[HEADER] = request_id
                 headers.update(versions.answered(scope["path"]) | scope["state"].get("limit_headers", {}))
+                headers.update(leaving.said_of(scope["method"], _template(scope)))
             await send(message)
 
         try:

@@ -13,8 +13,7 @@ from custody.cli.exits import say
 from custody.cli.keys import KeyIdOption, KeyOption, YesOption, confirm, load_key
 from custody.cli.rehearsing import is_dry
 from custody.cli.service import ApiOption, Service, TokenOption
-from custody.cli.showing import Format, FormatOption, print_sentence, show, show_fields, show_whole, table
-from custody.cli.tables import at
+from custody.cli.showing import Format, FormatOption, is_for_people, show, show_fields, show_whole
 
 WithdrawalArgument = Annotated[str, typer.Argument(metavar="WITHDRAWAL", help="Its id.", autocompletion=withdrawal_ids)]
 
@@ -53,58 +52,25 @@ def withdrawal_show(
     withdrawal: WithdrawalArgument,
     chosen: FormatOption = Format.TABLE,
 ) -> None:
-    """Show one withdrawal: what, whose, where it stands, its words and code, its attempts and every step.
+    """Show one withdrawal as the console does: where it stands, findings, words and code, money, people, every step.
 
     custody withdrawal show wdr_…
     """
-    from custody.approvals import queries as approvals
+    from custody.cli.withdrawal_words import print_withdrawal, shown_to_people
     from custody.kernel.ids import expect_id
     from custody.trust import operations as trust
-    from custody.trust.assets import known_assets
-    from custody.views.objects import words_of
     from custody.views.standing import whole_withdrawal
     from custody.withdrawals import queries
     from custody.withdrawals.model import PREFIXES
 
     name = expect_id(withdrawal, *PREFIXES, field="withdrawal")
-    with house.reading() as (session, _):
+    with house.reading() as (session, runtime):
+        with runtime.database.unit() as unit:
+            now = unit.now
         row = queries.get(session, withdrawal=name)
         found = whole_withdrawal(session, row, root=trust.in_force(session).root)
-        words = words_of(approvals.get(session, digest=row.digest), known_assets(session))
-
-    def in_words() -> None:
-        for line in words:
-            print_sentence(line, indent=2)
-        print()
-        show_fields({head: at(found, path) for head, path in FACTS.items()}, chosen)
-        print("\n" + table(found["attempts"], ATTEMPTS))
-        print("\n" + table(found["steps"], ("step", "to", "event", "actor", "at"), fit=True))
-
-    show_whole(found, chosen, in_words)
-
-
-FACTS = {
-    **{
-        name: name
-        for name in ("id", "kind", "status", "reason", "next_actor", "waiting_for", "expires_at", "client", "reference")
-    },
-    "amount": "amount.decimal",
-    "asset": "asset.code",
-    "held": "held.decimal",
-    "fee": "fee.decimal",
-    "max_fee": "max_fee.decimal",
-    "fee_asset": "fee_asset",
-    "destination": "destination",
-    "vault": "vault",
-    "chain": "chain",
-    "requested_at": "requested_at",
-    "missing": "missing_approvals",
-    "intent_digest": "intent_digest",
-    "digest_code": "digest_code",
-    "txid": "txid",
-}
-"""What a person is told of one, in this order, and where the object has it."""
-ATTEMPTS = ("sequence", "state", "fee=fee.base_units", "gas=gas.base_units", "vsize", "txid")
+        shown = shown_to_people(session, runtime, row, now) if is_for_people(chosen) else {}
+    show_whole(found, chosen, lambda: print_withdrawal(found, shown))
 
 
 @app.command("create")

@@ -41,10 +41,10 @@ class Client:
         """
         self._transport = transport or Transport(expect_url(url, field="url"), key, tries_again=tries_again)
         self._house = House(self._transport, requester, expect_hash(root, field="root"), RootMemory(seen_file))
-        self.clients = Clients(self._house)
-        self.addresses = Addresses(self._house)
-        self.deposits = Deposits(self._house)
-        self.withdrawals = Withdrawals(self._house)
+        self.clients: Clients = Clients(self._house)
+        self.addresses: Addresses = Addresses(self._house)
+        self.deposits: Deposits = Deposits(self._house)
+        self.withdrawals: Withdrawals = Withdrawals(self._house)
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] | None = None) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 
 class ApiError(Exception):
@@ -105,7 +105,7 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
 
 def error_of(status: int, document: object, *, request_id: str | None, idempotency_key: str | None) -> ApiError:
     """The exception of a problem document (RFC 9457); of an answer that is none, by its status alone."""
-    found: Mapping[str, Any] = document if isinstance(document, Mapping) else {}
+    found: Mapping[str, Any] = cast("Mapping[str, Any]", document) if isinstance(document, Mapping) else {}
     family = _BY_STATUS.get(status, HouseBroken if status >= 500 else InvalidRequest)
     field = found.get("field")
     return family(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,5 +211,5 @@ class Event:
         )
 
 
-FINAL = frozenset({"completed", "denied", "rejected", "expired", "cancelled", "failed"})
+FINAL: Final = frozenset({"completed", "denied", "rejected", "expired", "cancelled", "failed"})
 """States a withdrawal ends in; a reorg takes ``completed`` back, and tells so."""

@@ -55,7 +55,7 @@ def deciding(
     """
     root, assets = trust.root, assets_seen(session)
     whole = whole_intent(session, filed, root=root, now=now)
-    payment = withdrawals.by_digests(session, digests=[filed.digest]).get(filed.digest)
+    payment = withdrawals.by_digest(session, digest=filed.digest)
     known = effects.known_of(session, filed, assets=assets)
     found = with_first_payment(findings(session, filed), filed, known, assets=assets, read_out=read_out)
     to = getattr(filed.intent.request, "destination", None)
@@ -80,6 +80,15 @@ def deciding(
         "has_passkey": _has_passkey(session, trust, operator, now),
         **_money(filed, assets),
     }
+
+
+def headline(shown: Mapping[str, Any]) -> str:
+    """One sentence a tired person can read aloud."""
+    if shown.get("amount") is None or not shown.get("destination"):
+        return str(shown["words"][0])
+    amount = f"{shown['amount']['decimal']} {shown['asset']['code']}"
+    whose = shown["client_name"] or shown["client"]
+    return f"Send {amount} of {whose} to {shown['destination_name'] or 'the address below'}"
 
 
 def why_not(operator: str, shown: dict[str, Any]) -> str:

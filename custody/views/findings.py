@@ -31,6 +31,14 @@ CRITICAL: Final = "CRITICAL"
 ERROR: Final = "ERROR"
 LEVELS: Final = (CRITICAL, ERROR, WARN, INFO, OK)
 """The gravest first."""
+SPOKEN: Final = {
+    CRITICAL: "Critical",
+    ERROR: "Could not be checked",
+    WARN: "Warning",
+    INFO: "Note",
+    OK: "Fine",
+}
+"""Each level as people are told."""
 
 _OF_FACTS: Final = (
     ("client_status", "frozen", CRITICAL, "client-frozen", "The client is frozen."),

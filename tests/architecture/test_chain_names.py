@@ -35,7 +35,7 @@ ON_THE_WIRE: Mapping[str, set[str]] = {
     "custody/api/contract/operations.py": {"psbt", "sat"},
     "custody/api/contract/samples.py": {"bip122", "psbt"},
     "custody/api/contract/things.py": {"vout", "vsize"},
-    "custody/cli/withdrawals.py": {"vsize"},
+    "custody/cli/withdrawal_words.py": {"vsize"},
     "custody/evidence/bundle.py": {"bitcoin", "bip122", "psbt", "eip155", "safe_tx"},
 }
 

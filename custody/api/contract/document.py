@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import iter_route_contexts
 
+from custody.api import leaving
 from custody.api.contract.operations import ANY_CALL, OPERATIONS, Operation
 from custody.api.contract.parameters import TAGS, told
 from custody.api.contract.shapes import Shape, example_of, ref
@@ -100,6 +101,8 @@ def _operation(route: Served, operation: Operation) -> dict[str, Any]:
     }
     if operation.is_open:
         found["security"] = []
+    if (route.method, route.path) in leaving.LEAVING:
+        found["deprecated"] = True
     if operation.body is not None:
         found["requestBody"] = {"required": True, "content": {"application/json": _content(operation.body)}}
     return found

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.routing import iter_route_contexts
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from custody.api import leaving
+from custody.api.app import routes_served
 from custody.api.auth import Callers
+from custody.api.contract.document import openapi
 from custody.db import Database
 from custody.db.unit import UnitConflict
 from custody.kernel.errors import InvalidInput
@@ -240,6 +244,27 @@ def test_answers_by_one_dated_contract_and_refuses_any_other(call_as: As) -> Non
         expect_problem(refused, 400, "version-unknown", "custody-version")
         assert refused.headers[name] == "2026-11-01"
     assert name not in reader.get("/healthz").headers
+
+
+def test_an_operation_on_its_way_out_says_so_in_every_answer(call_as: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    since, until = datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 12, 1, tzinfo=UTC)
+    gone = leaving.Leaving(since, until, "/docs/api.md")
+    monkeypatch.setattr(leaving, "LEAVING", {("GET", "/v1/clients/{client}"): gone})
+    exchange = call_as("exchange")
+    for path in ("/v1/clients/nobody", "/v1/clients/nobody?limit=x"):
+        headers = exchange.get(path).headers
+        assert headers["deprecation"] == f"@{int(since.timestamp())}"
+        assert headers["sunset"] == "Wed, 01 Dec 2027 00:00:00 GMT"
+        assert headers["link"].startswith('</docs/api.md>; rel="deprecation"')
+    assert openapi(routes_served())["paths"]["/v1/clients/{client}"]["get"]["deprecated"] is True
+    for staying in ("/v1/clients", "/v1/assets", "/v1/no-such-route"):
+        assert not {"deprecation", "sunset"} & set(exchange.get(staying).headers)
+
+
+def test_nothing_leaves_sooner_than_a_year_after_that_was_said() -> None:
+    since = datetime(2026, 11, 1, tzinfo=UTC)
+    with pytest.raises(ValueError, match="a year"):
+        leaving.Leaving(since, since + timedelta(days=364), "/docs/api.md")
 
 
 @pytest.mark.parametrize("twice", ["name", "token_sha256"])

@@ -17,17 +17,11 @@ from custody.api.console.pages.signing import signed
 from custody.api.console.parts import Row, Tone
 from custody.evidence.approvals import Statement
 from custody.kernel.clock import parse_rfc3339, rfc3339
-from custody.views.deciding import why_not, why_not_approve
+from custody.views.deciding import headline, why_not, why_not_approve
+from custody.views.findings import SPOKEN
 
 _VERDICTS: Final = {"approve": "Approve", "reject": "Reject"}
 _TONES: Final[dict[str, Tone]] = {"CRITICAL": "bad", "ERROR": "warn", "WARN": "warn", "INFO": "info", "OK": "ok"}
-_WORDS: Final = {
-    "CRITICAL": "Critical",
-    "ERROR": "Could not be checked",
-    "WARN": "Warning",
-    "INFO": "Note",
-    "OK": "Fine",
-}
 SHORTEST_REASON: Final = 10
 _FREED: Final = ("denied", "rejected", "expired", "cancelled", "failed")
 """Where a payment ends that is not made."""
@@ -55,15 +49,6 @@ def intent(visit: Visit, shown: dict[str, Any]) -> str:
         current=QUEUE,
         live=f"/console/intents/{shown['digest']}",
     )
-
-
-def headline(shown: Mapping[str, Any]) -> str:
-    """One sentence a tired person can read aloud."""
-    if shown.get("amount") is None or not shown.get("destination"):
-        return str(shown["words"][0])
-    amount = f"{shown['amount']['decimal']} {shown['asset']['code']}"
-    whose = shown["client_name"] or shown["client"]
-    return f"Send {amount} of {whose} to {shown['destination_name'] or 'the address below'}"
 
 
 def statement(visit: Visit, shown: Mapping[str, Any], said: Statement, question: Question) -> str:
@@ -136,7 +121,7 @@ def _findings(shown: Mapping[str, Any]) -> Markup:
     items = [
         element(
             "li",
-            parts.tag(_WORDS[each["level"]], _TONES[each["level"]]),
+            parts.tag(SPOKEN[each["level"]], _TONES[each["level"]]),
             f" {each['sentence']}",
             element("span", f" {each['evidence']}", class_="soft") if each["evidence"] else "",
             id=f"finding-{each['id']}",
