@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, Select, and_, any_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from custody.events.model import Event
@@ -70,8 +70,9 @@ def by_id(session: Session, *, event: str, client: str | Collection[str] | None 
 
 
 def by_sequences(session: Session, sequences: Collection[int]) -> dict[int, Event]:
-    """The events of these cursors."""
-    rows = session.execute(select(EventRow).where(EventRow.sequence.in_(sequences))).scalars()
+    """The events of these cursors. One array, so that the statement stays prepared however many there are."""
+    wanted = literal(sorted(sequences), ARRAY(BigInteger))
+    rows = session.execute(select(EventRow).where(EventRow.sequence == any_(wanted))).scalars()
     return {row.sequence: view(row) for row in rows}
 
 

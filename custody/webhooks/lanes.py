@@ -47,6 +47,8 @@ class Lanes:
         self._waiting: OrderedDict[str, deque[Chain]] = OrderedDict()
         self._out: dict[Chain, float] = {}
         """What is being sent, and since when its next answer is awaited."""
+        self._busy: Counter[str] = Counter()
+        """Threads that send, by endpoint."""
         self._was_prompt: dict[str, bool] = {}
         """How the last answer of each endpoint came."""
         self._is_closed = False
@@ -66,6 +68,7 @@ class Lanes:
                     return None
                 self._news.wait()
             self._out[chain] = self._clock()
+            self._busy[chain.endpoint] += 1
             return chain
 
     def came(self, chain: Chain, outcome: Outcome) -> list[Parcel]:
@@ -89,6 +92,7 @@ class Lanes:
         """A thread is through with it: what waited behind its endpoint's share may follow."""
         with self._news:
             del self._out[chain]
+            self._busy[chain.endpoint] -= 1
             if self._is_closed:
                 self._news.notify_all()
             else:
@@ -106,22 +110,23 @@ class Lanes:
             self._news.notify_all()
 
     def _next(self) -> Chain | None:
-        silent, busy = self._silent(), Counter(chain.endpoint for chain in self._out)
-        late = sum(self._is_late(chain, silent) for chain in self._out)
+        silent = self._silent()
         for endpoint, chains in self._waiting.items():
-            is_late = self._is_late(chains[0], silent)
-            if busy[endpoint] and len(self._out) >= self._most_shared:
-                continue
-            if busy[endpoint] >= self._few and (is_late or endpoint not in self._was_prompt):
-                continue
-            if is_late and late >= self._most_late:
-                continue
-            chain = chains.popleft()
-            self._waiting.move_to_end(endpoint)
-            if not chains:
-                del self._waiting[endpoint]
-            return chain
+            if self._may_have_one_more(endpoint, chains[0], silent):
+                chain = chains.popleft()
+                self._waiting.move_to_end(endpoint)
+                if not chains:
+                    del self._waiting[endpoint]
+                return chain
         return None
+
+    def _may_have_one_more(self, endpoint: str, chain: Chain, silent: set[str]) -> bool:
+        busy, is_late = self._busy[endpoint], self._is_late(chain, silent)
+        if busy and len(self._out) >= self._most_shared:
+            return False
+        if busy >= self._few and (is_late or endpoint not in self._was_prompt):
+            return False
+        return not is_late or sum(self._is_late(each, silent) for each in self._out) < self._most_late
 
     def _silent(self) -> set[str]:
         """Endpoints of which an answer is awaited for longer than it should be."""

@@ -12,7 +12,6 @@ from functools import cached_property
 from typing import Any, Final
 
 from sqlalchemy import Row, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from custody.events import queries as told
@@ -22,7 +21,7 @@ from custody.webhooks.model import TEST, Parcel
 from custody.webhooks.operations.endpoints import give_up
 from custody.webhooks.operations.holding import FRONT, mark_new
 from custody.webhooks.signing import Sealer, Secret, SecretTampered, signed_headers
-from custody.webhooks.tables import DeliveryRow, EndpointRow
+from custody.webhooks.tables import EndpointRow
 
 _LOCK: Final = 0x77656268
 """Claims are made one after the other: two at once could overtake each other within one object."""
@@ -50,14 +49,24 @@ def take_over(session: Session, *, now: datetime, limit: int = 1_000) -> int:
         if found:
             rows = [new_row(row.id, event, now) for event in found]
             mark_new(session, endpoint=row.id, rows=rows)
-            session.execute(_MAKE, rows)
+            session.execute(_MAKE, {name: [row[name] for row in rows] for name in rows[0]})
         row.position = page.cursor
         made += len(found)
     return made
 
 
 # What was asked for before it was taken over stands already, as a repeat.
-_MAKE: Final = insert(DeliveryRow).on_conflict_do_nothing(index_elements=["endpoint_id", "sequence"])
+_MAKE: Final = text(
+    """
+    INSERT INTO webhook_deliveries (endpoint_id, sequence, event_id, kind, type, subject, state, repeat, held, attempts,
+      due_at, created_at)
+    SELECT * FROM unnest(CAST(:endpoint_id AS text[]), CAST(:sequence AS bigint[]), CAST(:event_id AS text[]),
+      CAST(:kind AS text[]), CAST(:type AS text[]), CAST(:subject AS text[]), CAST(:state AS text[]),
+      CAST(:repeat AS boolean[]), CAST(:held AS boolean[]), CAST(:attempts AS int[]), CAST(:due_at AS timestamptz[]),
+      CAST(:created_at AS timestamptz[]))
+    ON CONFLICT (endpoint_id, sequence) DO NOTHING
+    """
+)
 
 # Of each endpoint as many are looked at as there is room for, and of one that fails a few, so that the cost grows with
 # nobody's backlog; endpoints take turns, so that nobody's old events go before everybody else's. Of each object its

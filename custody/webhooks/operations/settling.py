@@ -14,7 +14,7 @@ from custody.kernel.clock import rfc3339
 from custody.webhooks.model import FAILING_LIMIT, GONE, TEST, WARNED_AFTER, Outcome, wait_after
 from custody.webhooks.operations.endpoints import give_up
 from custody.webhooks.operations.holding import mark
-from custody.webhooks.tables import WAITING, AttemptRow, DeliveryRow, EndpointRow
+from custody.webhooks.tables import AttemptRow, DeliveryRow, EndpointRow
 
 
 def settle(session: Session, *, outcomes: Sequence[Outcome], now: datetime) -> None:
@@ -78,24 +78,29 @@ def _note_attempts(session: Session, tried: Sequence[Outcome], now: datetime) ->
         session.execute(_ATTEMPTS, {"now": now, **columns})
 
 
+_TAKEN: Final = text(
+    """
+    UPDATE webhook_deliveries SET state = 'delivered', delivered_at = :now, leased_until = NULL,
+      first_failed_at = NULL, repeat = false, held = false
+    WHERE id = ANY(:ids) AND state = 'waiting'
+    """
+)
+_UNTRIED: Final = text(
+    """
+    UPDATE webhook_deliveries SET leased_until = NULL, attempts = attempts - 1
+    WHERE id = ANY(:ids) AND state = 'waiting'
+    """
+)
+
+
 def _note_taken(session: Session, deliveries: Sequence[int], now: datetime) -> None:
     if deliveries:
-        session.execute(
-            update(DeliveryRow)
-            .where(DeliveryRow.id.in_(deliveries), WAITING)
-            .values(
-                state="delivered", delivered_at=now, leased_until=None, first_failed_at=None, repeat=False, held=False
-            )
-        )
+        session.execute(_TAKEN, {"ids": deliveries, "now": now})
 
 
 def _note_untried(session: Session, deliveries: Sequence[int]) -> None:
     if deliveries:
-        session.execute(
-            update(DeliveryRow)
-            .where(DeliveryRow.id.in_(deliveries), WAITING)
-            .values(leased_until=None, attempts=DeliveryRow.attempts - 1)
-        )
+        session.execute(_UNTRIED, {"ids": deliveries})
 
 
 _FAILED: Final = text(
