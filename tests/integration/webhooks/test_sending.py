@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 from custody.db import Database, Unit
-from custody.kernel.errors import Unavailable
+from custody.db.unit import UnitConflict
+from custody.kernel.errors import CustodyError, Unavailable
 from custody.webhooks import lanes, pushing, queries
 from custody.webhooks.model import ANSWER_BYTES, Attempt
 from custody.webhooks.operations import Made, delivering
@@ -37,16 +38,16 @@ class Rounds(threading.Event):
 
 
 class Silent:
-    """A database that is silent at one of the units that are asked of it."""
+    """A database that is silent at one of the units that are asked of it, or where that meets another."""
 
-    def __init__(self, db: Database, *, at: int) -> None:
-        self._db, self._left = db, at
+    def __init__(self, db: Database, *, at: int, error: CustodyError) -> None:
+        self._db, self._left, self._error = db, at, error
 
     @contextmanager
     def unit(self) -> Iterator[Unit]:
         self._left -= 1
         if self._left == 0:
-            raise Unavailable("the database does not answer")
+            raise self._error
         with self._db.unit() as unit:
             yield unit
 
@@ -78,11 +79,15 @@ def test_nothing_leaves_that_may_be_on_its_way_when_its_lease_ends(post: Post) -
     assert len(post.receiver.came) == 1
 
 
-def test_what_could_not_be_written_down_is_written_down_later_and_sent_once(post: Post) -> None:
+@pytest.mark.parametrize("error", [Unavailable("it does not answer"), UnitConflict("it met another")])
+def test_what_could_not_be_written_down_is_written_down_later_and_sent_once(
+    post: Post, monkeypatch: pytest.MonkeyPatch, error: CustodyError
+) -> None:
+    monkeypatch.setattr(pushing, "_REST_SECONDS", 0.1)
     made = post.add()
     post.tell("a")
     # A round asks for two units to claim; the next settles first.
-    push(post, rounds=3, database=Silent(post.db, at=3))
+    push(post, rounds=3, database=Silent(post.db, at=3, error=error))
     assert len(post.receiver.came) == 1
     assert [(each.number, each.status) for each in attempts(post, made)] == [(1, 204)]
 
