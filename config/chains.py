@@ -21,6 +21,9 @@ NETWORKS: Final = (*BITCOIN_NETWORKS, *ETHEREUM_NETWORKS)
 TEST_NETWORKS: Final = ("testnet", "signet", "regtest", "sepolia", "holesky", "hoodi", "anvil", "base-sepolia")
 """Where nothing is worth anything; whatever is not named here is a mainnet."""
 
+OWN_NETWORKS: Final = ("regtest", "anvil")
+"""Test networks that are nobody else's: whoever runs the node makes the blocks."""
+
 MAX_SAT: Final = 21_000_000 * 10**8
 MAX_RATE_SAT_KVB: Final = 10_000_000
 """10,000 sat/vB: what a Bitcoin node itself takes for a mistake."""

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from config.assets import AssetConfig, load_assets
-from config.chains import BITCOIN_NETWORKS, NETWORKS, TEST_NETWORKS, ChainConfig, ConfigError, load_chains
+from config.chains import BITCOIN_NETWORKS, NETWORKS, OWN_NETWORKS, TEST_NETWORKS, ChainConfig, ConfigError, load_chains
 from config.mail import MailSettings, read_mail
 from config.readout import read_sizes
 
@@ -82,6 +82,8 @@ class Settings:
     """Networks of the proxies in front of the API, whose word on where a call comes from is taken."""
     api_names: tuple[str, ...]
     """What callers may call this house, as their Host header says it: a signed call names one of these."""
+    api_sandbox: bool
+    """Whether the API tells nodes to mine, pay and reorganise: on networks of one's own alone."""
     log_format: str
     clock_offset: timedelta
     stock_target: int
@@ -131,6 +133,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         metrics=_metrics(read),
         api_proxies=read.networks_of_addresses("API_PROXIES"),
         api_names=(*read.authorities("API_NAMES"), *(f"{name}:{port}" for name in LOOPBACK)),
+        api_sandbox=_sandbox(read, networks),
         log_format=read.one_of("LOG_FORMAT", ("json", "text"), default="json"),
         clock_offset=_clock_offset(read, networks),
         stock_target=read.whole("STOCK_TARGET", default=50, low=1, high=10_000),
@@ -379,6 +382,15 @@ def _text_of(path: str, setting: str) -> str:
         return Path(path).read_text()
     except (OSError, UnicodeDecodeError):
         raise ConfigError(setting, "cannot be read as text") from None
+
+
+def _sandbox(read: _Reader, networks: tuple[str, ...]) -> bool:
+    is_on = read.one_of("API_SANDBOX", ("off", "on"), default="off") == "on"
+    strange = [name for name in networks if name not in OWN_NETWORKS]
+    if is_on and strange:
+        accepted = f"off beside {strange[0]}; on is for {' and '.join(OWN_NETWORKS)} alone"
+        raise ConfigError(f"{PREFIX}API_SANDBOX", f"accepted is {accepted}")
+    return is_on
 
 
 def _clock_offset(read: _Reader, networks: tuple[str, ...]) -> timedelta:

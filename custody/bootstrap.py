@@ -26,6 +26,8 @@ from custody.chains.registry import (
     payer,
     spending,
 )
+from custody.chains.registry import sandbox as sandboxed
+from custody.chains.sandbox import Sandbox
 from custody.chains.spending import Finality, SpendRules, Terms
 from custody.db import Database
 from custody.deposits.model import AssetRules, DepositRules, Tier
@@ -230,6 +232,12 @@ def with_registered(runtime: Runtime) -> Runtime:
 def nodes(runtime: Runtime) -> Nodes:
     """Every node of this process, to be asked where it stands."""
     return Nodes({chain: served.node for chain, served in runtime.chains.items()})
+
+
+def sandbox(runtime: Runtime, chain: str) -> Sandbox:
+    """The node of that network of one's own, to be told what to do; nothing is asked yet. Raises ``InvalidInput``."""
+    (url,) = [each.rpc_url for each in runtime.settings.chains if each.network == runtime.of(chain).name]
+    return sandboxed(chain, NodeAddress(url, timeout_seconds=CANNOT_USE_NODE_IN_TIME))
 
 
 def readiness(runtime: Runtime, asked: Nodes) -> Ready:

@@ -57,6 +57,7 @@ QUICK = {
     "LOG_FORMAT": "json",
     "LEASE_SECONDS": "5",
     "WEBHOOK_INSIDE": "127.0.0.0/8",
+    "API_SANDBOX": "on",
     "VISIBILITY_SECONDS": "5",
     "STOCK_TARGET": "12",
     "STOCK_LOW_MARK": "4",

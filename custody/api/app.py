@@ -49,6 +49,7 @@ from custody.api.routes import (
     returns,
     rotation,
     rules,
+    sandbox,
     statements,
     status,
     webhooks,
@@ -98,7 +99,8 @@ def application(runtime: Runtime, callers: Callers, *, nodes: Nodes | None = Non
     app.state.seen_reads, app.state.limits, app.state.knocking = SeenReads(), Limits(), Knocking()
     app.state.names = frozenset(runtime.settings.api_names)
     app.state.proxies = tuple(read_network(each, field=PROXIES) for each in runtime.settings.api_proxies)
-    for router in (*(routes.router for routes in ROUTES), *CONSOLE):
+    sandboxed = [sandbox.router] if runtime.settings.api_sandbox else []
+    for router in (*(routes.router for routes in ROUTES), *sandboxed, *CONSOLE):
         app.include_router(router)
     app.add_exception_handler(CustodyError, _ours)
     app.add_exception_handler(HTTPException, _http)

@@ -50,6 +50,7 @@ class Scope(StrEnum):
     WITHDRAW_CANCEL = "withdraw:cancel"
     WEBHOOK = "webhook"
     REPORT = "report"
+    SANDBOX = "sandbox"
 
 
 OF_ROLE: Final[Mapping[Role, frozenset[Scope]]] = {

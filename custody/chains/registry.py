@@ -15,6 +15,7 @@ from custody.chains.ethereum.offline.network import NETWORKS as EIP155
 from custody.chains.ethereum.offline.network import why_refused
 from custody.chains.inspecting import HasCode, Inspect, Inspected, native_inspected, no_code
 from custody.chains.port import ChainNode, Doorbell
+from custody.chains.sandbox import Sandbox
 from custody.chains.spending import Spending
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset
@@ -103,6 +104,14 @@ def open_carrier(chain: str, address: NodeAddress) -> CarrierNode:
     return _of(chain, CARRIERS)(chain, address)
 
 
+def sandbox(chain: str, address: NodeAddress) -> Sandbox:
+    """The node of a network of one's own, to be told what to do; nothing is asked yet.
+
+    Raises ``InvalidInput`` for any other network.
+    """
+    return _of(chain, SANDBOXES)(chain, address)
+
+
 def _of(chain: str, served: Mapping[str, _Found]) -> _Found:
     if chain not in served:
         raise InvalidInput(f"no adapter serves this chain; served are {', '.join(served)}", field="chain")
@@ -123,6 +132,15 @@ def _bitcoin_addressing(chain: str) -> Addressing:
     from custody.chains.bitcoin.offline.network import network
 
     return BitcoinAddressing(network(chain))
+
+
+def _bitcoin_sandbox(chain: str, address: NodeAddress) -> Sandbox:
+    from custody.chains.bitcoin.rpc import Rpc
+    from custody.chains.bitcoin.sandbox import FAUCET, BitcoinSandbox
+
+    urls = (address.url, f"{address.url.rstrip('/')}/wallet/{FAUCET}")
+    rpc, wallet = (Rpc(url, timeout_seconds=address.timeout_seconds) for url in urls)
+    return BitcoinSandbox(rpc, wallet, addressing(chain).native)
 
 
 def _bitcoin_doorbell() -> Doorbell:
@@ -206,6 +224,13 @@ def _ethereum_code_reader(address: NodeAddress) -> HasCode:
     return ask
 
 
+def _ethereum_sandbox(_: str, address: NodeAddress) -> Sandbox:
+    from custody.chains.ethereum.rpc import Rpc
+    from custody.chains.ethereum.sandbox import EthereumSandbox
+
+    return EthereumSandbox(Rpc(address.url, timeout_seconds=address.timeout_seconds))
+
+
 def _ethereum_doorbell() -> Doorbell:
     from custody.chains.ethereum.doorbell import listen
 
@@ -243,6 +268,12 @@ INSPECTORS: Final[Mapping[str, Callable[[str, NodeAddress], Inspect]]] = {
     **{network.chain: _ethereum_inspector for network in EIP155},
 }
 """Chain id to what asks about its assets."""
+
+SANDBOXES: Final[Mapping[str, Callable[[str, NodeAddress], Sandbox]]] = {
+    NAMES["regtest"]: _bitcoin_sandbox,
+    NAMES["anvil"]: _ethereum_sandbox,
+}
+"""Chain id to what tells its node what to do: networks of one's own, and no other."""
 
 HAS_COINS: Final[Mapping[str, bool]] = {
     **{network.chain: True for network in NETWORKS},

@@ -32,7 +32,7 @@ def channels(
     if sent:
         show(messages, ("id", "created_at", "operator", "channel", "intents", "status", "attempts", "problem"), chosen)
     else:
-        show(told, ("operator", "channel", "address", "on", "changed_at", "changed_by"), chosen)
+        show(told, ("operator", "channel", "address", "on", "confirmed_at", "changed_by"), chosen)
 
 
 @app.command("set")
@@ -42,7 +42,7 @@ def choose(
     address: Annotated[str, typer.Argument(help="name@example.com, or https://… for a webhook.")],
     chosen: FormatOption = Format.TABLE,
 ) -> None:
-    """Tell an operator there from now on. The secret of a webhook is shown this once.
+    """Tell an operator there from now on. The secret of a webhook is shown this once; a mail address is sent a code.
 
     custody notice set bob mail bob@example.com
     """
@@ -68,6 +68,34 @@ def choose(
             now=unit.now,
         )
     show_fields(found.channel.to_json() | ({"secret": found.secret.text} if found.secret else {}), chosen)
+
+
+@app.command("confirm")
+def confirm(
+    operator: _Operator,
+    channel: _Channel,
+    code: Annotated[str, typer.Argument(metavar="CODE", help="The eight digits that were sent to the address.")],
+    chosen: FormatOption = Format.TABLE,
+) -> None:
+    """Say that what is sent to an address arrives: a mail address is told nothing else before.
+
+    custody notice confirm bob mail 12345678
+    """
+    from custody.notices import choosing
+    from custody.webhooks.signing import Sealer
+
+    runtime = house.bare()
+    with runtime.database.unit() as unit:
+        found = choosing.confirm(
+            unit.session,
+            operator=operator,
+            kind=channel,
+            code=code,
+            sealer=Sealer(runtime.seal_key),
+            actor="cli",
+            now=unit.now,
+        )
+    show_fields(found.to_json(), chosen)
 
 
 @app.command("switch")

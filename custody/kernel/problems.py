@@ -131,6 +131,7 @@ _REFUSED: Final[Mapping[str, str]] = {
         "An entry whose reason does not permit what it moves, or without an authority for who pays."
     ),
     "method-not-allowed": "The route knows no such method.",
+    "no-faucet": "The node of a sandbox has nothing of its own to pay from.",
     "no-finality": "Deposits are to count when the network says that a block is final, and the node does not say it.",
     "no-trust-root": "The ceremony has not taken place: nothing can be asked for yet.",
     "nobody-agrees": "The policy would let what came astray go without asking anybody: it goes to nobody.",

@@ -14,6 +14,10 @@ MAIL: Final = "mail"
 WEBHOOK: Final = "webhook"
 CHANNELS: Final = (MAIL, WEBHOOK)
 
+WHAT_WAITS: Final = "waiting"
+CODE: Final = "code"
+"""What a message says: what waits for its reader, or the code that confirms the address."""
+
 FIRST: Final = "first"
 REMINDER: Final = "reminder"
 
@@ -45,6 +49,8 @@ class Channel:
     is_on: bool
     changed_at: datetime
     changed_by: str
+    confirmed_at: datetime | None
+    """None until the code that was sent there came back: nothing else is sent there before."""
 
     def to_json(self) -> dict[str, Any]:
         """As console and command line show it; a secret is shown once, when it is made."""
@@ -55,17 +61,19 @@ class Channel:
             "on": self.is_on,
             "changed_at": rfc3339(self.changed_at),
             "changed_by": self.changed_by,
+            "confirmed_at": when(self.confirmed_at),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to one operator: of how many intents, and what became of it."""
+    """One message to one operator: what it says, of how many intents, and what became of it."""
 
     id: str
     operator: str
     kind: str
     state: str
+    says: str
     intents: int
     attempts: int
     problem: str | None
@@ -79,6 +87,7 @@ class Message:
             "operator": self.operator,
             "channel": self.kind,
             "status": self.state,
+            "says": self.says,
             "intents": self.intents,
             "attempts": self.attempts,
             "problem": self.problem,

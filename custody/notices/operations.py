@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Select, delete, insert, or_, select
+from sqlalchemy import Select, and_, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
 from custody.approvals import queries as intents
@@ -23,8 +23,9 @@ from custody.audit import operations as audit
 from custody.evidence.codes import digest_code
 from custody.kernel.ids import new_id
 from custody.notices import wording
-from custody.notices.choosing import owner_of
+from custody.notices.choosing import code_of, owner_of
 from custody.notices.model import (
+    CODE,
     FIRST,
     LEASE,
     MAIL,
@@ -35,6 +36,7 @@ from custody.notices.model import (
     REMIND_WITHIN,
     REMINDER,
     WAITS,
+    WHAT_WAITS,
     Item,
     Letter,
     Outcome,
@@ -54,7 +56,8 @@ def collect(session: Session, *, trust: InForce, now: datetime) -> int:
     New is an intent that waits for this operator and was not told there before, or was and is near its deadline.
     Statements grow with channels and not with intents.
     """
-    chosen = select(ChannelRow).where(ChannelRow.is_on).order_by(ChannelRow.operator, ChannelRow.kind)
+    told = and_(ChannelRow.is_on, ChannelRow.confirmed_at.is_not(None))
+    chosen = select(ChannelRow).where(told).order_by(ChannelRow.operator, ChannelRow.kind)
     channels, made = session.execute(chosen).scalars().all(), 0
     heard = _heard_of_late(session, now) if channels else set()
     for row in channels:
@@ -80,7 +83,7 @@ def claim(session: Session, *, trust: InForce, sealer: Sealer, limit: int, now: 
     letters = []
     for row in rows:
         channel = channels[row.operator, row.kind]
-        if not items[row.id] or not channel.is_on:
+        if not channel.is_on or not (channel.confirmed_at is None if row.says == CODE else items[row.id]):
             row.state = "dropped"
             continue
         row.leased_until, row.attempts = now + LEASE, row.attempts + 1
@@ -127,7 +130,8 @@ def prune(session: Session, *, before: datetime) -> int:
 
 
 def _heard_of_late(session: Session, now: datetime) -> set[tuple[str, str]]:
-    query = select(MessageRow.operator, MessageRow.kind).where(MessageRow.created_at > now - PACE).distinct()
+    late = and_(MessageRow.created_at > now - PACE, MessageRow.says == WHAT_WAITS)
+    query = select(MessageRow.operator, MessageRow.kind).where(late).distinct()
     return {(row.operator, row.kind) for row in session.execute(query)}
 
 
@@ -198,18 +202,23 @@ def _item(filed: FiledIntent, words: Sequence[str], *, is_reminder: bool) -> Ite
 def _letter(
     row: MessageRow, channel: ChannelRow, items: Sequence[Item], sealer: Sealer, house: str, now: datetime
 ) -> Letter:
-    if channel.secret is None:
-        body, headers = wording.text(items, operator=row.operator, house=house).encode(), {}
-    else:
-        secret = sealer.open(channel.secret, endpoint=owner_of(row.operator), url=channel.address, client=None)
+    subject, headers = "", {}
+    secret = sealer.open(channel.secret or b"", endpoint=owner_of(row.operator), url=channel.address, client=None)
+    if row.kind != MAIL:
         body = wording.document(row.id, items, operator=row.operator, house=house, now=row.created_at)
         headers = signed_headers(row.id, body, [secret], now=now)
+    elif row.says == CODE:
+        subject = wording.code_subject(house=house)
+        body = wording.code_text(code_of(secret), operator=row.operator, house=house).encode()
+    else:
+        subject = wording.subject(items, house=house)
+        body = wording.text(items, operator=row.operator, house=house).encode()
     return Letter(
         message=row.id,
         operator=row.operator,
         kind=row.kind,
         address=channel.address,
-        subject=wording.subject(items, house=house) if row.kind == MAIL else "",
+        subject=subject,
         body=body,
         headers=headers,
         at=row.created_at,

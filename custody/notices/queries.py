@@ -27,7 +27,7 @@ def messages(session: Session, *, limit: int, operator: str | None = None) -> li
 
 def channel_of(row: ChannelRow) -> Channel:
     """The row as others see it: without its secret."""
-    return Channel(row.operator, row.kind, row.address, row.is_on, row.changed_at, row.changed_by)
+    return Channel(row.operator, row.kind, row.address, row.is_on, row.changed_at, row.changed_by, row.confirmed_at)
 
 
 def _message(row: MessageRow) -> Message:
@@ -36,6 +36,7 @@ def _message(row: MessageRow) -> Message:
         operator=row.operator,
         kind=row.kind,
         state=row.state,
+        says=row.says,
         intents=row.intents,
         attempts=row.attempts,
         problem=row.problem,

@@ -15,12 +15,12 @@ WAITING: Final = text("state = 'waiting'")
 
 
 class ChannelRow(Base):
-    """One way by which one operator is told. A webhook's secret is sealed under a key that is not in the database."""
+    """One way by which one operator is told. Its secret is sealed to its address, under a key that is not here."""
 
     __tablename__ = "notice_channels"
     __table_args__ = (
         CheckConstraint("kind IN ('mail', 'webhook')", name="kind"),
-        CheckConstraint("(kind = 'webhook') = (secret IS NOT NULL)", name="secret"),
+        CheckConstraint("secret IS NOT NULL OR confirmed_at IS NULL", name="secret"),
     )
 
     operator: Mapped[str] = mapped_column(primary_key=True)
@@ -30,6 +30,8 @@ class ChannelRow(Base):
     is_on: Mapped[bool]
     changed_at: Mapped[datetime]
     changed_by: Mapped[str]
+    confirmed_at: Mapped[datetime | None]
+    """When whoever reads what arrives there said so; a webhook is sent what it verifies, and needs no word."""
 
 
 class MessageRow(Base):
@@ -39,6 +41,7 @@ class MessageRow(Base):
     __table_args__ = (
         CheckConstraint("kind IN ('mail', 'webhook')", name="kind"),
         CheckConstraint("state IN ('waiting', 'sent', 'dropped', 'failed')", name="state"),
+        CheckConstraint("says IN ('waiting', 'code')", name="says"),
         Index("ix_notice_messages_due_at", "due_at", postgresql_where=WAITING),
         Index("ix_notice_messages_operator_created_at", "operator", "created_at"),
         Index("ix_notice_messages_created_at", "created_at"),
@@ -48,6 +51,8 @@ class MessageRow(Base):
     operator: Mapped[str]
     kind: Mapped[str]
     state: Mapped[str]
+    says: Mapped[str] = mapped_column(server_default="waiting")
+    """What waits, or the code that confirms the address."""
     intents: Mapped[int]
     attempts: Mapped[int]
     due_at: Mapped[datetime]

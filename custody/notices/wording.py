@@ -37,6 +37,22 @@ def text(items: Sequence[Item], *, operator: str, house: str) -> str:
     return "\n\n".join([*said, "\n".join([to, *_ENDING])]) + "\n"
 
 
+def code_subject(*, house: str) -> str:
+    """Of the mail with the code; the code itself is not in it, for subjects are shown on locked screens."""
+    return f"Confirm this address at {house}"
+
+
+def code_text(code: str, *, operator: str, house: str) -> str:
+    """The mail that asks whoever reads it to say so, where one is signed in already."""
+    return (
+        f"The code is {code[:4]} {code[4:]}.\n\n"
+        f"{operator} asked at {house} to be told here what waits for a verdict.\n"
+        "If that is you, open the console as you always do, and enter the code under Health, Notices.\n"
+        "If not, do nothing: without the code nothing more is sent to this address.\n"
+        "No money moves by this message, and it has no link.\n"
+    )
+
+
 def document(message: str, items: Sequence[Item], *, operator: str, house: str, now: datetime) -> bytes:
     """The body of a webhook: the same, for a program."""
     shown: list[dict[str, Any]] = [

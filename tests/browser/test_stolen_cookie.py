@@ -21,6 +21,7 @@ from tests.browser.test_telling import endpoint
 from tests.cosigner.builders import DEMO_POLICY, REGTEST, address
 from tests.support.console import WHY_NOT, Question, question_on
 from tests.support.governing import find_break
+from tests.support.notices import named
 from tests.support.passkeys import Passkey, as_browser
 from tests.support.versions import relaxed
 
@@ -88,6 +89,7 @@ def asks(stage: Stage, digest: str, hook: str) -> Iterator[Wanted]:
         yield "/console/webhooks/{endpoint}/{action}", f"/console/webhooks/{hook}/{action}", {}
     for channel, where in zip(CHANNELS, ("thief@example.com", "https://1.1.1.1/thief"), strict=True):
         yield "/console/notices", "/console/notices", {"channel": channel, "address": where}
+    yield "/console/notices/{channel}/code", "/console/notices/mail/code", {"code": named(stage.house, "alice")}
     for turn in ("on", "off"):
         yield "/console/notices/{channel}/{turn}", f"/console/notices/mail/{turn}", {}
     yield "/console/passkeys/new", "/console/passkeys/new", {}

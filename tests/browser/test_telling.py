@@ -9,6 +9,7 @@ from custody.webhooks import operations, queries
 from custody.webhooks.signing import Sealer
 from tests.browser.conftest import Stage
 from tests.browser.looking import look, look_at
+from tests.support.notices import mailed_code
 
 
 def endpoint(stage: Stage) -> str:
@@ -61,8 +62,18 @@ def test_an_endpoint_is_stopped_and_an_operator_is_told(stage: Stage) -> None:
     alice.page.click("text=Be told there …")
     look_at(alice, "notices-question")
     assert alice.sign() == 201
-    alice.page.wait_for_selector("text=Switch mail off …")
+    alice.page.fill("#code", "1234")
+    alice.page.click("text=Confirm …")
+    alice.page.wait_for_selector("text=not the code")
+    look_at(alice, "notices-code-wrong")
+    alice.said.clear()
+    alice.page.fill("#code", mailed_code(stage.house.db, stage.house.runtime.seal_key, "alice"))
+    alice.page.click("text=Confirm …")
+    look_at(alice, "notices-confirmed")
+    assert alice.sign() == 201
+    alice.page.wait_for_selector("text=You are told nowhere", state="detached")
     look_at(alice, "notices")
     with stage.house.db.unit() as unit:
-        assert [(each.operator, each.is_on) for each in notices.channels(unit.session)] == [("alice", True)]
+        (channel,) = notices.channels(unit.session)
+        assert (channel.operator, channel.is_on, channel.confirmed_at is not None) == ("alice", True, True)
     assert alice.said == []

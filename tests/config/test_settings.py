@@ -129,6 +129,13 @@ def test_no_clock_is_moved_where_money_is() -> None:
         assert refused(CHAINS=chains, **real).startswith("CUSTODY_CLOCK_OFFSET_SECONDS: refused")
 
 
+def test_no_node_is_told_to_mine_where_it_is_not_ones_own() -> None:
+    assert settings(API_SANDBOX="on").api_sandbox and not settings().api_sandbox
+    elsewhere = {"SEPOLIA_RPC_URL": "http://127.0.0.1:2", "API_SANDBOX": "on"}
+    for chains in ("mainnet", "signet", "regtest,sepolia"):
+        assert refused(CHAINS=chains, **elsewhere).startswith("CUSTODY_API_SANDBOX: accepted is off beside ")
+
+
 def test_the_runtime_serves_every_chain_named() -> None:
     house = assemble(settings(ANVIL_PAYER_KEY=KEY))
     assert [served.name for served in house.chains.values()] == ["regtest", "anvil"]

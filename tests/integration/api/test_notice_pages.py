@@ -29,6 +29,7 @@ from tests.integration.api.test_money_pages import HOSTILE, superuser, tags, who
 from tests.integration.movements.counting import statements_of
 from tests.support import passkeys
 from tests.support.console import Question, Visitor, question_on
+from tests.support.notices import mailed_code
 from tests.support.oracle import plays
 from tests.support.passkeys import Passkey, as_browser
 from tests.support.servers import FreshDatabase
@@ -131,6 +132,14 @@ def test_an_operator_is_told_where_their_passkey_agreed(house: House, alice: Vis
     (secret,) = re.findall(r"whsec_[A-Za-z0-9+/=]+", hooked.text)
     assert send(alice, hooked).status_code == 201
     assert secret not in whole(alice, NOTICES)
+    assert "waits for its code" in whole(alice, NOTICES)
+    wrong = alice.post(f"{NOTICES}/mail/code", form={"code": "1234"})
+    assert (wrong.status_code, "not the code that was sent" in wrong.text) == (422, True), wrong.text
+    confirmed = asked(alice, f"{NOTICES}/mail/code", {"code": mailed_code(house.db, house.runtime.seal_key, "alice")})
+    assert "waits for its code" in whole(alice, NOTICES), "asked, and not answered"
+    assert send(alice, confirmed).status_code == 201
+    assert "waits for its code" not in whole(alice, NOTICES)
+    expect_problem(alice.post(f"{NOTICES}/mail/code", form={"code": "1"}), 409, "notice-channel-state")
     assert send(alice, asked(alice, f"{NOTICES}/mail/off")).status_code == 201
     assert told(house) == [
         ("alice", "mail", "alice@example.com", False),
@@ -244,6 +253,6 @@ _SENT = """
 _EVERYWHERE = (
     "UPDATE webhook_endpoints SET label = %(text)s, url = %(text)s, reason = %(text)s, client = %(text)s",
     "UPDATE webhook_deliveries SET type = %(text)s, subject = %(text)s",
-    "UPDATE notice_channels SET address = %(text)s",
+    "UPDATE notice_channels SET address = %(text)s, confirmed_at = NULL",
     "UPDATE notice_messages SET problem = %(text)s",
 )

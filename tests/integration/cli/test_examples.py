@@ -28,10 +28,11 @@ from tests.cosigner.builders import DEMO_POLICY, KEYSET, address, cosigner_key, 
 from tests.integration.cli.conftest import Answer, Command
 from tests.integration.cli.test_manners import examples
 from tests.integration.listings.test_listings import KNOWN, LIKE
-from tests.integration.reconciliation.stage import Stage
+from tests.integration.reconciliation.stage import SEAL, Stage
 from tests.integration.reconciliation.test_resolving import found
 from tests.support import passkeys
 from tests.support.governing import carry_out
+from tests.support.notices import mailed_code
 from tests.support.servers import FreshDatabase
 from tests.support.status import STATUS_SERVICE, state_status
 from tests.unit.cli.test_command_line import named_commands
@@ -275,6 +276,7 @@ def _reading(reader: Reader, stage: Stage) -> None:
         *("console invite", "db upgrade", "rotation plan", "rotation status", "rotation start"),
     )
     reader.tries("entry show", **{"17": "1"})
+    reader.tries("notice confirm", **{"12345678": mailed_code(stage.db, SEAL, "bob")})
 
 
 def _listings(reader: Reader, stage: Stage) -> None:

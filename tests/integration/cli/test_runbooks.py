@@ -231,12 +231,13 @@ def test_a_payer_and_a_vault_that_go_on(stage: Stage, reader: Reader, database: 
     stage.open("acme")
     stage.fund("acme")
     _as_superuser(database, _TROUBLE, vault=stage.vault("acme"), chain=REGTEST.chain)
-    assert "an owner is another one" in reader.follow("rules-changed")["custody freeze list"][1]
+    # The reason ends where the terminal does: how much of it is there depends on the vault's name.
+    assert "an owner is" in reader.follow("rules-changed")["custody freeze list"][1]
     assert "numbers that we did not give" in reader.follow("payer")["custody payer list --wide"][1]
     _as_superuser(database, _MENDED)
     ended = {**reader.follow("rules-changed"), **reader.follow("payer")}
     assert {line: answer for line, answer in ended.items() if answer[0]} == {}
-    assert not [words for _, words in ended.values() if "another one" in words or "did not give" in words]
+    assert not [words for _, words in ended.values() if "an owner is" in words or "did not give" in words]
 
 
 def _as_superuser(database: FreshDatabase, statements: str, **values: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import ssl
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.integration.movements.counting import statements_of
 from tests.integration.notices.conftest import LARGE, SMALL, Office
 from tests.integration.notices.mailbox import Mailbox, certificate
 from tests.support import crowd
+from tests.support.notices import mailed_code
 
 
 def words(office: Office, digest: str) -> list[str]:
@@ -55,6 +57,59 @@ def test_an_operator_is_told_once_by_mail_and_by_webhook(office: Office) -> None
     assert told["data"]["operator"] == "alice"
     assert office.later(minutes=10) == 0, "told once"
     assert {each.state for each in office.messages()} == {"sent"}
+
+
+def test_a_mail_address_is_told_nothing_until_its_code_came_back(office: Office) -> None:
+    office.name("alice")
+    waits = office.ask()
+    assert office.turn() == 1
+    (first,) = office.mailbox.came
+    assert first.mail["Subject"] == "Confirm this address at demo"
+    (code,) = re.findall(r"\d{4} \d{4}", first.text)
+    assert digest_code(waits) not in first.text and "http" not in first.text
+    assert office.turn() == 0
+    wrong = f"{(int(code.replace(' ', '')) + 1) % 10**8:08d}"
+    for operator, given, refusal in (
+        ("alice", wrong, InvalidInput),
+        ("alice", "", InvalidInput),
+        ("bob", code, UnknownChannel),
+        ("alice", code, None),
+        ("alice", code, ChannelState),
+    ):
+        with pytest.raises(refusal) if refusal else nullcontext():
+            confirm(office, operator, given)
+    assert office.turn() == 1, "that a code was sent just now does not keep it back"
+    assert digest_code(waits) in office.mailbox.came[1].text
+    office.name("alice", address="elsewhere@example.com")
+    with pytest.raises(InvalidInput):
+        confirm(office, "alice", code)
+    assert office.later(minutes=6) == 1, "another address is asked anew"
+    assert office.mailbox.came[2].to == ("elsewhere@example.com",)
+    office.name("alice")
+    confirm(office, "alice", mailed_code(office.house.db, office.house.runtime.seal_key, "alice"))
+    assert office.later(minutes=6) == 0, "a code that nobody needs any more is not sent"
+
+
+def test_an_address_altered_in_the_database_is_sent_nothing(office: Office) -> None:
+    office.choose("alice")
+    office.name("bob")
+    office.ask()
+    with office.house.db.unit() as unit:
+        unit.session.execute(text("UPDATE notice_channels SET address = 'thief@example.com', confirmed_at = now()"))
+        unit.session.execute(text("UPDATE notice_channels SET confirmed_at = NULL WHERE operator = 'bob'"))
+    assert office.turn() == 0
+    assert office.mailbox.came == []
+    assert sorted((each.operator, each.state) for each in office.messages()) == [("alice", "failed"), ("bob", "failed")]
+    with office.house.db.unit() as unit:
+        alarms = unit.session.execute(text("SELECT subject FROM alarms WHERE kind = 'notice-not-delivered'"))
+        assert sorted(alarms.scalars()) == ["alice:mail", "bob:mail"]
+
+
+def confirm(office: Office, operator: str, code: str) -> None:
+    with office.house.db.unit() as unit:
+        choosing.confirm(
+            unit.session, operator=operator, kind=MAIL, code=code, sealer=office.sealer, actor=operator, now=unit.now
+        )
 
 
 def test_only_who_is_still_missing_is_told(office: Office) -> None:

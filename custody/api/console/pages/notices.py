@@ -12,12 +12,16 @@ from custody.api.console.frame import page
 from custody.api.console.markup import Markup, element
 from custody.api.console.pages.stepping import step as step_page
 from custody.api.console.parts import Row, Tone
-from custody.notices.model import CHANNELS, MAIL, WEBHOOK, Channel, Message
+from custody.notices.model import CHANNELS, CODE, MAIL, WEBHOOK, Channel, Message
 
 NOTICES: Final = "/console/notices"
 HEALTH: Final = "/console/health"
 _WORDS: Final = {MAIL: "mail", WEBHOOK: "signed webhook"}
 _TONES: Final[Mapping[str, Tone]] = {"sent": "ok", "waiting": "info", "dropped": "plain", "failed": "bad"}
+_EFFECTS: Final = {
+    MAIL: "A code is sent there; once you have entered it, what waits for your verdict is told there.",
+    WEBHOOK: "What waits for your verdict is told there from now on.",
+}
 _WHY: Final = {
     "sent": "",
     "waiting": "",
@@ -43,6 +47,7 @@ def notices(visit: Visit, shown: Mapping[str, Any], *, problem: tuple[str, str] 
             [_channel(visit, each) for each in mine],
             empty="You are told nowhere: choose a channel below.",
         ),
+        *(_confirming(shown, each, problem) for each in mine if each.is_on and each.confirmed_at is None),
         parts.section("What can be done", *(_switch(each) for each in mine)) if mine else "",
         _form(shown, problem, given),
         parts.table(
@@ -76,12 +81,26 @@ def choose(visit: Visit, kind: str, address: str, secret: str, asked: Question |
     return step_page(
         visit,
         f"Tell me by {_WORDS[kind]}",
-        effect="What waits for your verdict is told there from now on. Money is not touched.",
+        effect=f"{_EFFECTS[kind]} Money is not touched.",
         facts=(("channel", _WORDS[kind]), ("address", address)),
         asked=asked,
         back=NOTICES,
         current=HEALTH,
         above=above,
+    )
+
+
+def confirm(visit: Visit, kind: str, address: str, asked: Question | None) -> str:
+    """The code was right: what waits is told there from now on."""
+    return step_page(
+        visit,
+        f"Confirm {_WORDS[kind]}",
+        effect="The code is the one that was sent. What waits for your verdict is told there from now on. "
+        "Money is not touched.",
+        facts=(("channel", _WORDS[kind]), ("address", address)),
+        asked=asked,
+        back=NOTICES,
+        current=HEALTH,
     )
 
 
@@ -101,8 +120,15 @@ def switch(visit: Visit, kind: str, is_on: bool, asked: Question | None) -> str:
 
 
 def _channel(visit: Visit, each: Channel) -> Row:
-    stands = parts.tag("on", "ok") if each.is_on else parts.tag("off", "warn")
-    return Row((_WORDS[each.kind], each.address, stands, parts.moment(each.changed_at, visit.at)))
+    return Row((_WORDS[each.kind], each.address, _stands(each), parts.moment(each.changed_at, visit.at)))
+
+
+def _stands(each: Channel | None) -> Markup | str:
+    if each is None:
+        return "none"
+    if not each.is_on:
+        return parts.tag("off", "warn")
+    return parts.tag("waits for its code", "warn") if each.confirmed_at is None else parts.tag("on", "ok")
 
 
 def _switch(each: Channel) -> Markup:
@@ -112,9 +138,28 @@ def _switch(each: Channel) -> Markup:
     )
 
 
+def _confirming(shown: Mapping[str, Any], each: Channel, problem: tuple[str, str]) -> Markup:
+    sent = "It was mailed" if shown["has_mail"] else "It is mailed as soon as a mail server is set"
+    return parts.section(
+        f"Confirm {_WORDS[each.kind]}",
+        element("p", f"Nothing else is sent to {each.address} until its code comes back."),
+        parts.form(
+            f"{NOTICES}/{each.kind}/code",
+            parts.entry(
+                "Code",
+                "code",
+                hint=f"Eight digits. {sent}; for another one, choose the address again below.",
+                problem=problem[1] if problem[0] == "code" else "",
+            ),
+            parts.button("Confirm …"),
+            id_="confirm",
+        ),
+    )
+
+
 def _form(shown: Mapping[str, Any], problem: tuple[str, str], given: str) -> Markup:
     kinds = [(kind, _WORDS[kind]) for kind in CHANNELS]
-    said = f"{problem[0]}: {problem[1]}" if problem[0] else ""
+    said = f"{problem[0]}: {problem[1]}" if problem[0] not in ("", "code") else ""
     mail = "" if shown["has_mail"] else " No mail server is set: mail waits until there is one."
     return parts.section(
         "Be told elsewhere",
@@ -132,14 +177,8 @@ def _form(shown: Mapping[str, Any], problem: tuple[str, str], given: str) -> Mar
 
 
 def _everybody(operators: Sequence[str], channels: Sequence[Channel]) -> list[Row]:
-    stands = {(each.operator, each.kind): each.is_on for each in channels}
-    return [Row((name, *(_word(stands.get((name, kind))) for kind in CHANNELS))) for name in operators]
-
-
-def _word(is_on: bool | None) -> Markup | str:
-    if is_on is None:
-        return "none"
-    return parts.tag("on", "ok") if is_on else parts.tag("off", "warn")
+    stands = {(each.operator, each.kind): each for each in channels}
+    return [Row((name, *(_stands(stands.get((name, kind))) for kind in CHANNELS))) for name in operators]
 
 
 def _message(visit: Visit, each: Message) -> Row:
@@ -148,7 +187,7 @@ def _message(visit: Visit, each: Message) -> Row:
         (
             parts.moment(each.created_at, visit.at),
             _WORDS[each.kind],
-            str(each.intents),
+            "a code" if each.says == CODE else str(each.intents),
             parts.tag(f"{each.state}: {why}" if why else each.state, _TONES[each.state]),
             str(each.attempts),
         )

@@ -69,6 +69,19 @@ def take_step(visit: AsVisitor, body: Body) -> Response:
     return take_answer(visit, body, about=ABOUT, carry_out=carry_out)
 
 
+@router.post("/{channel}/code")
+def ask_to_confirm(visit: AsVisitor, channel: str, body: Body) -> Response:
+    """Take the code that was sent to an address, and ask the passkey for it; or the page again with what was wrong."""
+    kind = fields.one_of(channel, CHANNELS, field="channel")
+    code = form_fields(body, "code")["code"]
+    try:
+        address = visit.call.unit(lambda unit: _with_code(visit, unit, kind, code))
+    except InvalidInput as error:
+        return html(_page(visit, (error.field or "", error.message)), status=status_of(error))
+    asked = _asked(visit, {"action": "confirm", "channel": kind, "code": code})
+    return html(pages.confirm(visit, kind, address, asked))
+
+
 @router.post("/{channel}/{turn}")
 def ask_for_switch(visit: AsVisitor, channel: str, turn: str) -> Response:
     """Say what switching does, and ask the passkey for it."""
@@ -92,8 +105,24 @@ def _asked(visit: Visit, change: Mapping[str, str]) -> Question | None:
     )
 
 
+def _with_code(visit: Visit, unit: Unit, kind: str, code: str) -> str:
+    found = choosing.expect_code(unit.session, operator=visit.operator, kind=kind, code=code, sealer=_sealer(visit))
+    return found.address
+
+
 def _do(visit: Visit, unit: Unit, trust: InForce, change: Mapping[str, str]) -> None:
     who, kind = visit.operator, change["channel"]
+    if change["action"] == "confirm":
+        choosing.confirm(
+            unit.session,
+            operator=who,
+            kind=kind,
+            code=change["code"],
+            sealer=_sealer(visit),
+            actor=who,
+            now=unit.now,
+        )
+        return
     if change["action"] != "choose":
         choosing.switch(unit.session, operator=who, kind=kind, is_on=change["action"] == "on", actor=who, now=unit.now)
         return
