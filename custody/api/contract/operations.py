@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from custody.api.contract import samples
+from custody.api.contract import answers, samples
 from custody.api.contract.shapes import Shape, by_name, document, flag, many, number, one_of, ref, some, text, thing
 from custody.api.contract.things import CLIENT, CODE, DIGEST, NEXT, TIME, WDR
 
@@ -73,14 +73,13 @@ _MAYBE_SIGNED: Final = {
 _ANSWERED: Final = thing(
     bundle=text("bnd_01ARZ3NDEKTSV4RRFFQ69G5FAV"), state=text("open"), signed_by=many(text("north"))
 )
-_RETURN: Final = document("What came astray, where it goes, and how far that is.")
+_RETURN: Final = document("What came astray, where it goes, and how far that is.", answers.RETURN)
 
 _HOOKS: Final = "/v1/webhook-endpoints"
 _HOOK: Final = f"{_HOOKS}/{{endpoint}}"
 _HOOK_CODES: Final = ("unknown-webhook-endpoint", "webhook-endpoint-state", "webhook-secret-tampered", "body-too-large")
-_ENDPOINT: Final = document(
-    "A webhook endpoint and what waits for it; a new secret is in the answer that made it.", samples.ENDPOINT
-)
+_ENDPOINT: Final = document("A webhook endpoint and what waits for it.", samples.ENDPOINT)
+_MADE: Final = document("A webhook endpoint with its new secret, which is shown this once.", samples.MADE)
 _EVENT: Final = document("An event.", samples.EVENT)
 _ENDPOINT_BODY: Final = thing(
     url=text("https://exchange.example/hooks"),
@@ -105,7 +104,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/readyz"): Operation(
         "getReadiness",
         "status",
-        {200: document("What the process needs, and that it has it."), 503: document("What it has not.")},
+        {
+            200: document("What the process needs, and that it has it.", answers.READY),
+            503: document("What it has not.", answers.UNREADY),
+        },
         is_open=True,
     ),
     ("GET", "/problems"): Operation(
@@ -114,17 +116,25 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/problems/{code}"): Operation(
         "getProblem", "problems", {200: ref("Meaning")}, codes=("not-found",), is_open=True
     ),
-    ("GET", "/v1/status"): Operation("getStatus", "status", {200: document("Where chains, books and log stand.")}),
+    ("GET", "/v1/status"): Operation(
+        "getStatus", "status", {200: document("Where chains, books and log stand.", answers.HOUSE)}
+    ),
     ("GET", "/v1/assets"): Operation("listAssets", "status", {200: thing(assets=many(ref("Asset")))}),
-    ("GET", "/v1/prices"): Operation("listPrices", "status", {200: thing(prices=many(document("A price.")))}),
-    ("GET", "/v1/keysets"): Operation("listKeysets", "clients", {200: thing(keysets=many(document("A keyset.")))}),
+    ("GET", "/v1/prices"): Operation(
+        "listPrices", "status", {200: thing(prices=many(document("A price.", answers.QUOTED)))}
+    ),
+    ("GET", "/v1/keysets"): Operation(
+        "listKeysets", "clients", {200: thing(keysets=many(document("A keyset.", answers.KEYSET)))}
+    ),
     ("GET", "/v1/trust-root"): Operation(
-        "getTrustRoot", "clients", {200: document("Every version of the trust root, as it was signed.")}
+        "getTrustRoot",
+        "clients",
+        {200: document("Every version of the trust root, as it was signed.", answers.TRUST_ROOT)},
     ),
     ("GET", "/v1/clients/{client}/openings"): Operation(
         "listOpenings",
         "clients",
-        {200: document("What proves which vaults are the client's.")},
+        {200: document("What proves which vaults are the client's.", answers.OPENINGS)},
         codes=("unknown-client",),
     ),
     ("GET", "/v1/clients"): Operation("listClients", "clients", {200: _page("clients", ref("Client"))}),
@@ -347,14 +357,17 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/reconciliation"): Operation("getReconciliation", "reconciliation", {200: ref("Reconciliation")}),
     ("GET", "/v1/breaks"): Operation("listBreaks", "reconciliation", {200: thing(breaks=many(ref("Break")))}),
     ("GET", "/v1/freezes"): Operation(
-        "listFreezes", "freezes", {200: thing(frozen=many(CLIENT), freezes=many(document("What is stopped, and why.")))}
+        "listFreezes",
+        "freezes",
+        {200: thing(frozen=many(CLIENT), freezes=many(document("What is stopped, and why.", answers.STOP)))},
     ),
     ("GET", "/v1/listings"): Operation(
         "listListings",
         "destinations",
         {
             200: thing(
-                listings=many(document("A destination on a list.")), held=many(document("What waits for a word."))
+                listings=many(document("A destination on a list.", answers.LISTING)),
+                held=many(document("What waits for a word.", answers.CHECK)),
             )
         },
     ),
@@ -368,11 +381,15 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/rotation"): Operation(
         "getRotation",
         "keysets",
-        {200: document("What older keysets hold, and the plan to leave them.")},
+        {200: document("What older keysets hold, and the plan to leave them.", answers.ROTATION)},
         codes=_SPENDING,
     ),
-    ("GET", "/v1/announcements"): Operation("getAnnouncements", "rules", {200: document("Rules, and what waits.")}),
-    ("GET", "/v1/retractions"): Operation("getRetractions", "rules", {200: document("What was taken back.")}),
+    ("GET", "/v1/announcements"): Operation(
+        "getAnnouncements", "rules", {200: document("Rules, and what waits.", answers.ANNOUNCEMENTS)}
+    ),
+    ("GET", "/v1/retractions"): Operation(
+        "getRetractions", "rules", {200: document("What was taken back.", answers.RETRACTIONS)}
+    ),
     ("POST", "/v1/status"): Operation(
         "createStatus",
         "rules",
@@ -396,7 +413,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/bundles"): Operation(
         "listBundles",
         "bundles",
-        {200: thing(bundles=many(document("A bundle.")))},
+        {200: thing(bundles=many(document("A bundle.", answers.BUNDLE)))},
         codes=("restoring", "vault-frozen", "cosigner-quarantined"),
     ),
     ("POST", "/v1/bundles/{bundle}/signatures"): Operation(
@@ -434,7 +451,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("POST", _HOOKS): Operation(
         "createWebhookEndpoint",
         "webhooks",
-        {201: _ENDPOINT},
+        {201: _MADE},
         body=_NEW_ENDPOINT,
         codes=(*_HOOK_CODES, "unknown-client"),
     ),
@@ -456,7 +473,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         "disableWebhookEndpoint", "webhooks", {200: _ENDPOINT}, body=thing(reason=text("moving")), codes=_HOOK_CODES
     ),
     ("POST", f"{_HOOK}/enable"): Operation("enableWebhookEndpoint", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
-    ("POST", f"{_HOOK}/secret"): Operation("rotateWebhookSecret", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
+    ("POST", f"{_HOOK}/secret"): Operation("rotateWebhookSecret", "webhooks", {200: _MADE}, codes=_HOOK_CODES),
     ("POST", f"{_HOOK}/resend-failed"): Operation(
         "resendFailed",
         "webhooks",
