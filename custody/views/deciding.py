@@ -55,7 +55,7 @@ def deciding(
     """
     root, assets = trust.root, assets_seen(session)
     whole = whole_intent(session, filed, root=root, now=now)
-    payment = withdrawals.by_digests(session, digests=[filed.digest]).get(filed.digest)
+    payment = withdrawals.by_digest(session, digest=filed.digest)
     known = effects.known_of(session, filed, assets=assets)
     found = with_first_payment(findings(session, filed), filed, known, assets=assets, read_out=read_out)
     to = getattr(filed.intent.request, "destination", None)

@@ -164,7 +164,7 @@ def _rows(
     if not filed and not moving:
         return []
     assets = known_among(asked.trust.root.assets)
-    payments = withdrawals.by_digests(session, digests=[each.digest for each in filed])
+    payments = withdrawals.standing_among(session, digests=[each.digest for each in filed])
     standings = waiting.standings(session, filed, trust=asked.trust, now=asked.now)
     about = [_about(each.intent.request) for each in filed]
     named = clients.names(session, clients=[*(each.client for each in filed), *(each.client for each in moving)])
@@ -186,7 +186,7 @@ def _intent_row(
     asked: Asked,
     filed: FiledIntent,
     standing: Standing,
-    payment: Withdrawal | None,
+    payment: tuple[str, State] | None,
     assets: KnownAssets,
     named: Mapping[str, str],
     labels: Mapping[tuple[str, str, str], str],
@@ -198,7 +198,7 @@ def _intent_row(
     left = max(0, int((filed.not_after - asked.now).total_seconds()))
     return {
         "kind": filed.intent.kind,
-        "id": None if payment is None else payment.id,
+        "id": None if payment is None else payment[0],
         "digest": filed.digest,
         "code": digest_code(filed.digest),
         "sentence": words_of(filed, assets)[0],
@@ -210,7 +210,7 @@ def _intent_row(
         "destination_name": labels.get((filed.client, filed.intent.chain, to or "")),
         "requester": request.requester,
         "purpose": getattr(request, "purpose", None),
-        "status": payment.state.value if payment is not None else filed.state,
+        "status": filed.state if payment is None else payment[1].value,
         "reason": _waits_for(standing, vetoable),
         "next_actor": "nobody" if vetoable else "operators",
         "people": _people(filed, standing, asked),

@@ -144,6 +144,8 @@ class Parcel:
     body: bytes
     is_failing: bool = False
     """Whether the last attempt at this endpoint was not taken."""
+    client: str | None = None
+    """Whose the endpoint is; None: the house's."""
 
 
 @dataclass(frozen=True, slots=True)

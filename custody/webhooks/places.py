@@ -70,19 +70,23 @@ class Places:
         self._inside = tuple(inside)
         self._resolver = MACHINE if look_up is None else Resolver(look_up)
 
-    def read(self, url: object, *, field: str = "url") -> Place:
+    def read(self, url: object, *, field: str = "url", asker: str = "") -> Place:
         """Read an address, and look its name up. Raises ``InvalidInput`` saying what is accepted."""
         place = read_url(url, field=field)
         try:
-            self.addresses(place)
+            self.addresses(place, asker=asker)
         except PlaceRefused as error:
             raise InvalidInput(f"{error.message}; accepted is an https address on the internet", field=field) from None
         return place
 
-    def addresses(self, place: Place, *, seconds: float = LOOK_UP_SECONDS) -> tuple[str, ...]:
-        """Every address of the place's name, all of them judged, within ``seconds``. Raises ``PlaceRefused``."""
+    def addresses(self, place: Place, *, asker: str = "", seconds: float = LOOK_UP_SECONDS) -> tuple[str, ...]:
+        """Every address of the place's name, all of them judged, within ``seconds``. Raises ``PlaceRefused``.
+
+        ``asker`` is for whom it is looked up: who has many names that hang is refused, and others are not.
+        """
         try:
-            found = tuple(dict.fromkeys(self._resolver.addresses(place.host, place.port, seconds=seconds)))
+            answer = self._resolver.addresses(place.host, place.port, asker=asker, seconds=seconds)
+            found = tuple(dict.fromkeys(answer))
         except Unanswered as error:
             raise PlaceRefused(str(error)) from None
         except (OSError, UnicodeError):

@@ -157,7 +157,7 @@ def send(wire: Wire, parcel: Parcel) -> Outcome:
 
 def _answer(wire: Wire, parcel: Parcel) -> tuple[Answer | None, str | None]:
     try:
-        return wire.post(parcel.url, parcel.headers, parcel.body), None
+        return wire.post(parcel.url, parcel.headers, parcel.body, asker=parcel.client or parcel.endpoint), None
     except (PlaceRefused, InvalidInput) as error:
         return None, f"not sent: {error.message}"
     except NoAnswer as error:

@@ -1,13 +1,15 @@
 """Looking names up within a time limit, which the resolver of the machine does not keep by itself.
 
 A look-up that hangs cannot be ended, so it is left behind: in a thread that keeps no process from ending, one for each
-name however often that is asked for, and so many in all.
+name however often that is asked for, and so many in all. Of those one asker has a quarter, and the last quarter is for
+askers that have none: whose names hang holds up nobody else's.
 """
 
 from __future__ import annotations
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Final
@@ -15,7 +17,9 @@ from typing import Final
 LookUp = Callable[[str, int], Sequence[str]]
 
 LOOK_UP_SECONDS: Final = 5.0
-MOST_UNANSWERED: Final = 32
+MOST_UNANSWERED: Final = 64
+MOST_OF_ONE: Final = MOST_UNANSWERED // 4
+"""No fewer than a pusher has threads: whoever is answered at once has room for all of them."""
 
 
 class Unanswered(Exception):
@@ -29,32 +33,38 @@ class Resolver:
         self._look_up = look_up
         self._lock = threading.Lock()
         self._open: dict[tuple[str, int], Future[Sequence[str]]] = {}
+        self._askers: Counter[str] = Counter()
 
-    def addresses(self, host: str, port: int, *, seconds: float) -> Sequence[str]:
+    def addresses(self, host: str, port: int, *, asker: str, seconds: float) -> Sequence[str]:
         """The addresses of ``host``. Raises ``Unanswered``, ``OSError``, ``UnicodeError``."""
-        answer = self._asked(host, port)
+        answer = self._asked(host, port, asker)
         try:
             return answer.result(seconds)
         except TimeoutError:
             raise Unanswered("the name was not answered in time") from None
 
-    def _asked(self, host: str, port: int) -> Future[Sequence[str]]:
+    def _asked(self, host: str, port: int, asker: str) -> Future[Sequence[str]]:
         """The answer to come; what is asked for already is not asked again."""
         with self._lock:
             found = self._open.get((host, port))
             if found is not None:
                 return found
-            if len(self._open) >= MOST_UNANSWERED:
-                raise Unanswered("too many names are not answered")
-            answer = Future[Sequence[str]]()
+            self._expect_room(asker)
+            answer, asked = Future[Sequence[str]](), (host, port, asker)
             try:
-                threading.Thread(target=self._ask, args=(host, port, answer), name=f"name {host}", daemon=True).start()
+                threading.Thread(target=self._ask, args=(*asked, answer), name=f"name {host}", daemon=True).start()
             except RuntimeError:
                 raise Unanswered("no thread is left to ask by") from None
             self._open[(host, port)] = answer
+            self._askers[asker] += 1
         return answer
 
-    def _ask(self, host: str, port: int, answer: Future[Sequence[str]]) -> None:
+    def _expect_room(self, asker: str) -> None:
+        has, most = self._askers[asker], MOST_UNANSWERED - (MOST_OF_ONE if self._askers[asker] else 0)
+        if has >= MOST_OF_ONE or len(self._open) >= most:
+            raise Unanswered("too many names are not answered")
+
+    def _ask(self, host: str, port: int, asker: str, answer: Future[Sequence[str]]) -> None:
         try:
             answer.set_result(self._look_up(host, port))
         except (OSError, UnicodeError) as error:
@@ -62,6 +72,7 @@ class Resolver:
         finally:
             with self._lock:
                 del self._open[(host, port)]
+                self._askers -= Counter([asker])
 
 
 def ask_the_machine(host: str, port: int) -> Sequence[str]:

@@ -75,23 +75,23 @@ class Wire:
                     line.close()
             self._idle.clear()
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Post ``body`` and read the answer. Raises ``PlaceRefused``, ``InvalidInput`` or ``NoAnswer``."""
+    def post(self, url: str, headers: Mapping[str, str], body: bytes, *, asker: str = "") -> Answer:
+        """Post ``body`` for ``asker`` and read the answer. Raises ``PlaceRefused``, ``InvalidInput``, ``NoAnswer``."""
         place = read_url(url)
         until = time.monotonic() + self._timeout
         request = _request(place, headers, body)
-        line = self._take(place) or self._connect(place, until)
+        line = self._take(place) or self._connect(place, asker, until)
         try:
             return self._exchange(place, line, request, until)
         except _Closed:
             if not line.is_used:
                 raise NoAnswer("the receiver closed the connection") from None
         # It was kept open and its other end had gone meanwhile: once more, on a new one.
-        return self._fresh(place, request, until)
+        return self._fresh(place, asker, request, until)
 
-    def _fresh(self, place: Place, request: bytes, until: float) -> Answer:
+    def _fresh(self, place: Place, asker: str, request: bytes, until: float) -> Answer:
         try:
-            return self._exchange(place, self._connect(place, until), request, until)
+            return self._exchange(place, self._connect(place, asker, until), request, until)
         except _Closed:
             raise NoAnswer("the receiver closed the connection") from None
 
@@ -115,10 +115,10 @@ class Wire:
             line.close()
         return answer
 
-    def _connect(self, place: Place, until: float) -> _Line:
+    def _connect(self, place: Place, asker: str, until: float) -> _Line:
         """Open a connection to an address that was judged just now."""
         left = max(until - time.monotonic(), 0.0)
-        for address in self._places.addresses(place, seconds=min(LOOK_UP_SECONDS, left)):
+        for address in self._places.addresses(place, asker=asker, seconds=min(LOOK_UP_SECONDS, left)):
             try:
                 sock = socket.create_connection((address, place.port), timeout=min(_CONNECT_SECONDS, _left(until)))
             except OSError:

@@ -136,12 +136,13 @@ def by_reference(session: Session, *, client: str, reference: str) -> Withdrawal
     return view(row) if row else None
 
 
-def by_digests(session: Session, *, digests: Collection[str]) -> dict[str, Withdrawal]:
-    """The withdrawals of these intents, by digest."""
+def standing_among(session: Session, *, digests: Collection[str]) -> dict[str, tuple[str, State]]:
+    """Id and state of the withdrawals of these intents, by digest: no more of them is read."""
     if not digests:
         return {}
-    rows = session.execute(select(WithdrawalRow).where(among(WithdrawalRow.digest, digests))).scalars()
-    return {row.digest: view(row) for row in rows}
+    row = WithdrawalRow
+    found = session.execute(select(row.digest, row.id, row.state).where(among(row.digest, digests)))
+    return {digest: (name, State(state)) for digest, name, state in found}
 
 
 def resting(

@@ -14,7 +14,7 @@ from typing import Any
 from custody.cli.exits import MEANINGS, program
 from custody.cli.main import app
 
-FILE = Path(__file__).parents[2] / "docs" / "man" / "custody.1"
+FILE = Path(__file__).parents[2] / "custody" / "cli" / "custody.1"
 SEE_ALSO = "The pages under docs/, docs/operate/command\\-line.md first of all."
 
 
@@ -109,5 +109,4 @@ def _is_hidden(parameter: Any) -> bool:
 
 
 if __name__ == "__main__":
-    FILE.parent.mkdir(exist_ok=True)
     FILE.write_text(manual())

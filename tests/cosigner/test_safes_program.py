@@ -22,6 +22,7 @@ from custody.evidence.keysets import check_consents, key_record_message, keyset_
 from custody.evidence.signatures import Signature
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.canonical import canonical_json
+from custody.kernel.clock import rfc3339
 from custody.kernel.errors import InvalidInput
 from tests.cosigner.builders import BTC, NOW, World, cosigner_key, remember
 from tests.cosigner.keyholder import DONE, INVALID, REFUSED, Keyholder, error_line
@@ -183,7 +184,7 @@ def test_reads_a_memory_of_before_there_were_other_chains(world: World, memory: 
         "bundle": new.bundle,
         "attempt": new.attempt,
         "bundle_digest": new.bundle_digest,
-        "at": "2026-11-22T12:00:00.000000Z",
+        "at": rfc3339(NOW),
         "inputs": [[txid, int(vout), amount]],
         "outputs": [list(output) for output in new.outputs],
         "fee_sat": new.fee_units,

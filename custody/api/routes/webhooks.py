@@ -251,7 +251,7 @@ def _read(call: Call, found: Any) -> dict[str, Any]:
 
 def _look_up(call: Call, url: object) -> None:
     """Outside of any unit: names are asked of the network."""
-    Places(read_networks(call.runtime.settings.webhook_inside)).read(url)
+    Places(read_networks(call.runtime.settings.webhook_inside)).read(url, asker=call.caller.name)
 
 
 def _enter(call: Call, endpoint: str) -> None:

@@ -172,6 +172,7 @@ class _Signer:
             headers=kind | signed_headers(event.id, body, secrets, now=self._now),
             body=body,
             is_failing=where.failing_since is not None,
+            client=where.client,
         )
 
 

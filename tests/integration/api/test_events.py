@@ -16,9 +16,11 @@ from starlette.testclient import TestClient
 from custody.api import access
 from custody.api.app import THREADS, application
 from custody.api.auth import Callers
+from custody.api.call import Call
 from custody.events import queries
 from custody.webhooks import operations
 from custody.webhooks.model import TEST
+from custody.webhooks.places import Places
 from tests.integration.api.callers import TOKENS, As, Caller, expect_problem, pages
 from tests.integration.api.working import work_off
 from tests.support.rows import write
@@ -152,19 +154,27 @@ def test_every_route_of_an_endpoint_asks_for_itself_whose_it_is(
         assert house.row_counts() == before
 
 
+def test_the_name_of_an_endpoint_is_looked_up_for_who_asks(call_as: As, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(Places, "read", lambda _self, _url, *, asker: asked.append(asker))
+    assert call_as("alice").post(HOOKS, NEW).status_code == 201
+    assert asked == ["alice"]
+
+
 def test_a_test_answers_its_own_event_whatever_is_tried_beside_it(
     house: House, call_as: As, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice = call_as("alice")
     endpoint = alice.post(HOOKS, NEW).json()["id"]
-    read = queries.by_id
+    unit_of = Call.unit
 
-    def after_another(session: Any, **asked: Any) -> Any:
+    def with_another_behind(call: Call, work: Any) -> Any:
+        answer = unit_of(call, work)
         with house.db.unit() as unit:
             operations.send_test(unit.session, endpoint=endpoint, actor="bob", now=unit.now)
-        return read(session, **asked)
+        return answer
 
-    monkeypatch.setattr(queries, "by_id", after_another)
+    monkeypatch.setattr(Call, "unit", with_another_behind)
     assert alice.post(f"{HOOKS}/{endpoint}/test").json()["actor"] == "alice"
 
 

@@ -19,6 +19,7 @@ from custody.kernel.errors import InvalidInput
 from custody.webhooks import operations, queries
 from custody.webhooks.model import FAILING_LIMIT, WAITS, WARNED_AFTER, Outcome, wait_after
 from custody.webhooks.operations.endpoints import EndpointState
+from custody.webhooks.places import Place, Places
 from custody.webhooks.pushing import send_in_order
 from custody.webhooks.signing import Sealer, Secret, SecretTampered
 from tests.integration.webhooks.conftest import LEASE, Post
@@ -211,7 +212,15 @@ def test_what_two_holders_of_one_delivery_say_is_written_once(post: Post) -> Non
     assert [each.status for each in _attempts(post, made.endpoint.id)] == [204, 204]
 
 
-def test_an_endpoint_hears_its_client_and_its_types_alone(post: Post) -> None:
+def test_an_endpoint_hears_its_client_and_its_types_alone(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    judged = Places.addresses
+
+    def addresses(places: Places, place: Place, *, asker: str, seconds: float) -> tuple[str, ...]:
+        asked.append(asker)
+        return judged(places, place, asker=asker, seconds=seconds)
+
+    monkeypatch.setattr(Places, "addresses", addresses)
     with post.db.unit() as unit:
         insert = (
             "INSERT INTO clients (id, name, segregation, status, status_since, opening, opened_at) "
@@ -224,6 +233,7 @@ def test_an_endpoint_hears_its_client_and_its_types_alone(post: Post) -> None:
     post.tell("ours", client="acme")
     post.push()
     assert [came.version[0] for came in post.receiver.came] == ["ours"]
+    assert asked == ["acme"], "and it is looked up for that client"
     foreign = next(event for event in post.events() if event.client == "globex")
     with post.db.unit() as unit, pytest.raises(UnknownEvent):
         operations.resend(unit.session, endpoint=made.endpoint.id, event=foreign, actor="alice", now=unit.now)

@@ -10,9 +10,9 @@ import pytest
 
 from custody.kernel.errors import InvalidInput
 from custody.webhooks.model import Parcel
-from custody.webhooks.places import PlaceRefused, Places, read_networks, read_url
+from custody.webhooks.places import Place, PlaceRefused, Places, read_networks, read_url
 from custody.webhooks.pushing import send
-from custody.webhooks.resolving import MOST_UNANSWERED
+from custody.webhooks.resolving import MOST_OF_ONE, MOST_UNANSWERED
 from custody.webhooks.wire import NoAnswer, Wire
 from tests.integration.webhooks.receiver import Receiver
 
@@ -176,17 +176,49 @@ def test_a_name_that_is_never_answered_costs_its_limit_and_one_thread() -> None:
     assert places.addresses(slow) == (PUBLIC,)
 
 
-def test_so_many_names_may_hang_and_no_more() -> None:
+def hanging(places: Places, asker: str) -> int:
+    """How many names of this asker's hang, of as many as there is room for, until one is refused."""
+    for number in range(MOST_UNANSWERED):
+        with pytest.raises(PlaceRefused) as refused:
+            places.addresses(read_url(f"https://{number}.{asker}.example/"), asker=asker, seconds=0)
+        if "too many" in refused.value.message:
+            return number
+    return MOST_UNANSWERED
+
+
+def test_whose_names_hang_has_a_quarter_of_them_and_holds_up_nobody_else() -> None:
     answered = threading.Event()
-    places = Places(look_up=lambda _host, _port: [PUBLIC] if answered.wait(30) else [])
+    places = Places(look_up=lambda host, _port: [PUBLIC] if host == "well.example" or answered.wait(30) else [])
     try:
-        for number in range(MOST_UNANSWERED):
-            with pytest.raises(PlaceRefused, match="in time"):
-                places.addresses(read_url(f"https://{number}.example/"), seconds=0)
+        assert hanging(places, "acme") == MOST_OF_ONE
+        assert places.addresses(read_url("https://well.example/"), asker="globex") == (PUBLIC,)
+        assert [hanging(places, asker) for asker in ("one", "two", "three")] == [MOST_OF_ONE, MOST_OF_ONE, 1]
+        assert places.addresses(read_url("https://well.example/"), asker="globex") == (PUBLIC,)
+        assert sum(hanging(places, f"more{number}") for number in range(MOST_OF_ONE)) == MOST_OF_ONE - 1
         with pytest.raises(PlaceRefused, match="too many"):
-            places.addresses(read_url("https://last.example/"), seconds=5)
+            places.addresses(read_url("https://well.example/"), asker="globex")
     finally:
         answered.set()
+
+
+@pytest.mark.parametrize("client", ["acme", None])
+def test_what_is_sent_is_looked_up_for_the_client_or_the_endpoint(client: str | None) -> None:
+    asked: list[str] = []
+
+    class Watched(Places):
+        def addresses(self, place: Place, *, asker: str = "", seconds: float = 0.0) -> tuple[str, ...]:
+            asked.append(asker)
+            raise PlaceRefused("nowhere")
+
+    with Wire(Watched()) as wire:
+        send(wire, Parcel(1, "whe", "https://a.example/", 1, ("whe", "k", "s"), {}, b"{}", client=client))
+    assert asked == [client or "whe"]
+
+
+def test_who_was_answered_has_its_room_again() -> None:
+    places = Places(look_up=lambda _host, _port: [PUBLIC])
+    for number in range(MOST_UNANSWERED + 1):
+        assert places.addresses(read_url(f"https://{number}.example/"), asker="acme") == (PUBLIC,)
 
 
 def test_a_name_that_nobody_could_ask_for_is_asked_for_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,7 +185,7 @@ def test_an_answers_beginning_is_kept_in_signs_that_can_be_shown(post: Post) -> 
 def test_whatever_breaks_while_sending_is_an_outcome(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that ended would leave its parcels under way for ever."""
 
-    def breaks(*_: Any) -> None:
+    def breaks(*_: Any, **__: Any) -> None:
         raise RuntimeError("of a secret")
 
     made = post.add()
