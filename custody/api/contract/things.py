@@ -363,3 +363,8 @@ THINGS: Final[dict[str, Shape]] = {
         breaks=many(ref("Break")),
     ),
 }
+
+
+def a_page(name: str, shape: Shape, **more: Shape) -> Shape:
+    """An answer with some rows of a list, and where the rest is."""
+    return thing(**{name: many(shape), **more, "next": NEXT})
