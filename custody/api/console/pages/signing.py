@@ -103,7 +103,9 @@ def _exclusive(shown: Mapping[str, Any]) -> Markup:
     if len(alive) > 1 and alive[0]["shared"]:
         said = f"At most one of these can confirm: all of them take {', '.join(alive[0]['shared'])}."
     rows = [
-        Row((str(each["sequence"]), each["state"], parts.hexadecimal(each["spend"]), _claims(each["claims"])))
+        Row(
+            (str(each["sequence"]), parts.one(each["state"]), parts.hexadecimal(each["spend"]), _claims(each["claims"]))
+        )
         for each in found
     ]
     return element(
