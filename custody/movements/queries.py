@@ -296,6 +296,11 @@ def block_times(session: Session, *, chain: str, heights: Iterable[int]) -> dict
     return {name: at for name, at in session.execute(query) if at is not None}
 
 
+def block_time(session: Session, *, chain: str, height: int) -> datetime | None:
+    """When the block at this height was made, as its header says; None where that was not kept."""
+    return next(iter(block_times(session, chain=chain, heights=(height,)).values()), None)
+
+
 def movements_of(session: Session, *, vault: str, up_to_height: int | None = None) -> list[Movement]:
     """The vault's movements that stand, in chain order."""
     query = select(MovementRow).where(MovementRow.vault_id == vault, MovementRow.removed_at.is_(None))

@@ -128,12 +128,14 @@ def sent(session: Session, *, attempt: str, outcome: str, now: datetime) -> Atte
     return queries.view(row)
 
 
-def confirm(session: Session, *, attempt: str, height: int | None, now: datetime) -> None:
-    """Note the height the attempt is in, or that a reorg took it out again (None)."""
+def confirm(
+    session: Session, *, attempt: str, height: int | None, now: datetime, occurred_at: datetime | None = None
+) -> None:
+    """Note the height the attempt is in, and its block's time, or that a reorg took it out again (None)."""
     back = case((AttemptRow.final.is_(None), "composed"), else_="sent")
     state = back if height is None else "confirmed"
     session.execute(update(AttemptRow).where(AttemptRow.id == attempt).values(confirmed_height=height, state=state))
-    tell(session, [attempt], actor="chain", now=now)
+    tell(session, [attempt], actor="chain", now=now, occurred_at=occurred_at)
 
 
 def settle(session: Session, *, withdrawal: str, paid_by: str, now: datetime) -> None:

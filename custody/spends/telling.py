@@ -16,7 +16,9 @@ from custody.spends.tables import AttemptRow
 from custody.trust.assets import assets_seen
 
 
-def tell(session: Session, attempts: Sequence[str], *, actor: str, now: datetime) -> None:
+def tell(
+    session: Session, attempts: Sequence[str], *, actor: str, now: datetime, occurred_at: datetime | None = None
+) -> None:
     """Tell what each of these attempts is now, by its state, to whoever may hear of the payment it is for."""
     if not attempts:
         return
@@ -40,4 +42,5 @@ def tell(session: Session, attempts: Sequence[str], *, actor: str, now: datetime
             actor=actor,
             correlation_id="",
             now=now,
+            occurred_at=occurred_at,
         )

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from custody.api.contract.operations import ANY_CALL
+from custody.api.contract.operation import ANY_CALL
 from custody.deposits import states as deposits
 from custody.kernel.crash import points_in
 from custody.kernel.problems import PROBLEMS

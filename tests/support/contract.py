@@ -34,8 +34,26 @@ def expect_kept(method: str, path: str, answer: Any) -> None:
         for error in _validator(template, method.lower(), str(answer.status_code), kind).iter_errors(found)
     ]
     assert not errors, f"{method} {template} {answer.status_code}: {errors[:3]}"
+    if not errors and kind != _PROBLEM:
+        _expect_as_shown(told["content"][kind]["schema"], found, f"{method} {template}")
     if kind == _PROBLEM:
         assert found["code"] in told["x-codes"], f"{method} {template} is answered {found['code']}, unannounced"
+
+
+def _expect_as_shown(schema: Any, found: Any, where: str) -> None:
+    """What a document's example shows is there in the real one, by its name; fields beside it may come and go."""
+    if "$ref" in schema:
+        _expect_as_shown(_document()["components"]["schemas"][schema["$ref"].split("/")[-1]], found, where)
+    elif schema.get("additionalProperties") is True:
+        missing = set(schema["examples"][0]) - set(found)
+        assert not missing, f"the example of {where} shows {sorted(missing)}, which no answer has"
+    elif isinstance(found, list):
+        for each in found:
+            _expect_as_shown(schema.get("items", {}), each, f"{where}[]")
+    elif isinstance(found, dict):
+        for name, field in schema.get("properties", {}).items():
+            if name in found:
+                _expect_as_shown(field, found[name], f"{where} {name}")
 
 
 @cache

@@ -12,7 +12,8 @@ from fastapi.dependencies.utils import get_dependant
 from fastapi.routing import iter_route_contexts
 
 from custody.api import leaving
-from custody.api.contract.operations import ANY_CALL, OPERATIONS, Operation
+from custody.api.contract.operation import ANY_CALL, Operation
+from custody.api.contract.operations import OPERATIONS
 from custody.api.contract.parameters import TAGS, told
 from custody.api.contract.shapes import Shape, example_of, ref
 from custody.api.contract.things import THINGS

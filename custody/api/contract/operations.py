@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from custody.api.contract import samples
-from custody.api.contract.shapes import Shape, by_name, document, flag, many, number, one_of, ref, some, text, thing
-from custody.api.contract.things import CLIENT, CODE, DIGEST, NEXT, TIME, WDR
+from custody.api.contract import answers, samples
+from custody.api.contract.operation import ASKING, PAYING, Operation
+from custody.api.contract.shapes import Shape, by_name, document, flag, many, number, ref, some, text, thing, with_maybe
+from custody.api.contract.telling import TELLING
+from custody.api.contract.things import CLIENT, CODE, DIGEST, TIME, WDR, a_page
 
-ANY_CALL: Final = (
-    *("unauthenticated", "call-signature-refused", "call-replayed", "role-refused", "scope-refused", "client-refused"),
-    *(
-        "network-refused",
-        "too-many-calls",
-        "version-unknown",
-        "invalid-input",
-        "database-unavailable",
-        "unit-conflict",
-        "internal",
-    ),
-    *("broken", "no-trust-root", "intent-tampered", "keyset-tampered", "asset-unknown"),
-)
-"""Codes every call may be answered with."""
-ASKING: Final = (
-    *("body-too-large", "request-refused", "idempotency-mismatch", "idempotency-in-flight", "idempotency-key-differs"),
-    *("denied-by-policy", "unknown-client"),
-)
-PAYING: Final = (*ASKING, "insufficient-funds", "client-not-active", "unknown-vault")
-"""Codes of what asks for money to move."""
 _SPENDING: Final = (
     *("node-unavailable", "node-not-ready", "nodes-disagree", "insufficient-coins", "turn-taken", "turn-unknown"),
     *("payment-would-fail", "fee-over-cap", "chain-not-served", "addresses-not-served"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation. ``answers`` are those that are no problem, by status."""
-
-    id: str
-    tag: str
-    answers: Mapping[int, Shape]
-    body: Shape | None = None
-    codes: tuple[str, ...] = ()
-    key: str = ""
-    """``optional`` or ``required``, where there is an ``Idempotency-Key``."""
-    is_open: bool = field(default=False)
-    """Whether it needs no credential."""
 
 
 _SIGNATURE: Final = document("`{key, signature}`.", samples.SIGNATURE)
@@ -58,12 +24,7 @@ def _signed(request: Mapping[str, Any]) -> Shape:
     return thing(request=document("The signed request.", request), signature=_SIGNATURE)
 
 
-def _with(shape: Shape, **fields: Shape) -> Shape:
-    """The object with fields that may be left out."""
-    return {**shape, "properties": {**shape["properties"], **fields}}
-
-
-_PAYMENT: Final = _with(_signed(samples.WITHDRAWAL), reference=text("invoice 4711", maxLength=128))
+_PAYMENT: Final = with_maybe(_signed(samples.WITHDRAWAL), reference=text("invoice 4711", maxLength=128))
 _MAYBE_SIGNED: Final = {
     "type": "object",
     "properties": {"request": document("A withdrawal request.", samples.WITHDRAWAL), "signature": _SIGNATURE},
@@ -73,27 +34,7 @@ _MAYBE_SIGNED: Final = {
 _ANSWERED: Final = thing(
     bundle=text("bnd_01ARZ3NDEKTSV4RRFFQ69G5FAV"), state=text("open"), signed_by=many(text("north"))
 )
-_RETURN: Final = document("What came astray, where it goes, and how far that is.")
-
-_HOOKS: Final = "/v1/webhook-endpoints"
-_HOOK: Final = f"{_HOOKS}/{{endpoint}}"
-_HOOK_CODES: Final = ("unknown-webhook-endpoint", "webhook-endpoint-state", "webhook-secret-tampered", "body-too-large")
-_ENDPOINT: Final = document(
-    "A webhook endpoint and what waits for it; a new secret is in the answer that made it.", samples.ENDPOINT
-)
-_EVENT: Final = document("An event.", samples.EVENT)
-_ENDPOINT_BODY: Final = thing(
-    url=text("https://exchange.example/hooks"),
-    client=some(CLIENT),
-    types=many(text("withdrawal")),
-    payload=text("full"),
-    label=text("back office"),
-)
-_NEW_ENDPOINT: Final = _with(_ENDPOINT_BODY, format=one_of("standard", "cloudevents"))
-
-
-def _page(name: str, shape: Shape, **more: Shape) -> Shape:
-    return thing(**{name: many(shape), **more, "next": NEXT})
+_RETURN: Final = document("What came astray, where it goes, and how far that is.", answers.RETURN)
 
 
 def _created(shape: Shape) -> dict[int, Shape]:
@@ -105,7 +46,10 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/readyz"): Operation(
         "getReadiness",
         "status",
-        {200: document("What the process needs, and that it has it."), 503: document("What it has not.")},
+        {
+            200: document("What the process needs, and that it has it.", answers.READY),
+            503: document("What it has not.", answers.UNREADY),
+        },
         is_open=True,
     ),
     ("GET", "/problems"): Operation(
@@ -114,20 +58,28 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/problems/{code}"): Operation(
         "getProblem", "problems", {200: ref("Meaning")}, codes=("not-found",), is_open=True
     ),
-    ("GET", "/v1/status"): Operation("getStatus", "status", {200: document("Where chains, books and log stand.")}),
+    ("GET", "/v1/status"): Operation(
+        "getStatus", "status", {200: document("Where chains, books and log stand.", answers.HOUSE)}
+    ),
     ("GET", "/v1/assets"): Operation("listAssets", "status", {200: thing(assets=many(ref("Asset")))}),
-    ("GET", "/v1/prices"): Operation("listPrices", "status", {200: thing(prices=many(document("A price.")))}),
-    ("GET", "/v1/keysets"): Operation("listKeysets", "clients", {200: thing(keysets=many(document("A keyset.")))}),
+    ("GET", "/v1/prices"): Operation(
+        "listPrices", "status", {200: thing(prices=many(document("A price.", answers.QUOTED)))}
+    ),
+    ("GET", "/v1/keysets"): Operation(
+        "listKeysets", "clients", {200: thing(keysets=many(document("A keyset.", answers.KEYSET)))}
+    ),
     ("GET", "/v1/trust-root"): Operation(
-        "getTrustRoot", "clients", {200: document("Every version of the trust root, as it was signed.")}
+        "getTrustRoot",
+        "clients",
+        {200: document("Every version of the trust root, as it was signed.", answers.TRUST_ROOT)},
     ),
     ("GET", "/v1/clients/{client}/openings"): Operation(
         "listOpenings",
         "clients",
-        {200: document("What proves which vaults are the client's.")},
+        {200: document("What proves which vaults are the client's.", answers.OPENINGS)},
         codes=("unknown-client",),
     ),
-    ("GET", "/v1/clients"): Operation("listClients", "clients", {200: _page("clients", ref("Client"))}),
+    ("GET", "/v1/clients"): Operation("listClients", "clients", {200: a_page("clients", ref("Client"))}),
     ("POST", "/v1/clients"): Operation(
         "openClient",
         "clients",
@@ -156,7 +108,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/clients/{client}/addresses"): Operation(
         "listAddresses",
         "addresses",
-        {200: _page("addresses", ref("Address"))},
+        {200: a_page("addresses", ref("Address"))},
         codes=("unknown-client", "address-tampered"),
     ),
     ("POST", "/v1/clients/{client}/addresses"): Operation(
@@ -193,15 +145,15 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/jobs/{job}"): Operation(
         "getJob", "jobs", {200: ref("WholeJob")}, codes=("unknown-job", "unknown-vault", "address-tampered")
     ),
-    ("GET", "/v1/deposits"): Operation("listDeposits", "deposits", {200: _page("deposits", ref("Deposit"))}),
+    ("GET", "/v1/deposits"): Operation("listDeposits", "deposits", {200: a_page("deposits", ref("Deposit"))}),
     ("GET", "/v1/clients/{client}/deposits"): Operation(
-        "listClientDeposits", "deposits", {200: _page("deposits", ref("Deposit"))}, codes=("unknown-client",)
+        "listClientDeposits", "deposits", {200: a_page("deposits", ref("Deposit"))}, codes=("unknown-client",)
     ),
     ("GET", "/v1/deposits/{deposit}"): Operation(
         "getDeposit", "deposits", {200: ref("Deposit")}, codes=("unknown-deposit",)
     ),
     ("GET", "/v1/withdrawals"): Operation(
-        "listWithdrawals", "withdrawals", {200: _page("withdrawals", ref("ListedWithdrawal"))}
+        "listWithdrawals", "withdrawals", {200: a_page("withdrawals", ref("ListedWithdrawal"))}
     ),
     ("POST", "/v1/withdrawals"): Operation(
         "createWithdrawal",
@@ -276,9 +228,13 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/queue"): Operation(
         "getQueue",
         "intents",
-        {200: _page("rows", ref("QueueRow"), counts=by_name(thing(count=number(3), at_least=flag(False)), "needs_me"))},
+        {
+            200: a_page(
+                "rows", ref("QueueRow"), counts=by_name(thing(count=number(3), at_least=flag(False)), "needs_me")
+            )
+        },
     ),
-    ("GET", "/v1/intents"): Operation("listIntents", "intents", {200: _page("intents", ref("Intent"))}),
+    ("GET", "/v1/intents"): Operation("listIntents", "intents", {200: a_page("intents", ref("Intent"))}),
     ("POST", "/v1/intents"): Operation(
         "createIntent",
         "intents",
@@ -347,14 +303,17 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/reconciliation"): Operation("getReconciliation", "reconciliation", {200: ref("Reconciliation")}),
     ("GET", "/v1/breaks"): Operation("listBreaks", "reconciliation", {200: thing(breaks=many(ref("Break")))}),
     ("GET", "/v1/freezes"): Operation(
-        "listFreezes", "freezes", {200: thing(frozen=many(CLIENT), freezes=many(document("What is stopped, and why.")))}
+        "listFreezes",
+        "freezes",
+        {200: thing(frozen=many(CLIENT), freezes=many(document("What is stopped, and why.", answers.STOP)))},
     ),
     ("GET", "/v1/listings"): Operation(
         "listListings",
         "destinations",
         {
             200: thing(
-                listings=many(document("A destination on a list.")), held=many(document("What waits for a word."))
+                listings=many(document("A destination on a list.", answers.LISTING)),
+                held=many(document("What waits for a word.", answers.CHECK)),
             )
         },
     ),
@@ -368,11 +327,15 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/rotation"): Operation(
         "getRotation",
         "keysets",
-        {200: document("What older keysets hold, and the plan to leave them.")},
+        {200: document("What older keysets hold, and the plan to leave them.", answers.ROTATION)},
         codes=_SPENDING,
     ),
-    ("GET", "/v1/announcements"): Operation("getAnnouncements", "rules", {200: document("Rules, and what waits.")}),
-    ("GET", "/v1/retractions"): Operation("getRetractions", "rules", {200: document("What was taken back.")}),
+    ("GET", "/v1/announcements"): Operation(
+        "getAnnouncements", "rules", {200: document("Rules, and what waits.", answers.ANNOUNCEMENTS)}
+    ),
+    ("GET", "/v1/retractions"): Operation(
+        "getRetractions", "rules", {200: document("What was taken back.", answers.RETRACTIONS)}
+    ),
     ("POST", "/v1/status"): Operation(
         "createStatus",
         "rules",
@@ -396,7 +359,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
     ("GET", "/v1/bundles"): Operation(
         "listBundles",
         "bundles",
-        {200: thing(bundles=many(document("A bundle.")))},
+        {200: thing(bundles=many(document("A bundle.", answers.BUNDLE)))},
         codes=("restoring", "vault-frozen", "cosigner-quarantined"),
     ),
     ("POST", "/v1/bundles/{bundle}/signatures"): Operation(
@@ -423,65 +386,6 @@ OPERATIONS: Final[Mapping[tuple[str, str], Operation]] = {
         body=thing(refusal=document("The refusal.", samples.REFUSAL), signature=text("1f" * 64)),
         codes=("unknown-bundle", "bundle-closed", "answered-otherwise", "refusal-invalid", "body-too-large"),
     ),
-    ("GET", "/v1/events"): Operation(
-        "listEvents",
-        "events",
-        {200: thing(events=many(_EVENT), cursor=text("1042"))},
-        codes=("unknown-event",),
-    ),
-    ("GET", "/v1/events/{event}"): Operation("getEvent", "events", {200: _EVENT}, codes=("unknown-event",)),
-    ("GET", _HOOKS): Operation("listWebhookEndpoints", "webhooks", {200: thing(webhook_endpoints=many(_ENDPOINT))}),
-    ("POST", _HOOKS): Operation(
-        "createWebhookEndpoint",
-        "webhooks",
-        {201: _ENDPOINT},
-        body=_NEW_ENDPOINT,
-        codes=(*_HOOK_CODES, "unknown-client"),
-    ),
-    ("GET", _HOOK): Operation("getWebhookEndpoint", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
-    ("PATCH", _HOOK): Operation(
-        "changeWebhookEndpoint",
-        "webhooks",
-        {200: _ENDPOINT},
-        body=document("What is to be changed.", {"label": "back office"}),
-        codes=_HOOK_CODES,
-    ),
-    ("DELETE", _HOOK): Operation(
-        "removeWebhookEndpoint",
-        "webhooks",
-        {200: thing(removed=text("whe_01ARZ3NDEKTSV4RRFFQ69G5FAV"))},
-        codes=_HOOK_CODES,
-    ),
-    ("POST", f"{_HOOK}/disable"): Operation(
-        "disableWebhookEndpoint", "webhooks", {200: _ENDPOINT}, body=thing(reason=text("moving")), codes=_HOOK_CODES
-    ),
-    ("POST", f"{_HOOK}/enable"): Operation("enableWebhookEndpoint", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
-    ("POST", f"{_HOOK}/secret"): Operation("rotateWebhookSecret", "webhooks", {200: _ENDPOINT}, codes=_HOOK_CODES),
-    ("POST", f"{_HOOK}/resend-failed"): Operation(
-        "resendFailed",
-        "webhooks",
-        {202: ref("Job"), 200: ref("Job")},
-        body=thing(since=some(TIME)),
-        codes=(*_HOOK_CODES, "idempotency-mismatch", "resend-running"),
-        key="optional",
-    ),
-    ("POST", f"{_HOOK}/test"): Operation(
-        "sendTestEvent", "webhooks", {202: document("The event of the test.", samples.TEST_EVENT)}, codes=_HOOK_CODES
-    ),
-    ("GET", f"{_HOOK}/deliveries"): Operation(
-        "listDeliveries",
-        "webhooks",
-        {200: _page("deliveries", document("A delivery.", samples.DELIVERY))},
-        codes=_HOOK_CODES,
-    ),
-    ("GET", f"{_HOOK}/deliveries/{{event}}"): Operation(
-        "listAttempts",
-        "webhooks",
-        {200: thing(attempts=many(document("An attempt.", samples.ATTEMPT)))},
-        codes=_HOOK_CODES,
-    ),
-    ("POST", f"{_HOOK}/deliveries/{{event}}/resend"): Operation(
-        "resendEvent", "webhooks", {202: _ENDPOINT}, codes=(*_HOOK_CODES, "unknown-event")
-    ),
+    **TELLING,
 }
 """Method and path template to the operation."""

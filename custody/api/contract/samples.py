@@ -89,7 +89,7 @@ EVENT: Final = Event(
     occurred_at=AT,
     data={"id": _WITHDRAWAL, "status": "approved"},
 ).to_json()
-ENDPOINT: Final = Endpoint(
+_PLACE: Final = Endpoint(
     id=_ENDPOINT,
     url="https://exchange.example/hooks",
     client=None,
@@ -104,7 +104,12 @@ ENDPOINT: Final = Endpoint(
     old_until=None,
     created_at=AT,
     created_by="exchange",
-).to_json() | {"waiting": 0, "failing": 0, "oldest_waiting_at": None}
+).to_json()
+ENDPOINT: Final = _PLACE | {"waiting": 0, "failing": 0, "oldest_waiting_at": None}
+MADE: Final = _PLACE | {
+    "secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+    "public_key": "whpk_zHRm8eYQXJXLz3dSzpGCj9zI7TDrRZuRvRZwZPV3M9s=",
+}
 TEST_EVENT: Final = EVENT | {
     "type": "webhook_endpoint.test",
     "object": {"kind": "webhook_endpoint", "id": _ENDPOINT, "version": 2, "previous_version": 1},

@@ -61,6 +61,11 @@ def with_more(shape: Shape, **fields: Shape) -> Shape:
     return thing(**{**shape["properties"], **fields})
 
 
+def with_maybe(shape: Shape, **fields: Shape) -> Shape:
+    """The object with fields that may be left out."""
+    return {**shape, "properties": {**shape["properties"], **fields}}
+
+
 def document(words: str, example: Mapping[str, Any] = MappingProxyType({})) -> Shape:
     """An object that another document describes: what is signed, and what proves it."""
     return {"type": "object", "description": words, "additionalProperties": True, "examples": [dict(example)]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from custody.api.contract import samples
+from custody.api.contract import answers, samples
 from custody.api.contract.shapes import (
     Shape,
     by_name,
@@ -343,7 +343,7 @@ THINGS: Final[dict[str, Shape]] = {
     "Job": _JOB,
     "WholeJob": with_more(_JOB, addresses=many(ref("Address")), next=NEXT),
     "Pledge": thing(id=text("plg_1"), client=CLIENT, asset=ASSET, amount=MONEY, status=one_of("pledged"), **_STANDS),
-    "Break": document("What differs, at which vault, and how it was resolved."),
+    "Break": document("What differs, at which vault, and how it was resolved.", answers.BREAK),
     "Reconciliation": thing(
         status=one_of("balanced", "break"),
         reason=some(WORDS),
@@ -363,3 +363,8 @@ THINGS: Final[dict[str, Shape]] = {
         breaks=many(ref("Break")),
     ),
 }
+
+
+def a_page(name: str, shape: Shape, **more: Shape) -> Shape:
+    """An answer with some rows of a list, and where the rest is."""
+    return thing(**{name: many(shape), **more, "next": NEXT})

@@ -43,8 +43,12 @@ def move(
     now: datetime,
     why: str = "",
     correlation_id: str = "",
+    occurred_at: datetime | None = None,
 ) -> State:
-    """Apply ``event``. A state that ends it unpaid voids its hold in the same unit. Raises ``NotPossible``."""
+    """Apply ``event``. A state that ends it unpaid voids its hold in the same unit. Raises ``NotPossible``.
+
+    ``occurred_at``: when a block made it so.
+    """
     before = State(row.state)
     after = advance(before, event)
     row.state, row.state_since, row.waiting_for = after, now, None
@@ -62,7 +66,7 @@ def move(
         correlation_id=correlation_id,
         facts={"from": str(before), "event": str(event), **({"why": why} if why else {})},
     )
-    tell(session, row, event=str(after), actor=actor, correlation_id=correlation_id, now=now)
+    tell(session, row, event=str(after), actor=actor, correlation_id=correlation_id, now=now, occurred_at=occurred_at)
     return after
 
 
@@ -76,7 +80,16 @@ def rest(session: Session, row: WithdrawalRow, why: str | None, *, now: datetime
     tell(session, row, event=WAITING, actor="daemon", correlation_id="", now=now)
 
 
-def tell(session: Session, row: WithdrawalRow, *, event: str, actor: str, correlation_id: str, now: datetime) -> None:
+def tell(
+    session: Session,
+    row: WithdrawalRow,
+    *,
+    event: str,
+    actor: str,
+    correlation_id: str,
+    now: datetime,
+    occurred_at: datetime | None = None,
+) -> None:
     """Tell everybody who may hear of it what the withdrawal is now."""
     events.publish(
         session,
@@ -88,6 +101,7 @@ def tell(session: Session, row: WithdrawalRow, *, event: str, actor: str, correl
         actor=actor,
         correlation_id=correlation_id,
         now=now,
+        occurred_at=occurred_at,
     )
 
 

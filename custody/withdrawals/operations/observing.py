@@ -81,8 +81,9 @@ class _Look:
     correlation_id: str
     now: datetime
 
-    def move(self, row: WithdrawalRow, event: Event, *, why: str = "") -> Event:
-        move(self.session, row, event=event, actor="chain", now=self.now, why=why, correlation_id=self.correlation_id)
+    def move(self, row: WithdrawalRow, event: Event, *, why: str = "", occurred_at: datetime | None = None) -> Event:
+        told = {"why": why, "correlation_id": self.correlation_id}
+        move(self.session, row, event=event, actor="chain", now=self.now, occurred_at=occurred_at, **told)
         return event
 
     def is_deep(self, row: WithdrawalRow, height: int) -> bool:
@@ -107,18 +108,20 @@ def _follow(look: _Look, attempt: Attempt, ended: Ended | None) -> Event | None:
     row = locked(look.session, withdrawal=attempt.withdrawal)
     if ended is None:
         return _undo(look, row, attempt)
+    mined_at = None
     if attempt.confirmed_height != ended.height:
-        spends.confirm(look.session, attempt=attempt.id, height=ended.height, now=look.now)
+        mined_at = movements.block_time(look.session, chain=row.chain, height=ended.height)
+        spends.confirm(look.session, attempt=attempt.id, height=ended.height, now=look.now, occurred_at=mined_at)
     if ended.succeeded and attempt.pays:
-        return _paid(look, row, attempt, ended.height)
+        return _paid(look, row, attempt, ended.height, mined_at)
     return _used_up(look, row, attempt, ended)
 
 
-def _paid(look: _Look, row: WithdrawalRow, attempt: Attempt, height: int) -> Event | None:
+def _paid(look: _Look, row: WithdrawalRow, attempt: Attempt, height: int, mined_at: datetime | None) -> Event | None:
     event = None
     if row.state in UNDER_WAY:
         row.txid = attempt.spend
-        event = look.move(row, Event.CONFIRM)
+        event = look.move(row, Event.CONFIRM, occurred_at=mined_at)
     if row.state == State.CONFIRMED and look.is_deep(row, height):
         _complete(look.session, row, attempt, look.correlation_id, look.now)
         event = Event.COMPLETE

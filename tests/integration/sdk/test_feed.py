@@ -132,15 +132,31 @@ def test_what_a_chain_did_has_the_time_of_its_block_beside_that_of_the_record(ho
     mined, credited = (
         event.raw for event in client.events(after=cursor, types=["deposit.confirming", "deposit.credited"])
     )
-    block = house.node.rpc("getblockheader", house.node.rpc("getblockhash", mined["data"]["height"]))
-    made = datetime.fromtimestamp(block["time"], UTC)
-    assert parse_rfc3339(mined["occurred_at"], field="occurred_at") == made
+    assert parse_rfc3339(mined["occurred_at"], field="occurred_at") == _made(house, mined["data"]["height"])
     assert mined["recorded_at"] == mined["timestamp"] != mined["occurred_at"]
     # Crediting is the house's own act: it happens as it is written down.
     assert credited["occurred_at"] == credited["recorded_at"] == credited["timestamp"]
     (deposit,) = (each.raw for each in client.deposits.list("acme") if each.txid == txid)
     assert deposit["occurred_at"] == mined["occurred_at"] == credited["data"]["occurred_at"]
     assert deposit["recorded_at"] == deposit["first_seen_at"]
+
+
+def test_a_payment_is_confirmed_at_its_blocks_time_and_completed_when_the_house_says_so(
+    house: Road, client: Client
+) -> None:
+    cursor = _newest(client)
+    paid = pay(client, "0.1")
+    house.approve(paid.intent_digest, "alice", "bob")
+    house.settle()
+    house.mine(6)
+    told = {event.type: event.raw for event in client.events(after=cursor)}
+    confirmed, attempt = told["withdrawal.confirmed"], told["attempt.confirmed"]
+    (height,) = (each["confirmed_height"] for each in client.withdrawals.get(paid.id).raw["attempts"])
+    for event in (confirmed, attempt):
+        assert parse_rfc3339(event["occurred_at"], field="occurred_at") == _made(house, height)
+        assert event["recorded_at"] == event["timestamp"] != event["occurred_at"]
+    completed = told["withdrawal.completed"]
+    assert completed["occurred_at"] == completed["recorded_at"]
 
 
 def test_waiting_for_what_does_not_exist_ends_at_once(client: Client) -> None:
@@ -232,6 +248,12 @@ def test_says_what_a_payment_would_cost_and_keeps_nothing(house: Road, client: C
     assert after.pop("call_nonces") == before.pop("call_nonces") + 2
     assert after == before
     assert house.balance("bolt") == (BTC, 0)
+
+
+def _made(house: Road, height: int) -> datetime:
+    """When the block at ``height`` was made, as the node says."""
+    header = house.node.rpc("getblockheader", house.node.rpc("getblockhash", height))
+    return datetime.fromtimestamp(header["time"], UTC)
 
 
 def _calls(between: Between) -> int:
