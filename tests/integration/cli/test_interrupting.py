@@ -6,8 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from custody.cli.exits import INTERRUPTED
@@ -56,6 +59,21 @@ def test_what_is_stopped_half_way_says_how_it_goes_on_and_does(
     for words in WORK:
         again = command(*words)
         assert again.code == 0, (words, again.err)
+
+
+def test_who_only_looks_is_told_that_it_goes_on(
+    command: Command, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    stage.open("acme")
+    stage.fund("acme")
+    waiting = stage.request("acme", 10_000_000)
+    monkeypatch.setattr("custody.cli.watching.time", SimpleNamespace(sleep=interrupted, monotonic=time.monotonic))
+    watched = command("withdrawal", "watch", waiting.id)
+    assert (watched.code, watched.out.count("pending_approval")) == (INTERRUPTED, 1)
+    assert watched.err == "error: interrupted; the withdrawal goes on by itself: run it again to go on looking\n"
 
 
 def started(*words: str) -> subprocess.Popen[str]:

@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from custody.cli import environment
-from custody.cli.exits import INVALID, UNREACHABLE, run
+from custody.cli.exits import INTERRUPTED, INVALID, UNREACHABLE, run
 from custody.cli.main import app
 from custody.cli.showing import table
 from tests.cosigner.builders import World
@@ -131,6 +131,14 @@ def test_says_that_the_database_does_not_answer(
     }.items():
         monkeypatch.setenv(key, text)
     assert one_line(capsys, "client", "list") == (UNREACHABLE, "error: Postgres does not answer")
+
+
+def test_ctrl_c_is_said_in_one_line_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("custody.cli.meta.show", interrupted)
+    assert one_line(capsys, "exit-codes") == (INTERRUPTED, "error: interrupted")
 
 
 def test_refuses_a_descriptor_with_a_wrong_checksum(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
