@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from custody.sdk.webhooks import NotTheHouses, verify
 from custody.webhooks import operations
 from tests.integration.webhooks.conftest import Post
-from tests.integration.webhooks.test_receiver import from_the_page
+from tests.integration.webhooks.test_receiver import from_the_page, in_a_shell, in_node
 
 SOURCE = "/custody/custody.example.com"
 
@@ -32,7 +33,7 @@ def test_a_cloud_event_holds_the_event_and_says_what_it_is(post: Post) -> None:
     }
 
 
-def test_p113_everything_a_cloud_event_says_is_signed(post: Post) -> None:
+def test_p113_everything_a_cloud_event_says_is_signed(post: Post, tmp_path: Path) -> None:
     made = post.add(source=SOURCE, payload="thin")
     post.tell("a")
     post.push()
@@ -40,6 +41,8 @@ def test_p113_everything_a_cloud_event_says_is_signed(post: Post) -> None:
     assert from_the_page()(made.secret.text, came.headers, came.body) is True
     found = verify(came.headers, came.body, made.secret.public_text)
     assert (found.type, found.subject, found.data) == ("thing.changed", "a", {})
+    assert in_node(tmp_path, made.secret.public_text, came.headers, came.body)
+    assert in_a_shell(tmp_path, made.secret.text, came.headers, came.body)
     for said, instead in ((b"custody.thing", b"custody.other"), (b'"subject":"a"', b'"subject":"b"')):
         assert said in came.body
         with pytest.raises(NotTheHouses):

@@ -112,6 +112,7 @@ def in_node(folder: Path, key: str, headers: dict[str, str], body: bytes) -> boo
     given = json.dumps({"key": key, "headers": headers})
     ran = subprocess.run(["node", str(folder / "main.mjs"), given], input=body, capture_output=True, check=False)
     assert ran.returncode == 0 or b"too old" in ran.stderr or b"not signed by this key" in ran.stderr
+    assert ran.returncode or ran.stdout == b"thing.changed\n"
     return ran.returncode == 0
 
 
