@@ -7,6 +7,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from custody.cli.lending import options_of
+
 _IS_DRY: Final[ContextVar[bool]] = ContextVar("is_dry", default=False)
 _WITHOUT_A_QUESTION: Final = frozenset({"hand-in"})
 """Commands that change something and ask for nothing first."""
@@ -32,20 +34,11 @@ def rehearsing(command: Any) -> None:
     names = {name for parameter in command.params for name in parameter.opts}
     changes = {"--key", "--yes"} & names or command.name in _WITHOUT_A_QUESTION
     if "--token-file" in names and changes:
-        command.params.extend(_option())
+        command.params.extend(options_of(_lend))
 
 
 def _unsigned(body: Any) -> Any:
     return {name: part for name, part in body.items() if name != "signature"} if isinstance(body, dict) else body
-
-
-def _option() -> list[Any]:
-    lender = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    lender.command()(_lend)
-    options = typer.main.get_command(lender).params
-    for option in options:
-        option.expose_value = False
-    return options
 
 
 def _keep(value: bool) -> bool:

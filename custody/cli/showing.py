@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from custody.cli import tables
+from custody.cli.lending import options_of
 from custody.cli.tables import WIDTH, at, cell
 
 __all__ = [
@@ -54,7 +55,7 @@ def reading(command: Any) -> None:
     for child in getattr(command, "commands", {}).values():
         reading(child)
     if _is_read(command):
-        command.params.extend(_detail_options())
+        command.params.extend(options_of(_detail))
 
 
 def show(
@@ -210,16 +211,6 @@ def _is_read(command: Any) -> bool:
     """Whether its ``--format`` is this module's: wallets have formats of their own."""
     found = [parameter for parameter in command.params if "--format" in parameter.opts]
     return any(parameter.default == Format.TABLE for parameter in found)
-
-
-def _detail_options() -> list[Any]:
-    """The two options as a command has them; what they are given is kept here and is no argument of the command."""
-    lender = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    lender.command()(_detail)
-    options = typer.main.get_command(lender).params
-    for option in options:
-        option.expose_value = False
-    return options
 
 
 def _keep_fields(value: str) -> str:
