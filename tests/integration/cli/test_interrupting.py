@@ -77,10 +77,15 @@ def test_who_only_looks_is_told_that_it_goes_on(
 
 
 def started(*words: str) -> subprocess.Popen[str]:
-    """The real program, with the settings of this test."""
+    """The real program, with the settings of this test, and Ctrl-C as at a terminal, whatever ignores it here."""
     program = [sys.executable, "-m", "custody.cli.main", *words]
     given = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=given)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(program, text=True, env=given, preexec_fn=_heard, **pipes)
+
+
+def _heard() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def waiting(engine: Engine) -> int:

@@ -45,7 +45,7 @@ def chain(road: Turns) -> SimpleNamespace:
 @pytest.fixture
 def exchange(road: Turns, chain: SimpleNamespace, tmp_path: Path) -> Iterator[Caller]:
     callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    settings = SimpleNamespace(database_url="", broker_url="", api_proxies=(), api_names=())
+    settings = SimpleNamespace(database_url="", broker_url="", api_proxies=(), api_names=(), api_sandbox=False)
     served = cast("Runtime", SimpleNamespace(database=road.db, chains={}, settings=settings, of=lambda _chain: chain))
     app = application(served, callers, nodes=cast("Nodes", SimpleNamespace()))
     with TestClient(app, raise_server_exceptions=False) as client:

@@ -382,7 +382,7 @@ def test_asks_by_the_api_once(shore: Shore, tmp_path: Path) -> None:
     shore.away.transact(shore.safe, ETHER)
     shore.follow()
     callers = Callers.load(write_tokens(tmp_path / "tokens.json", TOKENS))
-    settings = SimpleNamespace(database_url="", broker_url="", api_proxies=(), api_names=())
+    settings = SimpleNamespace(database_url="", broker_url="", api_proxies=(), api_names=(), api_sandbox=False)
     served = cast("Runtime", SimpleNamespace(database=shore.db, chains={}, settings=settings))
     app = application(served, callers, nodes=cast("Nodes", SimpleNamespace()))
     with TestClient(app, raise_server_exceptions=False) as client:
