@@ -1,7 +1,7 @@
 """By which ways an operator is told: set, confirmed, switched off and on, each with its address and secret.
 
 A mail address counts when the code that was sent there comes back. The code follows from the channel's secret, which is
-sealed to the address: nothing that confirms stands in the database, and an address altered there is sent nothing.
+sealed to the address: it stands nowhere in the database, and to an address that was written there nothing is sent.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from custody.audit import operations as audit
@@ -19,9 +20,10 @@ from custody.evidence import fields
 from custody.evidence.trust_root import TrustRoot
 from custody.kernel.errors import Conflict, InvalidInput, NotFound
 from custody.kernel.ids import new_id
+from custody.notices.dropping import drop
 from custody.notices.model import CHANNELS, CODE, MAIL, Channel
 from custody.notices.queries import channel_of
-from custody.notices.tables import ChannelRow, MessageRow
+from custody.notices.tables import WAITING, ChannelRow, MessageRow
 from custody.webhooks.places import read_url
 from custody.webhooks.signing import Sealer, Secret
 
@@ -78,6 +80,9 @@ def choose(
     row.secret = sealer.seal(secret, endpoint=owner_of(operator), url=address, client=None)
     row.address, row.is_on, row.changed_at, row.changed_by = address, True, now, actor
     row.confirmed_at = None if kind == MAIL else now
+    # What was not sent yet is told at the new address, once that counts.
+    of = and_(WAITING, MessageRow.operator == operator, MessageRow.kind == kind)
+    drop(session, session.execute(select(MessageRow).where(of).with_for_update()).scalars().all(), is_to_be_told=True)
     if kind == MAIL:
         session.add(_sending_code(operator, now))
     session.flush()
@@ -122,6 +127,10 @@ def switch(session: Session, *, operator: str, kind: str, is_on: bool, actor: st
     row = _row(session, operator, kind)
     if row.is_on == is_on:
         raise ChannelState(f"the channel is {'on' if is_on else 'off'} already", field="channel")
+    if is_on and row.secret is None:
+        raise ChannelState("nobody ever confirmed the address; choose the channel again", field="channel")
+    if is_on and row.confirmed_at is None:
+        session.add(_sending_code(operator, now))
     row.is_on, row.changed_at, row.changed_by = is_on, now, actor
     session.flush()
     _note(session, row, "switched_on" if is_on else "switched_off", actor, now)

@@ -24,6 +24,7 @@ from custody.evidence.codes import digest_code
 from custody.kernel.ids import new_id
 from custody.notices import wording
 from custody.notices.choosing import code_of, owner_of
+from custody.notices.dropping import drop
 from custody.notices.model import (
     CODE,
     FIRST,
@@ -83,8 +84,9 @@ def claim(session: Session, *, trust: InForce, sealer: Sealer, limit: int, now: 
     letters = []
     for row in rows:
         channel = channels[row.operator, row.kind]
-        if not channel.is_on or not (channel.confirmed_at is None if row.says == CODE else items[row.id]):
-            row.state = "dropped"
+        may_be_told = channel.is_on and (channel.confirmed_at is None) == (row.says == CODE)
+        if not may_be_told or (row.says == WHAT_WAITS and not items[row.id]):
+            drop(session, [row], is_to_be_told=not may_be_told)
             continue
         row.leased_until, row.attempts = now + LEASE, row.attempts + 1
         try:

@@ -69,6 +69,9 @@ class Postman:
             return f"not sent: {error.message}"
         except NoAnswer as error:
             return str(error)
+        except Exception as error:
+            log.exception("webhook failed", message=letter.message)
+            return f"not sent: {type(error).__name__}"
         return None if 200 <= answer.status < 300 else f"answered {answer.status}"
 
     def _mail(self, letter: Letter) -> str:

@@ -2,7 +2,7 @@
 
 An endpoint is prompt while its answers come within ``PROMPT_SECONDS`` and none is out for longer. The last quarter of
 the threads is for endpoints that have none. Who is not known yet has a quarter; who fails or is late has a quarter as
-well, and all of those together have half.
+well, and all of those together have half. With those that are not known they have three quarters.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Lanes:
     def __init__(self, threads: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._few, self._most_late = max(1, threads // 4), max(1, threads // 2)
         self._most_shared = max(1, threads - self._few)
+        self._most_unsure = max(self._few + 1, threads - self._few)
         self._clock = clock
         self._waiting: OrderedDict[str, deque[Chain]] = OrderedDict()
         self._out: dict[Chain, float] = {}
@@ -124,8 +125,10 @@ class Lanes:
         busy, is_late = self._busy[endpoint], self._is_late(chain, silent)
         if busy and len(self._out) >= self._most_shared:
             return False
-        if busy >= self._few and (is_late or endpoint not in self._was_prompt):
-            return False
+        if is_late or endpoint not in self._was_prompt:
+            unsure = sum(each.endpoint not in self._was_prompt or self._is_late(each, silent) for each in self._out)
+            if busy >= self._few or unsure >= self._most_unsure:
+                return False
         return not is_late or sum(self._is_late(each, silent) for each in self._out) < self._most_late
 
     def _silent(self) -> set[str]:

@@ -94,7 +94,9 @@ class Pusher:
             with self._database.unit() as unit:
                 operations.settle(unit.session, outcomes=self._unsettled, now=unit.now)
             for each in self._unsettled:
-                self._under_way.pop(each.delivery, None)
+                held = self._under_way.get(each.delivery)
+                if held is not None and held.attempt == each.attempt:
+                    del self._under_way[each.delivery]
             self._unsettled.clear()
 
     def _gather(self, seconds: float) -> list[Outcome]:

@@ -79,7 +79,7 @@ class Sealer:
         """The secret. Raises ``SecretTampered``: who writes to the database sends nothing of ours elsewhere."""
         try:
             plain = self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], _bound(endpoint, url, client))
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise SecretTampered("an endpoint's secret does not open", field="endpoint", endpoint=endpoint) from None
         return Secret(plain[:_HALF], plain[_HALF:])
 

@@ -178,7 +178,7 @@ def _read(sock: socket.socket, until: float) -> tuple[Answer, bool]:
     length = headers.get("content-length")
     if status == 204:
         return Answer(status, headers, b""), not data and _is_kept(headers)
-    if "transfer-encoding" in headers or length is None or not length.isdigit():
+    if "transfer-encoding" in headers or length is None or not (length.isascii() and length.isdigit()):
         return Answer(status, headers, _beginning(sock, data, headers, until)), False
     wanted = int(length)
     while len(data) < min(wanted, _BODY_BYTES):

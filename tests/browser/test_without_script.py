@@ -6,6 +6,7 @@ from playwright.sync_api import Request, Route
 
 from custody.evidence.codes import digest_code
 from tests.browser.conftest import Stage
+from tests.support.processes import wait_until
 
 PAINTED = "performance.getEntriesByName('first-contentful-paint').length === 1"
 
@@ -15,11 +16,11 @@ def test_pages_are_painted_while_no_script_has_come(stage: Stage) -> None:
     alice = stage.person("alice")
     sent: list[Request] = []
     held: list[Route] = []
-    alice.page.on("request", sent.append)
-    alice.page.route("**/*.js", held.append)
+    alice.page.on("request", lambda request: sent.append(request))
+    alice.page.route("**/*.js", lambda route: held.append(route))
     for path, words in (("/console", "0 of 2 operators"), (f"/console/intents/{digest}", digest_code(digest))):
         alice.page.goto(stage.origin + path, wait_until="commit")
-        alice.page.wait_for_function(PAINTED)
+        wait_until(lambda: bool(alice.page.evaluate(PAINTED)), seconds=15)
         alice.page.wait_for_selector(f"main:has-text('{words}')")
     assert held, "the pages have scripts, and none of them was let through"
     assert [each.url for each in sent if not each.url.startswith(f"{stage.origin}/")] == []

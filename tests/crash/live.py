@@ -89,6 +89,9 @@ class Live:
         for place, part in enumerate(self._running):
             ending = part.ending()
             if ending is not None:
+                if ending == 0 and part.kind in self.may_end:
+                    # It was begun again after its death, and had come to its end before that was looked at.
+                    continue
                 self.deaths.append((part.kind, ending))
                 assert ending == -signal.SIGKILL or part.kind in self.may_end, (
                     f"{self.name}: {part.kind} ended with {ending}: {self.log()[-3000:]}"

@@ -7,6 +7,7 @@ from typing import Final
 
 from custody.chains.bitcoin.rpc import Rpc, expecting
 from custody.chains.sandbox import NoFaucet
+from custody.kernel.errors import InvalidInput
 from custody.kernel.money import Asset, format_decimal
 
 FAUCET: Final = "faucet"
@@ -33,6 +34,8 @@ class BitcoinSandbox:
         """As the protocol says."""
         with expecting("getblockcount"):
             height = int(self._rpc.call("getblockcount"))
+        if depth > height:
+            raise InvalidInput(f"there are {height} blocks to undo; accepted is no more", field="depth")
         self._rpc.call("invalidateblock", self._rpc.call("getblockhash", height - depth + 1))
         for _ in range(depth + 1):
             self._rpc.call("generateblock", _anybody(), [])

@@ -28,7 +28,7 @@ def settle(session: Session, *, outcomes: Sequence[Outcome], now: datetime) -> N
     tried = [each for each in outcomes if not each.is_unsent]
     _note_attempts(session, tried, now)
     _note_taken(session, [each.delivery for each in tried if each.problem is None], now)
-    _note_untried(session, [each.delivery for each in outcomes if each.is_unsent])
+    _note_untried(session, [each for each in outcomes if each.is_unsent])
     failed = [each for each in tried if each.problem is not None]
     since = _note_failed(session, failed, now)
     mark(session, deliveries=[each.delivery for each in tried])
@@ -88,9 +88,11 @@ _TAKEN: Final = text(
 _UNTRIED: Final = text(
     """
     UPDATE webhook_deliveries SET leased_until = NULL, attempts = attempts - 1
-    WHERE id = ANY(:ids) AND state = 'waiting'
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:numbers AS int[])) AS came (id, number)
+    WHERE webhook_deliveries.id = came.id AND state = 'waiting' AND attempts = came.number
     """
 )
+"""Only what is still claimed for that attempt: who lost a lease must not end the one that another has."""
 
 
 def _note_taken(session: Session, deliveries: Sequence[int], now: datetime) -> None:
@@ -98,9 +100,10 @@ def _note_taken(session: Session, deliveries: Sequence[int], now: datetime) -> N
         session.execute(_TAKEN, {"ids": deliveries, "now": now})
 
 
-def _note_untried(session: Session, deliveries: Sequence[int]) -> None:
-    if deliveries:
-        session.execute(_UNTRIED, {"ids": deliveries})
+def _note_untried(session: Session, untried: Sequence[Outcome]) -> None:
+    if untried:
+        ids, numbers = [each.delivery for each in untried], [each.attempt for each in untried]
+        session.execute(_UNTRIED, {"ids": ids, "numbers": numbers})
 
 
 _FAILED: Final = text(

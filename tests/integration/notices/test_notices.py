@@ -91,18 +91,21 @@ def test_a_mail_address_is_told_nothing_until_its_code_came_back(office: Office)
 
 
 def test_an_address_altered_in_the_database_is_sent_nothing(office: Office) -> None:
-    office.choose("alice")
+    for name in ("alice", "carol"):
+        office.choose(name)
     office.name("bob")
     office.ask()
     with office.house.db.unit() as unit:
         unit.session.execute(text("UPDATE notice_channels SET address = 'thief@example.com', confirmed_at = now()"))
+        unit.session.execute(text("UPDATE notice_channels SET secret = '' WHERE operator = 'carol'"))
         unit.session.execute(text("UPDATE notice_channels SET confirmed_at = NULL WHERE operator = 'bob'"))
     assert office.turn() == 0
     assert office.mailbox.came == []
-    assert sorted((each.operator, each.state) for each in office.messages()) == [("alice", "failed"), ("bob", "failed")]
+    failed = [(name, "failed") for name in ("alice", "bob", "carol")]
+    assert sorted((each.operator, each.state) for each in office.messages()) == failed
     with office.house.db.unit() as unit:
         alarms = unit.session.execute(text("SELECT subject FROM alarms WHERE kind = 'notice-not-delivered'"))
-        assert sorted(alarms.scalars()) == ["alice:mail", "bob:mail"]
+        assert sorted(alarms.scalars()) == ["alice:mail", "bob:mail", "carol:mail"]
 
 
 def confirm(office: Office, operator: str, code: str) -> None:
@@ -256,6 +259,44 @@ def test_who_is_switched_off_meanwhile_is_told_nothing(office: Office) -> None:
         choosing.switch(unit.session, operator="alice", kind=MAIL, is_on=False, actor="alice", now=unit.now)
     assert office.claim() == []
     assert [each.state for each in office.messages()] == ["dropped"]
+    with office.house.db.unit() as unit:
+        choosing.switch(unit.session, operator="alice", kind=MAIL, is_on=True, actor="alice", now=unit.now)
+    assert office.later(minutes=6) == 1, "what was never told is told"
+
+
+def test_what_waits_for_a_channel_goes_to_no_address_that_is_not_confirmed(office: Office) -> None:
+    office.choose("alice")
+    waits = office.ask()
+    office.collect()
+    office.name("alice", address="elsewhere@example.com")
+    assert office.turn() == 1
+    assert [(each.to[0], digest_code(waits) in each.text) for each in office.mailbox.came] == [
+        ("elsewhere@example.com", False)
+    ]
+    with office.house.db.unit() as unit:
+        for is_on in (False, True):
+            choosing.switch(unit.session, operator="alice", kind=MAIL, is_on=is_on, actor="alice", now=unit.now)
+    assert office.turn() == 1, "the code is sent again"
+    confirm(office, "alice", mailed_code(office.house.db, office.house.runtime.seal_key, "alice"))
+    assert office.later(minutes=6) == 1
+    assert digest_code(waits) in office.mailbox.came[2].text
+
+
+def test_a_channel_of_before_codes_keeps_nobody_else_from_hearing(office: Office) -> None:
+    for name in ("alice", "bob"):
+        office.choose(name)
+    office.ask()
+    office.collect()
+    with office.house.db.unit() as unit:
+        unit.session.execute(
+            text("UPDATE notice_channels SET secret = NULL, confirmed_at = NULL WHERE operator = 'alice'")
+        )
+    assert office.turn() == 1
+    assert [each.to[0] for each in office.mailbox.came] == ["bob@example.com"]
+    with office.house.db.unit() as unit:
+        choosing.switch(unit.session, operator="alice", kind=MAIL, is_on=False, actor="alice", now=unit.now)
+    with pytest.raises(ChannelState), office.house.db.unit() as unit:
+        choosing.switch(unit.session, operator="alice", kind=MAIL, is_on=True, actor="alice", now=unit.now)
 
 
 def test_a_crowd_costs_no_more_statements(office: Office) -> None:

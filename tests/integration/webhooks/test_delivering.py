@@ -108,6 +108,10 @@ def test_nothing_leaves_whose_claim_may_be_anothers_by_now(post: Post) -> None:
     outcomes = list(send_in_order(post.wire, parcels, until=time.monotonic() - 1))
     assert [outcome.is_unsent for outcome in outcomes] == [True, True]
     assert post.receiver.came == []
+    with post.db.unit() as unit:
+        (again, *_) = operations.claim(unit.session, sealer=post.sealer, lease=LEASE, room=9, now=unit.now + 2 * LEASE)
+        operations.settle(unit.session, outcomes=outcomes, now=unit.now + 2 * LEASE)
+    assert (again.attempt, post.count("webhook_deliveries WHERE leased_until IS NOT NULL AND attempts = 2")) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -282,6 +286,8 @@ def test_a_secret_lies_sealed_and_opens_for_its_own_endpoint_alone(post: Post) -
     assert "shared" not in repr(made) and made.secret.text not in repr(made.secret)
     with pytest.raises(SecretTampered):
         Sealer(b"another key").open(sealed, endpoint=made.endpoint.id, url=made.endpoint.url, client=None)
+    with pytest.raises(SecretTampered):
+        post.sealer.open(b"", endpoint=made.endpoint.id, url=made.endpoint.url, client=None)
     own: dict[str, Any] = {"endpoint": made.endpoint.id, "url": made.endpoint.url, "client": None}
     assert post.sealer.open(sealed, **own).shared == made.secret.shared
     for name in own:

@@ -114,6 +114,7 @@ def test_what_is_no_answer_is_said_to_be_none(answer: bytes, why: str) -> None:
         (b"HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n3\r\nwhy\r\n0\r\n\r\n", 500, b"why"),
         (b"HTTP/1.0 200 OK\r\n\r\nold", 200, b"old"),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 999999999\r\n\r\n" + b"z" * 70_000, 200, b"z"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: \xb2\r\n\r\nok", 200, b"ok"),
     ],
 )
 def test_answers_of_every_form_are_read_to_a_bound(answer: bytes, status: int, body: bytes) -> None:

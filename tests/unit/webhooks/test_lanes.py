@@ -108,6 +108,12 @@ def test_who_is_not_known_has_a_quarter_until_an_answer_comes() -> None:
     assert taken(found, 3) == ["new"] * 3
 
 
+def test_those_that_are_not_known_leave_a_quarter_to_who_answers() -> None:
+    found = lanes(8, *(chain(f"new {number}") for number in range(9)), prompt="well")
+    assert taken(found, 6) == [f"new {number}" for number in range(6)]
+    assert follows(found, "well")
+
+
 def test_those_that_fail_have_half_of_the_threads_together() -> None:
     failing = [chain(f"dead {number}", is_failing=True) for number in range(4)]
     found = lanes(4, *failing, chain("alive", 1), chain("alive", 2), prompt="alive")
