@@ -13,7 +13,7 @@ from custody.kernel.clock import parse_rfc3339
 from custody.kernel.errors import InvalidInput
 from custody.kernel.money import parse_decimal
 from custody.sdk.errors import InvalidRequest, StillWaiting
-from custody.sdk.house import House, new_key, segment
+from custody.sdk.house import MOST, House, new_key, segment
 from custody.sdk.objects import FINAL, ClientRecord, Deposit, DepositAddress, Opening, Withdrawal
 
 GOOD_FOR: Final = timedelta(days=1)
@@ -188,16 +188,17 @@ class Withdrawals:
         Raises ``StillWaiting`` with how it last stood after ``timeout`` seconds, and ``ApiError``.
         """
         ends = self.house.now + timedelta(seconds=timeout)
-        cursor, newest = 0, ""
+        cursor, newest, is_past = 0, "", True
         while True:
             left = (ends - self.house.now).total_seconds()
             patience = min(_LISTEN_SECONDS, max(math.ceil(left), 0))
             told, cursor = self.house.told(after=cursor, of=withdrawal, types=("withdrawal",), wait_seconds=patience)
             statuses = [str(event.data.get("status", "")) for event in told]
-            # What was told before is its past; how it stands is the last of it.
-            heard = statuses if newest else statuses[-1:]
+            # What was told before is its past, as long as pages are full; how it stands is the last of it.
+            heard = statuses[-1:] if is_past else statuses
             newest = statuses[-1] if statuses else newest
-            if until in heard or newest in FINAL:
+            is_past = is_past and len(told) == MOST
+            if not is_past and (until in heard or newest in FINAL):
                 return self.get(withdrawal)
             if left <= 0:
                 last = self.get(withdrawal)

@@ -8,16 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Select,
-    and_,
-    bindparam,
-    func,
-    select,
-    text,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from custody.db.conditions import among, plain

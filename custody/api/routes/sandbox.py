@@ -5,7 +5,7 @@ These routes are in no routing table but that of a house whose every network is 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Response
 from starlette.responses import JSONResponse
@@ -30,9 +30,7 @@ router = APIRouter(prefix="/v1/test")
 @router.post("/mine")
 def mine(call: AsRequesterOrOperator, body: Body) -> Response:
     """Make blocks of what waits; ``chain`` may be null where one is served."""
-    found = json_object(body, "chain", "blocks")
-    blocks = fields.whole_number(found["blocks"], field="blocks", low=1, high=MOST_BLOCKS)
-    served = _chosen(call, found["chain"])
+    served, blocks = _asked(call, body, "blocks", MOST_BLOCKS)
     _node(call, served).mine(blocks)
     return _height(served)
 
@@ -56,15 +54,17 @@ def deposit(call: AsRequesterOrOperator, body: Body) -> Response:
 @router.post("/reorg")
 def reorg(call: AsRequesterOrOperator, body: Body) -> Response:
     """Undo the newest ``depth`` blocks: what stood in them is in none, and may be mined again."""
-    found = json_object(body, "chain", "depth")
-    depth = fields.whole_number(found["depth"], field="depth", low=1, high=DEEPEST)
-    served = _chosen(call, found["chain"])
+    served, depth = _asked(call, body, "depth", DEEPEST)
     _node(call, served).reorganise(depth)
     return _height(served)
 
 
-def _chosen(call: Call, chain: Any) -> ServedChain:
-    return call.runtime.chosen(None if chain is None else fields.text(chain, field="chain"))
+def _asked(call: Call, body: bytes, named: str, most: int) -> tuple[ServedChain, int]:
+    """Of which chain it is asked, and the number called ``named``."""
+    found = json_object(body, "chain", named)
+    number = fields.whole_number(found[named], field=named, low=1, high=most)
+    chain = None if found["chain"] is None else fields.text(found["chain"], field="chain")
+    return call.runtime.chosen(chain), number
 
 
 def _node(call: Call, served: ServedChain) -> Sandbox:

@@ -20,6 +20,7 @@ from custody.chains.port import WrongNetwork
 from custody.chains.sandbox import NoFaucet
 from custody.deposits import queries as deposits
 from custody.kernel.errors import InvalidInput
+from tests.cosigner.builders import REGTEST
 from tests.integration.api.callers import expect_problem
 from tests.integration.api.signing import Signer, call_key, row, serving_rows
 from tests.support.road import Road
@@ -51,6 +52,17 @@ def http(house: Road, tmp_path: Path) -> Iterator[TestClient]:
     )
     with serving_rows(house, tmp_path, *rows) as client:
         yield client
+
+
+def test_no_more_blocks_are_undone_than_there_are() -> None:
+    class Young:
+        def call(self, method: str, *_: object) -> int:
+            assert method == "getblockcount", "nothing is told to undo anything"
+            return 3
+
+    node: Any = Young()
+    with pytest.raises(InvalidInput, match="there are 3 blocks to undo"):
+        BitcoinSandbox(node, node, REGTEST.asset).reorganise(4)
 
 
 def ask(http: TestClient, act: str, name: str = "shop", **body: Any) -> Any:

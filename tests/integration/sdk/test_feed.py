@@ -165,7 +165,13 @@ def test_waiting_for_what_does_not_exist_ends_at_once(client: Client) -> None:
     assert (refused.value.code, refused.value.field) == ("unknown-event", "subject")
 
 
-def test_a_status_that_is_over_is_not_waited_for_in_the_past(house: Road, client: Client) -> None:
+@pytest.mark.parametrize("most", [200, 1])
+def test_a_status_that_is_over_is_not_waited_for_in_the_past(
+    house: Road, client: Client, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many pages its past has."""
+    for room in ("house", "resources"):
+        monkeypatch.setattr(f"custody.sdk.{room}.MOST", most)
     paid = pay(client, "0.1")
     client.withdrawals.cancel(paid.id)
     # It was pending before: what counts is how it stands, and what comes to it from now on.
