@@ -200,7 +200,7 @@ class Withdrawals:
             is_past = is_past and len(told) == MOST
             if not is_past and (until in heard or newest in FINAL):
                 return self.get(withdrawal)
-            if left <= 0:
+            if left <= 0 and not is_past:
                 last = self.get(withdrawal)
                 raise StillWaiting(f"{withdrawal} is {last.status} after {timeout:g} seconds", last=last)
 
